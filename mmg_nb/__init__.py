@@ -1,0 +1,61 @@
+"""Mutual information with diffusion denoisers, inside the notebook.
+
+`mmg_nb.estimate(x, y)` answers how much x tells about y; `%load_ext mmg_nb` adds the `%mmg` magic.
+Nothing heavy is imported before it is used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from mmg_nb.api import estimate
+    from mmg_nb.errors import MMGError
+    from mmg_nb.results import MIResult, MMSECurve, Status
+
+__all__ = [
+    "MIResult",
+    "MMGError",
+    "MMSECurve",
+    "Status",
+    "__version__",
+    "estimate",
+    "load_ipython_extension",
+    "unload_ipython_extension",
+]
+__version__ = "0.1.0"
+
+_HOMES = {
+    "estimate": "mmg_nb.api",
+    "MMGError": "mmg_nb.errors",
+    "MIResult": "mmg_nb.results",
+    "MMSECurve": "mmg_nb.results",
+    "Status": "mmg_nb.results",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Register `%mmg`; called by `%load_ext mmg_nb`."""
+    from mmg_nb.jupyter import extension
+
+    extension.load(shell)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """Remove `%mmg`; called by `%unload_ext mmg_nb`."""
+    from mmg_nb.jupyter import extension
+
+    extension.unload(shell)

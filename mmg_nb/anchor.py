@@ -1,0 +1,257 @@
+"""The regression anchor m(y) ≈ E[x | y], which the conditional denoiser starts from."""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor, nn
+
+from mmg_nb.nets.layers import StackedLinear
+
+__all__ = ["Anchor", "AnchorNet", "fit_anchor", "shrunk_regression"]
+
+LEARNING_RATE = 3e-3
+CHECKS = 10
+FLOOR = 1e-12  # of a residual variance, relative to x
+
+
+class AnchorNet(nn.Module):
+    """A small perceptron per member that starts at zero.
+
+    Args:
+        members: Number of members.
+        dim_y: Features in.
+        dim_x: Features out.
+        width: Hidden features.
+        generator: Source of the starting weights.
+    """
+
+    def __init__(
+        self, members: int, dim_y: int, dim_x: int, width: int, generator: Generator
+    ) -> None:
+        super().__init__()
+        self.enter = StackedLinear(members, dim_y, width, generator)
+        self.middle = StackedLinear(members, width, width, generator)
+        self.leave = StackedLinear(members, width, dim_x, generator, zero=True)
+
+    def forward(self, y: Tensor) -> Tensor:
+        """Map `(members, batch, dim_y)` to `(members, batch, dim_x)`."""
+        out: Tensor = self.leave(F.silu(self.middle(F.silu(self.enter(y)))))
+        return out
+
+
+class Anchor(nn.Module):
+    """m(y) per member: a linear map in float64 plus a network, and coordinates for x.
+
+    Args:
+        matrix: `(members, dim_y, dim_x)`, float64.
+        net: What the linear map leaves.
+    """
+
+    def __init__(self, matrix: Tensor, net: AnchorNet | None = None) -> None:
+        super().__init__()
+        members, _, dim_x = matrix.shape
+        self.net = net
+        self.register_buffer("matrix", matrix)
+        self.register_buffer(
+            "rotation",
+            torch.eye(dim_x, dtype=matrix.dtype, device=matrix.device).repeat(members, 1, 1),
+        )
+        self.matrix: Tensor
+        self.rotation: Tensor
+
+    @torch.no_grad()
+    def residual(self, x: Tensor, y: Tensor) -> Tensor:
+        """Residual x − m(y) in the members' coordinates.
+
+        Args:
+            x: `(members, batch, dim_x)`, float64, common coordinates.
+            y: `(members, batch, dim_y)`, float64.
+
+        Returns:
+            `(members, batch, dim_x)`, float64.
+        """
+        residual = x - y @ self.matrix
+        if self.net is not None:
+            residual = residual - self.net(y.float()).double()
+        return residual @ self.rotation
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """Rows of every member, padded to one length; `weight` is 0 on the padding, (M, n, 1)."""
+
+    x: Tensor
+    y: Tensor
+    weight: Tensor
+    count: Tensor
+
+    def mean(self, values: Tensor) -> Tensor:
+        return (values * self.weight).sum(1) / self.count.unsqueeze(-1)
+
+
+def fit_anchor(
+    fit: tuple[Tensor, Tensor, Tensor],
+    validation: tuple[Tensor, Tensor, Tensor],
+    *,
+    width: int,
+    steps: int,
+    batch: int,
+    generator: Generator,
+) -> tuple[Anchor, Tensor]:
+    """Fit m(y) and the coordinates in which the residual is uncorrelated.
+
+    The network is kept, member by member, only as far as it lowers the validation error.
+
+    Args:
+        fit: x `(members, n, dim_x)`, y `(members, n, dim_y)`, both float64 and padded with zeros
+            to one length, and the true lengths `(members,)`.
+        validation: The same for validation rows.
+        width: Hidden features of the network.
+        steps: Training steps of the network; 0 for the linear map alone.
+        batch: Rows a step.
+        generator: Source of randomness.
+
+    Returns:
+        The anchor, and the variance of the residual in its coordinates `(members, 1, dim_x)`.
+    """
+    rows, held = _padded(*fit), _padded(*validation)
+    matrix = torch.stack(
+        [
+            shrunk_regression(x[:n], y[:n])
+            for x, y, n in zip(*fit[:2], fit[2].tolist(), strict=True)
+        ]
+    )
+    anchor = Anchor(matrix)
+    kept = torch.zeros(len(matrix), dtype=torch.bool, device=matrix.device)
+    if steps:
+        anchor.net, kept = _fit_net(anchor, rows, held, width, steps, batch, generator)
+    train, test = anchor.residual(rows.x, rows.y), anchor.residual(held.x, held.y)
+    # For a conditional mean, cov(residual) = cov(x) − cov(m): with white x the two share their
+    # eigenvectors, and where m explains nothing the residual is x itself, with variance 1.
+    explained = (rows.x - train) * rows.weight
+    rotation = torch.linalg.eigh(explained.mT @ explained).eigenvectors
+    anchor.rotation = rotation
+    left_test, all_test = (held.mean((v @ rotation) ** 2) for v in (test, held.x))
+    left_train, all_train = (rows.mean((v @ rotation) ** 2) for v in (train, rows.x))
+    share = held.count.unsqueeze(-1) / (held.count + rows.count).unsqueeze(-1)
+    # A network fits its own rows too well, so with one only validation rows tell the variance.
+    share = torch.where(kept.unsqueeze(-1), 1.0, share)
+    left = share * left_test + (1 - share) * left_train
+    total = share * all_test + (1 - share) * all_train
+    return anchor, (left / total).clamp(FLOOR, 1.0).unsqueeze(1)
+
+
+def _padded(x: Tensor, y: Tensor, count: Tensor) -> _Rows:
+    weight = torch.arange(x.shape[1], device=x.device) < count.unsqueeze(-1)
+    return _Rows(x, y, weight.unsqueeze(-1).to(x.dtype), count.to(x.dtype))
+
+
+def _fit_net(
+    anchor: Anchor,
+    rows: _Rows,
+    held: _Rows,
+    width: int,
+    steps: int,
+    batch: int,
+    generator: Generator,
+) -> tuple[AnchorNet, Tensor]:
+    members, _, dim_y = rows.y.shape
+    device = rows.x.device
+    net = AnchorNet(members, dim_y, rows.x.shape[2], width, _host(generator)).to(device)
+    best = copy.deepcopy(net)
+    target, y = anchor.residual(rows.x, rows.y).float(), rows.y.float()
+    held_target, held_y = anchor.residual(held.x, held.y).float(), held.y.float()
+    scale = held.mean(held_target**2).clamp_min(FLOOR).unsqueeze(1)
+    before = (held_target**2 / scale).sum(-1, keepdim=True)
+    least = held.mean(before).squeeze(-1)
+    optimiser = torch.optim.AdamW(
+        net.parameters(), lr=LEARNING_RATE, weight_decay=1e-3, fused=True
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda i: min(1.0, (i + 1) / 50) * (1 - i / steps)
+    )
+    member = torch.arange(members, device=device).unsqueeze(1)
+    for step in range(steps):
+        uniform = torch.rand(members, batch, generator=generator, device=device)
+        index = (uniform * rows.count.unsqueeze(1)).long()
+        error = (target[member, index] - net(y[member, index])) ** 2 / scale
+        optimiser.zero_grad()
+        error.sum(-1).mean(-1).sum().backward()
+        optimiser.step()
+        schedule.step()
+        if (step + 1) % max(1, steps // CHECKS) == 0:
+            with torch.no_grad():
+                after = _errors(net, held_target, held_y, scale)
+                loss = held.mean(after).squeeze(-1)
+                better = loss < least
+                least = torch.where(better, loss, least)
+                for old, new in zip(best.parameters(), net.parameters(), strict=True):
+                    old.copy_(torch.where(better.view(-1, 1, 1), new, old))
+    with torch.no_grad():
+        kept = _clearly_better(before, _errors(best, held_target, held_y, scale), held)
+        for parameter in best.parameters():
+            parameter.mul_(kept.view(-1, 1, 1))
+    return best.requires_grad_(False), kept
+
+
+def _errors(net: AnchorNet, target: Tensor, y: Tensor, scale: Tensor) -> Tensor:
+    return ((target - net(y)).square() / scale).sum(-1, keepdim=True)
+
+
+def _clearly_better(before: Tensor, after: Tensor, held: _Rows) -> Tensor:
+    """Members whose error fell by more than two standard errors of the fall, `(members,)`."""
+    fall = held.mean(before - after)
+    spread = held.mean((before - after - fall.unsqueeze(1)) ** 2)
+    return (fall > 2 * (spread / held.count.unsqueeze(-1)).sqrt()).squeeze(-1)
+
+
+def _host(generator: Generator) -> Generator:
+    """A CPU generator that continues a generator of any device."""
+    if generator.device.type == "cpu":
+        return generator
+    return Generator().manual_seed(generator.initial_seed())
+
+
+def shrunk_regression(x: Tensor, y: Tensor) -> Tensor:
+    """Regression of x on y whose singular values are shrunk towards zero.
+
+    Least squares in dim_x × dim_y unknowns overfits once n is not much larger; ridge would shrink
+    strong and absent directions alike. In units of the residual, every entry of the least-squares
+    map has noise of variance 1/n, so that the optimal shrinkage of its singular values is known
+    in closed form (Gavish & Donoho 2017, IEEE Trans. Inf. Theory 63:2137, Frobenius loss).
+
+    Args:
+        x: Targets, `(n, dim_x)`, about zero mean.
+        y: `(n, dim_y)`, about white.
+
+    Returns:
+        `(dim_y, dim_x)`; zero where nothing rises above the noise.
+    """
+    n, dim_x, dim_y = len(x), x.shape[1], y.shape[1]
+    eye_y, eye_x = torch.eye(dim_y).to(y), torch.eye(dim_x).to(x)
+    # A ridge of about the noise in the covariance of y: nothing at large n, a guard at small n.
+    gram = y.mT @ y + 0.1 * dim_y**2 / n * eye_y
+    matrix = torch.linalg.solve(gram, y.mT @ x)
+    residual = x - y @ matrix
+    covariance = residual.mT @ residual / max(n - dim_y, n / 4)
+    mean = covariance.diagonal().mean()
+    covariance = covariance + min(1.0, dim_x / n) * 1e-3 * mean * eye_x + FLOOR * eye_x
+    root = torch.linalg.cholesky(covariance)
+    in_noise = torch.linalg.solve_triangular(root.mT, matrix, upper=True, left=False)
+    u, s, v = torch.linalg.svd(in_noise, full_matrices=False)
+    return (u * _shrink(s, n, dim_x, dim_y)) @ v @ root.mT
+
+
+def _shrink(s: Tensor, n: int, dim_x: int, dim_y: int) -> Tensor:
+    large, small = max(dim_x, dim_y), min(dim_x, dim_y)
+    ratio = small / large
+    unit = math.sqrt(large / n)
+    t = s / unit
+    inside = ((t**2 - ratio - 1) ** 2 - 4 * ratio).clamp_min(0).sqrt()
+    above = t > 1 + math.sqrt(ratio)
+    return torch.where(above, unit * inside / t.clamp_min(1e-300), 0.0)

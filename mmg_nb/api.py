@@ -1,0 +1,62 @@
+"""The plain Python interface; the magics and panels call these same functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mmg_nb.data import make_pairs
+from mmg_nb.errors import MMGError
+from mmg_nb.estimators.registry import build
+from mmg_nb.events import Finished, Listener, silent
+from mmg_nb.interrupts import stoppable
+from mmg_nb.results import MIResult
+
+__all__ = ["estimate"]
+
+
+def estimate(
+    x: Any,
+    y: Any,
+    estimator: str = "mmg",
+    *,
+    given: Any = None,
+    groups: Any = None,
+    seed: int = 0,
+    device: str = "auto",
+    listen: Listener | None = None,
+    **fields: Any,
+) -> MIResult:
+    """Estimate the mutual information I(x; y).
+
+    Args:
+        x: Numbers, `(n,)` or `(n, dim_x)`: numpy, pandas, torch, or lists. Never modified.
+        y: Numbers, `(n,)` or `(n, dim_y)`, row i belonging to row i of x.
+        estimator: Name in the registry, e.g. `mmg`, `gcmi`.
+        given: Reserved for conditional mutual information I(x; y | given).
+        groups: `(n,)` labels; rows with one label (repeated measures, a block of time) are kept
+            on one side of every split. Without it rows are taken as independent.
+        seed: Seed of everything random. The global random state is neither read nor changed.
+        device: `auto` (CUDA when there is one), `cpu`, `cuda` or `cuda:<index>`.
+        listen: Called with each event of the run (`mmg_nb.events`); a true answer stops the run.
+        **fields: Fields of the estimator, e.g. `steps=8000`.
+
+    Returns:
+        The result, in nats. An interrupt (Ctrl-C, or the stop button) ends training early and
+        the result of what was learnt is returned, with status `interrupted`.
+
+    Raises:
+        MMGError: The arrays or fields cannot be used; the message says why and what to do.
+    """
+    if given is not None:
+        what = "given= (conditional mutual information) is reserved and not available yet."
+        raise MMGError(what, "Leave it out for I(x; y); or compare I(x; (y, z)) with I(x; z).")
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise MMGError(f"seed must be a whole number of at least 0; got {seed!r}.", "Try seed=0.")
+    chosen = build(estimator, fields)
+    pairs = make_pairs(x, y, groups)
+    with stoppable(listen or silent) as listener:
+        result = chosen.estimate(pairs, seed=int(seed), listen=listener, device=device)
+        listener(Finished(result))
+    return result

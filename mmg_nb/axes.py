@@ -1,0 +1,79 @@
+"""Axes without pyplot that show themselves in a notebook."""
+
+from __future__ import annotations
+
+import base64
+import io
+import threading
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+__all__ = ["NotebookAxes", "axes_png", "new_axes"]
+
+DENSITY = 2  # drawn pixels for each pixel of the page: sharp on dense screens and on paper
+INCHES = 5.6, 3.5
+COLOURS = 64
+INK = "#222222"
+
+# Fonts and text layout of matplotlib are shared by all figures and not safe in threads.
+_drawing = threading.Lock()
+
+
+class NotebookAxes(Axes):
+    """Axes that show their figure when they are the value of a cell.
+
+    Matplotlib gives a rich display to figures of pyplot only, and pyplot keeps every figure alive
+    and must not be used outside the main thread.
+    """
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, Any]]:
+        figure = self.get_figure(root=True)
+        if figure is None:  # removed from it
+            return {"text/plain": repr(self)}, {}
+        png = base64.b64encode(axes_png(self)).decode("ascii")
+        width = round(figure.get_figwidth() * figure.dpi / DENSITY)
+        return {"text/plain": repr(self), "image/png": png}, {"image/png": {"width": width}}
+
+
+def new_axes(width: int) -> Axes:
+    """Axes on a figure of their own, on white paper whatever the style of the session is.
+
+    Args:
+        width: Width of the figure in pixels of the page.
+
+    Returns:
+        The axes; pyplot does not know them.
+    """
+    dpi = DENSITY * width / INCHES[0]
+    figure = Figure(figsize=INCHES, dpi=dpi, facecolor="white", layout="constrained")
+    axes = figure.add_subplot(axes_class=NotebookAxes, facecolor="white")
+    axes.tick_params(colors=INK)
+    for text in (axes.xaxis.label, axes.yaxis.label, axes.title):
+        text.set_color(INK)
+    for spine in axes.spines.values():
+        spine.set_color(INK)
+    return axes
+
+
+def axes_png(axes: Axes) -> bytes:
+    """Render the figure of some axes, without pyplot.
+
+    Args:
+        axes: Axes on a figure.
+
+    Returns:
+        The PNG file.
+    """
+    with _drawing:
+        canvas: Any = FigureCanvasAgg(axes.get_figure(root=True))
+        canvas.draw()
+        pixels = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
+    buffer = io.BytesIO()
+    # A palette is a quarter of the size, and notebooks are kept in version control.
+    pixels.quantize(COLOURS).save(buffer, "png", optimize=True)
+    return buffer.getvalue()

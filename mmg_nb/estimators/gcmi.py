@@ -1,0 +1,116 @@
+"""Gaussian copula: closed form, exact for Gaussian copulas, blind to everything else."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import psi
+from scipy.stats import norm, rankdata
+
+from mmg_nb.data import Pairs
+from mmg_nb.errors import MMGError
+from mmg_nb.events import Listener, Started
+from mmg_nb.fields import field
+from mmg_nb.provenance import provenance
+from mmg_nb.results import Estimate, MIResult
+
+__all__ = ["GCMI", "gaussian_mi"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GCMI:
+    """Gaussian-copula mutual information (Ince et al. 2017, Human Brain Mapping 38:1541).
+
+    Each coordinate is rank-transformed to a Gaussian; the log-determinant formula is then exact
+    if the joint distribution is a Gaussian copula, and a lower bound in the limit otherwise.
+    """
+
+    name: ClassVar[str] = "gcmi"
+    summary: ClassVar[str] = "Gaussian copula in closed form: instant, sees no other dependence"
+
+    correct_bias: bool = field(True, "remove the exact small-sample bias of Gaussian data")
+
+    def estimate(
+        self, pairs: Pairs, *, seed: int, listen: Listener, device: str = "auto"
+    ) -> MIResult:
+        """Estimate I(x; y); see `mmg_nb.estimators.base.Estimator`.
+
+        Raises:
+            MMGError: There are not more rows than columns.
+        """
+        began = time.perf_counter()
+        listen(Started(self.name, pairs.n_samples, pairs.dim_x, pairs.dim_y, "cpu", 0))
+        _check_size(pairs)
+        scores_x, scores_y = _scores(pairs.x), _scores(pairs.y)
+        estimate = gaussian_mi(scores_x, scores_y, correct_bias=self.correct_bias)
+        return MIResult(
+            mi=estimate.mi,
+            stderr=estimate.stderr,
+            estimator=self.name,
+            n_samples=pairs.n_samples,
+            dim_x=pairs.dim_x,
+            dim_y=pairs.dim_y,
+            notes=pairs.notes,
+            fields=asdict(self),
+            provenance=provenance(seed, "cpu", time.perf_counter() - began),
+        )
+
+
+def _check_size(pairs: Pairs) -> None:
+    needed = pairs.dim_x + pairs.dim_y + 2
+    if pairs.n_samples < needed:
+        what = (
+            f"gcmi needs more rows than columns; got {pairs.n_samples} rows, {needed - 2} columns."
+        )
+        raise MMGError(what, "Use fewer columns or more rows.")
+
+
+def _scores(values: Array) -> Array:
+    scores = norm.ppf(rankdata(values, axis=0) / (len(values) + 1))
+    return (scores - scores.mean(axis=0)) / scores.std(axis=0)
+
+
+def gaussian_mi(x: Array, y: Array, *, correct_bias: bool = True) -> Estimate:
+    """Mutual information of Gaussian samples, with the standard error of its pointwise mean.
+
+    Args:
+        x: `(n, dim_x)`.
+        y: `(n, dim_y)`.
+        correct_bias: Remove the bias of the sample covariance; exact for Gaussian data.
+
+    Returns:
+        Estimate and standard error, nats.
+    """
+    n, dim_x, dim_y = len(x), x.shape[1], y.shape[1]
+    joint = np.concatenate([x, y], axis=1)
+    joint = joint - joint.mean(axis=0)
+    log_ratio = (
+        _log_density(joint) - _log_density(joint[:, :dim_x]) - _log_density(joint[:, dim_x:])
+    )
+    bias = _wishart_bias(n, dim_x, dim_y) if correct_bias else 0.0
+    return Estimate(float(log_ratio.mean() - bias), float(log_ratio.std() / np.sqrt(n)))
+
+
+def _log_density(values: Array) -> Array:
+    """Log of the fitted Gaussian density, `(n,)`, up to a constant linear in the dimension."""
+    covariance = values.T @ values / len(values)
+    # A copied column makes it singular; the pseudo-inverse leaves the direction out.
+    variances, directions = np.linalg.eigh(covariance)
+    kept = variances > 1e-12 * variances[-1]
+    white = values @ directions[:, kept] / np.sqrt(variances[kept])
+    return -0.5 * (np.log(variances[kept]).sum() + np.sum(white**2 - 1, axis=1))
+
+
+def _wishart_bias(n: int, dim_x: int, dim_y: int) -> float:
+    """Expected excess of the log-determinant formula for Gaussian data with an unknown mean."""
+
+    def half_digammas(dim: int) -> float:
+        return 0.5 * float(psi((n - np.arange(1, dim + 1)) / 2).sum())
+
+    return half_digammas(dim_x) + half_digammas(dim_y) - half_digammas(dim_x + dim_y)

@@ -1,0 +1,104 @@
+"""MMG: mutual information as half the area between two denoising-error curves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from mmg_nb.data import Pairs
+from mmg_nb.errors import MMGError
+from mmg_nb.events import Listener
+from mmg_nb.fields import field
+from mmg_nb.results import MIResult
+
+__all__ = ["EFFORT_STEPS", "MMG"]
+
+FEW_ROWS = 5000
+EFFORT_STEPS = {"quick": 1000, "normal": 4000, "high": 16000}
+
+
+@dataclass(frozen=True, kw_only=True)
+class MMG:
+    """Mutual information by the MMSE gap of diffusion denoisers (Yu et al., arXiv 2509.20609).
+
+    The denoiser starts from an exact linear-Gaussian posterior around a regression of x on y and
+    learns only what is left. It is cross-fitted: each fold of the rows is evaluated by a member
+    trained on the others, so that every row counts for training and for evaluation.
+    """
+
+    name: ClassVar[str] = "mmg"
+    summary: ClassVar[str] = (
+        "Diffusion denoisers with and without y: any dependence, any dimension"
+    )
+
+    effort: str = field("normal", "how long to train at most", choices=("quick", "normal", "high"))
+    gap: str = field(
+        "inner",
+        "form of the MMSE gap that is reported, and that training is stopped for",
+        choices=("inner", "cross", "orthogonal", "difference"),
+    )
+    proposal: str = field(
+        "adaptive", "density of the training log-SNRs", choices=("adaptive", "logistic")
+    )
+    loc: float = field(2.0, "centre of the logistic proposal", low=-20, high=20)
+    scale: float = field(3.0, "scale of the logistic proposal", low=0.1, high=10)
+    clip: float = field(4.0, "half-width of the logistic proposal, in scales", low=1, high=10)
+    noised: str = field(
+        "auto",
+        "variable that is noised, given the other; auto: the one with fewer columns",
+        choices=("auto", "x", "y"),
+    )
+    folds: int | None = field(
+        None,
+        "1: one split; more: cross-fitting over that many folds (odd for gap='cross'); "
+        "none: 5 up to 5000 rows, else 3",
+        choices=(1, 2, 3, 4, 5, 7, 9, 10),
+    )
+    transform: str = field(
+        "normal_scores",
+        "map of each coordinate before whitening",
+        choices=("normal_scores", "standardize", "none"),
+    )
+    steps: int | None = field(None, "most training steps; none: by effort", low=0, high=10_000_000)
+    batch: int = field(256, "rows a training step and member", low=2, high=1_000_000)
+    width: int = field(64, "hidden features of the network", low=8, high=4096)
+    blocks: int = field(3, "residual blocks of the network", low=1, high=32)
+    learning_rate: float = field(2e-3, "of AdamW; Muon takes five times as much", low=0, high=1)
+    weight_decay: float = field(1e-3, "of the hidden matrices", low=0, high=10)
+    draws: int = field(
+        20, "log-SNRs at which each evaluation point is measured", low=4, high=10_000
+    )
+
+    @property
+    def max_steps(self) -> int:
+        """Most training steps, from `steps` or `effort`."""
+        return EFFORT_STEPS[self.effort] if self.steps is None else self.steps
+
+    def __post_init__(self) -> None:
+        """Refuse fields that do not go together.
+
+        Raises:
+            MMGError: The cross form was asked for with an even number of folds.
+        """
+        if self.gap == "cross" and self.folds is not None and self.folds % 2 == 0:
+            what = f"gap='cross' needs an odd number of folds; got folds={self.folds}."
+            raise MMGError(what, "Try folds=3 or 5, or gap='inner' with any number of folds.")
+
+    def folds_for(self, n_samples: int) -> int:
+        """Folds of the cross-fit: more where rows are scarce and steps are cheap."""
+        if self.folds is not None:
+            return self.folds
+        return 5 if n_samples <= FEW_ROWS and self.gap != "cross" else 3
+
+    def noises_y(self, dim_x: int, dim_y: int) -> bool:
+        """Whether y is noised rather than x; mutual information is the same either way."""
+        return self.noised == "y" or (self.noised == "auto" and dim_y < dim_x)
+
+    def estimate(
+        self, pairs: Pairs, *, seed: int, listen: Listener, device: str = "auto"
+    ) -> MIResult:
+        """Estimate I(x; y); see `mmg_nb.estimators.base.Estimator`."""
+        # Imported here because fields, help and completion must not load torch.
+        from mmg_nb.estimators import mmg_fit
+
+        return mmg_fit.run(self, pairs, seed=seed, listen=listen, device=device)

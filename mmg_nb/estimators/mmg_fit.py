@@ -1,0 +1,229 @@
+"""The run behind `MMG`: prepare, anchor, train, measure, judge."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from mmg_nb.anchor import Anchor, fit_anchor
+from mmg_nb.data import Pairs
+from mmg_nb.denoisers import Denoiser, ResidualDenoiser, Samples
+from mmg_nb.devices import pick_device, threads_for
+from mmg_nb.estimators.mmg import MMG
+from mmg_nb.estimators.report import report
+from mmg_nb.evaluation import Model, measure
+from mmg_nb.events import Listener, Phase, Started
+from mmg_nb.logsnr import BinnedProposal, LogisticProposal, Proposal, uniform_bins
+from mmg_nb.members import member_rows, stack
+from mmg_nb.optimisers import MuonAdamW, clip_by_member
+from mmg_nb.provenance import provenance
+from mmg_nb.results import MIResult, Status
+from mmg_nb.splits import Plan, make_plan
+from mmg_nb.training import Outcome, Schedule, Validation, train, trapezoid
+from mmg_nb.transforms import fit_transform
+
+__all__ = ["run"]
+
+BIN_WIDTH = 0.5
+TAIL = 2e-3  # nats that a Gaussian with the anchor's residual may lose at each end of the range
+NARROWEST = (-8.0, 12.0)
+WIDEST = (-16.0, 24.0)
+VALIDATION_DRAWS = 2048
+ANCHOR_STEPS = 1000
+CLIP_NORM = 5.0
+GRACE = 1000  # steps in which something must begin to be learnt
+OVERTRAIN = 3.0
+DRAWS_WHEN_STOPPED = 8
+
+
+@dataclass(frozen=True, eq=False)
+class _Prepared:
+    """Transformed data on the device, float64, and who trains on what; x is what is noised."""
+
+    x: Tensor
+    y: Tensor
+    plan: Plan
+    notes: tuple[str, ...]
+
+
+def run(config: MMG, pairs: Pairs, *, seed: int, listen: Listener, device: str) -> MIResult:
+    """Estimate I(x; y) with the fields of `config`; see `MMG`."""
+    where = pick_device(device)
+    with threads_for(config.folds_for(pairs.n_samples) * config.batch * config.width, where):
+        return _run(config, pairs, seed, listen, where)
+
+
+def _run(config: MMG, pairs: Pairs, seed: int, listen: Listener, where: torch.device) -> MIResult:
+    began = time.perf_counter()
+    rng = np.random.default_rng(seed)
+    generator = Generator(where).manual_seed(int(rng.integers(2**62)))
+    host = Generator().manual_seed(int(rng.integers(2**62)))
+    listen(
+        Started(
+            config.name, pairs.n_samples, pairs.dim_x, pairs.dim_y, str(where), config.max_steps
+        )
+    )
+    data = _prepare(config, pairs, rng, where)
+    listen(Phase("anchor"))
+    anchor, variance = _fit_anchor(config, data, generator)
+    listen(Phase("training"))
+    grid = _grid(config, variance, where)
+    outcome = _train(config, data, anchor, variance, grid, generator, host, listen)
+    listen(Phase("evaluation"))
+    model = Model(anchor, outcome.denoiser)
+    stopped = outcome.status is Status.INTERRUPTED
+    measurement = measure(
+        model,
+        data.x,
+        data.y,
+        pairs.blocks,
+        data.plan.readings,
+        outcome.proposal,
+        grid,
+        draws=min(config.draws, DRAWS_WHEN_STOPPED) if stopped else config.draws,
+        generator=generator,
+        listen=listen,
+    )
+    origin = provenance(seed, str(where), time.perf_counter() - began)
+    return report(config, pairs, measurement, outcome, data.notes, origin)
+
+
+def _prepare(
+    config: MMG, pairs: Pairs, rng: np.random.Generator, device: torch.device
+) -> _Prepared:
+    plan = make_plan(pairs, config.folds_for(pairs.n_samples), config.gap == "cross", rng)
+    rows = plan.transform_rows
+    x, notes_x = fit_transform(pairs.x, "x", config.transform, rows)
+    y, notes_y = fit_transform(pairs.y, "y", config.transform, rows)
+    notes = notes_x + notes_y
+    if config.noises_y(pairs.dim_x, pairs.dim_y):
+        x, y = y, x
+        notes += ("y is the variable that is noised; the error curves are of y, with x given.",)
+    on_device = [torch.as_tensor(v, dtype=torch.float64, device=device) for v in (x, y)]
+    return _Prepared(on_device[0], on_device[1], plan, notes)
+
+
+def _fit_anchor(config: MMG, data: _Prepared, generator: Generator) -> tuple[Anchor, Tensor]:
+    def stacked(kind: str) -> tuple[Tensor, Tensor, Tensor]:
+        rows = [getattr(member, kind) for member in data.plan.members]
+        x, count = stack(data.x, rows)
+        return x, stack(data.y, rows)[0], count
+
+    fit = stacked("fit")
+    return fit_anchor(
+        fit,
+        stacked("validation"),
+        width=config.width,
+        steps=min(ANCHOR_STEPS, config.max_steps // 4),
+        batch=_batch(config, fit[2]),
+        generator=generator,
+    )
+
+
+def _batch(config: MMG, count: Tensor) -> int:
+    """Rows a step: even, so that half goes to each branch, and no more than there are."""
+    return max(2, min(config.batch, int(count.min())) // 2 * 2)
+
+
+def _grid(config: MMG, variance: Tensor, device: torch.device) -> BinnedProposal:
+    """Bins over the range in which the MMSE gap can matter.
+
+    For a Gaussian with residual variances v the integral beyond λ is about ½ e^−λ Σ(1/v − 1), and
+    before λ about ½ e^λ Σ(1 − v): the ends follow from `TAIL`, with guards on both sides.
+    """
+    if config.proposal == "logistic":
+        fixed = LogisticProposal(config.loc, config.scale, config.clip)
+        return uniform_bins(fixed.low, fixed.high, BIN_WIDTH, device)
+    v = variance.squeeze(1)
+    above = float((1 / v - 1).sum(1).max())
+    below = float((1 - v).sum(1).max())
+    high = float(np.log(max(above, 1e-12) / (2 * TAIL)))
+    low = -float(np.log(max(below, 1e-12) / (2 * TAIL)))
+    low = min(NARROWEST[0], max(low, WIDEST[0]))
+    high = max(NARROWEST[1], min(high, WIDEST[1]))
+    return uniform_bins(low, high, BIN_WIDTH, device)
+
+
+def _train(
+    config: MMG,
+    data: _Prepared,
+    anchor: Anchor,
+    variance: Tensor,
+    grid: BinnedProposal,
+    generator: Generator,
+    host: Generator,
+    listen: Listener,
+) -> Outcome:
+    denoiser = ResidualDenoiser(
+        variance.float().cpu(),
+        data.y.shape[1],
+        width=config.width,
+        blocks=config.blocks,
+        generator=host,
+    ).to(data.x.device)
+    members = data.plan.members
+    rows = member_rows(data.x, data.y, anchor, [member.fit for member in members])
+    held = member_rows(data.x, data.y, anchor, [member.validation for member in members])
+    draws = max(VALIDATION_DRAWS, held.samples.x.shape[1])
+    validation = Validation.prepare(held, grid, draws, generator)
+    logistic = LogisticProposal(config.loc, config.scale, config.clip)
+    adaptive = config.proposal == "adaptive"
+    steps = config.max_steps
+    return train(
+        denoiser,
+        _ClippedMuon(denoiser, config),
+        rows,
+        validation,
+        grid if adaptive else logistic,
+        Schedule(
+            steps=steps,
+            batch=_batch(config, rows.count),
+            check_every=100,
+            grace=min(GRACE, max(1, steps // 2)),
+            overtrain=OVERTRAIN if config.gap == "inner" else 1.0,
+            rate=trapezoid,
+        ),
+        loss=_paired_halves,
+        adapt=grid.adapted if adaptive else None,
+        generator=generator,
+        listen=listen,
+    )
+
+
+class _ClippedMuon:
+    """Muon + AdamW with each member's gradient clipped."""
+
+    def __init__(self, denoiser: ResidualDenoiser, config: MMG) -> None:
+        hidden = denoiser.net.hidden_matrices()
+        known = {id(p) for p in hidden}
+        self._all = list(denoiser.parameters())
+        self._inner = MuonAdamW(
+            hidden,
+            [p for p in self._all if id(p) not in known],
+            learning_rate=config.learning_rate,
+            muon_rate=5 * config.learning_rate,
+            weight_decay=config.weight_decay,
+        )
+
+    def step(self, scale: float) -> None:
+        clip_by_member(self._all, CLIP_NORM)
+        self._inner.step(scale)
+
+
+def _paired_halves(
+    denoiser: Denoiser, samples: Samples, generator: Generator, proposal: Proposal
+) -> Tensor:
+    """ε-error of a batch, the first half without y, the second with y, log-SNR stratified."""
+    members, batch, _ = samples.x.shape
+    half, device = batch // 2, samples.x.device
+    jitter = torch.rand(members, 2, half, generator=generator, device=device)
+    u = (torch.arange(half, device=device) + jitter) / half
+    logsnr = proposal.quantile(u.view(members, batch)).float()
+    given = (torch.arange(batch, device=device) >= half).view(1, batch, 1)
+    eps = torch.randn(samples.x.shape, generator=generator, device=device)
+    error = eps - denoiser(samples, eps, logsnr, given)
+    return error.square().sum(-1).mean(-1).sum()

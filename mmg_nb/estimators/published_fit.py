@@ -1,0 +1,224 @@
+"""The run behind `PublishedMMG`."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from mmg_nb.anchor import Anchor
+from mmg_nb.channel import transmit
+from mmg_nb.data import Pairs
+from mmg_nb.denoisers import Denoiser, Samples
+from mmg_nb.devices import pick_device, threads_for
+from mmg_nb.estimators.published import SMALL_DIM, PublishedMMG
+from mmg_nb.estimators.report import report
+from mmg_nb.evaluation import Model, measure
+from mmg_nb.events import Listener, Phase, Started
+from mmg_nb.logsnr import (
+    BinnedProposal,
+    LogisticProposal,
+    Proposal,
+    adapted_logistic,
+    uniform_bins,
+)
+from mmg_nb.members import member_rows
+from mmg_nb.nets.published_mlp import PublishedMLP, published_width
+from mmg_nb.provenance import provenance
+from mmg_nb.results import MIResult, Status
+from mmg_nb.splits import Plan, make_plan
+from mmg_nb.training import Outcome, Rows, Schedule, Validation, train
+from mmg_nb.transforms import Standardize
+
+__all__ = ["PublishedDenoiser", "run"]
+
+EVALUATION_SHARE = 1 / 11  # 10 000 beside 100 000
+EXPERT_BOUNDARY = 5.0
+BIN_WIDTH = 0.25
+VALIDATION_DRAWS = 2048
+CHECKS = 20
+
+
+class PublishedDenoiser(Denoiser):
+    """The network predicts ε directly; "no y" is zeros, the mean of y after standardising.
+
+    Args:
+        dim_x: Dimensions of x.
+        dim_y: Dimensions of y.
+        experts: 1, or 2 for separate networks below and above log-SNR 5.
+        generator: Source of the starting weights.
+    """
+
+    def __init__(self, dim_x: int, dim_y: int, experts: int, generator: Generator) -> None:
+        super().__init__()
+        width = published_width(dim_x, dim_y)
+        self.nets = torch.nn.ModuleList(
+            PublishedMLP(1, dim_x, dim_y, width, generator) for _ in range(experts)
+        )
+
+    def forward(self, samples: Samples, eps: Tensor, logsnr: Tensor, given: Tensor) -> Tensor:
+        """Predict the noise, see `Denoiser`."""
+        z = transmit(samples.x, eps, logsnr)
+        inputs = torch.cat([z, torch.where(given, samples.y, 0.0)], dim=-1)
+        low: Tensor = self.nets[0](inputs, logsnr)
+        if len(self.nets) == 1:
+            return low
+        return torch.where(
+            logsnr.unsqueeze(-1) < EXPERT_BOUNDARY, low, self.nets[1](inputs, logsnr)
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Setting:
+    """What both trainings of one run share."""
+
+    config: PublishedMMG
+    x: Tensor
+    y: Tensor
+    plan: Plan
+    anchor: Anchor
+    generator: Generator
+    host: Generator
+    listen: Listener
+
+
+def run(
+    config: PublishedMMG, pairs: Pairs, *, seed: int, listen: Listener, device: str
+) -> MIResult:
+    """Estimate I(x; y) with the fields of `config`; see `PublishedMMG`."""
+    where = pick_device(device)
+    width = published_width(pairs.dim_x, pairs.dim_y)
+    with threads_for(config.experts * (config.batch or 256) * width, where):
+        return _run(config, pairs, seed, listen, where)
+
+
+def _run(
+    config: PublishedMMG, pairs: Pairs, seed: int, listen: Listener, where: torch.device
+) -> MIResult:
+    began = time.perf_counter()
+    rng = np.random.default_rng(seed)
+    generator = Generator(where).manual_seed(int(rng.integers(2**62)))
+    host = Generator().manual_seed(int(rng.integers(2**62)))
+    plan = make_plan(pairs, 1, False, rng, evaluation_share=EVALUATION_SHARE)
+    x, y = (_standardized(values, plan, where) for values in (pairs.x, pairs.y))
+    anchor = Anchor(x.new_zeros(1, y.shape[1], x.shape[1]))
+    this = _Setting(config, x, y, plan, anchor, generator, host, listen)
+    trainings = 2 if config.adaptive else 1
+    steps = trainings * _steps(this)
+    listen(Started(config.name, pairs.n_samples, pairs.dim_x, pairs.dim_y, str(where), steps))
+    proposal = LogisticProposal(config.loc, config.scale, config.clip)
+    outcome = _train(this, proposal)
+    if config.adaptive and outcome.status is not Status.INTERRUPTED:
+        proposal = _adapted(this, outcome, proposal)
+        outcome = _train(this, proposal)
+    listen(Phase("evaluation"))
+    measurement = measure(
+        Model(anchor, outcome.denoiser),
+        x,
+        y,
+        pairs.blocks,
+        plan.readings,
+        proposal,
+        _bins(proposal, where),
+        draws=config.draws,
+        generator=generator,
+        listen=listen,
+        paired=False,
+    )
+    origin = provenance(seed, str(where), time.perf_counter() - began)
+    return report(config, pairs, measurement, outcome, (), origin)
+
+
+def _standardized(values: np.ndarray, plan: Plan, device: torch.device) -> Tensor:
+    fitted = Standardize.fit(values[plan.transform_rows])
+    return torch.as_tensor(fitted(values), dtype=torch.float64, device=device)
+
+
+def _small(this: _Setting) -> bool:
+    return this.x.shape[1] <= SMALL_DIM
+
+
+def _batch(this: _Setting) -> int:
+    wanted = this.config.batch or (128 if _small(this) else 256)
+    return min(wanted, len(this.plan.members[0].fit))
+
+
+def _steps(this: _Setting) -> int:
+    if this.config.steps is not None:
+        return this.config.steps
+    epochs = this.config.epochs or (500 if _small(this) else 750)
+    return epochs * max(1, len(this.plan.members[0].fit) // _batch(this))
+
+
+def _bins(proposal: Proposal, device: torch.device) -> BinnedProposal:
+    return uniform_bins(proposal.low, proposal.high, BIN_WIDTH, device)
+
+
+def _validation(this: _Setting, proposal: Proposal, rows: Rows) -> Validation:
+    draws = max(VALIDATION_DRAWS, rows.samples.x.shape[1])
+    return Validation.prepare(rows, _bins(proposal, this.x.device), draws, this.generator)
+
+
+def _train(this: _Setting, proposal: LogisticProposal) -> Outcome:
+    config, member = this.config, this.plan.members[0]
+    this.listen(Phase("training"))
+    denoiser = PublishedDenoiser(this.x.shape[1], this.y.shape[1], config.experts, this.host).to(
+        this.x.device
+    )
+    rate = config.learning_rate or (1e-3 if _small(this) else 2e-3)
+    held = member_rows(this.x, this.y, this.anchor, [member.validation])
+    steps = _steps(this)
+    schedule = Schedule(
+        steps=steps,
+        batch=_batch(this),
+        check_every=max(1, steps // CHECKS),
+        grace=None,
+        overtrain=None,
+        rate=lambda fraction: 1.0,
+        ema=config.ema,
+    )
+    return train(
+        denoiser,
+        _Adam(denoiser, rate, config.weight_decay),
+        member_rows(this.x, this.y, this.anchor, [member.fit]),
+        _validation(this, proposal, held),
+        proposal,
+        schedule,
+        loss=_likelihood_loss,
+        adapt=None,
+        generator=this.generator,
+        listen=this.listen,
+    )
+
+
+class _Adam:
+    def __init__(self, denoiser: Denoiser, rate: float, weight_decay: float) -> None:
+        self._inner = torch.optim.Adam(denoiser.parameters(), lr=rate, weight_decay=weight_decay)
+
+    def step(self, scale: float) -> None:
+        self._inner.step()
+
+
+def _likelihood_loss(
+    denoiser: Denoiser, samples: Samples, generator: Generator, proposal: Proposal
+) -> Tensor:
+    """½ E[‖ε − ε̂‖² / q(λ)], y kept or dropped for the whole batch."""
+    shape, device = samples.x.shape[:2], samples.x.device
+    logsnr = proposal.quantile(torch.rand(shape, generator=generator, device=device))
+    eps = torch.randn(samples.x.shape, generator=generator, device=device)
+    given = torch.rand(1, 1, 1, generator=generator, device=device) < 0.5
+    error = (eps - denoiser(samples, eps, logsnr.float(), given)).square().sum(-1)
+    return 0.5 * (error / proposal.density(logsnr).float()).mean()
+
+
+def _adapted(this: _Setting, outcome: Outcome, proposal: LogisticProposal) -> LogisticProposal:
+    """The next proposal, from the conditional error of the preliminary model."""
+    member = this.plan.members[0]
+    held = member_rows(this.x, this.y, this.anchor, [member.validation])
+    validation = _validation(this, proposal, held)
+    _, curves = validation.measure(outcome.denoiser)
+    dim_x = this.x.shape[1]
+    return adapted_logistic(validation.grid.centres.cpu(), curves[1].cpu(), dim_x, proposal.clip)

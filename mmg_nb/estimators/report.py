@@ -1,0 +1,65 @@
+"""From a measurement to a result."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from mmg_nb.data import Pairs
+from mmg_nb.diagnosis import diagnose
+from mmg_nb.evaluation import Measurement
+from mmg_nb.mmse import FORMS, PointValues, estimate_from_points
+from mmg_nb.results import MIResult, PointwiseMI
+from mmg_nb.training import Outcome
+
+__all__ = ["report"]
+
+
+def report(
+    config: Any,
+    pairs: Pairs,
+    measurement: Measurement,
+    outcome: Outcome,
+    notes: tuple[str, ...],
+    origin: dict[str, Any],
+) -> MIResult:
+    """Put a run's outcome into the form that users get.
+
+    Args:
+        config: The estimator; its field `gap` names the form reported.
+        pairs: The data.
+        measurement: What the evaluation points say.
+        outcome: How training went.
+        notes: Remarks from preparing the data.
+        origin: Provenance.
+
+    Returns:
+        The result.
+    """
+    points, curve = measurement.points, measurement.curve
+    forms = {form: estimate_from_points(points, form) for form in curve.gaps}
+    return MIResult(
+        mi=forms[config.gap].mi,
+        stderr=forms[config.gap].stderr,
+        estimator=config.name,
+        n_samples=pairs.n_samples,
+        dim_x=pairs.dim_x,
+        dim_y=pairs.dim_y,
+        gap=config.gap,
+        forms=forms,
+        curve=curve,
+        pointwise=_pointwise(points, "cross" if "cross" in forms else "difference"),
+        history=outcome.history,
+        status=outcome.status,
+        notes=pairs.notes + notes + diagnose(points, curve, config.gap, outcome.history),
+        fields=asdict(config),
+        provenance=origin,
+    )
+
+
+def _pointwise(points: PointValues, form: str) -> PointwiseMI:
+    # Only these two forms are log-ratios at each point; of the noise only theirs is kept.
+    noise = points.noise[0 if form == "cross" else 1]
+    return PointwiseMI(points.index, points.values[FORMS.index(form)], np.sqrt(noise))

@@ -1,0 +1,219 @@
+"""Measure trained members on points none of them has seen."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Generator, Tensor
+
+from mmg_nb.anchor import Anchor
+from mmg_nb.denoisers import Denoiser, Samples
+from mmg_nb.events import Listener, Step
+from mmg_nb.logsnr import BinnedProposal, Proposal
+from mmg_nb.mmse import FORMS, PointValues, gap_forms
+from mmg_nb.results import MMSECurve
+from mmg_nb.splits import Reading
+
+__all__ = ["Measurement", "Model", "measure"]
+
+CHUNK = 4096  # rows at a time
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """Everything that turns rows into predictions: one anchor and one denoiser per member."""
+
+    anchor: Anchor
+    denoiser: Denoiser
+
+    def select(self, members: Sequence[int]) -> Model:
+        """A model of some of the members, on its own copy of their weights."""
+        index = list(members)
+        parts = copy.deepcopy(self.anchor), copy.deepcopy(self.denoiser)
+        for part in parts:
+            for tensor in (*part.parameters(), *part.buffers()):
+                tensor.data = tensor.data[index]
+        return Model(*parts)
+
+    def samples(self, x: Tensor, y: Tensor) -> Samples:
+        """Rows as every member sees them.
+
+        Args:
+            x: `(batch, dim_x)`, float64.
+            y: `(batch, dim_y)`, float64.
+
+        Returns:
+            Samples `(members, batch, …)`, float32.
+        """
+        rotation = self.anchor.rotation
+        members = len(rotation)
+        wide_x, wide_y = (v.expand(members, *v.shape) for v in (x, y))
+        residual = self.anchor.residual(wide_x, wide_y)
+        return Samples((wide_x @ rotation).float(), residual.float(), wide_y.float())
+
+
+@dataclass(frozen=True, eq=False)
+class Measurement:
+    """Per-point values and curves over the bins of the proposal."""
+
+    points: PointValues
+    curve: MMSECurve
+
+
+class _Bins:
+    """Sums over the draws that fell into each bin: count, Σ and Σ² of errors and gaps."""
+
+    def __init__(self, proposal: BinnedProposal) -> None:
+        k, device = len(proposal.mass), proposal.mass.device
+        self.proposal = proposal
+        self.count = torch.zeros(k, dtype=torch.float64, device=device)
+        self.first = torch.zeros(2 + len(FORMS), k, dtype=torch.float64, device=device)
+        self.second = torch.zeros_like(self.first)
+
+    def add(self, logsnr: Tensor, values: Tensor) -> None:
+        """Add draws: λ `(batch,)`, values `(6, batch)` = both errors, then the gaps."""
+        bins = self.proposal.bins(logsnr)
+        values = values.double()
+        self.count.index_add_(0, bins, torch.ones_like(bins, dtype=torch.float64))
+        self.first.index_add_(1, bins, values)
+        self.second.index_add_(1, bins, values**2)
+
+    def curve(self, forms: Sequence[str]) -> MMSECurve:
+        """Means and standard errors in each bin."""
+        count = self.count.clamp_min(1)
+        mean = self.first / count
+        variance = (self.second / count - mean**2).clamp_min(0)
+        stderr = (variance / count).sqrt().cpu().numpy()
+        means = mean.cpu().numpy()
+        rows = {form: 2 + FORMS.index(form) for form in forms}
+        return MMSECurve(
+            logsnr=self.proposal.centres.cpu().numpy(),
+            width=self.proposal.widths.cpu().numpy(),
+            mse=means[0],
+            mse_given_y=means[1],
+            gaps={form: means[row] for form, row in rows.items()},
+            stderrs={form: stderr[row] for form, row in rows.items()},
+        )
+
+
+@torch.no_grad()
+def measure(
+    model: Model,
+    x: Tensor,
+    y: Tensor,
+    blocks: NDArray[np.int64],
+    readings: Sequence[Reading],
+    proposal: Proposal,
+    bins: BinnedProposal,
+    *,
+    draws: int,
+    generator: Generator,
+    listen: Listener,
+    paired: bool = True,
+) -> Measurement:
+    """Measure every reading: each point at `draws` log-SNRs, stratified over the proposal.
+
+    Args:
+        model: The trained members.
+        x: `(n, dim_x)`, float64, common coordinates.
+        y: `(n, dim_y)`, float64.
+        blocks: Block of each row, `(n,)`.
+        readings: Who reads which rows.
+        proposal: Where the log-SNRs are drawn.
+        bins: Bins of the curves.
+        draws: Draws of (λ, ε) a point, at least 2.
+        generator: Source of the noise.
+        listen: Gets a `Step` after each chunk; its answer is not heeded, for this is the end.
+        paired: Use the same λ and ε with and without y. The published method does not.
+
+    Returns:
+        The measurement.
+    """
+    sums, values, noises = _Bins(bins), [], []
+    total = sum(-(-len(reading.rows) // CHUNK) for reading in readings)
+    done = 0
+    for reading in readings:
+        pair = model.select(reading.members)
+        for rows in torch.as_tensor(reading.rows, device=x.device).split(CHUNK):
+            samples = pair.samples(x[rows], y[rows])
+            value, noise = _measure_chunk(
+                pair, samples, proposal, sums, draws=draws, generator=generator, paired=paired
+            )
+            values.append(value)
+            noises.append(noise)
+            done += 1
+            listen(Step(done, total))
+    index = np.concatenate([reading.rows for reading in readings])
+    points = PointValues(
+        index=index,
+        block=blocks[index],
+        reading=np.repeat(np.arange(len(readings)), [len(r.rows) for r in readings]),
+        values=torch.cat(values, dim=1).cpu().numpy(),
+        noise=torch.cat(noises, dim=1).cpu().numpy(),
+    )
+    single = all(a == b for a, b in (reading.members for reading in readings))
+    return Measurement(points, sums.curve(FORMS[1:] if single else FORMS))
+
+
+def _measure_chunk(
+    pair: Model,
+    samples: Samples,
+    proposal: Proposal,
+    sums: _Bins,
+    *,
+    draws: int,
+    generator: Generator,
+    paired: bool,
+) -> tuple[Tensor, Tensor]:
+    """Mean over the draws at each point, `(4, batch)`, and its variance for two forms."""
+    batch, device = samples.x.shape[1], samples.x.device
+    offset = torch.rand(batch, generator=generator, device=device, dtype=torch.float64)
+    total = torch.zeros(len(FORMS), batch, dtype=torch.float64, device=device)
+    jumps = torch.zeros(2, batch, dtype=torch.float64, device=device)
+    previous: Tensor | None = None
+    for draw in range(draws):
+        jitter = torch.rand(batch, generator=generator, device=device, dtype=torch.float64)
+        # Neighbouring draws of a point lie in neighbouring strata, so their differences measure
+        # the Monte-Carlo noise without the change of the integrand over log-SNR.
+        logsnr = proposal.quantile((offset + (draw + jitter) / draws) % 1.0)
+        eps, u, c = _predict(pair, samples, logsnr, generator)
+        gaps = gap_forms(eps, u, c)
+        if not paired:
+            gaps[3] = _unpaired_difference(pair, samples, logsnr, eps, u, generator)
+        errors = torch.stack([(eps - v).square().sum(-1).mean(0) for v in (u, c)])
+        sums.add(logsnr, torch.cat([errors, gaps]))
+        value = 0.5 * gaps.double() / proposal.density(logsnr)
+        total += value
+        ends = value[[0, 3]]
+        if previous is not None:
+            jumps += (ends - previous) ** 2
+        previous = ends
+    return total / draws, jumps / (2 * (draws - 1) * draws)
+
+
+def _predict(
+    pair: Model, samples: Samples, logsnr: Tensor, generator: Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Fresh noise `(batch, dim_x)` and both predictions `(2, batch, dim_x)` of it."""
+    _, batch, dim_x = samples.x.shape
+    eps = torch.randn(batch, dim_x, generator=generator, device=samples.x.device)
+    rotation = pair.anchor.rotation.float()
+    wide, level = eps @ rotation, logsnr.float().expand(len(rotation), batch)
+    u, c = (
+        pair.denoiser(samples, wide, level, torch.full((1, 1, 1), flag, device=eps.device))
+        for flag in (False, True)
+    )
+    return eps, u @ rotation.mT, c @ rotation.mT
+
+
+def _unpaired_difference(
+    pair: Model, samples: Samples, logsnr: Tensor, eps: Tensor, u: Tensor, generator: Generator
+) -> Tensor:
+    """The difference form with fresh noise for the conditional term, `(batch,)`."""
+    other, _, c = _predict(pair, samples, logsnr, generator)
+    return ((eps - u).square() - (other - c).square()).sum(-1).mean(0)

@@ -1,0 +1,91 @@
+"""What a run reports while it goes on, and to whom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmg_nb.results import MIResult
+
+__all__ = ["Event", "Finished", "Listener", "Phase", "Snapshot", "Started", "Step", "silent"]
+
+
+@dataclass(frozen=True)
+class Started:
+    """A run begins.
+
+    Attributes:
+        estimator: Name in the registry.
+        n_samples: Rows given.
+        dim_x: Columns of x in use.
+        dim_y: Columns of y in use.
+        device: Where the run computes, e.g. `cpu` or `cuda:0`.
+        total_steps: Most training steps there can be (0 for closed forms).
+    """
+
+    estimator: str
+    n_samples: int
+    dim_x: int
+    dim_y: int
+    device: str
+    total_steps: int
+
+
+@dataclass(frozen=True)
+class Phase:
+    """The run turns to another kind of work, e.g. `anchor`, `training`, `evaluation`."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step is done. Sent every time, so that a listener decides by the clock what to show."""
+
+    step: int
+    total_steps: int
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """What the validation points say so far. Evaluation points are not touched before the end.
+
+    Attributes:
+        step: Training steps done.
+        mi: Estimate on validation points, nats.
+        loss: Mean squared ε-error on validation points.
+        logsnr: Grid, `(k,)`.
+        mse: Unconditional squared ε-error on the grid, `(k,)`.
+        mse_given_y: Conditional squared ε-error on the grid, `(k,)`.
+        gap: MMSE gap on the grid, in the form the estimator reports, `(k,)`.
+        density: Density of the training proposal over log-SNR on the grid, `(k,)`.
+    """
+
+    step: int
+    mi: float
+    loss: float
+    logsnr: NDArray[np.float64]
+    mse: NDArray[np.float64]
+    mse_given_y: NDArray[np.float64]
+    gap: NDArray[np.float64]
+    density: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The run has ended and this is its result."""
+
+    result: MIResult
+
+
+Event = Started | Phase | Step | Snapshot | Finished
+
+Listener = Callable[[Event], bool | None]
+"""Called with each event. A true answer asks the run to stop and to keep what it has learnt."""
+
+
+def silent(event: Event) -> None:
+    """The listener of a run that nobody watches."""

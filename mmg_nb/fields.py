@@ -1,0 +1,225 @@
+"""The one description of a parameter, shared by Python, magics, panels, sweeps and results."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+import numbers
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass
+from typing import Any, TypeVar
+
+from mmg_nb.errors import MMGError
+
+__all__ = ["FieldInfo", "check_fields", "closest", "field", "field_infos", "from_fields", "parse"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class FieldInfo:
+    """What is known of one field of an estimator.
+
+    Attributes:
+        name: The field's name, also the flag's (`--name`) and the JSON key.
+        kind: `int`, `float`, `str` or `bool`.
+        default: Value when nothing is given.
+        help: One line for flags, tooltips and docs.
+        choices: Allowed values, or empty.
+        low: Smallest allowed value, or None.
+        high: Largest allowed value, or None.
+        optional: Whether None ("chosen from the data") is allowed.
+    """
+
+    name: str
+    kind: type
+    default: Any
+    help: str
+    choices: tuple[Any, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    optional: bool = False
+
+    @property
+    def expected(self) -> str:
+        """The allowed values in words."""
+        if self.choices:
+            return "one of " + ", ".join(map(str, self.choices))
+        words = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+        text = words[self.kind]
+        if self.low is not None and self.high is not None:
+            text += f" from {_short(self.low)} to {_short(self.high)}"
+        elif self.low is not None:
+            text += f" of at least {_short(self.low)}"
+        return text + (" or none" if self.optional else "")
+
+
+def _short(number: float) -> str:
+    return f"{number:.0f}" if number == int(number) else f"{number:g}"
+
+
+def field(
+    default: Any,
+    help: str,
+    *,
+    choices: tuple[Any, ...] = (),
+    low: float | None = None,
+    high: float | None = None,
+) -> Any:
+    """A dataclass field that carries its help, choices and range.
+
+    Args:
+        default: Value when nothing is given.
+        help: One line for flags, tooltips and docs.
+        choices: Allowed values, if they can be listed.
+        low: Smallest allowed value.
+        high: Largest allowed value.
+
+    Returns:
+        What `dataclasses.field` returns.
+    """
+    metadata = {"help": help, "choices": choices, "low": low, "high": high}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def field_infos(owner: type) -> tuple[FieldInfo, ...]:
+    """The fields of a dataclass, in order, with types resolved.
+
+    Args:
+        owner: A dataclass whose fields were made by `field`.
+
+    Returns:
+        One `FieldInfo` a field.
+    """
+    hints = typing.get_type_hints(owner)
+    return tuple(
+        _info(f, hints[f.name])
+        for f in dataclasses.fields(owner)
+        if f.init and "help" in f.metadata
+    )
+
+
+def _info(f: dataclasses.Field[Any], hint: Any) -> FieldInfo:
+    args = typing.get_args(hint)
+    kind = next((a for a in args if a is not type(None)), hint)
+    default = None if f.default is MISSING else f.default
+    return FieldInfo(f.name, kind, default, optional=type(None) in args, **f.metadata)
+
+
+def closest(word: str, known: typing.Iterable[str]) -> str:
+    """A "did you mean" sentence, or an empty text.
+
+    Args:
+        word: What came.
+        known: What would have been right.
+
+    Returns:
+        The sentence, with a trailing blank, or "".
+    """
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"Did you mean {near[0]!r}? " if near else ""
+
+
+def check_fields(obj: Any) -> None:
+    """Check every field of a dataclass instance against its description.
+
+    Raises:
+        MMGError: A value is of the wrong type, not a choice, or out of range.
+    """
+    for info in field_infos(type(obj)):
+        value = getattr(obj, info.name)
+        if not _fits(info, value):
+            what = f"{info.name} must be {info.expected}; got {value!r}."
+            raise MMGError(what, f"{info.name}: {info.help} (default {info.default!r}).")
+
+
+def _fits(info: FieldInfo, value: Any) -> bool:
+    if value is None:
+        return info.optional
+    if not _is_kind(info.kind, value):
+        return False
+    if info.choices:
+        return value in info.choices
+    if info.kind not in (int, float):
+        return True
+    above = info.low is None or value >= info.low
+    return math.isfinite(value) and above and (info.high is None or value <= info.high)
+
+
+def _is_kind(kind: type, value: Any) -> bool:
+    if kind is bool or isinstance(value, bool):  # for Python True is also the number 1
+        return kind is bool and isinstance(value, bool)
+    return isinstance(value, (int, float) if kind is float else kind)
+
+
+def from_fields(owner: type[T], values: Mapping[str, Any]) -> T:
+    """Build a dataclass from named values, refusing unknown names.
+
+    Args:
+        owner: A dataclass whose fields were made by `field`.
+        values: Field names and values.
+
+    Returns:
+        The instance.
+
+    Raises:
+        MMGError: A name is unknown or a value is not allowed.
+    """
+    known = [info.name for info in field_infos(owner)]
+    for name in values:
+        if name not in known:
+            what = f"{owner.__name__} has no field {name!r}."
+            raise MMGError(what, closest(name, known) + "Fields: " + ", ".join(known) + ".")
+    return owner(**{name: _plain_number(value) for name, value in values.items()})
+
+
+def _plain_number(value: Any) -> Any:
+    """A number of numpy as one of Python, so that a result can be written as JSON."""
+    if isinstance(value, (bool, int, float)) or not isinstance(value, numbers.Real):
+        return value
+    return int(value) if isinstance(value, numbers.Integral) else float(value)
+
+
+def parse(info: FieldInfo, text: str) -> Any:
+    """Turn a flag's text into a field's value.
+
+    Args:
+        info: The field.
+        text: What the user wrote.
+
+    Returns:
+        The typed value.
+
+    Raises:
+        MMGError: The text is no value of this field.
+    """
+    if info.optional and text.lower() in ("none", "auto"):
+        return None
+    try:
+        value = _READERS[info.kind](text)
+    except (KeyError, ValueError, OverflowError):
+        value = None
+    if value is not None and _fits(info, value):
+        return value
+    what = f"{info.name} must be {info.expected}; got {text!r}."
+    raise MMGError(what, f"{info.name}: {info.help} (default {info.default!r}).")
+
+
+def _whole(text: str) -> int:
+    """A whole number, also when written as `4e3`."""
+    number = float(text)
+    if number != int(number):
+        raise ValueError(text)
+    return int(text) if text.lstrip("+-").isdigit() else int(number)
+
+
+_WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+_READERS: dict[type, Callable[[str], Any]] = {
+    bool: lambda text: _WORDS[text.lower()],
+    int: _whole,
+    float: float,
+    str: str,
+}

@@ -1,0 +1,51 @@
+"""Rows of a plan laid out for training: one stack for all members."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mmg_nb.anchor import Anchor
+from mmg_nb.denoisers import Samples
+from mmg_nb.training import Rows
+
+__all__ = ["member_rows", "stack"]
+
+
+def stack(values: Tensor, rows: Sequence[NDArray[np.int64]]) -> tuple[Tensor, Tensor]:
+    """Rows of every member, padded with zeros to one length, and the true lengths.
+
+    Args:
+        values: `(n, d)`.
+        rows: One index array a member.
+
+    Returns:
+        `(members, longest, d)` and `(members,)`.
+    """
+    longest = max(map(len, rows))
+    out = values.new_zeros(len(rows), longest, values.shape[1])
+    for member, index in enumerate(rows):
+        out[member, : len(index)] = values[torch.as_tensor(index, device=values.device)]
+    return out, torch.tensor([len(index) for index in rows], device=values.device)
+
+
+def member_rows(x: Tensor, y: Tensor, anchor: Anchor, rows: Sequence[NDArray[np.int64]]) -> Rows:
+    """Rows as each member sees them.
+
+    Args:
+        x: `(n, dim_x)`, float64, common coordinates.
+        y: `(n, dim_y)`, float64.
+        anchor: The fitted anchor of all members.
+        rows: One index array a member.
+
+    Returns:
+        The rows, in float32.
+    """
+    stacked_x, count = stack(x, rows)
+    stacked_y, _ = stack(y, rows)
+    residual = anchor.residual(stacked_x, stacked_y).float()
+    return Rows(Samples((stacked_x @ anchor.rotation).float(), residual, stacked_y.float()), count)

@@ -1,0 +1,137 @@
+r"""The MMSE gap in its four forms, and mutual information from it.
+
+With the channel of `mmg_nb.channel`, I(x; y) = ½ ∫ gap(λ) dλ over all log-SNR λ, where the gap is
+E‖ε − u*‖² − E‖ε − c*‖² and u*, c* are the exact posterior means of ε without and with y
+(Guo, Shamai & Verdú 2005; Kong et al. 2023, arXiv 2302.03792; Yu et al., arXiv 2509.20609).
+
+Learned predictions are u = u* + δu and c = c* + δc. On points used neither for fitting nor for
+selection, ε − u* is orthogonal to every function of z, and ε − c* to every function of (z, y).
+Writing L = E⟨c* − u*, δc⟩:
+
+    orthogonal   E‖c − u‖²                 = gap + 2L + E‖δc − δu‖²
+    difference   E‖ε − u‖² − E‖ε − c‖²     = gap + E‖δu‖² − E‖δc‖²
+    inner        E⟨ε − u, c − u⟩           = gap + L + E⟨δu, δu − δc⟩
+
+Overfitting makes E‖δc‖² large and leaves L near 0: inner survives it, the others do not. A
+conditional branch that lags behind, δc = −k·(c* − u*), biases them by −2k + k², −k² and −k.
+
+The fourth form takes two members (1 and 2) trained on disjoint rows:
+
+    cross        E⟨ε − u₁, ε − u₂⟩ − E⟨ε − c₁, ε − c₂⟩ = gap + E⟨δu₁, δu₂⟩ − E⟨δc₁, δc₂⟩
+
+Their excess errors are independent, so what each member overfits cancels in the mean, and what
+both lag behind enters only as the square of the lag: ⟨δc₁, δc₂⟩ has mean ‖E δc‖². It has neither
+the first-order term of `inner` nor the variance term of `difference`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mmg_nb.results import Estimate
+
+__all__ = ["FORMS", "PointValues", "estimate_from_points", "gap_forms", "integrate"]
+
+FORMS = ("cross", "inner", "orthogonal", "difference")
+
+Array = NDArray[np.float64]
+
+
+def gap_forms(eps: Tensor, u: Tensor, c: Tensor) -> Tensor:
+    """The gap of each draw in every form, see the module's text.
+
+    Args:
+        eps: The noise, `(batch, dim_x)`.
+        u: Predictions without y of two members, `(2, batch, dim_x)`, in the coordinates of eps.
+        c: Predictions with y, likewise.
+
+    Returns:
+        `(4, batch)` in the order of `FORMS`; forms of one member are averaged over both.
+    """
+    error_u, error_c, gap = eps - u, eps - c, c - u
+    cross = (error_u[0] * error_u[1] - error_c[0] * error_c[1]).sum(-1)
+    inner = (error_u * gap).sum(-1).mean(0)
+    orthogonal = gap.square().sum(-1).mean(0)
+    return torch.stack([cross, inner, orthogonal, 2 * inner - orthogonal])
+
+
+def integrate(integrand: Array, width: Array) -> float:
+    """Integral of a function known by its means over bins.
+
+    Args:
+        integrand: `(k,)`.
+        width: Widths of the bins, `(k,)`.
+
+    Returns:
+        Σ integrand · width.
+    """
+    return float(np.dot(integrand, width))
+
+
+@dataclass(frozen=True, eq=False)
+class PointValues:
+    """What each evaluation point contributes, and where it belongs.
+
+    Attributes:
+        index: Row of each point, `(m,)`.
+        block: Its block of dependent rows, `(m,)`.
+        reading: Which pair of members read it, `(m,)`.
+        values: ½ gap / q(λ), averaged over the draws at that point, nats, `(4, m)`, see `FORMS`.
+        noise: Monte-Carlo variance of the first and last row of `values`, `(2, m)`.
+    """
+
+    index: NDArray[np.int64]
+    block: NDArray[np.int64]
+    reading: NDArray[np.int64]
+    values: Array
+    noise: Array
+
+
+def estimate_from_points(points: PointValues, form: str) -> Estimate:
+    """Mean over points and its standard error.
+
+    The error has two parts: the spread of the points, clustered by block, and what the readings
+    (members trained on other rows) differ by beyond that spread. The forms `inner` and
+    `orthogonal` depend on the trained members at first order, so how these vary with their
+    training rows belongs to the error too. To first order every regular estimate of mutual
+    information varies like the mean of the pointwise log-ratio, which `difference` averages, so
+    its spread is taken instead; overfitting inflates it, hence at most twice the form's own.
+
+    Args:
+        points: The points.
+        form: One of `FORMS`.
+
+    Returns:
+        Estimate and standard error, nats.
+    """
+    values = points.values[FORMS.index(form)]
+    variance = _sampling_variance(points, values)
+    if form in ("inner", "orthogonal"):
+        log_ratio = _sampling_variance(points, points.values[FORMS.index("difference")])
+        variance = max(variance, min(log_ratio, 4 * variance))
+    variance += _training_variance(points.reading, values)
+    return Estimate(float(values.mean()), math.sqrt(variance))
+
+
+def _sampling_variance(points: PointValues, values: Array) -> float:
+    """Variance of the mean from the spread of the points, clustered by block."""
+    _, cluster = np.unique(points.block, return_inverse=True)
+    sums = np.bincount(cluster.reshape(-1), weights=values - values.mean())
+    return float(np.sum(sums**2)) / len(values) ** 2
+
+
+def _training_variance(reading: NDArray[np.int64], values: Array) -> float:
+    """Variance of the mean over readings beyond what the spread of their points explains."""
+    counts = np.bincount(reading)
+    if len(counts) < 2:
+        return 0.0
+    means = np.bincount(reading, weights=values) / counts
+    centred = values - means[reading]
+    sampling = np.bincount(reading, weights=centred**2) / counts**2
+    return max(0.0, float(means.var(ddof=1) - sampling.mean())) / len(counts)

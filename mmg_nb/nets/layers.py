@@ -1,0 +1,81 @@
+"""Layers with one set of weights per member: `(members, batch, features)` in and out."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor, nn
+
+__all__ = ["FourierFeatures", "StackedLayerNorm", "StackedLinear"]
+
+
+class StackedLinear(nn.Module):
+    """An affine map per member, with PyTorch's usual uniform start, or zeros.
+
+    Args:
+        members: Number of independent maps.
+        dim_in: Features in.
+        dim_out: Features out.
+        generator: Source of the starting weights.
+        zero: Start at zero instead.
+    """
+
+    def __init__(
+        self, members: int, dim_in: int, dim_out: int, generator: Generator, *, zero: bool = False
+    ) -> None:
+        super().__init__()
+        bound = 0.0 if zero else 1 / math.sqrt(dim_in)
+        self.weight = nn.Parameter(_uniform((members, dim_in, dim_out), bound, generator))
+        self.bias = nn.Parameter(_uniform((members, 1, dim_out), bound, generator))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map `(members, batch, dim_in)` to `(members, batch, dim_out)`."""
+        return torch.baddbmm(self.bias, x, self.weight)
+
+
+class StackedLayerNorm(nn.Module):
+    """Layer normalisation with its own scale and shift per member.
+
+    Args:
+        members: Number of members.
+        dim: Features.
+    """
+
+    def __init__(self, members: int, dim: int) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(members, 1, dim))
+        self.shift = nn.Parameter(torch.zeros(members, 1, dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise `(members, batch, dim)` over its last axis."""
+        return torch.addcmul(self.shift, F.layer_norm(x, x.shape[-1:]), self.scale)
+
+
+class FourierFeatures(nn.Module):
+    """Sines and cosines of a scalar at fixed random frequencies (Tancik et al. 2020).
+
+    Args:
+        members: Number of members.
+        dim: Features out, even.
+        generator: Source of the frequencies.
+        spread: Standard deviation of the frequencies, per unit log-SNR.
+    """
+
+    def __init__(
+        self, members: int, dim: int, generator: Generator, *, spread: float = 0.3
+    ) -> None:
+        super().__init__()
+        frequencies = spread * torch.randn(members, 1, dim // 2, generator=generator)
+        self.register_buffer("frequencies", frequencies)
+        self.frequencies: Tensor
+
+    def forward(self, logsnr: Tensor) -> Tensor:
+        """Map `(members, batch)` to `(members, batch, dim)`."""
+        angle = logsnr.unsqueeze(-1) * self.frequencies
+        return torch.cat([angle.sin(), angle.cos()], dim=-1)
+
+
+def _uniform(shape: tuple[int, ...], bound: float, generator: Generator) -> Tensor:
+    return (2 * torch.rand(shape, generator=generator) - 1) * bound

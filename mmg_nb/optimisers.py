@@ -1,0 +1,98 @@
+"""Muon for hidden matrices and AdamW for the rest, over stacked members."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["MuonAdamW", "clip_by_member", "orthogonalized"]
+
+NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # Jordan et al. 2024: quintic, 5 rounds
+
+
+class MuonAdamW:
+    """Muon (Jordan et al. 2024) on stacks of square matrices, AdamW on everything else.
+
+    PyTorch's own Muon takes single matrices only; here every matrix of every member goes through
+    one batched Newton–Schulz iteration.
+
+    Args:
+        hidden: Parameters `(members, width, width)`, for Muon.
+        rest: All other parameters, for AdamW.
+        learning_rate: Of AdamW.
+        muon_rate: Of Muon.
+        weight_decay: Decoupled decay of the hidden matrices.
+        momentum: Of Muon, with Nesterov's correction.
+    """
+
+    def __init__(
+        self,
+        hidden: list[nn.Parameter],
+        rest: list[nn.Parameter],
+        *,
+        learning_rate: float,
+        muon_rate: float,
+        weight_decay: float,
+        momentum: float = 0.95,
+    ) -> None:
+        self.hidden = hidden
+        self.rest = rest
+        self.learning_rate = learning_rate
+        self.muon_rate = muon_rate
+        self.weight_decay = weight_decay
+        self.momentum = momentum
+        self.velocity = [torch.zeros_like(p) for p in hidden]
+        self.adamw = torch.optim.AdamW(rest, lr=learning_rate, weight_decay=0.0, fused=True)
+
+    @torch.no_grad()
+    def step(self, scale: float) -> None:
+        """Update all parameters from their gradients.
+
+        Args:
+            scale: Factor of both learning rates, from the schedule.
+        """
+        for group in self.adamw.param_groups:
+            group["lr"] = self.learning_rate * scale
+        self.adamw.step()
+        gradients = [p.grad for p in self.hidden if p.grad is not None]
+        if not gradients:
+            return
+        torch._foreach_lerp_(self.velocity, gradients, 1 - self.momentum)
+        ahead = torch._foreach_lerp(gradients, self.velocity, self.momentum)
+        updates = orthogonalized(torch.cat(list(ahead))).split([len(p) for p in self.hidden])
+        rate = self.muon_rate * scale
+        hidden: list[Tensor] = list(self.hidden)
+        torch._foreach_mul_(hidden, 1 - rate * self.weight_decay)
+        torch._foreach_add_(hidden, updates, alpha=-rate)
+
+
+def orthogonalized(matrices: Tensor, rounds: int = 5) -> Tensor:
+    """Nearly the orthogonal factor of each matrix, by a Newton–Schulz iteration.
+
+    Args:
+        matrices: `(k, rows, columns)`.
+        rounds: Iterations.
+
+    Returns:
+        The same shape, singular values within about 0.7 … 1.2.
+    """
+    a, b, c = NEWTON_SCHULZ
+    x = matrices / (matrices.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    for _ in range(rounds):
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x
+
+
+@torch.no_grad()
+def clip_by_member(parameters: list[nn.Parameter], limit: float) -> None:
+    """Scale each member's gradient so that its norm is at most `limit`.
+
+    Args:
+        parameters: Each `(members, …)` with three axes, gradients present.
+        limit: Largest norm.
+    """
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    norm = torch.stack([g.square().sum(dim=(1, 2)) for g in gradients]).sum(0).sqrt()
+    factor = (limit / (norm + 1e-12)).clamp_max(1.0).view(-1, 1, 1)
+    torch._foreach_mul_(gradients, [factor] * len(gradients))

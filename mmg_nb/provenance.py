@@ -1,0 +1,31 @@
+"""Where a result came from: seed, versions, device, time."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+__all__ = ["provenance"]
+
+
+def provenance(seed: int, device: str, seconds: float) -> dict[str, Any]:
+    """What is stored with a result, and never shown in its one-line text.
+
+    Args:
+        seed: Seed of everything random.
+        device: Where it was computed.
+        seconds: Wall time.
+
+    Returns:
+        A dictionary of plain values.
+    """
+    from mmg_nb import __version__
+
+    versions = {"mmg_nb": __version__, "python": platform.python_version()}
+    for package in ("numpy", "scipy", "torch"):
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return {"seed": seed, "device": device, "seconds": seconds, "versions": versions}

@@ -1,0 +1,394 @@
+"""What an estimator returns: value, uncertainty, curves, status and provenance."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import html
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
+from enum import Enum, StrEnum
+from pathlib import Path
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmg_nb.errors import MMGError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["Estimate", "MIResult", "MMSECurve", "PointwiseMI", "Status", "TrainingHistory"]
+
+FORMAT = "mmg_nb.MIResult/1"
+NATS_PER_BIT = math.log(2.0)
+
+Array = NDArray[np.float64]
+
+
+class Status(StrEnum):
+    """How a run ended."""
+
+    CONVERGED = "converged"
+    STEP_LIMIT = "step_limit"
+    EARLY_STOPPED = "early_stopped"
+    INTERRUPTED = "interrupted"
+    DIVERGED = "diverged"
+
+    @property
+    def remedy(self) -> str:
+        """What the status means and what to do about it."""
+        return _REMEDIES[self]
+
+
+_REMEDIES = {
+    Status.CONVERGED: "The estimate is complete; nothing to do.",
+    Status.STEP_LIMIT: "Training was still improving when its steps ran out; raise `steps` "
+    "or `effort` for a closer estimate.",
+    Status.EARLY_STOPPED: "The validation error stopped falling, so training stopped. "
+    "Nothing to do.",
+    Status.INTERRUPTED: "The run was stopped before its end and evaluated as it was; run it "
+    "again to the end for a closer estimate.",
+    Status.DIVERGED: "The training error became non-finite, so the last good state was kept; "
+    "lower `learning_rate`, or try transform='normal_scores'.",
+}
+
+
+class _Arrays:
+    """Equality and JSON for frozen dataclasses that hold arrays."""
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        # As text, because NaN differs from itself.
+        return json.dumps(_plain(self)) == json.dumps(_plain(other))
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One number in nats with its standard error."""
+
+    mi: float
+    stderr: float
+
+
+@dataclass(frozen=True, eq=False)
+class MMSECurve(_Arrays):
+    """Denoising errors against log-SNR, measured on evaluation points; all arrays are `(k,)`.
+
+    Attributes:
+        logsnr: Centres of the bins (natural log of the power ratio).
+        width: Widths of the bins.
+        mse: Mean ‖ε − ε̂(z, λ)‖², summed over the dimensions of the variable noised.
+        mse_given_y: Mean ‖ε − ε̂(z, λ, y)‖², with the other variable given.
+        gaps: Form of the gap -> its mean in each bin.
+        stderrs: Form of the gap -> standard error of that mean.
+        noised: The variable noised, x or y; the other one is given.
+    """
+
+    logsnr: Array
+    width: Array
+    mse: Array
+    mse_given_y: Array
+    gaps: dict[str, Array]
+    stderrs: dict[str, Array]
+    noised: str = "x"
+
+    @property
+    def given(self) -> str:
+        """The variable that is not noised."""
+        return "x" if self.noised == "y" else "y"
+
+    def integrand(self, form: str) -> Array:
+        """Nats per unit log-SNR: half the gap, `(k,)`."""
+        return 0.5 * self.gaps[form]
+
+
+@dataclass(frozen=True, eq=False)
+class PointwiseMI(_Arrays):
+    """Estimated log p(x, y) / (p(x) p(y)) at evaluation points, nats; all arrays are `(m,)`.
+
+    Attributes:
+        index: Row of each point in the arrays given.
+        mi: The estimate: the difference form of the gap, averaged over log-SNR at that point.
+        stderr: Its Monte-Carlo standard error from the draws of noise.
+    """
+
+    index: NDArray[np.int64]
+    mi: Array
+    stderr: Array
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingHistory(_Arrays):
+    """What was seen on validation points during training; all arrays are `(k,)`.
+
+    Attributes:
+        step: Training steps done.
+        loss: Mean squared ε-error.
+        mi: Estimate from validation points, nats.
+    """
+
+    step: NDArray[np.int64]
+    loss: Array
+    mi: Array
+
+
+@dataclass(frozen=True, eq=False)
+class MIResult(_Arrays):
+    """Mutual information with its uncertainty, curves, status and provenance.
+
+    Attributes:
+        mi: The estimate, nats. Negative values are returned as they are.
+        stderr: Its standard error, nats; None where the estimator has none to give.
+        estimator: Name in the registry.
+        n_samples: Rows given, splits included.
+        dim_x: Columns of x in use.
+        dim_y: Columns of y in use.
+        gap: The form of the gap that `mi` uses; None for other methods.
+        forms: Every form of the gap -> estimate and standard error.
+        curve: Denoising errors against log-SNR.
+        pointwise: Pointwise MI of the evaluation points.
+        history: Validation record of training.
+        status: How the run ended.
+        notes: Everything else worth saying.
+        fields: The estimator's fields, as run.
+        provenance: Seed, versions, device, wall time in seconds.
+    """
+
+    mi: float
+    stderr: float | None
+    estimator: str
+    n_samples: int
+    dim_x: int
+    dim_y: int
+    gap: str | None = None
+    forms: dict[str, Estimate] = dataclass_field(default_factory=dict)
+    curve: MMSECurve | None = None
+    pointwise: PointwiseMI | None = None
+    history: TrainingHistory | None = None
+    status: Status = Status.CONVERGED
+    notes: tuple[str, ...] = ()
+    fields: dict[str, Any] = dataclass_field(default_factory=dict)
+    provenance: dict[str, Any] = dataclass_field(default_factory=dict)
+
+    @property
+    def bits(self) -> float:
+        """The estimate in bits."""
+        return self.mi / NATS_PER_BIT
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """Two-sided normal confidence interval.
+
+        Args:
+            level: Probability that the interval is meant to hold the truth.
+
+        Returns:
+            Lower and upper end, nats; infinite where the estimator gives no standard error.
+
+        Raises:
+            MMGError: `level` is not between 0 and 1.
+        """
+        if not 0 < level < 1:
+            raise MMGError(f"level must lie between 0 and 1; got {level!r}.", "Try level=0.95.")
+        half = math.inf if self.stderr is None else NormalDist().inv_cdf(0.5 + level / 2)
+        half *= 1.0 if self.stderr is None else self.stderr
+        return self.mi - half, self.mi + half
+
+    @property
+    def distinguishable(self) -> bool:
+        """Whether the estimate lies more than two standard errors above 0."""
+        return self.stderr is not None and self.mi > 2 * self.stderr
+
+    @property
+    def summary(self) -> str:
+        """The estimate in words, in one line."""
+        error = "" if self.stderr is None else f" ± {self.stderr:.3f}"
+        text = f"{self.mi:.3f}{error} nats ({self.bits:.3f} bits)"
+        if self.stderr is None or self.distinguishable:
+            return text
+        return text + ", not distinguishable from 0"
+
+    def __repr__(self) -> str:
+        size = f"{self.n_samples} rows, {self.dim_x}×{self.dim_y}"
+        return f"MIResult({self.summary}; {self.estimator}, {size}, {self.status})"
+
+    def plot(self, ax: Axes | None = None, kind: str = "gap") -> Axes:
+        """Draw the result.
+
+        Args:
+            ax: Axes to draw on; new ones if None.
+            kind: `gap` (both error curves, the area between them is 2·MI), `integrand`
+                (nats per unit log-SNR, every form) or `training` (validation record).
+
+        Returns:
+            The axes.
+
+        Raises:
+            MMGError: `kind` is unknown, or this result has nothing of that kind.
+        """
+        # Imported here because plotting depends on results, and draws with matplotlib.
+        from mmg_nb import plotting
+
+        return plotting.plot_result(self, ax, kind)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as numbers, texts, lists and dictionaries."""
+        return {"format": FORMAT, **_plain(self)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> MIResult:
+        """The inverse of `to_dict`.
+
+        Args:
+            data: What `to_dict` gave.
+
+        Returns:
+            An equal result.
+
+        Raises:
+            MMGError: `data` does not describe a result.
+        """
+        if data.get("format") != FORMAT:
+            what = f"Expected a result in format {FORMAT}; got {data.get('format')!r}."
+            raise MMGError(what, "Pass what MIResult.to_json or MIResult.save wrote.")
+        try:
+            return cls(**_read(data))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            what = f"Expected a complete result; this one is damaged ({error!r})."
+            raise MMGError(what, "Pass what MIResult.to_json or MIResult.save wrote.") from error
+
+    def to_json(self) -> str:
+        """The result as JSON text. Non-finite numbers are written as NaN and Infinity."""
+        return json.dumps(self.to_dict())
+
+    @classmethod
+    def from_json(cls, text: str) -> MIResult:
+        """The inverse of `to_json`.
+
+        Raises:
+            MMGError: The text is no JSON, or no result.
+        """
+        try:
+            data = json.loads(text)
+        except json.JSONDecodeError as error:
+            what = f"Expected the JSON text of a result; it breaks off with: {error}."
+            raise MMGError(what, "Pass what MIResult.to_json or MIResult.save wrote.") from error
+        if not isinstance(data, dict):
+            what = f"Expected the JSON text of a result; got a {type(data).__name__}."
+            raise MMGError(what, "Pass what MIResult.to_json or MIResult.save wrote.")
+        return cls.from_dict(data)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the result as JSON, through a temporary file, so that no half file is left.
+
+        Args:
+            path: Where to write.
+
+        Returns:
+            The path written.
+        """
+        path = Path(path)
+        partial = path.with_name(path.name + ".partial")
+        partial.write_text(self.to_json(), encoding="utf-8")
+        partial.replace(path)
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path) -> MIResult:
+        """Read what `save` wrote.
+
+        Raises:
+            MMGError: There is no such file, or it holds no result.
+        """
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            what = f"Expected a saved result at {str(path)!r}; could not read it ({error})."
+            raise MMGError(what, "Pass the path that MIResult.save returned.") from error
+        return cls.from_json(text)
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        bundle: dict[str, Any] = {"text/plain": repr(self), "text/html": self._html(None)}
+        if self.curve is None:
+            return bundle, {}
+        from mmg_nb import plotting
+
+        # PNG inside the HTML: front ends that know both show only the HTML, and untrusted
+        # notebooks drop inline SVG and style sheets but keep data images.
+        png = base64.b64encode(plotting.result_png(self)).decode("ascii")
+        bundle["text/html"] = self._html(png)
+        bundle["image/png"] = png
+        return bundle, {"image/png": {"width": plotting.PNG_WIDTH}}
+
+    def _html(self, png: str | None) -> str:
+        low, high = self.interval()
+        rows = [("status", f"{self.status}. {self.status.remedy}")]
+        if self.stderr is not None:
+            rows.insert(0, ("95 % interval", f"{low:.3f} to {high:.3f} nats"))
+        rows += [("note", note) for note in self.notes]
+        cells = "".join(
+            f'<tr><th style="{_CELL};white-space:nowrap">{html.escape(k)}</th>'
+            f'<td style="{_CELL}">{html.escape(v)}</td></tr>'
+            for k, v in rows
+        )
+        size = f"{self.estimator}, {self.n_samples} rows, {self.dim_x}×{self.dim_y}"
+        image = ""
+        if png is not None and self.curve is not None:
+            given = self.curve.given
+            alt = f"Denoising error against log-SNR with and without {given}; {self.summary}"
+            image = (
+                f'<img alt="{html.escape(alt)}" style="max-width:100%" '
+                f'width="560" src="data:image/png;base64,{png}">'
+            )
+        return (
+            f"<div><p><strong>I(x; y) = {html.escape(self.summary)}</strong><br>"
+            f"<small>{html.escape(size)}</small></p>{image}"
+            f'<table style="margin:0;max-width:640px">{cells}</table></div>'
+        )
+
+
+# Inline, because untrusted notebooks drop style sheets.
+_CELL = "text-align:left;vertical-align:top;padding:2px 10px 2px 0"
+
+_PARTS = {"curve": MMSECurve, "pointwise": PointwiseMI, "history": TrainingHistory}
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return value.value if isinstance(value, Enum) else value
+
+
+def _read(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of `MIResult` from plain values."""
+    values = {f.name: data[f.name] for f in dataclasses.fields(MIResult) if f.name in data}
+    values["forms"] = {k: Estimate(**v) for k, v in values.get("forms", {}).items()}
+    values["status"] = Status(values["status"])
+    values["notes"] = tuple(values.get("notes", ()))
+    for name, kind in _PARTS.items():
+        part = values.get(name)
+        values[name] = None if part is None else _with_arrays(kind, part)
+    return values
+
+
+def _with_arrays(kind: type, values: Mapping[str, Any]) -> Any:
+    def array(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {k: array(v) for k, v in value.items()}
+        return value if isinstance(value, str) else np.asarray(value)
+
+    return kind(**{k: array(v) for k, v in values.items()})

@@ -1,0 +1,185 @@
+"""Invertible maps of one variable, which leave mutual information unchanged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from mmg_nb.errors import MMGError
+
+__all__ = ["NormalScores", "Standardize", "Whiten", "fit_transform"]
+
+Array = NDArray[np.float64]
+GRID = 2000  # quantiles kept for each coordinate
+TAIL = 20  # quantiles that set the scale of a tail
+TAIL_SLOPE = 0.3  # growth of a tail in normal scores per e-fold of distance
+DEGENERATE = 1e-9  # directions with less than this share of the largest variance are dropped
+
+
+@dataclass(frozen=True, eq=False)
+class NormalScores:
+    """Each coordinate mapped monotonically so that its sample looks like N(0, 1).
+
+    Between the outermost quantiles the map interpolates linearly; beyond them it grows like a
+    logarithm, so that new extremes of heavy tails stay near.
+
+    Attributes:
+        quantiles: `(q, d)`, increasing.
+        scores: `(q, d)`, the normal score of each quantile.
+    """
+
+    quantiles: Array
+    scores: Array
+
+    @classmethod
+    def fit(cls, values: Array) -> NormalScores:
+        """Fit to `(n, d)` values. Repeated values share the mean of their scores."""
+        levels = (np.arange(min(GRID, len(values))) + 0.5) / min(GRID, len(values))
+        quantiles = np.quantile(values, levels, axis=0)
+        scores = np.empty_like(quantiles)
+        for j, column in enumerate(quantiles.T):
+            low, high = (np.searchsorted(column, column, side=s) for s in ("left", "right"))
+            scores[:, j] = norm.ppf((low + high) / 2 / len(column))
+        return cls(quantiles, scores)
+
+    def __call__(self, values: Array) -> Array:
+        """Map `(n, d)` values to scores of the same shape."""
+        columns = zip(values.T, self.quantiles.T, self.scores.T, strict=True)
+        return np.stack([_score(v, q, s) for v, q, s in columns], axis=1)
+
+
+def _score(values: Array, quantiles: Array, scores: Array) -> Array:
+    out = np.interp(values, quantiles, scores)
+    tail = min(TAIL, len(quantiles) - 1)
+    below, above = values < quantiles[0], values > quantiles[-1]
+    out[below] -= TAIL_SLOPE * np.log1p(
+        (quantiles[0] - values[below]) / _slope(quantiles[: tail + 1], scores[: tail + 1])
+    )
+    out[above] += TAIL_SLOPE * np.log1p(
+        (values[above] - quantiles[-1]) / _slope(quantiles[-tail - 1 :], scores[-tail - 1 :])
+    )
+    return out
+
+
+def _slope(quantiles: Array, scores: Array) -> float:
+    """Value per unit of score over a tail; tiny but positive where the tail is one value."""
+    rise, run = float(quantiles[-1] - quantiles[0]), float(scores[-1] - scores[0])
+    return max(rise, np.finfo(np.float64).tiny) / max(run, 1e-12)
+
+
+@dataclass(frozen=True, eq=False)
+class Standardize:
+    """Each coordinate shifted and scaled to mean 0 and variance 1.
+
+    Attributes:
+        mean: `(d,)`.
+        scale: `(d,)`.
+    """
+
+    mean: Array
+    scale: Array
+
+    @classmethod
+    def fit(cls, values: Array) -> Standardize:
+        """Fit to `(n, d)` values."""
+        return cls(values.mean(axis=0), np.maximum(values.std(axis=0), 1e-300))
+
+    def __call__(self, values: Array) -> Array:
+        """Map `(n, d)` values."""
+        return (values - self.mean) / self.scale
+
+
+@dataclass(frozen=True, eq=False)
+class Whiten:
+    """A linear map to unit covariance, without directions in which nothing varies.
+
+    Attributes:
+        mean: `(d,)`.
+        matrix: `(d, kept)`.
+    """
+
+    mean: Array
+    matrix: Array
+
+    @classmethod
+    def fit(cls, values: Array) -> Whiten:
+        """Fit to `(n, d)` values; the covariance is shrunk (Ledoit & Wolf 2004) for small n."""
+        mean, std = values.mean(axis=0), values.std(axis=0)
+        varies = (values != values[0]).any(axis=0) & (std > 0)
+        std = np.where(varies, std, np.inf)  # a column may be constant on the rows fitted on
+        scaled = (values - mean) / std
+        # In units of each coordinate, so that a badly scaled column is not taken for noise.
+        covariance = scaled.T @ scaled / len(scaled)
+        variances, directions = np.linalg.eigh(covariance)
+        # An eigenvector has no sign of its own: without a rule, rounding would choose it.
+        directions = directions * np.where(
+            (1 / np.arange(1, len(std) + 1)) @ directions < 0, -1.0, 1.0
+        )
+        kept = variances > DEGENERATE * variances[-1]
+        shrinkage = _ledoit_wolf_shrinkage(scaled, covariance)
+        shrunk = (1 - shrinkage) * variances[kept] + shrinkage * variances.mean()
+        matrix = directions[:, kept] / np.sqrt(shrunk) / std[:, None]
+        return cls(mean, matrix)
+
+    @property
+    def dropped(self) -> int:
+        """Number of directions without variance."""
+        return self.matrix.shape[0] - self.matrix.shape[1]
+
+    def __call__(self, values: Array) -> Array:
+        """Map `(n, d)` values to `(n, kept)`."""
+        return (values - self.mean) @ self.matrix
+
+
+def _ledoit_wolf_shrinkage(scaled: Array, covariance: Array) -> float:
+    """Optimal weight of the identity in the covariance (Ledoit & Wolf 2004).
+
+    Args:
+        scaled: Centred data, `(n, d)`.
+        covariance: Their covariance, `(d, d)`.
+
+    Returns:
+        A weight from 0 to 1; 0 in one dimension.
+    """
+    n, d = scaled.shape
+    target = np.trace(covariance) / d
+    spread = np.sum((covariance - target * np.eye(d)) ** 2)
+    if spread == 0:
+        return 0.0
+    fourth = np.sum(np.sum(scaled**2, axis=1) ** 2) / n
+    noise = (fourth - np.sum(covariance**2)) / n
+    return float(np.clip(noise / spread, 0.0, 1.0))
+
+
+def fit_transform(
+    values: Array, name: str, transform: str, fit_rows: NDArray[np.int64] | slice
+) -> tuple[Array, tuple[str, ...]]:
+    """Map one variable for the denoisers: by coordinate, then to unit covariance.
+
+    Args:
+        values: `(n, d)`.
+        name: `x` or `y`, for the notes.
+        transform: `normal_scores`, `standardize` or `none`.
+        fit_rows: Rows to fit on. Cross-fitting fits on all: the folds need one common space,
+            mutual information is unchanged by any invertible map of one variable, and pairs of
+            x and y are not looked at, so nothing of the dependence leaks.
+
+    Returns:
+        `(n, kept)` values and notes on what was dropped.
+    """
+    values = values / np.abs(values).max(axis=0)  # else squares of extreme units overflow
+    if transform == "normal_scores":
+        values = NormalScores.fit(values[fit_rows])(values)
+    elif transform == "standardize":
+        values = Standardize.fit(values[fit_rows])(values)
+    whiten = Whiten.fit(values[fit_rows])
+    if not whiten.matrix.shape[1]:
+        what = f"{name} must vary in the rows used for training; there every column is constant."
+        raise MMGError(what, "Collect more rows in which it varies, or use folds=3.")
+    notes: tuple[str, ...] = ()
+    if whiten.dropped:
+        notes = (f"{name}: {whiten.dropped} direction(s) of zero variance dropped.",)
+    return whiten(values), notes

@@ -1,0 +1,82 @@
+"""Fixtures shared by the tests of the notebook side."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_estimator import make_result
+from IPython.core.interactiveshell import InteractiveShell
+
+from mmg_nb.estimators import registry
+
+TESTS = Path(__file__).parent
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    """The name of an estimator that only pretends."""
+    monkeypatch.setitem(registry._HOMES, "fake", "fake_estimator:Fake")
+    return "fake"
+
+
+@pytest.fixture
+def result():
+    """A result with everything in it."""
+    return make_result()
+
+
+@pytest.fixture
+def fresh_python():
+    """Run code in an interpreter that has imported nothing yet, and return what it prints."""
+
+    def run(code):
+        path = os.pathsep.join([str(TESTS.parent), str(TESTS)])
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONPATH": path},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
+
+
+class RaisingShell(InteractiveShell):
+    """A shell whose cells raise what they would show."""
+
+    def run_cell(self, raw_cell, *args, **kwargs):
+        done = super().run_cell(raw_cell, *args, **kwargs)
+        done.raise_error()
+        return done.result
+
+
+@pytest.fixture(scope="session")
+def bare_shell():
+    """One shell for all tests, since each takes long to end."""
+    shell = RaisingShell.instance()
+    shell.history_manager.enabled = False
+    yield shell
+    RaisingShell.clear_instance()
+
+
+@pytest.fixture
+def shell(bare_shell, fake):
+    """A shell with `%mmg` loaded, the fake estimator as default and two arrays."""
+    known = set(bare_shell.user_ns)
+    rng = np.random.default_rng(0)
+    bare_shell.user_ns.update(x=rng.normal(size=(100, 2)), y=rng.normal(size=100))
+    bare_shell.run_line_magic("load_ext", "mmg_nb")
+    bare_shell.run_line_magic("mmg", "config estimator=fake")
+    yield bare_shell
+    if "mmg_nb" in bare_shell.extension_manager.loaded:
+        bare_shell.run_line_magic("unload_ext", "mmg_nb")
+    bare_shell.config.pop("MMG", None)  # %config leaves it there
+    for name in set(bare_shell.user_ns) - known:
+        del bare_shell.user_ns[name]

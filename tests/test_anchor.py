@@ -1,0 +1,237 @@
+"""The regression anchor: near the truth where there is some, nothing where there is none."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from oracle import PAIRS, dense, mixed, sparse
+from torch import Generator
+
+from mmg_nb.anchor import Anchor, AnchorNet, _shrink, fit_anchor, shrunk_regression
+
+
+def independent(n, dim_x, dim_y, seed):
+    generator = Generator().manual_seed(seed)
+    return (torch.randn(n, d, generator=generator, dtype=torch.float64) for d in (dim_x, dim_y))
+
+
+def drawn(pair, n, seed=0):
+    return (torch.tensor(v) for v in pair.sample(n, seed))
+
+
+def excess(matrix, pair):
+    """E‖y M − E[x | y]‖² in units of the residual: about twice the nats that are lost."""
+    variances, basis = (torch.tensor(v) for v in pair._residual())
+    return float((((matrix - torch.tensor(pair.k.T)) @ basis) ** 2 / variances).sum())
+
+
+# --- the linear map ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("dim_x", "dim_y", "n"), [(1, 1, 300), (3, 2, 300), (25, 25, 1000)])
+def test_independent_data_mostly_get_no_map_at_all(dim_x, dim_y, n):
+    maps = [shrunk_regression(*independent(n, dim_x, dim_y, seed)) for seed in range(40)]
+    nothing = sum(not bool(m.any()) for m in maps)
+    assert nothing >= 0.55 * len(maps)
+    left = sum(float(m.square().sum()) for m in maps) / len(maps)
+    assert left < 0.15 * dim_x * dim_y / n  # of what least squares makes of the noise
+
+
+@pytest.mark.parametrize(("dim_x", "dim_y"), [(25, 25), (25, 1), (1, 25)])
+def test_independent_data_get_little_even_from_few_rows(dim_x, dim_y):
+    maps = [shrunk_regression(*independent(300, dim_x, dim_y, seed)) for seed in range(20)]
+    left = sum(float(m.square().sum()) for m in maps) / len(maps)
+    assert left < 0.06 * dim_x * dim_y / 300
+
+
+@pytest.mark.parametrize("n", [300, 1000])
+def test_one_strong_direction_among_many_beats_least_squares_by_far(n):
+    pair = dense(25, 0.5)
+    x, y = drawn(pair, n)
+    ours = excess(shrunk_regression(x, y), pair)
+    plain = excess(torch.linalg.lstsq(y, x).solution, pair)
+    nothing = excess(torch.zeros(25, 25).double(), pair)
+    assert ours < 0.15 * plain
+    assert ours < 0.05 * nothing
+
+
+@pytest.mark.parametrize("name", ["1x1", "sparse_3x3", "mixed_4x2", "mixed_2x5"])
+def test_much_data_give_the_true_map(name):
+    pair = PAIRS[name]
+    x, y = drawn(pair, 20_000)
+    map_ = shrunk_regression(x, y)
+    assert map_.shape == (pair.k.shape[1], pair.k.shape[0])
+    assert excess(map_, pair) < 3 * pair.k.size / 20_000
+    torch.testing.assert_close(map_, torch.linalg.lstsq(y, x).solution, atol=0.02, rtol=0)
+
+
+@pytest.mark.parametrize("strength", [200, 2000])
+def test_high_information_is_not_shrunk_away(strength):
+    """An error of one residual deviation would cost nats: what is lost is far below it."""
+    pair = sparse(3, strength)
+    assert excess(shrunk_regression(*drawn(pair, 1000)), pair) < 0.05
+
+
+def test_a_map_without_noise_is_found_but_for_the_guard():
+    _, y = drawn(mixed(4, 3), 400)
+    exact = torch.linspace(-1, 1, 12, dtype=torch.float64).view(3, 4)
+    torch.testing.assert_close(shrunk_regression(y @ exact, y), exact, atol=2e-5, rtol=0)
+
+
+def test_a_rotation_of_x_rotates_the_map():
+    pair = mixed(4, 3)
+    x, y = drawn(pair, 400)
+    turn, _ = torch.linalg.qr(torch.randn(4, 4, generator=Generator().manual_seed(0)).double())
+    torch.testing.assert_close(shrunk_regression(x @ turn, y), shrunk_regression(x, y) @ turn)
+
+
+@pytest.mark.parametrize(("dim_x", "dim_y"), [(10, 10), (40, 10), (10, 40), (1, 1)])
+def test_shrinkage_removes_what_noise_explains_and_spares_the_rest(dim_x, dim_y):
+    n, large, small = 1000, max(dim_x, dim_y), min(dim_x, dim_y)
+    edge = (math.sqrt(large) + math.sqrt(small)) / math.sqrt(n)
+    s = torch.linspace(0, 20 * edge, 2001, dtype=torch.float64)
+    shrunk = _shrink(s, n, dim_x, dim_y)
+    assert not shrunk[s < 0.999 * edge].any()
+    assert (shrunk[s > 1.01 * edge] > 0).all()
+    assert (shrunk <= s).all()
+    assert (shrunk.diff() >= -1e-12).all()
+    assert float(shrunk[-1] / s[-1]) > 0.99
+
+
+def test_shrinkage_is_about_the_best_there_is():
+    """A planted singular value in noise: no other factor of the map does much better."""
+    n, d = 400, 20
+    generator = Generator().manual_seed(0)
+    direction = torch.zeros(d, d, dtype=torch.float64)
+    direction[0, 0] = 0.6
+    losses = {}
+    for factor in (0.6, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5):
+        loss = 0.0
+        generator.manual_seed(0)
+        for _ in range(10):
+            noisy = direction + torch.randn(d, d, generator=generator).double() / math.sqrt(n)
+            u, s, v = torch.linalg.svd(noisy)
+            found = (u * (factor * _shrink(s, n, d, d))) @ v
+            loss += float((found - direction).square().sum()) / 10
+        losses[factor] = loss
+    assert losses[1.0] < 1.05 * min(losses.values())
+    assert losses[1.0] < 0.8 * min(losses[0.6], losses[1.5])
+
+
+# --- the whole anchor --------------------------------------------------------------------------
+
+
+def fitted(samples, held, *, steps=0, seed=0, width=32):
+    """`fit_anchor` for members given as lists of (x, y), padded here."""
+
+    def padded(members):
+        longest = max(len(x) for x, _ in members)
+        x, y = (
+            torch.stack(
+                [torch.nn.functional.pad(m[i], (0, 0, 0, longest - len(m[i]))) for m in members]
+            )
+            for i in (0, 1)
+        )
+        return x, y, torch.tensor([len(m[0]) for m in members])
+
+    return fit_anchor(
+        padded(samples),
+        padded(held),
+        width=width,
+        steps=steps,
+        batch=64,
+        generator=Generator().manual_seed(seed),
+    )
+
+
+def test_where_nothing_is_explained_the_variance_is_exactly_one():
+    """A variance beside 1 would turn noise into mutual information."""
+    members = [tuple(independent(500, 4, 3, seed)) for seed in range(6)]
+    anchor, variance = fitted(members, members)
+    null = ~anchor.matrix.flatten(1).any(1)
+    assert null.sum() >= 4
+    assert (variance[null] == 1.0).all()
+    assert (variance <= 1.0).all()
+
+
+def test_directions_that_y_does_not_touch_have_variance_one():
+    pair = sparse(5, 2.0, pairs=1)
+    anchor, variance = fitted([tuple(drawn(pair, 2000))], [tuple(drawn(pair, 300, 1))])
+    ordered = variance.flatten().sort().values
+    assert float(ordered[0]) == pytest.approx(1 - 0.64, rel=0.15)
+    torch.testing.assert_close(ordered[1:], torch.ones(4).double(), atol=1e-3, rtol=0)
+    turn = anchor.rotation[0]
+    torch.testing.assert_close(turn.mT @ turn, torch.eye(5).double())
+
+
+@pytest.mark.parametrize("name", ["1x1", "25x25", "mixed_4x2"])
+def test_variances_hold_the_mutual_information_of_gaussian_pairs(name):
+    pair = PAIRS[name]
+    _, variance = fitted([tuple(drawn(pair, 8000))], [tuple(drawn(pair, 2000, 1))])
+    mi = -0.5 * float(variance.log().sum())
+    assert mi == pytest.approx(pair.mi, abs=0.06)
+    for wrong in (0.0, pair.mi / 2, 2 * pair.mi, pair.mi / math.log(2)):
+        assert abs(mi - wrong) > 0.06
+
+
+def test_the_residual_is_uncorrelated_in_the_anchors_coordinates():
+    pair = mixed(4, 4)
+    x, y = drawn(pair, 20_000)
+    anchor, variance = fitted([(x, y)], [(x[:2000], y[:2000])])
+    left = anchor.residual(x.unsqueeze(0), y.unsqueeze(0))[0]
+    covariance = left.mT @ left / len(left)
+    torch.testing.assert_close(covariance, variance.flatten().diag(), atol=0.03, rtol=0)
+
+
+def test_padding_changes_nothing():
+    members = [tuple(drawn(PAIRS["mixed_4x2"], n, seed)) for seed, n in enumerate((300, 80, 200))]
+    held = [tuple(drawn(PAIRS["mixed_4x2"], n, n)) for n in (20, 60, 30)]
+    together, variances = fitted(members, held)
+    for i, (member, kept) in enumerate(zip(members, held, strict=True)):
+        alone, variance = fitted([member], [kept])
+        torch.testing.assert_close(together.matrix[i], alone.matrix[0])
+        torch.testing.assert_close(variances[i], variance[0])
+
+
+def curved(n, seed, noise=0.3):
+    """x is a bent function of y, with no linear part."""
+    y = torch.randn(n, 1, generator=Generator().manual_seed(seed), dtype=torch.float64)
+    eps = torch.randn(n, 1, generator=Generator().manual_seed(seed + 99), dtype=torch.float64)
+    x = (y.abs() - math.sqrt(2 / math.pi)) / math.sqrt(1 - 2 / math.pi)
+    return (x + noise * eps) / math.sqrt(1 + noise**2), y
+
+
+def test_the_network_finds_what_no_line_can():
+    samples, held = [curved(1000, 0), curved(1000, 1)], [curved(200, 2), curved(200, 3)]
+    _, straight = fitted(samples, held)
+    _, bent = fitted(samples, held, steps=250)
+    assert (straight > 0.9).all()
+    assert (bent < 0.3).all()
+
+
+def test_a_network_that_finds_nothing_is_dropped():
+    samples = [tuple(independent(300, 2, 2, seed)) for seed in (0, 1, 2)]
+    held = [tuple(independent(60, 2, 2, seed)) for seed in (3, 4, 5)]
+    plain, variance = fitted(samples, held)
+    anchor, with_net = fitted(samples, held, steps=100)
+    weights = torch.stack([p.flatten(1).abs().sum(1) for p in anchor.net.parameters()])
+    dropped = weights.sum(0) == 0
+    assert dropped.sum() >= 2
+    torch.testing.assert_close(with_net[dropped], variance[dropped])
+    torch.testing.assert_close(anchor.matrix, plain.matrix)
+
+
+def test_a_fresh_network_says_nothing():
+    net = AnchorNet(2, 3, 4, 16, Generator().manual_seed(0))
+    assert not net(torch.randn(2, 10, 3, generator=Generator().manual_seed(1))).any()
+
+
+def test_residuals_are_formed_in_float64():
+    """x and m(y) are of order one, their difference here is 1e-9."""
+    matrix = torch.tensor([[[0.1]]], dtype=torch.float64)
+    y = torch.linspace(-3, 3, 101, dtype=torch.float64).view(1, -1, 1)
+    left = Anchor(matrix).residual(0.1 * y + 1e-9, y)
+    assert left.dtype == torch.float64
+    torch.testing.assert_close(left, torch.full_like(left, 1e-9), rtol=1e-6, atol=0)

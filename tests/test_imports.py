@@ -1,0 +1,177 @@
+"""What is imported when, and which module may import which."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import mmg_nb
+
+ROOT = Path(mmg_nb.__file__).parent
+
+# A module imports modules of its own layer or of those above it, never of one below.
+LAYERS = [
+    ["errors"],
+    ["fields", "results", "events", "interrupts", "provenance", "mmg_nb"],
+    ["axes", "plotting"],
+    ["data", "splits", "transforms", "channel", "logsnr", "devices", "optimisers", "nets"],
+    ["mmse", "denoisers", "anchor"],
+    ["evaluation", "diagnosis", "training", "members", "checkpoint"],
+    ["estimators"],
+    ["api"],
+    ["benchmark"],
+    ["jupyter"],
+]
+RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
+DRAWING = {"axes", "plotting"}
+MAY_DRAW = {"jupyter", "benchmark", "plotting"}
+LAZY_EXCEPTION = ("results", "plotting")  # MIResult.plot
+FRONT_END = {"IPython", "ipywidgets", "anywidget", "traitlets", "ipykernel"}
+HEAVY = {"torch", "matplotlib", "ipywidgets", "anywidget", "pandas", "sklearn", "dask", "scipy"}
+
+
+def module_name(path: Path) -> str:
+    parts = ("mmg_nb", *path.relative_to(ROOT).with_suffix("").parts)
+    return ".".join(parts).removesuffix(".__init__")
+
+
+FILES = {module_name(path): path for path in sorted(ROOT.rglob("*.py"))}
+
+
+def layer(module: str) -> str:
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else "mmg_nb"
+
+
+def imported(module: str, *, at_import: bool) -> set[str]:
+    """Modules named by import statements; at import only those outside functions and hints."""
+    found = set()
+    todo: list[ast.AST] = [ast.parse(FILES[module].read_text(encoding="utf-8"))]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            deeper = {f"{node.module}.{alias.name}" for alias in node.names} & set(FILES)
+            found |= deeper or {str(node.module)}
+        hidden = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) or (
+            isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        )
+        if not (at_import and hidden):
+            todo += ast.iter_child_nodes(node)
+    return found
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_imports_point_one_way(module):
+    own = layer(module)
+    assert own in RANK, f"give {own!r} a place in LAYERS"
+    if own == "mmg_nb":  # the package's own names, all lazy
+        assert not imported(module, at_import=True) & set(FILES)
+        return
+    for other in imported(module, at_import=False) & set(FILES):
+        if (own, layer(other)) == LAZY_EXCEPTION:
+            continue
+        assert RANK[layer(other)] <= RANK[own], f"{module} imports {other}"
+        if layer(other) in DRAWING and own not in DRAWING:
+            assert own in MAY_DRAW, f"{module} imports {other}"
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_only_the_notebook_side_knows_the_notebook(module):
+    outside = {name.split(".")[0] for name in imported(module, at_import=False)}
+    if layer(module) not in ("jupyter", "mmg_nb"):
+        assert not outside & FRONT_END
+    if layer(module) != "axes" and layer(module) != "plotting":
+        assert "matplotlib" not in {
+            name.split(".")[0] for name in imported(module, at_import=True)
+        }
+
+
+def test_no_cycles_at_import():
+    edges = {module: imported(module, at_import=True) & set(FILES) for module in FILES}
+    done: set[str] = set()
+
+    def visit(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, " -> ".join((*path, module))
+        if module not in done:
+            for other in edges[module]:
+                visit(other, (*path, module))
+            done.add(module)
+
+    for module in FILES:
+        visit(module, ())
+
+
+def loaded(fresh_python, code: str) -> set[str]:
+    """Heavy packages that code loads."""
+    out = fresh_python(
+        f"import sys\nbefore = set(sys.modules)\n{code}\nprint(*(set(sys.modules) - before))"
+    )
+    return {name.split(".")[0] for name in out.split()} & (HEAVY | {"IPython"})
+
+
+SHELL = """
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+shell.history_manager.enabled = False
+before = set(sys.modules)
+"""
+
+
+def test_importing_loads_nothing_heavy(fresh_python):
+    assert loaded(fresh_python, "import mmg_nb, mmg_nb.api") == set()
+
+
+def test_loading_the_extension_loads_nothing_heavy(fresh_python):
+    code = SHELL + "shell.run_line_magic('load_ext', 'mmg_nb')"
+    assert loaded(fresh_python, code) - {"IPython"} == set()
+
+
+def test_help_flags_and_completion_load_no_torch(fresh_python):
+    code = """
+shell.run_line_magic("load_ext", "mmg_nb")
+for line in ("", "help", "help mmg", "estimate -h", "config", "plot -h"):
+    shell.run_line_magic("mmg", line)
+import warnings
+warnings.simplefilter("ignore")
+text = "%mmg estimate x y --learn"
+assert [each.text for each in shell.Completer.completions(text, len(text))] == ["--learning-rate"]
+try:
+    shell.run_line_magic("mmg", "estimate x y --stesp 3")
+except ValueError as error:
+    assert "--steps" in str(error)
+else:
+    raise AssertionError("must be refused")
+"""
+    assert not loaded(fresh_python, SHELL + code) & {"torch", "matplotlib", "ipywidgets"}
+
+
+def test_closed_forms_load_no_torch(fresh_python):
+    code = "import mmg_nb\nprint(mmg_nb.estimate(list(range(60)), list(range(60)), 'gcmi').mi)"
+    assert "torch" not in loaded(fresh_python, code)
+
+
+def test_the_extension_loads_in_a_moment(fresh_python):
+    code = (
+        "import sys"
+        + SHELL
+        + """
+import time
+began = time.process_time()
+import mmg_nb
+shell.run_line_magic("load_ext", "mmg_nb")
+print(time.process_time() - began)
+"""
+    )
+    assert min(float(fresh_python(code)) for _ in range(2)) < 0.3
+
+
+def test_public_names_are_all_there():
+    for name in mmg_nb.__all__:
+        assert getattr(mmg_nb, name) is not None
+    assert set(mmg_nb.__all__) <= set(dir(mmg_nb))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        mmg_nb.nothing  # noqa: B018

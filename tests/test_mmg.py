@@ -1,0 +1,541 @@
+"""The default estimator from arrays to result, at small budgets."""
+
+from __future__ import annotations
+
+import _thread
+import json
+import math
+import signal
+import threading
+
+import numpy as np
+import pytest
+import torch
+from oracle import PAIRS, GaussianPair, mixed
+
+import mmg_nb
+from mmg_nb.benchmark import task
+from mmg_nb.events import Finished, Phase, Snapshot, Started, Step
+from mmg_nb.nets.mlp import ResidualMLP
+from mmg_nb.results import MIResult, Status
+
+LIMIT = 4.0  # reported standard errors
+SMALL = {"steps": 60, "width": 16, "blocks": 1, "batch": 64, "draws": 6, "folds": 3}
+FORMS = ("inner", "cross", "orthogonal", "difference")
+PAIR = PAIRS["1x1"]
+X, Y = PAIR.sample(200, 0)
+
+
+def estimate(x=X, y=Y, **fields):
+    return mmg_nb.estimate(x, y, **(SMALL | fields))
+
+
+def content(result):
+    """Everything but the wall time."""
+    data = result.to_dict()
+    del data["provenance"]["seconds"]
+    return json.dumps(data)
+
+
+def assert_usable(result):
+    assert math.isfinite(result.mi)
+    assert result.stderr > 0
+    assert all(math.isfinite(f.mi) and math.isfinite(f.stderr) for f in result.forms.values())
+    assert np.isfinite(result.curve.mse).all()
+    assert np.isfinite(result.pointwise.mi).all()
+    assert MIResult.from_json(result.to_json()) == result
+    assert repr(result)
+
+
+# --- seeds -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fields", [{}, {"gap": "cross"}, {"folds": 1}, {"proposal": "logistic"}])
+def test_equal_seeds_give_equal_results_to_the_last_bit(fields):
+    torch.manual_seed(1)
+    first = estimate(seed=5, **fields)
+    torch.manual_seed(2)  # nothing global is read
+    np.random.seed(2)  # noqa: NPY002
+    assert content(estimate(seed=5, **fields)) == content(first)
+
+
+def test_other_seeds_give_other_results():
+    assert len({estimate(seed=seed).mi for seed in range(3)}) == 3
+
+
+def test_watching_changes_nothing():
+    seen = []
+    watched = estimate(listen=seen.append)
+    assert content(watched) == content(estimate())
+    assert seen
+
+
+def test_the_global_random_state_is_left_alone():
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    estimate(folds=1)
+    assert torch.equal(torch.get_rng_state(), before[0])
+    np.testing.assert_array_equal(np.random.get_state()[1], before[1])  # noqa: NPY002
+
+
+def test_global_settings_are_left_alone():
+    before = torch.get_num_threads(), torch.get_default_dtype(), torch.is_grad_enabled()
+    estimate(steps=0)
+    after = torch.get_num_threads(), torch.get_default_dtype(), torch.is_grad_enabled()
+    assert after == before
+
+
+# --- events and the result ---------------------------------------------------------------------
+
+
+def kinds(events):
+    """Names of events, repetitions told once."""
+    names = [
+        f"{type(e).__name__}:{e.name}" if isinstance(e, Phase) else type(e).__name__
+        for e in events
+    ]
+    return [a for a, b in zip(names, [None, *names], strict=False) if a != b]
+
+
+def test_events_come_in_order():
+    events = []
+    result = estimate(listen=events.append)
+    assert kinds(events) == [
+        "Started",
+        "Phase:anchor",
+        "Phase:training",
+        "Snapshot",
+        "Step",
+        "Snapshot",
+        "Phase:evaluation",
+        "Step",
+        "Finished",
+    ]
+    assert events[0] == Started("mmg", 200, 1, 1, "cpu", 60)
+    assert events[-1] == Finished(result)
+    at = events.index(Phase("evaluation"))
+    steps = [e for e in events[:at] if isinstance(e, Step)]
+    assert [e.step for e in steps] == list(range(1, 61))
+    assert {e.total_steps for e in steps} == {60}
+    measured = [e for e in events[at:] if isinstance(e, Step)]
+    assert measured[-1].step == measured[-1].total_steps == len(measured)
+
+
+def test_live_values_do_not_look_at_evaluation_points():
+    """Other pairings among the evaluation rows: the result changes, no snapshot does."""
+
+    def run(y):
+        seen = []
+        result = estimate(X, y, folds=1, listen=seen.append)
+        return result, [e for e in seen if isinstance(e, Snapshot)]
+
+    result, snapshots = run(Y)
+    rows = np.sort(result.pointwise.index)
+    other = Y.copy()
+    other[rows] = Y[rows[::-1]]
+    changed, again = run(other)
+    assert changed.mi != result.mi
+    assert len(snapshots) == len(again) == 2
+    for a, b in zip(snapshots, again, strict=True):
+        assert (a.mi, a.loss) == (b.mi, b.loss)
+        np.testing.assert_array_equal(a.gap, b.gap)
+
+
+def test_the_result_tells_what_was_run():
+    result = estimate(np.c_[X, -X[::-1]], Y, seed=3, learning_rate=1e-3, noised="x")
+    assert (result.estimator, result.n_samples, result.dim_x, result.dim_y) == ("mmg", 200, 2, 1)
+    assert {k: result.fields[k] for k in SMALL} == SMALL
+    assert (result.fields["learning_rate"], result.fields["effort"]) == (1e-3, "normal")
+    assert result.provenance["seed"] == 3
+    assert result.provenance["device"] == "cpu"
+    assert result.provenance["seconds"] > 0
+    assert result.provenance["versions"]["torch"] == torch.__version__.split("+")[0] or (
+        result.provenance["versions"]["torch"] == torch.__version__
+    )
+    assert result.bits == pytest.approx(result.mi / math.log(2))
+    assert result.history.step.tolist() == [0, 60]
+
+
+@pytest.mark.parametrize("gap", FORMS)
+@pytest.mark.parametrize("folds", [1, 3])
+def test_every_form_is_reported_with_its_error(gap, folds):
+    result = estimate(gap=gap, folds=folds)
+    assert result.gap == gap
+    assert (result.mi, result.stderr) == (result.forms[gap].mi, result.forms[gap].stderr)
+    assert set(result.forms) == set(result.curve.gaps) == set(result.curve.stderrs)
+    assert set(result.forms) == (set(FORMS) if gap == "cross" else set(FORMS) - {"cross"})
+    mi = {form: f.mi for form, f in result.forms.items()}
+    assert mi["difference"] == pytest.approx(2 * mi["inner"] - mi["orthogonal"], abs=1e-6)
+    width = result.curve.width.sum()
+    assert width == pytest.approx(np.ptp(result.curve.logsnr) + result.curve.width[0])
+    assert_usable(result)
+
+
+@pytest.mark.parametrize(("folds", "share"), [(1, 0.25), (3, 1.0), (5, 1.0)])
+def test_every_row_that_is_read_is_told_once(folds, share):
+    result = estimate(folds=folds)
+    assert len(result.pointwise.index) == len(set(result.pointwise.index)) == 200 * share
+    assert (result.pointwise.stderr > 0).all()
+    form = "cross" if "cross" in result.forms else "difference"
+    assert result.pointwise.mi.mean() == pytest.approx(result.forms[form].mi)
+
+
+def test_results_survive_json_and_files(tmp_path):
+    result = estimate(groups=np.arange(200) // 4)
+    assert MIResult.from_json(result.to_json()) == result
+    assert MIResult.load(result.save(tmp_path / "r.json")) == result
+    assert content(MIResult.from_json(result.to_json())) == content(result)
+
+
+# --- stops -------------------------------------------------------------------------------------
+
+MOMENTS = {
+    "started": lambda e: isinstance(e, Started),
+    "anchor": lambda e: e == Phase("anchor"),
+    "training": lambda e: e == Phase("training"),
+    "first_snapshot": lambda e: isinstance(e, Snapshot),
+    "first_step": lambda e: isinstance(e, Step),
+    "later_step": lambda e: isinstance(e, Step) and e.step == 17,
+    "always": lambda e: True,
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_true_answer_to_any_event_stops_the_run(moment):
+    events = []
+
+    def listen(event):
+        events.append(event)
+        return MOMENTS[moment](event)
+
+    result = estimate(listen=listen)
+    trained = sum(isinstance(e, Step) for e in events[: events.index(Phase("evaluation"))])
+    assert trained == (17 if moment == "later_step" else 1)
+    assert result.status is Status.INTERRUPTED
+    assert events[-1] == Finished(result)
+    assert_usable(result)
+
+
+def test_a_stop_during_evaluation_comes_too_late_to_lose_anything():
+    evaluating = []
+
+    def listen(event):
+        evaluating.extend([event] if event == Phase("evaluation") else [])
+        return bool(evaluating)
+
+    stopped = estimate(listen=listen)
+    assert content(stopped) == content(estimate())
+    assert_usable(stopped)
+
+
+@pytest.fixture
+def handler():
+    """The handler of interrupts before and, checked here, after."""
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.usefixtures("handler")
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_an_interrupt_inside_a_listener_stops_the_run(moment):
+    raised = []
+
+    def listen(event):
+        if not raised and MOMENTS[moment](event):
+            raised.append(event)
+            signal.raise_signal(signal.SIGINT)
+
+    result = estimate(listen=listen)
+    assert raised
+    assert result.status is Status.INTERRUPTED
+    assert_usable(result)
+
+
+@pytest.mark.usefixtures("handler")
+def test_interrupts_at_random_moments_leave_a_usable_result():
+    rng = np.random.default_rng(0)
+    took = estimate().provenance["seconds"]
+    statuses = []
+    for delay in rng.uniform(0, 1.1 * took, 20):
+        timer = threading.Timer(delay, _thread.interrupt_main)
+
+        def listen(event, timer=timer):
+            if isinstance(event, Started):
+                timer.start()
+            elif isinstance(event, Finished):
+                timer.cancel()
+                timer.join()
+
+        result = estimate(listen=listen)
+        assert_usable(result)
+        statuses.append(result.status)
+    assert statuses.count(Status.INTERRUPTED) >= 5
+    assert Status.DIVERGED not in statuses
+
+
+@pytest.mark.usefixtures("handler")
+def test_a_second_interrupt_gives_up():
+    def listen(event):
+        signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        estimate(listen=listen)
+
+
+def test_a_worker_thread_can_estimate():
+    found = []
+    thread = threading.Thread(target=lambda: found.append(estimate()))
+    thread.start()
+    thread.join()
+    assert content(found[0]) == content(estimate())
+
+
+# --- trouble -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+@pytest.mark.parametrize("at", [1, 150])
+def test_a_non_finite_loss_keeps_the_last_good_state(monkeypatch, value, at):
+    calls = []
+    forward = ResidualMLP.forward
+
+    def poisoned(self, x, logsnr):
+        calls.extend([None] * torch.is_grad_enabled())
+        return forward(self, x, logsnr) * (value if len(calls) == at else 1.0)
+
+    monkeypatch.setattr(ResidualMLP, "forward", poisoned)
+    result = estimate(steps=250)
+    assert result.status is Status.DIVERGED
+    assert "learning_rate" in result.status.remedy
+    assert result.history.step.tolist() == ([0] if at == 1 else [0, 100])
+    assert np.isfinite(result.history.loss).all()
+    assert_usable(result)
+    assert abs(result.mi - PAIR.mi) < LIMIT * result.stderr
+
+
+def test_no_steps_are_a_step_limit():
+    result = estimate(steps=0)
+    assert result.status is Status.STEP_LIMIT
+    assert "steps" in result.status.remedy
+    assert_usable(result)
+
+
+def test_x_as_a_function_of_y_is_said_to_be_infinite():
+    result = estimate(X, 2 * X - 1)
+    assert any("may be infinite" in note for note in result.notes)
+    assert result.mi > 5
+    assert not any("infinite" in note for note in estimate().notes)
+
+
+def test_auto_picks_a_device_that_is_there():
+    result = estimate(steps=0, device="auto")
+    expected = "cuda" if torch.cuda.is_available() else "cpu"
+    assert result.provenance["device"] == expected
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"batch": 2},
+        {"batch": 3},
+        {"batch": 1_000_000},
+        {"width": 9, "blocks": 2},
+        {"clip": 1.0, "scale": 0.1, "proposal": "logistic"},
+        {"learning_rate": 0.0},
+        {"draws": 4},
+        {"learning_rate": 1.0},
+        {"weight_decay": 10.0},
+        {"folds": 10},
+        {"noised": "y"},
+    ],
+    ids=str,
+)
+def test_extreme_fields_still_give_a_result(fields):
+    assert_usable(estimate(steps=5, **{k: v for k, v in fields.items()}))
+
+
+def test_the_fewest_rows_still_give_a_result():
+    x, y = mixed(3, 2).sample(50, 0)
+    for folds in (1, 3, 10):
+        assert_usable(estimate(x, y, folds=folds, steps=5))
+
+
+def test_one_huge_group_still_gives_a_result():
+    groups = np.r_[np.zeros(181), np.arange(1, 20)]
+    for folds in (1, 3):
+        assert_usable(estimate(groups=groups, folds=folds, steps=5))
+
+
+# --- accuracy ----------------------------------------------------------------------------------
+
+EASY = {"1x1": PAIRS["1x1"], "sparse_3x3": PAIRS["sparse_3x3"], "mixed_3x2": mixed(3, 2)}
+
+
+def z_score(result, truth):
+    return (result.mi - truth) / result.stderr
+
+
+@pytest.mark.parametrize("name", EASY)
+@pytest.mark.parametrize(
+    "fields",
+    [{}, {"gap": "cross"}, {"proposal": "logistic"}, {"noised": "y"}, {"folds": 1}],
+    ids=str,
+)
+def test_gaussian_pairs_agree_with_the_truth_and_with_nothing_else(name, fields):
+    pair = EASY[name]
+    n = 4000 if fields.get("folds") == 1 else 1500  # one split reads a quarter of the rows
+    result = estimate(*pair.sample(n, 1), **fields)
+    assert abs(z_score(result, pair.mi)) < LIMIT
+    for wrong in (0.0, pair.mi / 2, 2 * pair.mi, pair.mi / math.log(2)):
+        assert abs(z_score(result, wrong)) > LIMIT
+    low, high = result.interval(0.9999)
+    assert low < pair.mi < high
+
+
+@pytest.mark.parametrize("gap", FORMS)
+def test_every_form_finds_a_gaussian_pair(gap):
+    result = estimate(*PAIR.sample(1500, 2), gap=gap)
+    assert abs(z_score(result, PAIR.mi)) < LIMIT
+    assert abs(z_score(result, 0.0)) > LIMIT
+    assert abs(z_score(result, 2 * PAIR.mi)) > LIMIT
+
+
+def test_shuffled_rows_tell_nothing():
+    """The counterpart of the tests above: the same data, no longer paired."""
+    x, y = mixed(3, 2).sample(1500, 1)
+    result = estimate(x, np.random.default_rng(0).permutation(y))
+    assert abs(result.mi) < LIMIT * result.stderr + 0.005
+    assert not result.distinguishable
+    assert "not distinguishable from 0" in repr(result)
+    assert result.interval(0.9999)[1] < mixed(3, 2).mi / 4
+
+
+@pytest.mark.parametrize("dim", [1, 5])
+def test_independent_data_tell_nothing(dim):
+    x, y = np.random.default_rng(dim).normal(size=(2, 1000, dim))
+    result = estimate(x, y)
+    assert abs(result.mi) < 0.01
+
+
+def test_a_bent_dependence_is_learnt():
+    """No Gaussian copula sees it, so it is the network that does."""
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=1000)
+    x = np.abs(y) + 0.3 * rng.normal(size=1000)
+    linear = mmg_nb.estimate(x, y, "gcmi")
+    result = estimate(x, y, steps=400, width=32)
+    assert abs(linear.mi) < 0.05
+    assert 0.4 < result.mi < 1.2
+
+
+@pytest.mark.parametrize("left", [1e-4, 1e-6])
+def test_high_information_is_not_cut_off(left):
+    pair = GaussianPair(np.array([[math.sqrt(1 - left)]]))
+    x, y = pair.sample(1000, 0)
+    result = estimate(x, y, transform="none")
+    assert abs(z_score(result, pair.mi)) < LIMIT
+    scored = estimate(x, y)  # scores fitted on few rows are rougher than the noise that is left
+    assert 0.8 * pair.mi < scored.mi < pair.mi + LIMIT * scored.stderr
+    for found in (result, scored):
+        for wrong in (0.0, pair.mi / 2, 2 * pair.mi, pair.mi / math.log(2)):
+            assert abs(z_score(found, wrong)) > LIMIT
+
+
+# --- identities --------------------------------------------------------------------------------
+
+
+def apart(a, b):
+    """Difference in combined standard errors; the data are the same, so this is generous."""
+    return abs(a.mi - b.mi) / math.hypot(a.stderr, b.stderr)
+
+
+def test_the_order_of_rows_does_not_matter():
+    x, y = mixed(3, 2).sample(600, 3)
+    order = np.random.default_rng(0).permutation(600)
+    assert apart(estimate(x, y), estimate(x[order], y[order])) < 2
+
+
+def test_units_and_origins_do_not_matter():
+    """The scores of every row are the same up to rounding, so the runs are, too."""
+    x, y = mixed(3, 2).sample(600, 3)
+    plain = estimate(x, y)
+    other = estimate(x * [1e-6, 3.0, 1e6] + [0, 5, 1e3], y * [7.0, 1e-3] - 2)
+    assert other.mi == pytest.approx(plain.mi, abs=0.01)
+    assert other.stderr == pytest.approx(plain.stderr, rel=0.1)
+
+
+@pytest.mark.parametrize("transform", ["standardize", "none"])
+def test_invertible_linear_maps_do_not_matter(transform):
+    x, y = mixed(3, 2).sample(600, 3)
+    a = np.array([[2.0, 1, 0], [0, 1, -1], [1, 0, 3]])
+    b = np.array([[1.0, 2.0], [-1.0, 1.0]])
+    plain = estimate(x, y, transform=transform)
+    assert apart(plain, estimate(x @ a + 4, y @ b - 1, transform=transform)) < 1.5
+
+
+def test_monotone_maps_of_coordinates_do_not_matter():
+    x, y = mixed(3, 2).sample(600, 3)
+    plain = estimate(x, y)
+    assert apart(plain, estimate(np.exp(3 * x), np.sinh(2 * y))) < 1
+    assert abs(plain.mi) > 4 * plain.stderr
+
+
+def test_swapping_x_and_y_does_not_matter():
+    x, y = mixed(3, 2).sample(600, 3)
+    assert apart(estimate(x, y), estimate(y, x)) < 2
+    assert content(estimate(x, y, noised="y"))  # either direction is allowed
+
+
+def test_independent_columns_add_nothing():
+    rng = np.random.default_rng(1)
+    x, y = PAIR.sample(1500, 3)
+    wide = estimate(np.c_[x, rng.normal(size=(1500, 2))], np.c_[rng.normal(size=(1500, 2)), y])
+    assert apart(estimate(x, y), wide) < 3
+    assert abs(z_score(wide, PAIR.mi)) < LIMIT
+    assert abs(z_score(wide, 0.0)) > LIMIT
+
+
+# --- resources ---------------------------------------------------------------------------------
+
+
+def peak(n):
+    """Highest resident memory of a short run above the memory before it, bytes."""
+    status = "/proc/self/status"
+
+    def read(name):
+        with open(status) as lines:
+            return next(int(line.split()[1]) for line in lines if line.startswith(name)) * 1024
+
+    x, y = np.random.default_rng(0).normal(size=(2, n, 4))
+    with open("/proc/self/clear_refs", "w") as refs:
+        refs.write("5")
+    before = read("VmRSS")
+    estimate(x, y, steps=2, draws=4)
+    return read("VmHWM") - before
+
+
+def test_memory_is_linear_in_the_rows():
+    try:
+        peak(1000)
+    except OSError:
+        pytest.skip("the peak of resident memory cannot be read here")
+    small, large = peak(20_000), peak(80_000)
+    row = 8 * 8  # bytes of a row of x and y
+    assert large < 100 * row * 80_000
+    assert large < 6 * max(small, 50 * row * 20_000)
+
+
+@pytest.mark.accuracy
+@pytest.mark.parametrize(
+    "name",
+    [
+        "1v1-normal-0.75",
+        "student-identity-2-2-1",
+        "half_cube-multinormal-sparse-3-3-2-2.0",
+    ],
+)
+def test_defaults_come_close_on_the_benchmark(name):
+    chosen = task(name)
+    result = mmg_nb.estimate(*chosen.sample(10_000, seed=0))
+    assert abs(result.mi - chosen.mi_true) < max(0.04, 0.04 * chosen.mi_true)
+    assert chosen.mi_true > 0.3

@@ -1,0 +1,168 @@
+"""Plots: what they show, as numbers; then that they draw and leave the session alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from fake_estimator import make_result
+from matplotlib.figure import Figure
+
+from mmg_nb.errors import MMGError
+from mmg_nb.plotting import (
+    KINDS,
+    PNG_WIDTH,
+    gap_data,
+    integrand_data,
+    plot_result,
+    result_png,
+    training_data,
+)
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def test_the_area_of_the_gap_plot_is_twice_the_mi(result):
+    data = gap_data(result)
+    area = np.sum((data.without - data.with_it) * result.curve.width)
+    assert area == pytest.approx(2 * result.mi, rel=0.01)
+    assert data.form == "inner"
+
+
+@pytest.mark.parametrize(("noised", "given"), [("x", "y"), ("y", "x")])
+def test_the_curves_are_named_after_what_is_given(result, noised, given):
+    axes = plot_result(replace(result, curve=replace(result.curve, noised=noised)))
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert labels == [f"without {given}", f"with {given}"]
+
+
+def test_the_area_follows_the_form_reported(result):
+    data = gap_data(replace(result, gap="orthogonal"))
+    area = np.sum((data.without - data.with_it) * result.curve.width)
+    assert area == pytest.approx(2.6 * result.mi, rel=0.01)
+    assert data.excess_visible
+    assert not gap_data(result).excess_visible
+
+
+@pytest.mark.parametrize(("dim", "enlarged"), [(1, False), (25, True)])
+def test_a_gap_too_small_to_see_is_enlarged(dim, enlarged):
+    result = make_result(dim=dim)
+    assert gap_data(result).enlarged is enlarged
+    axes = plot_result(result)
+    assert len(axes.child_axes) == int(enlarged)
+    if enlarged:
+        np.testing.assert_array_equal(
+            axes.child_axes[0].lines[0].get_ydata(), result.curve.gaps["inner"]
+        )
+
+
+def test_the_gap_plot_names_its_area(result):
+    axes = plot_result(result)
+    texts = [text.get_text() for text in axes.texts]
+    assert texts == ["area = 2·MI = 1.022 nats"]
+    np.testing.assert_array_equal(axes.lines[0].get_ydata(), result.curve.mse)
+
+
+def test_the_integrand_is_half_the_gap_with_the_reported_form_first(result):
+    data = integrand_data(result)
+    assert list(data.forms) == ["inner", "orthogonal"]
+    other = integrand_data(replace(result, gap="orthogonal"))
+    assert list(other.forms) == ["orthogonal", "inner"]
+    value, error = data.forms["orthogonal"]
+    np.testing.assert_allclose(value, 0.5 * result.curve.gaps["orthogonal"])
+    np.testing.assert_allclose(error, 0.5 * result.curve.stderrs["orthogonal"])
+    assert np.sum(data.forms["inner"][0]) * 0.5 == pytest.approx(result.mi, rel=0.01)
+
+
+def test_the_integrand_plot_shows_every_form_and_emphasises_one(result):
+    axes = plot_result(result, kind="integrand")
+    lines = {line.get_label(): line for line in axes.lines}
+    reported = lines["inner: 0.511 ± 0.020 nats (reported)"]
+    other = lines["orthogonal: 0.664 ± 0.030 nats"]
+    assert reported.get_linewidth() > other.get_linewidth()
+    assert reported.get_linestyle() != other.get_linestyle()
+
+
+def test_a_wild_form_does_not_squash_the_reported_one(result):
+    gaps = {**result.curve.gaps, "orthogonal": result.curve.gaps["inner"] * 1000}
+    low, high = integrand_data(replace(result, curve=replace(result.curve, gaps=gaps))).span
+    assert high - low < 20 * np.max(result.curve.integrand("inner"))
+
+
+def test_training_shows_the_validation_record_labelled_as_such(result):
+    data = training_data(result)
+    assert list(data.step) == [0, 10]
+    assert data.final == result.mi
+    labels = [text.get_text() for text in plot_result(result, kind="training").legend_.texts]
+    assert labels == ["validation estimate", "result", "validation loss (right axis)"]
+
+
+def test_units_stand_on_the_axes(result):
+    for kind in ("gap", "integrand"):
+        assert "ln(signal power / noise power)" in plot_result(result, kind=kind).get_xlabel()
+    assert "nats per unit log-SNR" in plot_result(result, kind="integrand").get_ylabel()
+    assert "nats" in plot_result(result, kind="training").get_ylabel()
+
+
+def test_unknown_kinds_are_told_the_known_ones(result):
+    with pytest.raises(MMGError) as caught:
+        result.plot(kind="gaps")
+    assert caught.value.remedy == "Kinds: gap, integrand, training."
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_to_draw_is_said(result, kind):
+    empty = replace(result, estimator="gcmi", curve=None, history=None)
+    with pytest.raises(MMGError, match=rf"'gcmi' holds nothing to draw as kind='{kind}'"):
+        empty.plot(kind=kind)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_given_axes_are_used_and_returned(result, kind):
+    axes = Figure().add_subplot()
+    assert result.plot(axes, kind) is axes
+    assert axes.lines
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_own_axes_show_themselves(result, kind):
+    bundle, metadata = result.plot(kind=kind)._repr_mimebundle_()
+    assert set(bundle) == {"text/plain", "image/png"}
+    assert "0x" not in bundle["text/plain"]
+    assert metadata == {"image/png": {"width": PNG_WIDTH}}
+
+
+def test_drawing_survives_a_diverged_run(result):
+    nothing = np.full_like(result.curve.mse, np.nan)
+    gaps = dict.fromkeys(result.curve.gaps, nothing)
+    curve = replace(result.curve, mse=nothing, mse_given_y=nothing, gaps=gaps, stderrs=gaps)
+    broken = replace(result, mi=float("nan"), curve=curve)
+    for kind in KINDS:
+        broken.plot(kind=kind)
+    assert result_png(broken).startswith(PNG)
+
+
+def test_the_session_keeps_its_style(result):
+    before = dict(mpl.rcParams)
+    assert result_png(result).startswith(PNG)
+    assert dict(mpl.rcParams) == before
+
+
+def test_a_dark_style_of_the_session_leaves_the_letters_dark(result):
+    with mpl.rc_context({"text.color": "white", "axes.labelcolor": "white"}):
+        axes = plot_result(result)
+    assert axes.xaxis.label.get_color() == axes.texts[0].get_color() == "#222222"
+
+
+def test_no_pyplot_and_no_matplotlib_before_the_first_plot(fresh_python):
+    fresh_python("""
+import sys
+import mmg_nb, mmg_nb.plotting, mmg_nb.results
+assert "matplotlib" not in sys.modules
+from fake_estimator import make_result
+make_result()._repr_mimebundle_()
+make_result().plot()._repr_mimebundle_()
+assert "matplotlib.pyplot" not in sys.modules
+""")

@@ -1,0 +1,348 @@
+"""The training loop: what it reads, when it stops, what it keeps."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from oracle import CPU, PAIRS, sparse
+from torch import Generator
+
+from mmg_nb.denoisers import ResidualDenoiser, Samples
+from mmg_nb.events import Snapshot, Step, silent
+from mmg_nb.logsnr import uniform_bins
+from mmg_nb.results import Status
+from mmg_nb.training import Rows, Schedule, Validation, train, trapezoid
+
+GRID = uniform_bins(-8.0, 12.0, 0.5, CPU)
+
+
+def rows_of(pair, n, seed, members=2, padding=0):
+    """Samples as exact members see them; the padding is poison."""
+    x, y = (torch.tensor(v) for v in pair.sample(n, seed))
+    samples = pair.model(members).samples(x, y)
+
+    def padded(values):
+        poison = torch.full((members, padding, values.shape[2]), math.nan)
+        return torch.cat([values, poison], dim=1)
+
+    parts = (padded(v) for v in (samples.x, samples.residual, samples.y))
+    return Rows(Samples(*parts), torch.full((members,), n))
+
+
+def validation_of(pair, n=300, seed=1, draws=4000, padding=0, members=2):
+    rows = rows_of(pair, n, seed, members, padding)
+    return Validation.prepare(rows, GRID, draws, Generator().manual_seed(seed))
+
+
+def network(pair, members=2, width=16):
+    variance = pair.model(members).denoiser.variance
+    return ResidualDenoiser(
+        variance, pair.k.shape[1], width=width, blocks=1, generator=Generator().manual_seed(0)
+    )
+
+
+class Descent:
+    """Adam, and a record of the factors it was given."""
+
+    def __init__(self, denoiser, rate=1e-2):
+        self.inner = torch.optim.Adam(denoiser.parameters(), lr=rate)
+        self.rate, self.factors = rate, []
+
+    def step(self, scale):
+        self.factors.append(scale)
+        self.inner.param_groups[0]["lr"] = self.rate * scale
+        self.inner.step()
+
+
+def epsilon_error(denoiser, samples, generator, proposal):
+    """Both branches, λ from the proposal."""
+    members, batch, _ = samples.x.shape
+    logsnr = proposal.quantile(torch.rand(members, batch, generator=generator)).float()
+    eps = torch.randn(samples.x.shape, generator=generator)
+    given = (torch.arange(batch) % 2 == 0).view(1, batch, 1)
+    return (eps - denoiser(samples, eps, logsnr, given)).square().sum(-1).mean(-1).sum()
+
+
+PLAN = {
+    "steps": 60,
+    "batch": 32,
+    "check_every": 20,
+    "grace": None,
+    "overtrain": 1.0,
+    "rate": lambda fraction: 1.0,
+}
+
+
+def run(
+    pair=PAIRS["1x1"], *, listen=silent, loss=epsilon_error, speed=1e-2, padding=0, **schedule
+):
+    """Train small members; `schedule` overrides `PLAN`."""
+    adapt = schedule.pop("adapt", None)
+    model = network(pair)
+    descent = Descent(model, speed)
+    outcome = train(
+        model,
+        descent,
+        rows_of(pair, 200, 0, padding=padding),
+        validation_of(pair, padding=padding),
+        GRID,
+        Schedule(**(PLAN | schedule)),
+        loss=loss,
+        adapt=adapt,
+        generator=Generator().manual_seed(3),
+        listen=listen,
+    )
+    return outcome, descent
+
+
+LEARNABLE = sparse(1, 3.0, pairs=1)
+
+
+def learning(n=100, speed=3e-2, **schedule):
+    """A run with something to learn: the members start from "y tells nothing"."""
+    model = ResidualDenoiser(
+        torch.ones(2, 1, 1), 1, width=16, blocks=1, generator=Generator().manual_seed(0)
+    )
+    descent = Descent(model, speed)
+    outcome = train(
+        model,
+        descent,
+        rows_of(LEARNABLE, n, 0),
+        validation_of(LEARNABLE),
+        GRID,
+        Schedule(**(PLAN | schedule)),
+        loss=epsilon_error,
+        adapt=None,
+        generator=Generator().manual_seed(3),
+        listen=silent,
+    )
+    return outcome, descent
+
+
+def weights(denoiser):
+    return torch.cat([p.detach().flatten() for p in denoiser.parameters()])
+
+
+# --- validation --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["1x1", "sparse_3x3", "mixed_4x2"])
+def test_exact_denoisers_validate_to_the_truth(name):
+    pair = PAIRS[name]
+    validation = validation_of(pair, n=4000, draws=40_000)
+    loss, curves = validation.measure(pair.model(2).denoiser)
+    mi = 0.5 * float((curves[2] * GRID.widths).sum())
+    assert mi == pytest.approx(pair.mi, abs=0.08)
+    for wrong in (0.0, pair.mi / 2, 2 * pair.mi, pair.mi / math.log(2)):
+        assert abs(mi - wrong) > 0.08
+    dim_x = len(pair.k)
+    ceiling = dim_x * torch.sigmoid(GRID.centres)
+    assert (curves[0] - ceiling).abs().max() < 0.25 * math.sqrt(dim_x)
+    both = float(((curves[0] + curves[1]) * GRID.widths).sum()) / 20
+    assert float(loss.mean()) == pytest.approx(both, rel=0.02)
+    assert loss.shape == (2,)
+
+
+def test_validation_noise_is_the_same_at_every_check():
+    validation, model = validation_of(PAIRS["1x1"]), network(PAIRS["1x1"])
+    first, second = validation.measure(model), validation.measure(model)
+    assert torch.equal(first[0], second[0])
+    assert torch.equal(first[1], second[1])
+
+
+def test_validation_levels_are_stratified_over_the_range():
+    validation = validation_of(PAIRS["1x1"], draws=4000)
+    counts = torch.stack([b.bincount(minlength=len(GRID.mass)) for b in validation.bins])
+    assert (counts - 100).abs().max() <= 2
+    assert float(validation.logsnr.min()) >= GRID.low
+    assert float(validation.logsnr.max()) <= GRID.high
+    # A row's draws are spread over the range: its levels do not go with its number.
+    ranks = np.corrcoef(np.arange(4000), validation.logsnr[0].numpy())[0, 1]
+    assert abs(ranks) < 0.1
+
+
+def test_every_validation_row_is_used_equally_often_and_no_padding():
+    validation = validation_of(PAIRS["1x1"], n=30, draws=120, padding=11)
+    for member in validation.samples.x[:, :, 0]:
+        _, counts = member.unique(return_counts=True)
+        assert counts.tolist() == [4] * 30
+
+
+# --- what is trained ---------------------------------------------------------------------------
+
+
+def test_padding_is_never_trained_on():
+    outcome, _ = run(padding=50)
+    assert bool(weights(outcome.denoiser).isfinite().all())
+    assert np.isfinite(outcome.history.loss).all()
+    assert outcome.steps == 60
+
+
+def test_training_lowers_the_error_where_the_start_is_wrong():
+    outcome, _ = learning(n=1000, speed=1e-2, steps=300, batch=128, rate=trapezoid, ema=0.98)
+    ideal = float(validation_of(LEARNABLE).measure(LEARNABLE.model(2).denoiser)[0].mean())
+    first, last = outcome.history.loss[0], outcome.history.loss.min()
+    assert ideal < last < first - 0.5 * (first - ideal)
+
+
+def test_the_kept_weights_are_those_of_the_best_validation():
+    outcome, _ = run(speed=0.3, steps=100)  # so fast that it gets worse again
+    validation = validation_of(PAIRS["1x1"])
+    found = float(validation.measure(outcome.denoiser)[0].mean())
+    assert found == pytest.approx(outcome.history.loss.min(), rel=1e-6)
+    assert outcome.history.loss[-1] > outcome.history.loss.min()
+
+
+def test_the_last_weights_are_kept_on_demand():
+    outcome, _ = run(speed=0.3, steps=100, overtrain=None)
+    validation = validation_of(PAIRS["1x1"])
+    found = float(validation.measure(outcome.denoiser)[0].mean())
+    assert found == pytest.approx(outcome.history.loss[-1], rel=1e-6)
+
+
+def test_kept_weights_are_an_average_over_steps():
+    still, _ = run(speed=0.05, ema=1.0, overtrain=None)
+    moving, _ = run(speed=0.05, ema=0.0, overtrain=None)
+    middle, _ = run(speed=0.05, ema=0.9, overtrain=None)
+    start = weights(network(PAIRS["1x1"]))
+    far = (weights(moving.denoiser) - start).norm()
+    assert 0.05 * far < (weights(still.denoiser) - start).norm() < far
+    assert (weights(middle.denoiser) - weights(moving.denoiser)).norm() < 0.6 * far
+
+
+def test_the_rate_follows_the_schedule():
+    _, descent = run(steps=50, rate=lambda fraction: 1 - fraction)
+    np.testing.assert_allclose(descent.factors, 1 - np.arange(50) / 50)
+
+
+def test_the_trapezoid_rises_stays_and_falls():
+    factors = np.array([trapezoid(f) for f in np.linspace(0, 1, 101)])
+    assert factors[0] > 0
+    assert (np.diff(factors[:5]) > 0).all()
+    assert (factors[6:31] == 1).all()
+    assert (np.diff(factors[31:]) < 0).all()
+    assert 0 < factors[-1] < 0.02
+
+
+def test_the_proposal_follows_the_inner_gap():
+    seen = []
+
+    def adapt(gap):
+        seen.append(gap)
+        return GRID.adapted(gap)
+
+    snapshots = []
+    outcome, _ = run(adapt=adapt, listen=lambda e: snapshots.append(e))
+    snapshots = [e for e in snapshots if isinstance(e, Snapshot)]
+    assert len(seen) == 3
+    for gap, snapshot in zip(seen, snapshots[1:], strict=True):
+        np.testing.assert_allclose(gap, snapshot.gap)
+        expected = GRID.adapted(gap).density(GRID.centres)
+        np.testing.assert_allclose(snapshot.density, expected)
+    assert torch.equal(outcome.proposal.mass, GRID.adapted(seen[-1]).mass)
+    kept, _ = run()
+    assert kept.proposal is GRID
+
+
+# --- events, stops and status ------------------------------------------------------------------
+
+
+def test_events_tell_of_every_step_and_every_validation():
+    events = []
+    outcome, _ = run(steps=50, check_every=20, listen=lambda e: events.append(e))
+    steps = [e.step for e in events if isinstance(e, Step)]
+    assert steps == list(range(1, 51))
+    assert all(e.total_steps == 50 for e in events if isinstance(e, Step))
+    snapshots = [e for e in events if isinstance(e, Snapshot)]
+    assert [e.step for e in snapshots] == [0, 20, 40, 50]
+    np.testing.assert_array_equal(outcome.history.step, [0, 20, 40, 50])
+    np.testing.assert_allclose(outcome.history.loss, [e.loss for e in snapshots])
+    np.testing.assert_allclose(outcome.history.mi, [e.mi for e in snapshots])
+    for e in snapshots:
+        assert e.mi == pytest.approx(0.5 * float((e.gap * GRID.widths.numpy()).sum()))
+        assert e.logsnr.shape == e.mse.shape == e.mse_given_y.shape == e.density.shape
+
+
+@pytest.mark.parametrize("stop_at", [1, 7, 20, 59])
+def test_a_stop_is_heeded_at_once_and_validated(stop_at):
+    outcome, _ = run(listen=lambda e: isinstance(e, Step) and e.step == stop_at)
+    assert outcome.status is Status.INTERRUPTED
+    assert outcome.steps == stop_at
+    assert outcome.history.step[-1] == stop_at
+
+
+def test_a_run_that_does_not_improve_is_stopped_after_its_grace():
+    outcome, descent = run(speed=0.0, steps=500, check_every=10, grace=40)
+    assert outcome.status is Status.EARLY_STOPPED
+    assert outcome.steps == len(descent.factors) == 40
+    assert torch.equal(weights(outcome.denoiser), weights(network(PAIRS["1x1"])))
+
+
+def test_without_a_grace_every_step_is_done():
+    outcome, _ = run(speed=0.0, steps=120, grace=None)
+    assert outcome.steps == 120
+    assert outcome.status is Status.CONVERGED
+
+
+@pytest.mark.parametrize("overtrain", [1.0, 3.0])
+def test_the_end_comes_at_a_multiple_of_the_best_step(overtrain):
+    """Best near the start, then worse and worse; kept is `overtrain` times the best step."""
+    outcome, _ = learning(steps=2000, check_every=5, grace=50, overtrain=overtrain, ema=0.9)
+    assert outcome.status is Status.EARLY_STOPPED
+    loss, step = outcome.history.loss, outcome.history.step
+    best = 0
+    for k in range(1, len(loss)):
+        if 0.5 * (GRID.high - GRID.low) * (loss[best] - loss[k]) > 0.002:
+            best = k
+    assert best > 0
+    end = max(50, max(2, overtrain) * step[best])
+    assert end <= outcome.steps < end + 5
+    last = np.flatnonzero(step <= overtrain * step[best])[-1]
+    kept = float(validation_of(LEARNABLE).measure(outcome.denoiser)[0].mean())
+    assert kept == pytest.approx(loss[last], rel=1e-6)
+
+
+def test_no_steps_leave_the_start_as_it_was():
+    outcome, _ = run(steps=0)
+    assert outcome.status is Status.STEP_LIMIT
+    assert torch.equal(weights(outcome.denoiser), weights(network(PAIRS["1x1"])))
+    assert outcome.history.step.tolist() == [0]
+
+
+def test_a_run_that_still_gains_has_met_its_step_limit():
+    outcome, _ = learning(n=500, speed=3e-3, batch=64, check_every=10, ema=0.5)
+    assert outcome.history.loss[-1] == outcome.history.loss.min()
+    assert outcome.status is Status.STEP_LIMIT
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+@pytest.mark.parametrize("at", [1, 30])
+def test_a_loss_that_is_not_finite_ends_the_run_with_the_last_good_weights(value, at):
+    calls = []
+
+    def poisoned(denoiser, samples, generator, proposal):
+        calls.append(None)
+        loss = epsilon_error(denoiser, samples, generator, proposal)
+        return loss * value if len(calls) == at else loss
+
+    outcome, _ = run(loss=poisoned, speed=1e-3, ema=0.5)
+    assert outcome.status is Status.DIVERGED
+    assert bool(weights(outcome.denoiser).isfinite().all())
+    assert np.isfinite(outcome.history.loss).all()
+    assert np.isfinite(outcome.history.mi).all()
+    assert outcome.history.step.tolist() == ([0] if at == 1 else [0, 20])
+    validation = validation_of(PAIRS["1x1"])
+    found = float(validation.measure(outcome.denoiser)[0].mean())
+    assert found == pytest.approx(outcome.history.loss.min(), rel=1e-6)
+
+
+def test_the_last_weights_are_not_kept_once_diverged():
+    def poisoned(denoiser, samples, generator, proposal):
+        return epsilon_error(denoiser, samples, generator, proposal) * math.nan
+
+    outcome, _ = run(loss=poisoned, overtrain=None)
+    assert outcome.status is Status.DIVERGED
+    assert bool(weights(outcome.denoiser).isfinite().all())

@@ -1,0 +1,247 @@
+"""Maps of one variable: invertible, finite everywhere, blind to units."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import kstest, norm
+from sklearn.covariance import ledoit_wolf_shrinkage
+
+from mmg_nb.errors import MMGError
+from mmg_nb.transforms import (
+    NormalScores,
+    Standardize,
+    Whiten,
+    _ledoit_wolf_shrinkage,
+    fit_transform,
+)
+
+TRANSFORMS = ["normal_scores", "standardize", "none"]
+transforms = pytest.mark.parametrize("transform", TRANSFORMS)
+ALL = slice(None)
+
+
+def normal(n, d, seed=0):
+    return np.random.default_rng(seed).normal(size=(n, d))
+
+
+def correlated(n, d, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(n, d)) @ (np.eye(d) + 0.4 * rng.normal(size=(d, d)))
+
+
+SHAPES = {
+    "normal": lambda rng, n: rng.normal(size=n),
+    "uniform": lambda rng, n: rng.uniform(size=n),
+    "exponential": lambda rng, n: rng.exponential(size=n),
+    "cauchy": lambda rng, n: rng.standard_cauchy(n),
+    "cauchy_to_the_fifth": lambda rng, n: rng.standard_cauchy(n) ** 5,
+    "log_normal": lambda rng, n: np.exp(5 * rng.normal(size=n)),
+}
+
+
+# --- normal scores -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("n", [50, 1000, 5000])
+def test_scores_of_a_sample_look_normal(shape, n):
+    values = SHAPES[shape](np.random.default_rng(1), n)[:, None]
+    scores = NormalScores.fit(values)(values)[:, 0]
+    assert kstest(scores, "norm").statistic < 1.6 / min(n, 2000)
+    assert abs(scores.std() - 1) < 0.05
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_scores_rise_with_the_value_far_into_both_tails(shape):
+    values = SHAPES[shape](np.random.default_rng(2), 300)
+    fitted = NormalScores.fit(values[:, None])
+    reach = np.abs(values).max() * np.logspace(-12, 12, 400)
+    grid = np.unique(np.concatenate([values, -reach, reach]))
+    scores = fitted(grid[:, None])[:, 0]
+    assert (np.diff(scores) >= 0).all()
+    inside = np.unique(values)
+    assert (np.diff(fitted(inside[:, None])[:, 0]) > 0).all()
+    outside = np.r_[inside[0] - reach[::-40], inside[0], inside[-1], inside[-1] + reach[::40]]
+    outside.sort()
+    assert (np.diff(fitted(outside[:, None])[:, 0]) >= 0).all()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_extremes_never_seen_before_stay_near(shape):
+    values = SHAPES[shape](np.random.default_rng(3), 300)
+    fitted = NormalScores.fit(values[:, None])
+    far = np.abs(values).max() * np.array([-1e12, -1e3, 1e3, 1e12])
+    scores = fitted(far[:, None])[:, 0]
+    assert np.isfinite(scores).all()
+    assert np.abs(scores).max() < 20
+    assert (np.diff(scores) > 0).all()
+
+
+def test_tails_go_on_where_the_sample_ends():
+    values = normal(500, 1)
+    fitted = NormalScores.fit(values)
+    for edge in (values.min(), values.max()):
+        steps = fitted(edge + np.linspace(-1e-6, 1e-6, 3)[:, None])[:, 0]
+        assert np.ptp(steps) < 1e-4
+
+
+def test_repeated_values_share_one_score_and_stay_in_order():
+    values = np.random.default_rng(4).integers(0, 5, (4000, 1)).astype(float)
+    scores = NormalScores.fit(values)(values)
+    levels = [np.unique(scores[values == v]) for v in range(5)]
+    assert all(len(level) == 1 for level in levels)
+    share = np.array([(values == v).mean() for v in range(5)])
+    middle = norm.ppf(share.cumsum() - share / 2)
+    np.testing.assert_allclose(np.concatenate(levels), middle, atol=0.01)
+
+
+def test_a_rare_value_among_one_repeated_value_stays_finite():
+    values = np.zeros((5000, 1))
+    values[7] = 1.0
+    scores = NormalScores.fit(values)(values)
+    assert np.isfinite(scores).all()
+    assert scores[7] > scores[0]
+
+
+@pytest.mark.parametrize("n", [300, 5000])
+def test_scores_ignore_units_and_origin(n):
+    values = normal(n, 3)
+    new = 3 * normal(200, 3, seed=1)
+    scale, shift = np.array([1e-9, 5.0, 1e9]), np.array([0.0, 1e2, -1e9])
+    there = NormalScores.fit(values * scale + shift)(new * scale + shift)
+    np.testing.assert_allclose(there, NormalScores.fit(values)(new), atol=1e-6)
+
+
+def test_scores_mirror_with_the_sign():
+    values, new = normal(400, 1), 5 * normal(100, 1, seed=1)
+    mirrored = -NormalScores.fit(-values)(-new)
+    np.testing.assert_allclose(mirrored, NormalScores.fit(values)(new), atol=1e-12)
+
+
+# --- standardising and whitening ---------------------------------------------------------------
+
+
+def test_standardised_columns_have_mean_0_and_variance_1():
+    values = correlated(300, 3) * [1e-12, 1.0, 1e12] + [1e-12, 5.0, 1e12]
+    out = Standardize.fit(values)(values)
+    np.testing.assert_allclose(out.mean(0), 0, atol=1e-9)
+    np.testing.assert_allclose(out.std(0), 1, atol=1e-9)
+
+
+@transforms
+def test_large_samples_get_unit_covariance(transform):
+    values = correlated(20_000, 4)
+    out, notes = fit_transform(values, "x", transform, ALL)
+    np.testing.assert_allclose(np.cov(out.T), np.eye(4), atol=0.01)
+    np.testing.assert_allclose(out.mean(0), 0, atol=0.01)
+    assert notes == ()
+
+
+@transforms
+@pytest.mark.parametrize("n", [60, 5000])
+def test_badly_scaled_columns_survive(transform, n):
+    """They are not taken for noise beside the large ones: the outcome is that of equal units."""
+    values = normal(n, 3)
+    plain, _ = fit_transform(values, "x", transform, ALL)
+    scaled, notes = fit_transform(values * [1e-12, 1.0, 1e12], "x", transform, ALL)
+    assert notes == ()
+    np.testing.assert_allclose(scaled, plain, atol=1e-6)
+
+
+@transforms
+@pytest.mark.parametrize("unit", [1e-300, 1e300])
+def test_extreme_units_neither_overflow_nor_vanish(transform, unit):
+    values = correlated(200, 2)
+    plain, _ = fit_transform(values, "x", transform, ALL)
+    out, _ = fit_transform(values * unit, "x", transform, ALL)
+    np.testing.assert_allclose(out, plain, atol=1e-6)
+
+
+def test_whitening_undoes_any_invertible_linear_map():
+    values = normal(50_000, 3)
+    mixed = values @ np.array([[2.0, 1, 0], [0, 1, -1], [1, 0, 3]]) + 7
+    out, again = Whiten.fit(values)(values), Whiten.fit(mixed)(mixed)
+    # Equal up to a rotation, for they have the same inner products.
+    np.testing.assert_allclose(out[:50] @ out[:50].T, again[:50] @ again[:50].T, atol=0.05)
+
+
+@pytest.mark.parametrize("transform", ["standardize", "none"])
+def test_sums_of_columns_are_dropped(transform):
+    values = correlated(300, 3)
+    wide = np.c_[values, values @ [1.0, -2.0, 0.5], 1e-9 * values[:, 0]]
+    out, notes = fit_transform(wide, "y", transform, ALL)
+    assert out.shape == (300, 3)
+    assert notes == ("y: 2 direction(s) of zero variance dropped.",)
+
+
+def test_a_direction_of_small_variance_is_kept():
+    x = normal(2000, 1)
+    near_copy = np.c_[x, x + 1e-3 * normal(2000, 1, seed=1)]
+    out, notes = fit_transform(near_copy, "x", "none", ALL)
+    assert out.shape == (2000, 2)
+    assert notes == ()
+
+
+@pytest.mark.parametrize("shape", [(60, 3), (60, 80), (1000, 5), (50, 2)])
+def test_shrinkage_is_that_of_ledoit_and_wolf(shape):
+    values = correlated(*shape)
+    values -= values.mean(0)
+    ours = _ledoit_wolf_shrinkage(values, values.T @ values / len(values))
+    assert ours == pytest.approx(ledoit_wolf_shrinkage(values, assume_centered=True), rel=1e-9)
+    assert 0 < ours <= 1
+
+
+def test_one_column_is_not_shrunk():
+    values = normal(50, 1) - normal(50, 1).mean()
+    assert _ledoit_wolf_shrinkage(values, values.T @ values / 50) == 0.0
+
+
+def test_fewer_rows_than_columns_stay_near():
+    """In-sample whitening of 60 rows in 50 columns would blow up new rows; shrinking does not."""
+    fitted = Whiten.fit(normal(60, 50))
+    assert np.abs(fitted(normal(1000, 50, seed=1))).max() < 8
+
+
+# --- rows to fit on ----------------------------------------------------------------------------
+
+
+@transforms
+def test_only_the_rows_given_are_fitted_on(transform):
+    values = normal(400, 2)
+    other = values.copy()
+    other[200:] = np.exp(other[200:])
+    before, after, both = (
+        fit_transform(v, "x", transform, rows)[0][:200]
+        for v, rows in ((values, np.arange(200)), (other, np.arange(200)), (other, ALL))
+    )
+    np.testing.assert_allclose(after, before, atol=1e-9)
+    assert np.abs(both - before).max() > 0.1
+
+
+@transforms
+def test_a_column_constant_on_the_fitted_rows_is_dropped_there(transform):
+    values = normal(200, 2)
+    values[:, 1] = 0.1
+    values[150, 1] = 3.0
+    out, notes = fit_transform(values, "x", transform, np.arange(100))
+    assert out.shape == (200, 1)
+    assert np.isfinite(out).all()
+    assert notes == ("x: 1 direction(s) of zero variance dropped.",)
+
+
+@transforms
+def test_nothing_that_varies_on_the_fitted_rows_is_an_error(transform):
+    values = np.full((200, 1), 0.1)
+    values[150] = 3.0
+    with pytest.raises(MMGError, match="y must vary in the rows used for training") as caught:
+        fit_transform(values, "y", transform, np.arange(100))
+    assert "folds=3" in caught.value.remedy
+
+
+@transforms
+def test_values_are_not_changed_in_place(transform):
+    values = correlated(100, 2)
+    before = values.copy()
+    fit_transform(values, "x", transform, ALL)
+    np.testing.assert_array_equal(values, before)
