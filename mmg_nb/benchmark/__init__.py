@@ -1,0 +1,105 @@
+"""Benchmark tasks with exact mutual information.
+
+`run` compares estimators on them, `table` and `load` read what it wrote.
+
+Suites: `bmi` (40 tasks, arXiv 2306.11078), `high_mi` (arXiv 2509.20609), `staircase`
+(arXiv 1910.06222) and `outside` (dependence that is no Gaussian copula).
+
+>>> task_ids("staircase-cubic-*")[0]
+'staircase-cubic-2'
+>>> round(task("high_mi-spiral-5-650").mi_true, 4)
+12.2608
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from mmg_nb.errors import MMGError
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from mmg_nb.benchmark.loading import load
+    from mmg_nb.benchmark.sweep import run
+    from mmg_nb.benchmark.tables import table
+    from mmg_nb.benchmark.tasks import Task
+
+__all__ = ["SUITES", "load", "run", "table", "task", "task_ids"]
+
+# Imported when used: they need `task`, and a worker must start light.
+_HOMES = {"load": "loading", "run": "sweep", "table": "tables"}
+
+SUITES = {"bmi": "bmi40", "high_mi": "high_mi", "staircase": "staircase", "outside": "outside"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+def task(task_id: str) -> Task:
+    """Build one benchmark task.
+
+    Args:
+        task_id: An id from `task_ids()`, or any member of a parametrised family, e.g.
+            `"high_mi-spiral-5-650"` or `"staircase-cubic-3"`.
+
+    Returns:
+        The task: a sampler with its exact mutual information in nats.
+
+    Raises:
+        MMGError: If no suite knows the id, or its parameters contradict each other.
+    """
+    for name in SUITES:
+        found: Task | None = _suite(name).build(task_id)
+        if found is not None:
+            return found
+    close = get_close_matches(task_id, task_ids(), n=3)
+    hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
+    known = "; ".join(form for name in SUITES for form in _suite(name).FAMILIES)
+    raise MMGError(f"unknown task {task_id!r}", f"{hint}valid are: {known}")
+
+
+def task_ids(pattern: str = "*") -> tuple[str, ...]:
+    """List the standard tasks without building any.
+
+    Args:
+        pattern: A suite (`"bmi"`, `"high_mi"`, `"staircase"`, `"outside"`), or a shell-style
+            pattern for ids, e.g. `"*student*"`.
+
+    Returns:
+        The matching ids, suite by suite.
+
+    Raises:
+        MMGError: If nothing matches.
+    """
+    if pattern in SUITES:
+        return _ids(pattern)
+    every = tuple(i for name in SUITES for i in _ids(name))
+    matching = tuple(i for i in every if fnmatchcase(i, pattern))
+    if not matching:
+        suites = ", ".join(SUITES)
+        raise MMGError(
+            f"no task id matches {pattern!r}",
+            f"give a suite ({suites}) or a pattern such as '*student*'; "
+            f"task_ids() lists all {len(every)}",
+        )
+    return matching
+
+
+def _suite(name: str) -> ModuleType:
+    return import_module(f"mmg_nb.benchmark.{SUITES[name]}")
+
+
+def _ids(name: str) -> tuple[str, ...]:
+    ids: tuple[str, ...] = _suite(name).IDS
+    return ids

@@ -1,0 +1,6 @@
+"""`python -m mmg_nb.benchmark run …` and `python -m mmg_nb.benchmark table FILE…`."""
+
+from mmg_nb.benchmark.commands import main
+
+if __name__ == "__main__":  # a spawned worker imports this file, too
+    raise SystemExit(main())

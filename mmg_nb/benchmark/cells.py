@@ -1,0 +1,228 @@
+"""The grid of a sweep: which estimator, on which task, with how many rows, with which seed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from mmg_nb.benchmark import task, task_ids
+from mmg_nb.errors import MMGError
+from mmg_nb.estimators.registry import build, estimator_class
+from mmg_nb.fields import FieldInfo, closest, field_infos, parse
+
+__all__ = ["Cell", "Estimators", "Spec", "grid", "read_spec", "read_specs", "read_tasks"]
+
+Estimators = str | Iterable[str | tuple[str, Mapping[str, Any]]]
+"""Texts such as `"gcmi,mmg:steps=1000"`, or pairs such as `("mmg", {"steps": 1000})`."""
+
+_ID_DIGITS = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec:
+    """An estimator with all its fields.
+
+    Attributes:
+        estimator: Name in the registry.
+        fields: Every field and its value, defaults included.
+        label: The name and the fields that differ from their defaults: `mmg:steps=1000`.
+    """
+
+    estimator: str
+    fields: Mapping[str, Any]
+    label: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One run of a sweep, which becomes one record.
+
+    Attributes:
+        spec: The estimator.
+        task: Id of the task.
+        n: Rows to draw.
+        seed: Seed of the data and of the estimator.
+        tags: What the task belongs to.
+    """
+
+    spec: Spec
+    task: str
+    n: int
+    seed: int
+    tags: tuple[str, ...] = ()
+
+    @cached_property
+    def cell_id(self) -> str:
+        """Equal for equal cells only, whatever the defaults of the estimator are by then."""
+        text = json.dumps(dict(self.spec.fields), sort_keys=True)
+        digest = hashlib.sha256(text.encode()).hexdigest()[:_ID_DIGITS]
+        return f"{self.spec.estimator}-{digest}/{self.task}/{self.n}/{self.seed}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """What a worker needs to know, and what a record begins with."""
+        return {
+            "id": self.cell_id,
+            "estimator": self.spec.estimator,
+            "label": self.spec.label,
+            "fields": dict(self.spec.fields),
+            "task": self.task,
+            "n": self.n,
+            "seed": self.seed,
+            "tags": list(self.tags),
+        }
+
+
+def grid(
+    tasks: str | Iterable[str],
+    estimators: Estimators,
+    n: int | Iterable[int],
+    seeds: int | Iterable[int],
+) -> tuple[Cell, ...]:
+    """List the cells of a sweep, each once.
+
+    The seed varies slowest and the estimator fastest, so that an unfinished sweep already
+    compares all estimators on many tasks.
+
+    Args:
+        tasks: Suites, patterns or ids, as a list or separated by commas.
+        estimators: Names with or without fields.
+        n: Rows, one or several numbers.
+        seeds: A number k for the seeds 0 … k − 1, or the seeds themselves.
+
+    Returns:
+        The cells.
+
+    Raises:
+        MMGError: A task, estimator, field, n or seed cannot be used, or nothing is asked for.
+    """
+    specs, ids = read_specs(estimators), read_tasks(tasks)
+    rows = _whole_numbers("n", [n] if isinstance(n, int) else n, least=1)
+    chosen = _whole_numbers("seeds", range(seeds) if isinstance(seeds, int) else seeds, least=0)
+    tags = {task_id: tuple(sorted(task(task_id).tags)) for task_id in ids}
+    cells = (
+        Cell(spec=spec, task=task_id, n=count, seed=seed, tags=tags[task_id])
+        for seed in chosen
+        for count in rows
+        for task_id in ids
+        for spec in specs
+    )
+    return tuple({cell.cell_id: cell for cell in cells}.values())
+
+
+def _whole_numbers(name: str, values: Iterable[int], *, least: int) -> list[int]:
+    numbers = list(values)
+    for value in numbers:
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            what = f"{name} must be whole numbers of at least {least}; got {value!r}."
+            raise MMGError(what, f"Try {name}={max(least, 3)}.")
+    if not numbers:
+        raise MMGError(f"{name} is empty, so there is nothing to run.", "Name at least one.")
+    return numbers
+
+
+def read_tasks(tasks: str | Iterable[str]) -> tuple[str, ...]:
+    """Resolve suites, patterns and ids of tasks.
+
+    Args:
+        tasks: For example `"bmi,outside-ring-0.2"` or `["high_mi-spiral-5-650"]`.
+
+    Returns:
+        Ids, each once.
+
+    Raises:
+        MMGError: A word is no suite, matches no id and belongs to no family.
+    """
+    words = tasks.split(",") if isinstance(tasks, str) else list(tasks)
+    ids = dict.fromkeys(i for word in words if word.strip() for i in _ids(word.strip()))
+    if not ids:
+        raise MMGError("No task is named.", "Try 'bmi', 'outside' or an id of task_ids().")
+    return tuple(ids)
+
+
+def _ids(word: str) -> tuple[str, ...]:
+    try:
+        return task_ids(word)
+    except MMGError:
+        return (task(word).task_id,)  # a member of a family, or the error that lists them
+
+
+def read_specs(estimators: Estimators) -> tuple[Spec, ...]:
+    """Read estimators with their fields.
+
+    Args:
+        estimators: For example `"mmg:steps=1000,gap=inner,gcmi"` or
+            `["gcmi", ("mmg", {"steps": 1000})]`.
+
+    Returns:
+        One a name, in order.
+
+    Raises:
+        MMGError: A name, field or value is not known.
+    """
+    items = [estimators] if isinstance(estimators, str) else list(estimators)
+    specs: list[Spec] = []
+    for item in items:
+        if isinstance(item, str):
+            specs += [read_spec(text) for text in _split(item)]
+        else:
+            specs.append(_spec(*item))
+    if not specs:
+        raise MMGError("No estimator is named.", "Try 'gcmi' or 'mmg:steps=1000'.")
+    return tuple(specs)
+
+
+def _split(text: str) -> list[str]:
+    """At commas, except those between the fields of one estimator."""
+    parts: list[str] = []
+    for piece in filter(None, (piece.strip() for piece in text.split(","))):
+        continues = parts and "=" in piece and ":" not in piece
+        if continues:
+            parts[-1] += ("," if ":" in parts[-1] else ":") + piece
+        else:
+            parts.append(piece)
+    return parts
+
+
+def read_spec(text: str) -> Spec:
+    """Read one estimator, e.g. `mmg:steps=1000,gap=inner`.
+
+    Raises:
+        MMGError: The name, a field or a value is not known.
+    """
+    name, _, rest = text.partition(":")
+    infos = {info.name: info for info in field_infos(estimator_class(name))}
+    fields: dict[str, Any] = {}
+    for piece in filter(None, rest.split(",")):
+        key, equals, value = piece.partition("=")
+        if not equals or key not in infos:
+            what = f"Expected field=value of {name!r}; got {piece!r}."
+            raise MMGError(what, closest(key, infos) + "Fields: " + ", ".join(infos) + ".")
+        fields[key] = parse(infos[key], value)
+    return _spec(name, fields)
+
+
+def _spec(name: str, fields: Mapping[str, Any]) -> Spec:
+    chosen: Any = build(name, fields)  # any estimator is a dataclass, which no protocol can say
+    infos = field_infos(type(chosen))
+    every = {info.name: _canonical(info, getattr(chosen, info.name)) for info in infos}
+    changed = [
+        f"{info.name}={_text(every[info.name])}"
+        for info in infos
+        if every[info.name] != info.default
+    ]
+    label = f"{name}:{','.join(changed)}" if changed else name
+    return Spec(estimator=name, fields=every, label=label)
+
+
+def _canonical(info: FieldInfo, value: Any) -> Any:
+    """Equal values in one form, because 3 and 3.0 would make two ids."""
+    return float(value) if info.kind is float and value is not None else value
+
+
+def _text(value: Any) -> str:
+    """The form that `mmg_nb.fields.parse` reads back."""
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)

@@ -1,0 +1,164 @@
+"""The command line of the benchmark; `%mmg benchmark` takes the same words."""
+
+from __future__ import annotations
+
+import sys
+from argparse import SUPPRESS, ArgumentParser, Namespace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import NoReturn
+
+from mmg_nb.benchmark.progress import SweepListener
+from mmg_nb.benchmark.sweep import Sweep, run
+from mmg_nb.benchmark.tables import Table, table
+from mmg_nb.errors import MMGError
+from mmg_nb.fields import field, field_infos, from_fields, parse
+
+__all__ = [
+    "SweepOptions",
+    "main",
+    "run_sweep",
+    "show_table",
+    "sweep_parser",
+    "table_parser",
+]
+
+_FAILED, _MISUSED, _INTERRUPTED = 1, 2, 130
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepOptions:
+    """Options of a sweep, in the command line and in the notebook."""
+
+    estimators: str = field("mmg", "for example mmg:steps=1000,gap=inner,gcmi")
+    n: str = field("10000", "rows, for example 1000,1e4")
+    seeds: str = field("1", "how many from 0 on, or a list such as 3,4 or 7,")
+    out: str = field("benchmark.jsonl", "the file; what it has is kept and not run again")
+    workers: int | None = field(None, "processes to run in; none: in this one", low=1)
+    threads: int = field(1, "threads of numerical libraries in a cell", low=1)
+    device: str = field("auto", "where a cell computes: auto, cpu, cuda or cuda:<index>")
+    retry_failed: bool = field(False, "run cells again that failed")
+
+
+class _Parser(ArgumentParser):
+    """Tells mistakes as `MMGError`, so that a notebook's kernel is not asked to exit."""
+
+    def error(self, message: str) -> NoReturn:
+        raise MMGError(f"{self.prog}: {message}.", self.format_usage().strip())
+
+
+def sweep_parser(prog: str) -> ArgumentParser:
+    """The arguments of a sweep.
+
+    Args:
+        prog: What the user typed before them.
+
+    Returns:
+        A parser that raises `MMGError`, for `run_sweep`.
+    """
+    parser = _Parser(prog=prog, description="Run a sweep, or continue it.")
+    parser.add_argument("tasks", help="suites, patterns or ids, with commas: bmi,outside")
+    for info in field_infos(SweepOptions):
+        flag = "--" + info.name.replace("_", "-")
+        told = info.help + (f" (default {info.default})" if info.default else "")
+        if info.kind is bool:
+            parser.add_argument(
+                flag, action="store_const", const="true", default=SUPPRESS, help=told
+            )
+        else:
+            parser.add_argument(flag, default=SUPPRESS, metavar=info.name.upper(), help=told)
+    return parser
+
+
+def run_sweep(arguments: Namespace, listen: SweepListener | None = None) -> Sweep:
+    """Run the sweep that `sweep_parser` has read.
+
+    Args:
+        arguments: What it gave.
+        listen: See `mmg_nb.benchmark.run`.
+
+    Returns:
+        The sweep.
+
+    Raises:
+        MMGError: An argument cannot be used.
+    """
+    texts = vars(arguments)
+    infos = [info for info in field_infos(SweepOptions) if info.name in texts]
+    options = asdict(
+        from_fields(SweepOptions, {info.name: parse(info, texts[info.name]) for info in infos})
+    )
+    seeds = _whole_numbers("seeds", options["seeds"])
+    return run(
+        texts["tasks"],
+        options.pop("estimators"),
+        _whole_numbers("n", options.pop("n")),
+        seeds if "," in options.pop("seeds") else seeds[0],
+        options.pop("out"),
+        listen=listen,
+        **options,
+    )
+
+
+def _whole_numbers(name: str, text: str) -> list[int]:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    try:
+        numbers = [float(part) for part in parts]
+        whole = [int(number) for number in numbers]
+    except (ValueError, OverflowError):
+        numbers, whole = [], []
+    if not whole or whole != numbers:
+        what = f"{name} must be whole numbers, with commas between them; got {text!r}."
+        raise MMGError(what, f"Try --{name} 3 or --{name} 1000,1e4.")
+    return whole
+
+
+def table_parser(prog: str) -> ArgumentParser:
+    """The arguments of a table, for `show_table`; see `sweep_parser`."""
+    parser = _Parser(prog=prog, description="Accuracy, coverage and time in files of records.")
+    parser.add_argument("files", nargs="+", metavar="FILE")
+    parser.add_argument("--by", choices=("group", "task"), default="group")
+    return parser
+
+
+def show_table(arguments: Namespace) -> Table:
+    """The table that `table_parser` has read about."""
+    return table(arguments.files, arguments.by)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command `python -m mmg_nb.benchmark`.
+
+    Args:
+        arguments: Words of the command line, `sys.argv` by default.
+
+    Returns:
+        0; 1 if cells failed; 2 if something asked for cannot be; 130 after an interrupt.
+    """
+    try:
+        return _main(list(sys.argv[1:] if arguments is None else arguments))
+    except MMGError as error:
+        sys.stderr.write(f"{error}\n")
+        return _MISUSED
+    except KeyboardInterrupt:  # before the first cell, or the second one in a row
+        return _INTERRUPTED
+
+
+def _main(words: list[str]) -> int:
+    parser = _Parser(prog="python -m mmg_nb.benchmark", description="Run sweeps and compare.")
+    parser.add_argument("command", choices=("run", "table"), help="--help after it tells more")
+    command = parser.parse_args(words[:1]).command
+    prog = f"{parser.prog} {command}"
+    if command == "run":
+        return _run(sweep_parser(prog).parse_args(words[1:]))
+    shown = show_table(table_parser(prog).parse_args(words[1:]))
+    sys.stdout.write(shown.to_markdown() + "\n")
+    return 0
+
+
+def _run(arguments: Namespace) -> int:
+    sweep = run_sweep(arguments)
+    sys.stdout.write(f"{sweep.table().to_markdown()}\n\n{sweep!r}\n")
+    if sweep.stopped:
+        return _INTERRUPTED
+    return _FAILED if sweep.failed else 0

@@ -1,0 +1,55 @@
+"""Records as a tidy pandas frame: one row a cell, one column a number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmg_nb.benchmark.labelling import labels
+from mmg_nb.benchmark.tables import read_all
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from mmg_nb.benchmark.worker import Record
+
+__all__ = ["load"]
+
+
+def load(paths: str | Path | Iterable[str | Path]) -> DataFrame:
+    """Read files of records.
+
+    Args:
+        paths: One file or several; a cell that is in two of them is taken from the later one.
+
+    Returns:
+        One row a cell: `id`, `estimator`, `label`, `task`, `n`, `seed`, `mi`, `stderr`,
+        `mi_true`, `error` (estimate minus truth), `low`, `high`, `covered`, `status`, `seconds`,
+        `device`, … and `mi_<form>`, `stderr_<form>` for every form of the gap. Numbers that are
+        not there are NaN. `fields`, `versions`, `tags` and `notes` stay as they are.
+
+    Raises:
+        MMGError: A file is not there, or holds something else.
+    """
+    import pandas as pd
+
+    records = read_all(paths)
+    names = labels(records)
+    frame = pd.DataFrame([_flat(record) | {"label": names[record["id"]]} for record in records])
+    numbers = [c for c in frame.columns if c.startswith(("mi", "stderr"))]
+    numbers += [c for c in ("low", "high", "error", "seconds") if c in frame.columns]
+    return frame.astype(dict.fromkeys(numbers, "float64"))
+
+
+def _flat(record: Record) -> dict[str, Any]:
+    nested = ("forms", "interval", "format")
+    row = {key: value for key, value in record.items() if key not in nested}
+    low, high = record["interval"] or (None, None)
+    known = record["mi"] is not None
+    row["error"] = record["mi"] - record["mi_true"] if known else None
+    row |= {"low": low, "high": high}
+    row["covered"] = None if low is None else low <= record["mi_true"] <= high
+    for form, value in record["forms"].items():
+        row |= {f"mi_{form}": value["mi"], f"stderr_{form}": value["stderr"]}
+    return row

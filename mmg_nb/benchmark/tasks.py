@@ -1,0 +1,135 @@
+"""A benchmark task: a named sampler with an exact answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import numpy as np
+
+from mmg_nb.errors import MMGError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from mmg_nb.benchmark.transforms import Transform
+
+__all__ = ["JointDistribution", "Task"]
+
+
+class JointDistribution(Protocol):
+    """A distribution of (x, y) with a sampler, its exact MI and its exact log-density ratio."""
+
+    gaussian: ClassVar[bool]
+    """Whether (x, y) is jointly Gaussian."""
+
+    @property
+    def dim_x(self) -> int:
+        """Number of columns of x."""
+
+    @property
+    def dim_y(self) -> int:
+        """Number of columns of y."""
+
+    def mi(self) -> float:
+        """I(x; y) in nats, in closed form or by quadrature."""
+
+    def sample(self, n: int, generator: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Draw `n` independent rows: x `(n, dim_x)` and y `(n, dim_y)`."""
+
+    def log_ratio(self, x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.float64]:
+        """Pointwise MI ln p(x, y) − ln p(x) − ln p(y) of each row, `(n,)`, in nats."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A base distribution, seen through transforms that leave its mutual information unchanged.
+
+    Each transform is injective in x alone and in y alone, so MI and pointwise MI are those of
+    the base distribution, whatever the coordinates the estimator gets to see.
+
+    Attributes:
+        task_id: The name that `mmg_nb.benchmark.task` builds this task from.
+        title: A line for tables and plots.
+        base: The distribution with the exact answer.
+        transforms: Applied to the sample of `base`, first to last.
+        groups: What the task belongs to, e.g. `"bmi"`, `"high_mi"`, `"discrete"`.
+    """
+
+    task_id: str
+    title: str
+    base: JointDistribution
+    transforms: tuple[Transform, ...] = ()
+    groups: frozenset[str] = frozenset()
+
+    @property
+    def dim_x(self) -> int:
+        """Number of columns of x."""
+        return self.base.dim_x + sum(t.added_x for t in self.transforms)
+
+    @property
+    def dim_y(self) -> int:
+        """Number of columns of y."""
+        return self.base.dim_y
+
+    @property
+    def tags(self) -> frozenset[str]:
+        """The groups, and `"copula"` where (x, y) has an exact Gaussian copula.
+
+        A Gaussian copula remains after coordinate-wise monotone transforms of Gaussian data:
+        there the Gaussian-copula estimator is consistent.
+        """
+        copula = self.base.gaussian and all(t.coordinatewise for t in self.transforms)
+        return self.groups | ({"copula"} if copula else set())
+
+    @cached_property
+    def mi_true(self) -> float:
+        """The exact I(x; y) in nats; any quadrature runs on first use."""
+        return float(self.base.mi())
+
+    def sample(self, n: int, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Draw `n` independent rows.
+
+        Args:
+            n: Number of rows, at least 1.
+            seed: Equal seeds give equal samples.
+
+        Returns:
+            x `(n, dim_x)` and y `(n, dim_y)`, float64; int64 for the label column x of tasks
+            tagged `"discrete"`.
+
+        Raises:
+            MMGError: If `n` is below 1.
+        """
+        return self._transformed(*self._sample_base(n, seed))
+
+    def sample_pointwise(
+        self, n: int, seed: int
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]:
+        """Draw the sample of `sample(n, seed)` together with its exact pointwise MI.
+
+        Args:
+            n: Number of rows, at least 1.
+            seed: Equal seeds give equal samples.
+
+        Returns:
+            x `(n, dim_x)`, y `(n, dim_y)` and ln p(x, y)/(p(x) p(y)) `(n,)` in nats; the
+            expectation of the last is `mi_true`.
+
+        Raises:
+            MMGError: If `n` is below 1.
+        """
+        x, y = self._sample_base(n, seed)
+        pointwise_mi = self.base.log_ratio(x, y)
+        return *self._transformed(x, y), pointwise_mi
+
+    def _sample_base(self, n: int, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        if n < 1:
+            raise MMGError(f"n must be at least 1, got {n}", "ask for one row or more")
+        return self.base.sample(n, np.random.default_rng(seed))
+
+    def _transformed(self, x: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        for transform in self.transforms:
+            x, y = transform.apply(x, y)
+        return x, y

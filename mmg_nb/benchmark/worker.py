@@ -1,0 +1,210 @@
+"""What a worker does: one cell in, one record out, plain values both ways.
+
+Nothing heavy is imported here, so that a new process can still choose its number of threads.
+"""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mmg_nb.events import Event, Listener
+
+__all__ = ["ESTIMATOR_SEED_OFFSET", "FORMAT", "Record", "compute", "failed_record", "start_worker"]
+
+Record = dict[str, Any]
+"""A cell with its outcome, as written to the file."""
+
+FORMAT = "mmg_nb.cell/1"
+ESTIMATOR_SEED_OFFSET = 1_000_000
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def compute(
+    cell: Mapping[str, Any], attempt: int = 1, *, device: str = "auto", threads: int = 1
+) -> Record:
+    """Run one cell.
+
+    The data are `task(cell["task"]).sample(n, seed)`. The estimator's seed is the cell's seed
+    plus `ESTIMATOR_SEED_OFFSET`: with equal seeds its splits would be drawn from the very bits
+    that made the data.
+
+    Args:
+        cell: What `Cell.to_dict` gave.
+        attempt: How many times this cell has been handed to a worker, this time included.
+        device: Where to compute, see `mmg_nb.estimate`.
+        threads: Threads that numerical libraries may use; the caller's number is restored.
+
+    Returns:
+        The record; an exception becomes a record with status `failed` and its traceback.
+    """
+    record = _blank(cell, attempt)
+    began = time.perf_counter()
+    try:
+        with _BLAS_THREADS.limited(threads), _torch_threads(threads) as listen:
+            _fill(record, device, listen)
+    except Exception:  # whatever went wrong in one cell, the others go on
+        record |= {"status": "failed", "traceback": traceback.format_exc()}
+        record |= _origin(record["seed"], device, time.perf_counter() - began)
+    return record | {"ended": _now()}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _origin(seed: int, device: str, seconds: float) -> Record:
+    from mmg_nb.provenance import provenance
+
+    origin = provenance(seed, device, seconds)
+    return {key: origin[key] for key in ("device", "seconds", "versions")}
+
+
+def _blank(cell: Mapping[str, Any], attempt: int) -> Record:
+    """The record before anything is known: every record has all keys, in one order."""
+    unknown = ("mi", "stderr", "mi_true", "interval", "gap", "status", "device", "seconds")
+    more: Record = {"forms": {}, "notes": [], "versions": {}, "traceback": None}
+    return {"format": FORMAT, **cell, "attempt": attempt, **dict.fromkeys(unknown), **more}
+
+
+def _fill(record: Record, device: str, listen: Listener) -> None:
+    from mmg_nb.api import estimate
+    from mmg_nb.benchmark import task
+
+    seed = record["seed"]
+    chosen = task(record["task"])
+    record["mi_true"] = chosen.mi_true
+    x, y = chosen.sample(record["n"], seed)
+    result = estimate(
+        x,
+        y,
+        record["estimator"],
+        seed=ESTIMATOR_SEED_OFFSET + seed,
+        device=device,
+        listen=listen,
+        **record["fields"],
+    )
+    interval = [_number(end) for end in result.interval()]
+    record |= {
+        "mi": _number(result.mi),
+        "stderr": _number(result.stderr),
+        "interval": None if None in interval else interval,
+        "gap": result.gap,
+        "forms": {
+            form: {"mi": _number(value.mi), "stderr": _number(value.stderr)}
+            for form, value in result.forms.items()
+        },
+        "status": str(result.status),
+        "notes": list(result.notes),
+        **{key: result.provenance[key] for key in ("device", "seconds", "versions")},
+    }
+
+
+def _number(value: float | None) -> float | None:
+    """A number of JSON, which knows neither NaN nor infinity."""
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+class _BlasThreads:
+    """The number of threads of BLAS, which belongs to the whole process.
+
+    With another number sums are split elsewhere and end in other digits. Cells may run side by
+    side in threads of one process, so the first one sets the limit and the last one lifts it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._limits: Any = None
+
+    @contextmanager
+    def limited(self, count: int) -> Iterator[None]:
+        import scipy.linalg  # noqa: F401  # brings a BLAS of its own, which must be there by now
+        from threadpoolctl import threadpool_limits
+
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self._limits = threadpool_limits(count, user_api="blas")
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._inside -= 1
+                if self._inside == 0:
+                    self._limits.restore_original_limits()
+
+
+_BLAS_THREADS = _BlasThreads()
+
+
+@contextmanager
+def _torch_threads(count: int) -> Iterator[Listener]:
+    """Limit torch while a cell runs, from the first event on.
+
+    By then an estimator that needs torch has imported it, and for the others nobody should.
+    """
+    before: list[int] = []
+
+    def listen(event: Event) -> None:
+        if "torch" in sys.modules and not before:
+            import torch
+
+            before.append(torch.get_num_threads())
+            torch.set_num_threads(count)
+
+    try:
+        yield listen
+    finally:
+        if before:
+            import torch
+
+            torch.set_num_threads(before[0])
+
+
+def failed_record(cell: Mapping[str, Any], attempt: int, error: Exception) -> Record:
+    """The record of a cell whose worker was lost.
+
+    Args:
+        cell: What `Cell.to_dict` gave.
+        attempt: How many workers were lost with it.
+        error: What the executor said.
+
+    Returns:
+        A record with status `failed`.
+    """
+    said = "".join(traceback.format_exception(error))
+    why = f"The worker ended {attempt} times without an answer, the last time alone.\n{said}"
+    return _blank(cell, attempt) | {"status": "failed", "traceback": why, "ended": _now()}
+
+
+def start_worker(threads: int) -> None:
+    """Prepare a new worker process.
+
+    Args:
+        threads: Threads that numerical libraries may start; one process per core needs one.
+    """
+    for name in _THREAD_VARIABLES:  # read when numpy and torch are first imported
+        os.environ[name] = str(threads)
+    # Ctrl-C reaches the whole process group; between two cells only the coordinator answers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
+def _leave_with_parent() -> None:
+    """End this process when the coordinator is killed, which a pool does not do by itself."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
