@@ -1,0 +1,1 @@
+"""The `%mmg` magic and what shows a run in a notebook."""

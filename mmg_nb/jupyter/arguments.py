@@ -1,0 +1,157 @@
+"""Tokens -> typed arguments of a subcommand, by the same fields that Python uses."""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
+from typing import Any
+
+from mmg_nb.errors import MMGError
+from mmg_nb.fields import FieldInfo, closest, parse
+from mmg_nb.jupyter.commands import Command, flag
+from mmg_nb.jupyter.tokens import Token, unquoted, without_comment
+
+__all__ = ["Arguments", "chosen_estimator", "read_body", "read_tokens"]
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What a call asks for.
+
+    Attributes:
+        operands: Words that are no options.
+        values: Options given, typed.
+        help: Whether help is asked for.
+    """
+
+    operands: tuple[str, ...] = ()
+    values: Mapping[str, Any] = dataclass_field(default_factory=dict)
+    help: bool = False
+
+
+def chosen_estimator(tokens: Sequence[Token], body: str, default: str) -> str:
+    """The estimator that a call names, found before its fields are known.
+
+    Args:
+        tokens: The call.
+        body: Its lines `field: value`.
+        default: Estimator if it names none.
+
+    Returns:
+        The name, not checked.
+    """
+    words = [word for token in tokens for word in token.text.split("=", 1)]
+    words += [word for line in body.splitlines() for word in ("--" + line).split(":", 1)]
+    for word, following in itertools.pairwise(words):
+        if word.strip() == "--estimator":
+            return unquoted(following.partition("#")[0].strip())
+    return default
+
+
+def read_tokens(target: Command, tokens: Sequence[Token]) -> Arguments:
+    """Read a call.
+
+    Args:
+        target: The subcommand.
+        tokens: What follows its name.
+
+    Returns:
+        Operands and typed options.
+
+    Raises:
+        MMGError: An option is unknown, given twice, lacks its value or has a wrong one.
+    """
+    operands: list[str] = []
+    values: dict[str, Any] = {}
+    left = deque(tokens)
+    while left:
+        token = left.popleft()
+        if token.quoted or not token.text.startswith("-"):
+            operands.append(token.text)
+        elif token.text in ("-h", "--help"):
+            return Arguments(help=True)
+        else:
+            info, value = _option(target, token.text, left)
+            if info.name in values:
+                raise MMGError(f"{flag(info)} is given twice.", "Leave one of them out.")
+            values[info.name] = value
+    return Arguments(tuple(operands), values)
+
+
+def _option(target: Command, text: str, left: deque[Token]) -> tuple[FieldInfo, Any]:
+    written, assigned, value = text.partition("=")
+    info = _find(target, written)
+    if info is None:
+        raise _unknown(target, written)
+    if assigned:
+        return info, parse(info, unquoted(value))
+    if info.kind is bool:
+        return info, written.replace("_", "-") == flag(info)
+    if not left or left[0].text.startswith("--"):
+        raise MMGError(f"{written} needs a value: {info.expected}.", f"{info.name}: {info.help}.")
+    return info, parse(info, left.popleft().text)
+
+
+def _find(target: Command, written: str) -> FieldInfo | None:
+    """The option behind `--steps`, `--learning_rate`, `-o` or `--no-…`; None if unknown."""
+    known = {flag(info): info for info in target.options}
+    dashed = "--output" if written == "-o" else written.replace("_", "-")
+    negated = known.get(dashed.replace("--no-", "--", 1))
+    return known.get(dashed) or (negated if negated and negated.kind is bool else None)
+
+
+def _unknown(target: Command, written: str) -> MMGError:
+    flags = [flag(info) for info in target.options]
+    what = f"%mmg {target.name} has no option {written}."
+    if not flags:
+        return MMGError(what, f"It takes none: {target.synopsis}")
+    near = closest(written, flags)
+    if near:
+        return MMGError(what, f"{near}All options: %mmg {target.name} -h")
+    remedy = f"Options: {', '.join(flags)}. An expression that begins with - needs brackets."
+    return MMGError(what, remedy)
+
+
+def read_body(target: Command, body: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the lines `field: value` of a cell.
+
+    Args:
+        target: The subcommand.
+        body: The cell without its first line.
+        values: Options given in the first line.
+
+    Returns:
+        All typed options.
+
+    Raises:
+        MMGError: A line is wrong; says which, counted from the cell's first line.
+    """
+    known = {info.name: info for info in target.options}
+    values = dict(values)
+    for number, line in enumerate(body.splitlines(), start=2):
+        try:
+            _read_line(without_comment(line).strip(), known, values)
+        except MMGError as error:
+            raise MMGError(f"Line {number}: {error.what}", error.remedy) from error
+    return values
+
+
+def _read_line(line: str, known: Mapping[str, FieldInfo], values: dict[str, Any]) -> None:
+    if not line:
+        return
+    key, _, text = (part.strip() for part in line.partition(":"))
+    if not text:
+        raise MMGError(f"Expected 'field: value'; got {line!r}.", _fields(known))
+    name = key.replace("-", "_")
+    if name not in known:
+        raise MMGError(f"There is no field {key!r}.", closest(name, known) or _fields(known))
+    if name in values:
+        raise MMGError(f"{key} is given twice.", "Leave one of them out.")
+    values[name] = parse(known[name], unquoted(text))
+
+
+def _fields(known: Mapping[str, FieldInfo]) -> str:
+    return "Fields: " + ", ".join(known) + "."

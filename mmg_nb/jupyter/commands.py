@@ -1,0 +1,166 @@
+"""The subcommands of `%mmg`, their options and their help."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mmg_nb.benchmark.commands import SweepOptions
+from mmg_nb.errors import MMGError
+from mmg_nb.estimators.registry import estimator_class, names
+from mmg_nb.fields import FieldInfo, closest, field, field_infos
+from mmg_nb.jupyter.settings import setting_infos
+from mmg_nb.plotting import KINDS
+
+__all__ = [
+    "COMMANDS",
+    "Command",
+    "command",
+    "command_help",
+    "estimator_help",
+    "flag",
+    "overview",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """Options of `%mmg estimate` beside the settings and the estimator's fields."""
+
+    output: str | None = field(None, "variable that gets the result; also -o")
+    groups: str | None = field(None, "labels of rows that depend on each other, e.g. df.patient")
+    given: str | None = field(None, "reserved for conditional mutual information")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlotOptions:
+    """Options of `%mmg plot`."""
+
+    kind: str = field("gap", "what to draw", choices=tuple(KINDS))
+
+
+@dataclass(frozen=True)
+class Command:
+    """A subcommand.
+
+    Attributes:
+        name: The word after `%mmg`.
+        operands: What it takes, as written in the synopsis.
+        help: What it does, in one line.
+        options: What can be set by flags.
+        estimator: Whose fields are among the options.
+    """
+
+    name: str
+    operands: str
+    help: str
+    options: tuple[FieldInfo, ...] = ()
+    estimator: str = ""
+
+    @property
+    def synopsis(self) -> str:
+        """How it is called."""
+        options = " [options]" if self.name in ("estimate", "plot", "benchmark") else ""
+        return f"%mmg {self.name} {self.operands}{options}"
+
+
+COMMANDS = {
+    each.name: each
+    for each in (
+        Command("estimate", "X Y", "how much two variables tell about each other, in nats"),
+        Command("plot", "[RESULT]", "draw a result, or the last one", field_infos(PlotOptions)),
+        Command("show", "[RESULT]", "show a result, or the last one"),
+        Command(
+            "benchmark",
+            "TASKS",
+            "compare estimators on tasks with known answers; `table FILE...` reads such files",
+            field_infos(SweepOptions),
+        ),
+        Command("config", "[KEY=VALUE ...]", "show or change what calls take by default"),
+        Command("help", "[SUBCOMMAND | ESTIMATOR]", "explain a subcommand or an estimator"),
+    )
+}
+
+
+def command(name: str, estimator: str) -> Command:
+    """A subcommand with its options.
+
+    Args:
+        name: One of `COMMANDS`.
+        estimator: Whose fields `estimate` takes.
+
+    Returns:
+        The subcommand.
+
+    Raises:
+        MMGError: There is no such subcommand or estimator.
+    """
+    if name not in COMMANDS:
+        known = "Subcommands: " + ", ".join(COMMANDS) + "."
+        raise MMGError(f"There is no subcommand {name!r}.", closest(name, COMMANDS) + known)
+    found = COMMANDS[name]
+    if name != "estimate":
+        return found
+    settings = [info for info in setting_infos().values() if info.name != "traceback"]
+    general = (*field_infos(RunOptions), *settings)
+    options = (*general, *field_infos(estimator_class(estimator)))
+    return Command(found.name, found.operands, found.help, options, estimator)
+
+
+def flag(info: FieldInfo) -> str:
+    """How an option is written: `--learning-rate`."""
+    return "--" + info.name.replace("_", "-")
+
+
+def overview() -> str:
+    """One line for each subcommand."""
+    width = max(len(each.synopsis) for each in COMMANDS.values())
+    lines = (f"{each.synopsis:<{width}}  {each.help}" for each in COMMANDS.values())
+    return "\n".join(lines)
+
+
+def command_help(target: Command, defaults: Mapping[str, Any]) -> str:
+    """What a subcommand does and takes.
+
+    Args:
+        target: The subcommand, with its options.
+        defaults: Values in force now that differ from an option's own default.
+
+    Returns:
+        The text.
+    """
+    lines = [target.synopsis, f"    {target.help}", ""]
+    own = estimator_class(target.estimator) if target.estimator else None
+    fields = {info.name for info in field_infos(own)} if own else set()
+    general = [info for info in target.options if info.name not in fields]
+    lines += _table(general, defaults)
+    if own is not None:
+        lines += ["", f"fields of the estimator {target.estimator}"]
+        lines += _table(field_infos(own), {})
+        lines += ["", "In a cell: %%mmg estimate X Y, then one 'field: value' a line."]
+    return "\n".join(lines)
+
+
+def estimator_help(name: str) -> str:
+    """What an estimator is and which fields it has."""
+    owner: Any = estimator_class(name)
+    return "\n".join([f"{name}: {owner.summary}", *_table(field_infos(owner), {})])
+
+
+def estimators_in_words() -> str:
+    """One line for each estimator."""
+    lines = ((name, getattr(estimator_class(name), "summary", "")) for name in names())
+    return "\n".join(f"{name:<10}  {summary}" for name, summary in lines)
+
+
+def _table(infos: Iterable[FieldInfo], defaults: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for info in infos:
+        value = defaults.get(info.name, info.default)
+        expected = "" if info.kind is str and not info.choices else f"; {info.expected}"
+        default = "" if value is None else f" (default {value})"
+        text = f"{flag(info):<18} {info.help}{expected}{default}"
+        lines.append(textwrap.fill(text, 99, initial_indent="  ", subsequent_indent=" " * 21))
+    return lines

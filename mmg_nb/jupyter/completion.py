@@ -1,0 +1,203 @@
+"""Completion of subcommands, options, their values and arrays after `%mmg`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from mmg_nb.benchmark import SUITES
+from mmg_nb.errors import MMGError
+from mmg_nb.estimators.registry import names
+from mmg_nb.fields import FieldInfo
+from mmg_nb.jupyter.arguments import chosen_estimator
+from mmg_nb.jupyter.commands import COMMANDS, Command, command, flag
+from mmg_nb.jupyter.namespace import arrays
+from mmg_nb.jupyter.settings import SessionSettings, setting_infos
+from mmg_nb.jupyter.tokens import Token, tokenize
+
+if TYPE_CHECKING:
+    from IPython.core.completer import CompletionContext
+    from IPython.core.interactiveshell import InteractiveShell
+
+__all__ = ["Completion", "suggest", "suggest_in_body"]
+
+# `%mmg …`, `%%mmg …`, `res = %mmg …`
+LINE = re.compile(r"^\s*(?:[^=%]+=\s*)?%{1,2}mmg\s(?P<rest>.*)$")
+CELL = re.compile(r"^%%mmg\s+estimate\b(?P<rest>.*)$")
+# What is typed now: the end of the line back to a blank, or to the = of an option.
+FRAGMENT = re.compile(r"[^\s=]*$")
+
+Suggestion = tuple[str, str]
+"""Text to insert, and what it is in a word or two, for which front ends leave little room."""
+
+
+def suggest(rest: str, estimator: str, variables: Mapping[str, Any]) -> list[Suggestion]:
+    """What can follow, not yet narrowed down to what is typed.
+
+    Args:
+        rest: The line after `%mmg`, up to the cursor and without the word being typed.
+        estimator: Estimator if the line names none.
+        variables: The user's variables.
+
+    Returns:
+        Texts and their kinds.
+    """
+    try:
+        tokens = tokenize(rest).tokens
+        if not tokens:
+            return [(name, "subcommand") for name in COMMANDS]
+        target = command(tokens[0].text, _known_estimator(tokens, estimator))
+    except MMGError:  # unfinished or wrong; the call itself will say so
+        return []
+    before = tokens[-1].text.rstrip("=") if len(tokens) > 1 else ""
+    waiting = _option(target, before)
+    if waiting is not None and waiting.kind is not bool:
+        return _values(waiting, variables)
+    return [*_operands(target, tokens, variables), *_flags(target, tokens)]
+
+
+def _known_estimator(tokens: tuple[Token, ...], default: str) -> str:
+    chosen = chosen_estimator(tokens, "", default)
+    return chosen if chosen in names() else default
+
+
+def _option(target: Command, written: str) -> FieldInfo | None:
+    known = {flag(info): info for info in target.options}
+    return known.get("--output" if written == "-o" else written.replace("_", "-"))
+
+
+def _values(info: FieldInfo, variables: Mapping[str, Any]) -> list[Suggestion]:
+    if info.name in ("groups", "given"):
+        return _arrays(variables)
+    if info.kind is bool:
+        return [("true", info.name), ("false", info.name)]
+    return [(str(choice), info.name) for choice in info.choices]
+
+
+def _arrays(variables: Mapping[str, Any]) -> list[Suggestion]:
+    return [(name, f"array {shape}") for name, shape in arrays(variables).items()]
+
+
+def _operands(
+    target: Command, tokens: tuple[Token, ...], variables: Mapping[str, Any]
+) -> list[Suggestion]:
+    if target.name == "estimate":
+        return _arrays(variables) if _operand_count(target, tokens) < 2 else []
+    if target.name == "help":
+        return [(name, "subcommand") for name in COMMANDS] + [(n, "estimator") for n in names()]
+    if target.name == "benchmark":
+        return [(suite, "suite of tasks") for suite in SUITES]
+    if target.name == "config":
+        setting = setting_infos().get(tokens[-1].text.rstrip("="))
+        if setting is not None:
+            return _values(setting, variables)
+        return [(f"{name}=", "setting") for name in setting_infos()]
+    results = (name for name, value in variables.items() if type(value).__name__ == "MIResult")
+    return [(name, "result") for name in results if not name.startswith("_")]
+
+
+def _operand_count(target: Command, tokens: tuple[Token, ...]) -> int:
+    """Words that are neither options nor their values."""
+    words = [token.text for token in tokens[1:]]
+    values = 0
+    for word in words[:-1]:
+        info = _option(target, word)
+        values += info is not None and info.kind is not bool
+    return sum(not word.startswith("-") for word in words) - values
+
+
+def _flags(target: Command, tokens: tuple[Token, ...]) -> list[Suggestion]:
+    given = {token.text.partition("=")[0] for token in tokens}
+    flags = (flag(info) for info in target.options)
+    return [(each, "option") for each in flags if each not in given]
+
+
+def suggest_in_body(
+    first: str, line: str, estimator: str, variables: Mapping[str, Any]
+) -> list[Suggestion]:
+    """What can follow in a cell's line `field: value`.
+
+    Args:
+        first: The cell's first line after `%%mmg estimate`.
+        line: The line up to the cursor.
+        estimator: Estimator if the first line names none.
+        variables: The user's variables.
+
+    Returns:
+        Texts and their kinds.
+    """
+    try:
+        target = command("estimate", _known_estimator(tokenize(first).tokens, estimator))
+    except MMGError:
+        return []
+    key, colon, _ = line.partition(":")
+    name = key.strip().replace("-", "_")
+    if colon:
+        infos = [info for info in target.options if info.name == name]
+        return _values(infos[0], variables) if infos else []
+    return [(f"{info.name}: ", "field") for info in target.options]
+
+
+class Completion:
+    """The matcher of one shell; does nothing where IPython is older than 8.6.
+
+    Args:
+        shell: The shell.
+        settings: Its settings, for the default estimator.
+    """
+
+    def __init__(self, shell: InteractiveShell, settings: SessionSettings) -> None:
+        self._shell = shell
+        self._settings = settings
+        self._matcher: Any = None
+
+    def install(self) -> None:
+        """Begin to complete."""
+        try:
+            from IPython.core.completer import context_matcher
+        except ImportError:
+            return
+
+        def match(context: CompletionContext) -> Any:  # methods do not take attributes
+            return self._match(context)
+
+        self._matcher = context_matcher(identifier="mmg_nb")(match)
+        self._shell.Completer.custom_matchers.append(self._matcher)
+
+    def uninstall(self) -> None:
+        """Complete no more."""
+        if self._matcher is not None:
+            self._shell.Completer.custom_matchers.remove(self._matcher)
+            self._matcher = None
+
+    def _match(self, context: CompletionContext) -> Any:
+        from IPython.core.completer import SimpleCompletion
+
+        text = context.text_until_cursor
+        fragment = FRAGMENT.search(text)
+        typed = fragment.group() if fragment else ""
+        found = self._suggestions(context, text[: len(text) - len(typed)])
+        return {
+            "completions": [
+                SimpleCompletion(text=insert, type=kind)
+                for insert, kind in _narrowed(found, typed)
+            ],
+            "matched_fragment": typed,
+            "suppress": True,
+        }
+
+    def _suggestions(self, context: CompletionContext, before: str) -> list[Suggestion]:
+        estimator, variables = self._settings.estimator, self._shell.user_ns
+        cell = CELL.match(context.full_text.partition("\n")[0])
+        if cell and context.cursor_line > 0:
+            return suggest_in_body(cell["rest"], before, estimator, variables)
+        line = LINE.match(before)
+        return suggest(line["rest"], estimator, variables) if line else []
+
+
+def _narrowed(found: Iterable[Suggestion], typed: str) -> list[Suggestion]:
+    """Suggestions that begin as typed; options only once a dash is typed or nothing else fits."""
+    fitting = [each for each in found if each[0].startswith(typed)]
+    words = [each for each in fitting if not each[0].startswith("-")]
+    return words if words and not typed else fitting

@@ -1,0 +1,226 @@
+"""The magic `%mmg`: finds the subcommand, its arguments and the user's variables."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.magic import line_cell_magic, magics_class, needs_local_scope, no_var_expand
+from IPython.display import display
+
+from mmg_nb.api import estimate
+from mmg_nb.benchmark.sweep import Sweep
+from mmg_nb.benchmark.tables import Table
+from mmg_nb.errors import MMGError
+from mmg_nb.estimators.registry import names
+from mmg_nb.events import Listener
+from mmg_nb.jupyter.arguments import Arguments, chosen_estimator, read_body, read_tokens
+from mmg_nb.jupyter.benchmark import benchmark_command
+from mmg_nb.jupyter.commands import (
+    COMMANDS,
+    command,
+    command_help,
+    estimator_help,
+    estimators_in_words,
+    overview,
+)
+from mmg_nb.jupyter.completion import Completion
+from mmg_nb.jupyter.namespace import arrays, check_name, in_words, resolve
+from mmg_nb.jupyter.progress import CardView, NoView, TextView, View
+from mmg_nb.jupyter.running import run_in_cell
+from mmg_nb.jupyter.settings import SessionSettings
+from mmg_nb.jupyter.shown import ShownResults
+from mmg_nb.jupyter.tokens import Token, tokenize, unquoted
+from mmg_nb.results import MIResult
+
+__all__ = ["MMG"]
+
+Answer = MIResult | Sweep | Table | None
+
+
+@dataclass(frozen=True)
+class Call:
+    """What was written after the subcommand.
+
+    Attributes:
+        tokens: The rest of the line.
+        body: The rest of the cell; empty for `%mmg`.
+        namespace: The user's variables, local ones first.
+        silent: Whether the line ended with `;`.
+    """
+
+    tokens: tuple[Token, ...]
+    body: str
+    namespace: dict[str, Any]
+    silent: bool
+
+
+@magics_class
+class MMG(SessionSettings):
+    """Mutual information by diffusion denoisers.
+
+    Args:
+        shell: The shell of the user.
+    """
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        super().__init__(shell)
+        self._shell = shell
+        self._last: MIResult | None = None
+        self.shown = ShownResults(shell)
+        self.completion = Completion(shell, self)
+
+    @no_var_expand
+    @needs_local_scope
+    @line_cell_magic
+    def mmg(
+        self, line: str, cell: str | None = None, local_ns: dict[str, Any] | None = None
+    ) -> Answer:
+        """How much do two variables tell about each other?
+
+        %mmg estimate x y                        estimate, show and return the result
+        res = %mmg estimate x[:, :2] df[["a", "b"]]
+        %mmg estimate x y --effort high --seed 1 -o res
+        %mmg plot res --kind integrand
+        %mmg benchmark bmi --estimators gcmi,mmg --n 1000
+        %mmg config device=cuda                  change a default; alone: show all
+        %mmg help estimate                       all options
+        %%mmg estimate x y                       in a cell: one "field: value" a line
+        """
+        try:
+            return self._route(line, cell, {**self._shell.user_ns, **(local_ns or {})})
+        except MMGError as error:
+            error.full_traceback = self.traceback
+            raise
+
+    def _route(self, line: str, cell: str | None, namespace: dict[str, Any]) -> Answer:
+        read = tokenize(line)
+        words = [token.text for token in read.tokens]
+        if cell is not None and words[:1] != ["estimate"]:
+            what = f"A cell of %%mmg estimates; got %%mmg {line}".rstrip() + "."
+            raise MMGError(what, "Write %%mmg estimate X Y, then one 'field: value' a line.")
+        if not words or words[0] in ("-h", "--help"):
+            print(overview())
+            return None
+        if words[0] not in COMMANDS and words[0] in arrays(namespace):
+            what = f"There is no subcommand {words[0]!r}; it is a variable."
+            raise MMGError(what, f"Did you mean '%mmg estimate {' '.join(words)}'?")
+        command(words[0], self.estimator)
+        call = Call(read.tokens[1:], cell or "", namespace, read.silent)
+        answer: Answer = getattr(self, f"_{words[0]}")(call)
+        return answer
+
+    def _estimate(self, call: Call) -> MIResult | None:
+        target = command("estimate", chosen_estimator(call.tokens, call.body, self.estimator))
+        asked = read_tokens(target, call.tokens)
+        if asked.help:
+            print(command_help(target, self.in_force()))
+            return None
+        fields = read_body(target, call.body, asked.values)
+        settings = {key: fields.pop(key, value) for key, value in self.in_force().items()}
+        output = fields.pop("output", None)
+        if output is not None:
+            check_name(output)
+        x, y = (resolve(text, call.namespace) for text in _two(asked, call))
+        for name in ("groups", "given"):
+            if fields.get(name) is not None:
+                fields[name] = resolve(fields[name], call.namespace)
+
+        def work(listen: Listener) -> MIResult:
+            run = {key: settings[key] for key in ("estimator", "seed", "device")}
+            return estimate(x, y, listen=listen, **run, **fields)
+
+        result, shown = run_in_cell(work, self._view(settings["live"], call.silent))
+        return self._hand_over(result, output, shown or call.silent)
+
+    def _view(self, live: str, silent: bool) -> View:
+        if silent or live == "none":
+            return NoView()
+        return CardView() if self._in_kernel and live != "text" else TextView()
+
+    @property
+    def _in_kernel(self) -> bool:
+        """Whether outputs can be replaced in place; classes differ between front ends."""
+        return getattr(self._shell, "kernel", None) is not None
+
+    def _hand_over(self, result: MIResult, output: str | None, settled: bool) -> MIResult | None:
+        """Return or store a result; `settled` if it needs no more showing."""
+        self._last = result
+        if settled and self._in_kernel:
+            self.shown.mark(result)
+        if output is None:
+            return result
+        self._shell.user_ns[output] = result
+        if not settled:
+            display(result)
+        return None
+
+    def _plot(self, call: Call) -> None:
+        target = COMMANDS["plot"]
+        asked = read_tokens(target, call.tokens)
+        if asked.help:
+            print(command_help(target, {}))
+            return
+        display(self._result(asked, call).plot(**asked.values))
+
+    def _show(self, call: Call) -> None:
+        asked = read_tokens(COMMANDS["show"], call.tokens)
+        if asked.help:
+            print(command_help(COMMANDS["show"], {}))
+            return
+        display(self._result(asked, call))
+
+    def _result(self, asked: Arguments, call: Call) -> MIResult:
+        """The result that a call names, or the last one."""
+        if len(asked.operands) > 1:
+            what = f"Expected one result; got {' '.join(asked.operands)}."
+            raise MMGError(what, "Name one variable, or none for the last result.")
+        if not asked.operands:
+            if self._last is None:
+                raise MMGError("There is no result yet.", "%mmg estimate X Y makes one.")
+            return self._last
+        found = resolve(asked.operands[0], call.namespace)
+        if not isinstance(found, MIResult):
+            what = f"{asked.operands[0]} is no result but of type {type(found).__name__}."
+            raise MMGError(what, "Name a variable set by 'res = %mmg estimate …' or by -o res.")
+        return found
+
+    def _benchmark(self, call: Call) -> Sweep | Table | None:
+        words = [token.text for token in call.tokens]
+        return benchmark_command(words, self._shell, device=self.device)
+
+    def _config(self, call: Call) -> None:
+        asked = read_tokens(COMMANDS["config"], call.tokens)
+        if asked.help:
+            print(command_help(COMMANDS["config"], {}))
+            return
+        for pair in re.sub(r"\s*=\s*", "=", " ".join(asked.operands)).split():
+            name, equals, text = pair.partition("=")
+            if not equals:
+                raise MMGError(f"Expected key=value; got {pair!r}.", "E.g. %mmg config seed=1")
+            self.change(name, unquoted(text))
+        if not asked.operands:
+            print(self.table())
+
+    def _help(self, call: Call) -> None:
+        topics = read_tokens(COMMANDS["help"], call.tokens).operands
+        if not topics:
+            print(f"{overview()}\n\nestimators\n{estimators_in_words()}")
+        for topic in topics:
+            if topic in names():
+                print(estimator_help(topic))
+            else:
+                print(command_help(command(topic, self.estimator), self.in_force()))
+
+
+def _two(asked: Arguments, call: Call) -> tuple[str, str]:
+    """The expressions of x and y."""
+    count = len(asked.operands)
+    if count == 2:
+        return asked.operands[0], asked.operands[1]
+    remedy = in_words(call.namespace)
+    if count > 2:
+        remedy = "Put an expression with blanks in brackets; conditions go to --given."
+    raise MMGError(f"%mmg estimate takes two expressions, X and Y; got {count}.", remedy)

@@ -1,0 +1,230 @@
+"""What is known of a run while it goes on, and how it is shown."""
+
+from __future__ import annotations
+
+import html
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from IPython.display import display
+
+from mmg_nb.events import Event, Phase, Snapshot, Started, Step
+from mmg_nb.results import MIResult
+
+__all__ = ["CardView", "NoView", "Progress", "TextView", "View"]
+
+CARD_SECONDS = 0.2  # between updates of a card
+TEXT_SECONDS = 3.0  # between lines
+HOW_TO_STOP = "Interrupt the kernel (■) to stop; what is learnt is kept."
+
+Clock = Callable[[], float]
+
+
+class Progress:
+    """Listens to a run and remembers the latest. Written by the worker, read by the viewer.
+
+    Args:
+        clock: Seconds that only rise.
+    """
+
+    def __init__(self, clock: Clock = time.monotonic) -> None:
+        self._clock = clock
+        self.started: Started | None = None
+        self.phase = "starting"
+        self.step: Step | None = None
+        self.mi: float | None = None
+        self.stopping = False
+        self._first = (0.0, 0)
+
+    def __call__(self, event: Event) -> None:
+        """Take note of an event."""
+        if isinstance(event, Step):
+            if self.step is None:
+                self._first = self._clock(), event.step
+            self.step = event
+        elif isinstance(event, Snapshot):
+            self.mi = event.mi
+        elif isinstance(event, Phase):
+            self.phase, self.step = event.name, None
+        elif isinstance(event, Started):
+            self.started = event
+
+    @property
+    def fraction(self) -> float:
+        """Share of the steps done."""
+        return 0.0 if self.step is None else self.step.step / max(1, self.step.total_steps)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Time that all remaining steps would take; None until it can be told."""
+        began, first = self._first
+        if self.step is None or self.step.step <= first:
+            return None
+        pace = (self._clock() - began) / (self.step.step - first)
+        return pace * (self.step.total_steps - self.step.step)
+
+    @property
+    def doing(self) -> str:
+        """Phase, step and time left, e.g. `training, step 10 of 4000, at most 9 s left`."""
+        words = ["stopping" if self.stopping else self.phase]
+        if self.step is not None:
+            words.append(f"step {self.step.step} of {self.step.total_steps}")
+            if self.seconds_left is not None and not self.stopping:
+                words.append(f"at most {_duration(self.seconds_left)} left")
+        return ", ".join(words)
+
+    @property
+    def estimate(self) -> str:
+        """The present estimate, said to be one of validation points; empty before the first."""
+        return "" if self.mi is None else f"validation estimate {self.mi:.3f} nats"
+
+    @property
+    def subject(self) -> str:
+        """What is estimated where, e.g. `mmg, 1000 rows, 1×1, cpu`."""
+        if self.started is None:
+            return "mmg_nb"
+        s = self.started
+        return f"{s.estimator}, {s.n_samples} rows, {s.dim_x}×{s.dim_y}, {s.device}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+class View(Protocol):
+    """Shows a run in the thread of the cell that waits for it."""
+
+    def tick(self, progress: Progress) -> None:
+        """Called about twenty times a second; shows what is new if it is time to."""
+        ...
+
+    def finish(self, result: MIResult) -> bool:
+        """Put the result in place of the live view.
+
+        Returns:
+            Whether the result is shown now.
+        """
+        ...
+
+    def fail(self, error: BaseException) -> None:
+        """Say in place of the live view that there is no result."""
+        ...
+
+
+class NoView:
+    """Shows nothing."""
+
+    def tick(self, progress: Progress) -> None:
+        """Show nothing."""
+
+    def finish(self, result: MIResult) -> bool:
+        """Show nothing."""
+        return False
+
+    def fail(self, error: BaseException) -> None:
+        """Show nothing."""
+
+
+class TextView:
+    """Prints a line now and then."""
+
+    def __init__(self, clock: Clock = time.monotonic) -> None:
+        self._clock = clock
+        self._last = clock()
+        self._phase = ""
+
+    def tick(self, progress: Progress) -> None:
+        """Print a line if the phase is new or some seconds have passed."""
+        now = self._clock()
+        if progress.started is None or (
+            progress.phase == self._phase and now - self._last < TEXT_SECONDS
+        ):
+            return
+        if not self._phase:
+            print(f"{progress.subject}. Interrupt (Ctrl-C) to stop; what is learnt is kept.")
+        self._phase, self._last = progress.phase, now
+        print("; ".join(part for part in (progress.doing, progress.estimate) if part), flush=True)
+
+    def finish(self, result: MIResult) -> bool:
+        """Leave the result to the caller."""
+        return False
+
+    def fail(self, error: BaseException) -> None:
+        """Leave the error to the caller."""
+
+
+class CardView:
+    """Shows a card that is replaced in place, at the end by the result itself.
+
+    A saved notebook then holds the result, in types that need neither a kernel nor a widget.
+    """
+
+    def __init__(self, clock: Clock = time.monotonic) -> None:
+        self._clock = clock
+        self._handle: Any = None
+        self._last = -CARD_SECONDS
+
+    def tick(self, progress: Progress) -> None:
+        """Show the card anew if it is time to."""
+        if progress.started is None or self._clock() - self._last < CARD_SECONDS:
+            return
+        self._show(_card(progress))
+        self._last = self._clock()
+
+    def finish(self, result: MIResult) -> bool:
+        """Replace the card by the result."""
+        self._show(result)
+        return True
+
+    def fail(self, error: BaseException) -> None:
+        """Replace the card, if there is one, by a word of what happened."""
+        if self._handle is not None:
+            text = f"Ended without a result ({type(error).__name__})."
+            self._show(Card(text, f"<p>{html.escape(text)}</p>"))
+
+    def _show(self, shown: Any) -> None:
+        if self._handle is None:
+            self._handle = display(shown, display_id=True)
+        else:
+            self._handle.update(shown)
+
+
+@dataclass(frozen=True)
+class Card:
+    """Something to display, as text and as HTML."""
+
+    text: str
+    html: str
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+
+BOX = "max-width:560px;padding:8px 12px;border-radius:4px;border:1px solid rgba(127,127,127,.4)"
+TRACK = "height:6px;border-radius:3px;margin:6px 0;background:rgba(127,127,127,.25)"
+FILL = "height:6px;border-radius:3px;background:#0072B2"
+
+
+def _card(progress: Progress) -> Card:
+    """The card of a running estimate; inline styles and current colours suit dark themes too."""
+    said = [part for part in (progress.subject, progress.doing, progress.estimate) if part]
+    subject, doing, estimate = map(
+        html.escape, (progress.subject, progress.doing, progress.estimate)
+    )
+    percent = f"{100 * progress.fraction:.0f}"
+    bar = (
+        f'<div style="{TRACK}" role="progressbar" aria-label="steps" aria-valuenow="{percent}" '
+        f'aria-valuemin="0" aria-valuemax="100"><div style="{FILL};width:{percent}%"></div></div>'
+    )
+    lines = (
+        f'<strong>{subject}</strong>{bar}<div>{doing}</div><div style="min-height:1.4em">'
+        f"{estimate}</div><small>{HOW_TO_STOP}</small>"
+    )
+    return Card("; ".join(said), f'<div style="{BOX}">{lines}</div>')

@@ -1,0 +1,109 @@
+"""Defaults that a session can change: one description for traits, flags and the table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import traitlets
+from IPython.core.magic import Magics
+
+from mmg_nb.errors import MMGError
+from mmg_nb.estimators.registry import names
+from mmg_nb.fields import FieldInfo, closest, field, field_infos, parse
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+__all__ = ["SessionSettings", "Settings", "setting_infos"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What holds for every `%mmg estimate` unless the call says otherwise."""
+
+    estimator: str = field("mmg", "method of estimating")
+    seed: int = field(0, "seed of everything random", low=0)
+    device: str = field("auto", "where to compute: auto, cpu, cuda or cuda:<index>")
+    live: str = field(
+        "auto",
+        "how a running estimate shows itself; auto: card in a notebook, text in a terminal",
+        choices=("auto", "card", "text", "none"),
+    )
+    traceback: bool = field(False, "show the whole traceback of a user's mistake")
+
+
+def setting_infos() -> dict[str, FieldInfo]:
+    """The settings by name; the estimators there are now are the choices of the first."""
+    infos = {info.name: info for info in field_infos(Settings)}
+    return {**infos, "estimator": replace(infos["estimator"], choices=names())}
+
+
+def _trait(name: str) -> Any:
+    """The configurable trait of a setting, for `%config MMG` and `ipython_config.py`."""
+    info = {info.name: info for info in field_infos(Settings)}[name]
+    kinds = {int: traitlets.Int, bool: traitlets.Bool, str: traitlets.Unicode}
+    if info.choices:
+        made: Any = traitlets.Enum(info.choices, default_value=info.default, help=info.help)
+    else:
+        limits = {} if info.low is None else {"min": info.low}
+        made = kinds[info.kind](info.default, help=info.help, **limits)
+    return made.tag(config=True)
+
+
+class SessionSettings(Magics):
+    """The settings in force, and where each came from."""
+
+    estimator = _trait("estimator")
+    seed = _trait("seed")
+    device = _trait("device")
+    live = _trait("live")
+    traceback = _trait("traceback")
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        super().__init__(shell)
+        given = self.config.get("MMG", {})
+        self._origins = {
+            name: "IPython config" if name in given else "default" for name in setting_infos()
+        }
+        self.observe(self._note, list(self._origins))
+
+    @traitlets.validate("estimator")
+    def _is_known(self, proposal: dict[str, Any]) -> str:
+        name: str = proposal["value"]
+        if name not in names():
+            raise traitlets.TraitError(f"estimator must be one of {', '.join(names())}")
+        return name
+
+    def _note(self, change: dict[str, Any]) -> None:
+        self._origins[change["name"]] = "%config"
+
+    def in_force(self) -> dict[str, Any]:
+        """Name -> value."""
+        return {name: getattr(self, name) for name in self._origins}
+
+    def change(self, name: str, text: str) -> None:
+        """Change a setting.
+
+        Args:
+            name: Its name.
+            text: Its new value, as written.
+
+        Raises:
+            MMGError: There is no such setting, or the value is not allowed.
+        """
+        infos = setting_infos()
+        if name not in infos:
+            remedy = closest(name, infos) + "Settings: " + ", ".join(infos) + "."
+            raise MMGError(f"There is no setting {name!r}.", remedy)
+        setattr(self, name, parse(infos[name], text))
+        self._origins[name] = "%mmg config"
+
+    def table(self) -> str:
+        """Every setting with its value, origin and meaning."""
+        lines = [
+            f"{info.name:<10} {getattr(self, info.name)!s:<8} {self._origins[info.name]:<18} "
+            f"{info.help}"
+            for info in setting_infos().values()
+        ]
+        return "\n".join([f"{'setting':<10} {'value':<8} {'from':<18} meaning", *lines])

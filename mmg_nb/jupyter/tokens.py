@@ -1,0 +1,118 @@
+"""The line of a magic -> tokens.
+
+`shlex` takes the quotes out of `df["a"]` and the backslashes out of paths, and knows no brackets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mmg_nb.errors import MMGError
+
+__all__ = ["Line", "Token", "tokenize", "unquoted", "without_comment"]
+
+CLOSERS = {"(": ")", "[": "]", "{": "}"}
+
+
+@dataclass(frozen=True)
+class Token:
+    """One word or expression.
+
+    Attributes:
+        text: Its text, without quotes around the whole.
+        start: Where it begins in the line.
+        quoted: Whether there were quotes around the whole.
+    """
+
+    text: str
+    start: int
+    quoted: bool = False
+
+
+@dataclass(frozen=True)
+class Line:
+    """The tokens of a line, and whether it ended with `;`, which asks for no display."""
+
+    tokens: tuple[Token, ...]
+    silent: bool = False
+
+
+def tokenize(line: str) -> Line:
+    """Split at blanks outside quotes and brackets; drop a comment and a trailing `;`.
+
+    Args:
+        line: What follows `%mmg`.
+
+    Returns:
+        The tokens.
+
+    Raises:
+        MMGError: A quote or bracket is not balanced; shows where.
+    """
+    code = without_comment(line).rstrip()
+    silent = code.endswith(";") and _is_plain(code, len(code) - 1)
+    if silent:
+        code = code[:-1].rstrip()
+    ends = [at for at, char, depth in _plain(code) if char.isspace() and depth == 0]
+    tokens, start = [], 0
+    for end in (*ends, len(code)):
+        if end > start:
+            text = code[start:end]
+            tokens.append(Token(unquoted(text), start, unquoted(text) != text))
+        start = end + 1
+    return Line(tuple(tokens), silent)
+
+
+def without_comment(line: str) -> str:
+    """The line up to a `#` outside quotes.
+
+    Raises:
+        MMGError: A quote or bracket is not balanced.
+    """
+    for at, char, _ in _plain(line):
+        if char == "#":
+            return line[:at]
+    return line
+
+
+def unquoted(text: str) -> str:
+    """The text without quotes around the whole of it."""
+    if len(text) > 1 and text[0] in "'\"" and text.find(text[0], 1) == len(text) - 1:
+        return text[1:-1]
+    return text
+
+
+def _is_plain(code: str, position: int) -> bool:
+    return any(at == position and depth == 0 for at, _, depth in _plain(code))
+
+
+def _plain(line: str) -> Iterator[tuple[int, str, int]]:
+    """Position, character and depth in brackets of everything outside quotes.
+
+    Stops after a comment sign, since what follows need not be balanced.
+    """
+    opened: list[int] = []
+    quote = -1
+    for at, char in enumerate(line):
+        if quote >= 0:
+            if char == line[quote] and line[at - 1] != "\\":
+                quote = -1
+            continue
+        if char in "'\"":
+            quote = at
+        elif char in CLOSERS:
+            opened.append(at)
+        elif char in CLOSERS.values() and (not opened or CLOSERS[line[opened.pop()]] != char):
+            raise _unbalanced(line, at, f"The {char} closes nothing.")
+        yield at, char, len(opened)
+        if char == "#":
+            break
+    if quote >= 0:
+        raise _unbalanced(line, quote, f"The quote {line[quote]} is never closed.")
+    if opened:
+        raise _unbalanced(line, opened[-1], f"The {line[opened[-1]]} is never closed.")
+
+
+def _unbalanced(line: str, at: int, what: str) -> MMGError:
+    return MMGError(what, f"{line}\n{' ' * at}^")

@@ -1,0 +1,191 @@
+"""The magic in a real kernel: what a front end gets, and interrupts."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+from pathlib import Path
+from queue import Empty
+
+import pytest
+from jupyter_client.manager import start_new_kernel
+from jupyter_core.utils import ensure_event_loop
+
+TESTS = Path(__file__).parent
+SETUP = f"""
+import sys
+sys.path[:0] = [{str(TESTS)!r}, {str(TESTS.parent)!r}]
+import numpy as np
+from mmg_nb.estimators import registry
+registry._HOMES["fake"] = "fake_estimator:Fake"
+%load_ext mmg_nb
+%mmg config estimator=fake
+rng = np.random.default_rng(0)
+x, y = rng.normal(size=(100, 2)), rng.normal(size=100)
+"""
+TIMEOUT = 60
+
+
+class Kernel:
+    """A kernel with what its front end would do."""
+
+    def __init__(self, manager, client):
+        self.manager, self.client = manager, client
+
+    def run(self, code, interrupts=()):
+        """Run a cell; interrupt it so many seconds after its first output.
+
+        Returns:
+            The reply's content, and type and content of every output.
+        """
+        sent = self.client.execute(code)
+        outputs = []
+        while True:
+            message = self.client.get_iopub_msg(timeout=TIMEOUT)
+            if message["parent_header"].get("msg_id") != sent:
+                continue
+            kind, content = message["msg_type"], message["content"]
+            if kind == "status" and content["execution_state"] == "idle":
+                break
+            if kind in ("status", "execute_input"):
+                continue
+            outputs.append((kind, content))
+            if len(outputs) == 1:
+                # What the front end's stop button comes to.
+                kill = (self.manager.provisioner.pid, signal.SIGINT)
+                for seconds in interrupts:
+                    threading.Timer(seconds, os.kill, kill).start()
+        return self._reply(sent), outputs
+
+    def _reply(self, sent):
+        while True:
+            message = self.client.get_shell_msg(timeout=TIMEOUT)
+            if message["parent_header"].get("msg_id") == sent:
+                return message["content"]
+
+    def value(self, expression):
+        """The text of an expression."""
+        reply, outputs = self.run(f"print({expression})")
+        assert reply["status"] == "ok", reply
+        return outputs[0][1]["text"].strip()
+
+    def late_outputs(self):
+        """What arrives although nothing runs."""
+        try:
+            return self.client.get_iopub_msg(timeout=0.3)
+        except Empty:
+            return None
+
+
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory):
+    folder = str(tmp_path_factory.mktemp("kernel"))
+    # On a busy machine, threads that wait for each other make small networks very slow.
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    manager, client = start_new_kernel(cwd=folder, env=env)
+    kernel = Kernel(manager, client)
+    reply, outputs = kernel.run(SETUP)
+    assert reply["status"] == "ok", outputs
+    yield kernel
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
+    ensure_event_loop().close()
+
+
+def test_the_live_view_is_replaced_by_the_result(kernel):
+    reply, outputs = kernel.run("%mmg estimate x y --delay 0.05 --curves")
+    assert reply["status"] == "ok"
+    kinds = [kind for kind, _ in outputs]
+    assert kinds[0] == "display_data"
+    assert set(kinds[1:]) == {"update_display_data"}  # no stream, no second display
+    places = {content["transient"]["display_id"] for _, content in outputs}
+    assert len(places) == 1
+    data = outputs[-1][1]["data"]
+    assert set(data) == {"text/plain", "text/html", "image/png"}
+    assert data["text/plain"] == kernel.value("repr(_)")
+
+
+def test_a_later_cell_shows_the_result_again(kernel):
+    kernel.run("res = %mmg estimate x y")
+    _, outputs = kernel.run("res")
+    assert [kind for kind, _ in outputs] == ["execute_result"]
+
+
+@pytest.mark.parametrize("ending", [";", "; # quiet", " --live none -o res;"])
+def test_a_semicolon_shows_nothing(kernel, ending):
+    reply, outputs = kernel.run(f"%mmg estimate x y{ending}")
+    assert (reply["status"], outputs) == ("ok", [])
+
+
+def test_nothing_comes_after_the_end(kernel):
+    kernel.run("res = %mmg estimate x y --delay 0.01")
+    assert kernel.late_outputs() is None
+
+
+@pytest.mark.parametrize("milliseconds", random.Random(0).sample(range(900), 5))
+def test_an_interrupt_at_any_moment_keeps_what_is_learnt(kernel, milliseconds):
+    line = "res = %mmg estimate x y --curves --steps 1000 --delay 0.01"
+    reply, outputs = kernel.run(line, [milliseconds / 1000])
+    assert reply["status"] == "ok", reply
+    assert kernel.value("res.status") == "interrupted"
+    assert outputs[-1][1]["data"]["text/plain"] == kernel.value("repr(res)")
+    assert "interrupted" in outputs[-1][1]["data"]["text/html"]
+
+
+def test_an_interrupt_while_the_result_is_drawn_keeps_it(kernel):
+    line = "res = %mmg estimate x y --curves --steps 25 --delay 0.01"
+    for seconds in (0.0, 0.2, 0.3):
+        reply, _ = kernel.run(line, [seconds])
+        assert reply["status"] == "ok", reply
+        assert kernel.value("res.status") in ("interrupted", "converged")
+
+
+def test_a_cell_that_awaits_is_stopped_too(kernel):
+    waits = "import asyncio\nawait asyncio.sleep(0)\n"
+    reply, _ = kernel.run(waits + "res = %mmg estimate x y --steps 900 --delay 0.01", [0.2])
+    assert reply["status"] == "ok", reply
+    assert kernel.value("res.status") == "interrupted"
+
+
+def test_a_second_interrupt_raises_and_ends_the_worker(kernel):
+    kernel.run("del res")
+    kernel.run("import threading, time")
+    line = "res = %mmg estimate x y --steps 40 --delay 1"
+    reply, outputs = kernel.run(line, [0.0, 0.2])
+    assert reply["ename"] == "KeyboardInterrupt"
+    assert outputs[-2][1]["data"]["text/plain"].startswith("Ended without a result")
+    kernel.run("time.sleep(1.2)")
+    assert kernel.value("[t.name for t in threading.enumerate() if 'mmg' in t.name]") == "[]"
+    assert kernel.value("'res' in globals()") == "False"
+
+
+def test_a_mistake_is_an_error_of_two_lines(kernel):
+    reply, outputs = kernel.run("%mmg estimate x nothing")
+    assert (reply["status"], reply["ename"]) == ("error", "MMGError")
+    assert [kind for kind, _ in outputs] == ["error"]
+    first, second = outputs[0][1]["traceback"]
+    assert "There is no variable 'nothing'." in first
+    assert second == "Arrays here: x (100×2), y (100)."
+
+
+def test_a_mistake_found_by_the_worker_is_told_so_too(kernel):
+    reply, outputs = kernel.run("%mmg estimate x y[:60]")
+    assert reply["ename"] == "MMGError"
+    assert [kind for kind, _ in outputs] == ["error"]
+    assert len(outputs[0][1]["traceback"]) == 2
+
+
+def test_a_defect_is_told_in_full(kernel):
+    reply, outputs = kernel.run("%mmg estimate x y --ending defect")
+    assert reply["ename"] == "ZeroDivisionError"
+    assert any("fake_estimator.py" in line for line in outputs[-1][1]["traceback"])
+
+
+def test_the_default_estimator_is_stopped_too(kernel):
+    line = "res = %mmg estimate x y --estimator mmg --steps 100000"
+    reply, outputs = kernel.run(line, [1.0])
+    assert reply["status"] == "ok", reply
+    assert kernel.value("res.status") == "interrupted"
+    assert all(kind.endswith("display_data") for kind, _ in outputs)

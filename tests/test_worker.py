@@ -1,0 +1,146 @@
+"""A run in a thread: watching, stopping, abandoning."""
+
+from __future__ import annotations
+
+import contextvars
+import gc
+import threading
+import traceback
+import weakref
+
+import numpy as np
+import pytest
+
+from mmg_nb import estimate
+from mmg_nb.events import Finished, Snapshot, Started, Step, silent
+from mmg_nb.jupyter.progress import Progress
+from mmg_nb.jupyter.worker import Worker
+from mmg_nb.results import Status
+
+PATIENCE = 20
+
+
+@pytest.fixture
+def work(fake):
+    """The run of a fake estimate that takes ten seconds if nobody stops it."""
+    x = np.random.default_rng(0).normal(size=(60, 2))
+
+    def run(listen):
+        return estimate(x[:, 0], x[:, 1], fake, listen=listen, steps=1000, delay=0.01)
+
+    return run
+
+
+def test_a_stopped_run_gives_what_it_has(work):
+    worker = Worker(work, silent).start()
+    assert not worker.wait(0.05)
+    assert not worker.done
+    worker.stop()
+    worker.stop()
+    assert worker.stopping or worker.done
+    result = worker.result()
+    assert result.status is Status.INTERRUPTED
+    assert worker.done
+    assert not worker.stopping
+    assert worker.result() is result
+
+
+def test_events_come_in_order_and_from_the_worker(work):
+    events, threads = [], set()
+
+    def listen(event):
+        events.append(event)
+        threads.add(threading.current_thread().name)
+        return isinstance(event, Step) and event.step == 3
+
+    assert Worker(work, listen).start().result().provenance["steps"] == 3
+    assert isinstance(events[0], Started)
+    assert [event.step for event in events if isinstance(event, Step)] == [1, 2, 3]
+    assert threads == {"mmg-run"}
+
+
+def test_an_error_is_raised_with_its_traceback():
+    def work(listen):
+        raise ZeroDivisionError("a defect")
+
+    worker = Worker(work, silent).start()
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError, match="a defect") as caught:
+            worker.result()
+        frames = traceback.extract_tb(caught.value.__traceback__)
+        assert "raise ZeroDivisionError" in frames[-1].line
+
+
+def test_an_abandoned_run_ends_and_reports_no_more(work):
+    steps = []
+    worker = Worker(work, steps.append).start()
+    assert not worker.wait(0.05)
+    worker.abandon()
+    assert worker.wait(PATIENCE)
+    assert len(steps) < 100
+    assert not any(isinstance(event, Finished) for event in steps)
+
+
+def test_a_kept_worker_keeps_no_arrays(fake):
+    x = np.random.default_rng(0).normal(size=(60, 2))
+    dead = weakref.ref(x)
+
+    def work(listen, x=x):
+        return estimate(x[:, 0], x[:, 1], fake, listen=listen)
+
+    worker = Worker(work, silent).start()
+    worker.result()
+    del x, work
+    gc.collect()
+    assert dead() is None
+    assert worker.done
+
+
+def test_the_thread_has_the_context_of_the_cell(result):
+    cell = contextvars.ContextVar("cell", default="another")
+    cell.set("this")
+    seen = []
+
+    def work(listen):
+        seen.append(cell.get())
+        return result
+
+    Worker(work, silent).start().result()
+    assert seen == ["this"]
+
+
+# --- what is known of a run while it goes on
+
+
+def snapshot(step, mi):
+    nothing = np.zeros(1)
+    return Snapshot(step, mi, 1.0, nothing, nothing, nothing, nothing, nothing)
+
+
+def test_progress_tells_step_time_and_estimate():
+    now = [0.0]
+    progress = Progress(lambda: now[0])
+    assert (progress.doing, progress.estimate, progress.subject) == ("starting", "", "mmg_nb")
+    progress(Started("mmg", 1000, 2, 1, "cpu", 400))
+    for step, at in ((1, 10.0), (101, 20.0)):
+        now[0] = at
+        progress(Step(step, 401))
+    progress(snapshot(100, 0.51234))
+    assert progress.subject == "mmg, 1000 rows, 2×1, cpu"
+    assert progress.doing == "starting, step 101 of 401, at most 30 s left"
+    assert progress.estimate == "validation estimate 0.512 nats"
+    assert progress.fraction == pytest.approx(101 / 401)
+    progress.stopping = True
+    assert progress.doing == "stopping, step 101 of 401"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0.2, "0 s"), (89, "89 s"), (150, "2 min"), (7200, "2.0 h")]
+)
+def test_long_times_are_told_roughly(seconds, said):
+    now = [0.0]
+    progress = Progress(lambda: now[0])
+    progress(Step(1, 102))
+    now[0] = seconds / 100
+    progress(Step(2, 102))
+    assert progress.doing.endswith(f"at most {said} left")
