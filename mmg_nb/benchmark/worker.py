@@ -14,7 +14,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +52,7 @@ def compute(
     record = _blank(cell, attempt)
     began = time.perf_counter()
     try:
-        with _BLAS_THREADS.limited(threads), _torch_threads(threads) as listen:
+        with _blas_threads(threads), _torch_threads(threads) as listen:
             _fill(record, device, listen)
     except Exception:  # whatever went wrong in one cell, the others go on
         record |= {"status": "failed", "traceback": traceback.format_exc()}
@@ -116,37 +116,16 @@ def _number(value: float | None) -> float | None:
     return float(value) if value is not None and math.isfinite(value) else None
 
 
-class _BlasThreads:
-    """The number of threads of BLAS, which belongs to the whole process.
+def _blas_threads(count: int) -> AbstractContextManager[object]:
+    """Limit BLAS while a cell runs: with more threads it sums in another order.
 
-    With another number sums are split elsewhere and end in other digits. Cells may run side by
-    side in threads of one process, so the first one sets the limit and the last one lifts it.
+    The limit belongs to the process. Of cells side by side in threads, only one sets and lifts it.
     """
+    import scipy.linalg  # noqa: F401  # brings a BLAS of its own, which must be there by now
+    from threadpoolctl import threadpool_limits
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._inside = 0
-        self._limits: Any = None
-
-    @contextmanager
-    def limited(self, count: int) -> Iterator[None]:
-        import scipy.linalg  # noqa: F401  # brings a BLAS of its own, which must be there by now
-        from threadpoolctl import threadpool_limits
-
-        with self._lock:
-            self._inside += 1
-            if self._inside == 1:
-                self._limits = threadpool_limits(count, user_api="blas")
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._inside -= 1
-                if self._inside == 0:
-                    self._limits.restore_original_limits()
-
-
-_BLAS_THREADS = _BlasThreads()
+    limits: AbstractContextManager[object] = threadpool_limits(count, user_api="blas")
+    return limits
 
 
 @contextmanager
