@@ -218,12 +218,14 @@ def test_torch_uses_the_threads_of_a_cell_only_during_the_cell(told):
 
 
 @pytest.mark.skipif(os.cpu_count() == 1, reason="one thread is all there is")
-def test_blas_uses_the_threads_of_a_cell_only_during_the_cell(told):
+def test_blas_uses_the_threads_of_a_cell_only_during_the_sweep(tmp_path, told):
     before = blas_threads()
     assert before > 1
-    (cell,) = grid(TASK, "told:do=blas", 50, 1)
-    assert compute(cell.to_dict(), threads=1)["mi"] == 1
-    assert blas_threads() == before
+    with ThreadPoolExecutor(4) as executor:
+        for pool in (None, executor):
+            sweep = run(TASK, "told:do=blas", 50, 8, tmp_path / f"{pool is None}", executor=pool)
+            assert {record["mi"] for record in sweep.records} == {1}
+            assert blas_threads() == before
 
 
 def dispatched(executor, width, work, seeds=6):

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any, ParamSpec, TypeVar
 
 from mmg_nb.benchmark.worker import start_worker
 from mmg_nb.errors import MMGError
 
-__all__ = ["SerialExecutor", "WorkerProcesses", "opened"]
+__all__ = ["SerialExecutor", "WorkerProcesses", "blas_threads", "opened"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -105,6 +105,24 @@ class WorkerProcesses(Executor):
 
 def _ready() -> None:
     """What a process answers to show that it runs."""
+
+
+def blas_threads(count: int) -> AbstractContextManager[object]:
+    """Limit BLAS in this process, where cells may run: with more threads it sums otherwise.
+
+    The limit belongs to the process, so cells side by side in threads must not set it each.
+
+    Args:
+        count: Threads.
+
+    Returns:
+        A context manager that restores what it found.
+    """
+    import scipy.linalg  # noqa: F401  # brings a BLAS of its own, which must be there by now
+    from threadpoolctl import threadpool_limits
+
+    limits: AbstractContextManager[object] = threadpool_limits(count, user_api="blas")
+    return limits
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mmg_nb.benchmark.cells import Cell, Estimators, grid
 from mmg_nb.benchmark.dispatch import Dispatcher
-from mmg_nb.benchmark.executors import opened
+from mmg_nb.benchmark.executors import blas_threads, opened
 from mmg_nb.benchmark.progress import Forecast, Progress, SweepListener, console
 from mmg_nb.benchmark.records import RecordFile, latest, records_path
 from mmg_nb.benchmark.tables import Table, tabulate
@@ -124,7 +124,7 @@ def run(
     with RecordFile(records_path(out)) as file:
         book = _Book(cells, file, retry_failed, listen or console())
         try:
-            with opened(executor, workers, threads) as (pool, width):
+            with opened(executor, workers, threads) as (pool, width), blas_threads(threads):
                 _drive(book, Dispatcher(pool, width, work))
         finally:
             book.report(ended=True)

@@ -14,7 +14,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +44,7 @@ def compute(
         cell: What `Cell.to_dict` gave.
         attempt: How many times this cell has been handed to a worker, this time included.
         device: Where to compute, see `mmg_nb.estimate`.
-        threads: Threads that numerical libraries may use; the caller's number is restored.
+        threads: Threads that torch may use; the caller's number is restored.
 
     Returns:
         The record; an exception becomes a record with status `failed` and its traceback.
@@ -52,7 +52,7 @@ def compute(
     record = _blank(cell, attempt)
     began = time.perf_counter()
     try:
-        with _blas_threads(threads), _torch_threads(threads) as listen:
+        with _torch_threads(threads) as listen:
             _fill(record, device, listen)
     except Exception:  # whatever went wrong in one cell, the others go on
         record |= {"status": "failed", "traceback": traceback.format_exc()}
@@ -114,18 +114,6 @@ def _fill(record: Record, device: str, listen: Listener) -> None:
 def _number(value: float | None) -> float | None:
     """A number of JSON, which knows neither NaN nor infinity."""
     return float(value) if value is not None and math.isfinite(value) else None
-
-
-def _blas_threads(count: int) -> AbstractContextManager[object]:
-    """Limit BLAS while a cell runs: with more threads it sums in another order.
-
-    The limit belongs to the process. Of cells side by side in threads, only one sets and lifts it.
-    """
-    import scipy.linalg  # noqa: F401  # brings a BLAS of its own, which must be there by now
-    from threadpoolctl import threadpool_limits
-
-    limits: AbstractContextManager[object] = threadpool_limits(count, user_api="blas")
-    return limits
 
 
 @contextmanager
