@@ -36,7 +36,14 @@ from torch import Tensor
 
 from mmg_nb.results import Estimate
 
-__all__ = ["FORMS", "PointValues", "estimate_from_points", "gap_forms", "integrate"]
+__all__ = [
+    "FORMS",
+    "PointValues",
+    "estimate_from_points",
+    "gap_forms",
+    "integrate",
+    "null_spread",
+]
 
 FORMS = ("cross", "inner", "orthogonal", "difference")
 
@@ -93,7 +100,7 @@ class PointValues:
     noise: Array
 
 
-def estimate_from_points(points: PointValues, form: str) -> Estimate:
+def estimate_from_points(points: PointValues, form: str, least: float = 0.0) -> Estimate:
     """Mean over points and its standard error.
 
     The error has two parts: the spread of the points, clustered by block, and what the readings
@@ -106,6 +113,8 @@ def estimate_from_points(points: PointValues, form: str) -> Estimate:
     Args:
         points: The points.
         form: One of `FORMS`.
+        least: What cannot be told from nothing, nats, see `null_spread`; it is part of the
+            error, which would vanish where the denoisers learn that there is nothing to learn.
 
     Returns:
         Estimate and standard error, nats.
@@ -116,7 +125,24 @@ def estimate_from_points(points: PointValues, form: str) -> Estimate:
         log_ratio = _sampling_variance(points, points.values[FORMS.index("difference")])
         variance = max(variance, min(log_ratio, 4 * variance))
     variance += _training_variance(points.reading, values)
-    return Estimate(float(values.mean()), math.sqrt(variance))
+    return Estimate(float(values.mean()), math.hypot(math.sqrt(variance), least))
+
+
+def null_spread(n_samples: int, dim_x: int, dim_y: int) -> float:
+    """Standard deviation of the likelihood-ratio estimate for independent Gaussian data, nats.
+
+    By Wilks' theorem 2n·Î is χ² with dim_x·dim_y degrees of freedom: linear dependence of less
+    than about this cannot be told from none, by any estimator.
+
+    Args:
+        n_samples: Rows.
+        dim_x: Columns of x.
+        dim_y: Columns of y.
+
+    Returns:
+        √(2·dim_x·dim_y) / (2n).
+    """
+    return math.sqrt(2 * dim_x * dim_y) / (2 * n_samples)
 
 
 def _sampling_variance(points: PointValues, values: Array) -> float:

@@ -19,7 +19,7 @@ from mmg_nb.channel import scales
 from mmg_nb.denoisers import GaussianDenoiser, Samples, gaussian_mse
 from mmg_nb.evaluation import Model, measure
 from mmg_nb.logsnr import adapted_logistic, uniform_bins
-from mmg_nb.mmse import FORMS, PointValues, estimate_from_points, gap_forms, integrate
+from mmg_nb.mmse import FORMS, PointValues, estimate_from_points, gap_forms, integrate, null_spread
 from mmg_nb.splits import Reading
 
 N = 4000
@@ -517,3 +517,16 @@ def test_dense_pairs_have_the_correlations_of_theory():
     canonical = dense(25, 0.5).canonical
     assert canonical[0] == pytest.approx(12.5 / 13)
     assert canonical[1:].max() < 1e-12
+
+
+def test_the_least_error_is_the_spread_of_the_likelihood_ratio():
+    """2n·Î = −n·ln det(I − R) of independent Gaussians is χ² with dim_x·dim_y degrees."""
+    rng = np.random.default_rng(0)
+    n, dim_x, dim_y = 400, 3, 2
+    found = []
+    for _ in range(2000):
+        joint = np.corrcoef(rng.normal(size=(n, dim_x + dim_y)).T)
+        blocks = np.linalg.slogdet(joint[:dim_x, :dim_x])[1]
+        blocks += np.linalg.slogdet(joint[dim_x:, dim_x:])[1]
+        found.append(0.5 * (blocks - np.linalg.slogdet(joint)[1]))
+    assert np.std(found) == pytest.approx(null_spread(n, dim_x, dim_y), rel=0.1)

@@ -10,7 +10,7 @@ import numpy as np
 from mmg_nb.data import Pairs
 from mmg_nb.diagnosis import diagnose
 from mmg_nb.evaluation import Measurement
-from mmg_nb.mmse import FORMS, PointValues, estimate_from_points
+from mmg_nb.mmse import FORMS, PointValues, estimate_from_points, null_spread
 from mmg_nb.results import MIResult, PointwiseMI
 from mmg_nb.training import Outcome
 
@@ -39,7 +39,8 @@ def report(
         The result.
     """
     points, curve = measurement.points, measurement.curve
-    forms = {form: estimate_from_points(points, form) for form in curve.gaps}
+    least = null_spread(pairs.n_samples, pairs.dim_x, pairs.dim_y)
+    forms = {form: estimate_from_points(points, form, least) for form in curve.gaps}
     return MIResult(
         mi=forms[config.gap].mi,
         stderr=forms[config.gap].stderr,
