@@ -16,6 +16,8 @@ _HOMES = {
     "mmg": "mmg_nb.estimators.mmg:MMG",
     "published": "mmg_nb.estimators.published:PublishedMMG",
     "gcmi": "mmg_nb.estimators.gcmi:GCMI",
+    "cca": "mmg_nb.estimators.cca:CCA",
+    "ksg": "mmg_nb.estimators.ksg:KSG",
 }
 
 
