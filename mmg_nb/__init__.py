@@ -14,16 +14,21 @@ if TYPE_CHECKING:
 
     from mmg_nb.api import estimate
     from mmg_nb.errors import MMGError
+    from mmg_nb.events import RunState
+    from mmg_nb.jupyter.background import Run, start
     from mmg_nb.results import MIResult, MMSECurve, Status
 
 __all__ = [
     "MIResult",
     "MMGError",
     "MMSECurve",
+    "Run",
+    "RunState",
     "Status",
     "__version__",
     "estimate",
     "load_ipython_extension",
+    "start",
     "unload_ipython_extension",
 ]
 __version__ = "0.1.0"
@@ -33,7 +38,10 @@ _HOMES = {
     "MMGError": "mmg_nb.errors",
     "MIResult": "mmg_nb.results",
     "MMSECurve": "mmg_nb.results",
+    "Run": "mmg_nb.jupyter.background",
+    "RunState": "mmg_nb.events",
     "Status": "mmg_nb.results",
+    "start": "mmg_nb.jupyter.background",
 }
 
 

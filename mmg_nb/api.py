@@ -2,18 +2,51 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from mmg_nb.data import make_pairs
+from mmg_nb.data import Pairs, make_pairs
 from mmg_nb.errors import MMGError
+from mmg_nb.estimators.base import Estimator
 from mmg_nb.estimators.registry import build
 from mmg_nb.events import Finished, Listener, silent
 from mmg_nb.interrupts import stoppable
 from mmg_nb.results import MIResult
 
-__all__ = ["estimate"]
+__all__ = ["Job", "estimate", "prepare"]
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """An estimate that is ready to run: what was asked for, checked.
+
+    Attributes:
+        estimator: With its fields.
+        pairs: The data.
+        seed: Seed of everything random.
+        device: Where to compute, as asked for.
+    """
+
+    estimator: Estimator
+    pairs: Pairs
+    seed: int
+    device: str
+
+    def with_own_data(self) -> Job:
+        """The same on copies of the arrays, which may be changed or deleted from now on."""
+        x, y = self.pairs.x.copy(), self.pairs.y.copy()
+        return replace(self, pairs=replace(self.pairs, x=x, y=y))
+
+    def run(self, listen: Listener) -> MIResult:
+        """Estimate; see `estimate` for interrupts and what is raised."""
+        with stoppable(listen) as listener:
+            result = self.estimator.estimate(
+                self.pairs, seed=self.seed, listen=listener, device=self.device
+            )
+            listener(Finished(result))
+        return result
 
 
 def estimate(
@@ -49,14 +82,33 @@ def estimate(
     Raises:
         MMGError: The arrays or fields cannot be used; the message says why and what to do.
     """
+    job = prepare(x, y, estimator, given=given, groups=groups, seed=seed, device=device, **fields)
+    return job.run(listen or silent)
+
+
+def prepare(
+    x: Any,
+    y: Any,
+    estimator: str = "mmg",
+    *,
+    given: Any = None,
+    groups: Any = None,
+    seed: int = 0,
+    device: str = "auto",
+    **fields: Any,
+) -> Job:
+    """Check what `estimate` is given, and run nothing yet; the arguments are the same.
+
+    Returns:
+        The job, on the arrays given as far as they need not be changed.
+
+    Raises:
+        MMGError: The arrays or fields cannot be used; the message says why and what to do.
+    """
     if given is not None:
         what = "given= (conditional mutual information) is reserved and not available yet."
         raise MMGError(what, "Leave it out for I(x; y); or compare I(x; (y, z)) with I(x; z).")
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
         raise MMGError(f"seed must be a whole number of at least 0; got {seed!r}.", "Try seed=0.")
     chosen = build(estimator, fields)
-    pairs = make_pairs(x, y, groups)
-    with stoppable(listen or silent) as listener:
-        result = chosen.estimate(pairs, seed=int(seed), listen=listener, device=device)
-        listener(Finished(result))
-    return result
+    return Job(chosen, make_pairs(x, y, groups), int(seed), device)

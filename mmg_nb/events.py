@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmg_nb.results import MIResult
 
-__all__ = ["Event", "Finished", "Listener", "Phase", "Snapshot", "Started", "Step", "silent"]
+__all__ = [
+    "Event",
+    "Finished",
+    "Listener",
+    "Phase",
+    "RunState",
+    "Snapshot",
+    "Started",
+    "StateChanged",
+    "Step",
+    "silent",
+]
 
 
 @dataclass(frozen=True)
@@ -81,7 +93,31 @@ class Finished:
     result: MIResult
 
 
-Event = Started | Phase | Step | Snapshot | Finished
+class RunState(StrEnum):
+    """Where a run in a thread of its own stands."""
+
+    READY = "ready"
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    FINISHED = "finished"
+    FAILED = "failed"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen."""
+        return self in (RunState.STOPPED, RunState.FINISHED, RunState.FAILED)
+
+
+@dataclass(frozen=True)
+class StateChanged:
+    """A run begins, holds, goes on, has heard of a stop, or ends; the answer does not matter."""
+
+    state: RunState
+
+
+Event = Started | Phase | Step | Snapshot | Finished | StateChanged
 
 Listener = Callable[[Event], bool | None]
 """Called with each event. A true answer asks the run to stop and to keep what it has learnt."""

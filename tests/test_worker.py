@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from mmg_nb import estimate
-from mmg_nb.events import Finished, Snapshot, Started, Step, silent
+from mmg_nb.events import Finished, Snapshot, Started, StateChanged, Step, silent
 from mmg_nb.jupyter.progress import Progress
 from mmg_nb.jupyter.worker import Worker
 from mmg_nb.results import Status
@@ -54,7 +54,8 @@ def test_events_come_in_order_and_from_the_worker(work):
         return isinstance(event, Step) and event.step == 3
 
     assert Worker(work, listen).start().result().provenance["steps"] == 3
-    assert isinstance(events[0], Started)
+    assert [e.state for e in events if isinstance(e, StateChanged)] == ["running", "stopped"]
+    assert isinstance(events[1], Started)
     assert [event.step for event in events if isinstance(event, Step)] == [1, 2, 3]
     assert threads == {"mmg-run"}
 

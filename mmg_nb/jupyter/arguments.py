@@ -11,7 +11,7 @@ from typing import Any
 
 from mmg_nb.errors import MMGError
 from mmg_nb.fields import FieldInfo, closest, parse
-from mmg_nb.jupyter.commands import Command, flag
+from mmg_nb.jupyter.commands import SHORT_FLAGS, Command, flag
 from mmg_nb.jupyter.tokens import Token, unquoted, without_comment
 
 __all__ = ["Arguments", "chosen_estimator", "read_body", "read_tokens"]
@@ -89,16 +89,16 @@ def _option(target: Command, text: str, left: deque[Token]) -> tuple[FieldInfo, 
     if assigned:
         return info, parse(info, unquoted(value))
     if info.kind is bool:
-        return info, written.replace("_", "-") == flag(info)
+        return info, not written.startswith("--no-")
     if not left or left[0].text.startswith("--"):
         raise MMGError(f"{written} needs a value: {info.expected}.", f"{info.name}: {info.help}.")
     return info, parse(info, left.popleft().text)
 
 
 def _find(target: Command, written: str) -> FieldInfo | None:
-    """The option behind `--steps`, `--learning_rate`, `-o` or `--no-…`; None if unknown."""
+    """The option behind `--steps`, `--learning_rate`, `-o`, `-b` or `--no-…`; or None."""
     known = {flag(info): info for info in target.options}
-    dashed = "--output" if written == "-o" else written.replace("_", "-")
+    dashed = SHORT_FLAGS.get(written, written.replace("_", "-"))
     negated = known.get(dashed.replace("--no-", "--", 1))
     return known.get(dashed) or (negated if negated and negated.kind is bool else None)
 

@@ -16,6 +16,7 @@ from mmg_nb.plotting import KINDS
 
 __all__ = [
     "COMMANDS",
+    "SHORT_FLAGS",
     "Command",
     "command",
     "command_help",
@@ -25,11 +26,15 @@ __all__ = [
 ]
 
 
+SHORT_FLAGS = {"-b": "--background", "-o": "--output"}
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
     """Options of `%mmg estimate` beside the settings and the estimator's fields."""
 
     output: str | None = field(None, "variable that gets the result; also -o")
+    background: bool = field(False, "return a handle at once and run beside the cells; also -b")
     groups: str | None = field(None, "labels of rows that depend on each other, e.g. df.patient")
     given: str | None = field(None, "reserved for conditional mutual information")
 
@@ -63,7 +68,7 @@ class Command:
     def synopsis(self) -> str:
         """How it is called."""
         options = " [options]" if self.name in ("estimate", "plot", "benchmark") else ""
-        return f"%mmg {self.name} {self.operands}{options}"
+        return f"%mmg {self.name} {self.operands}{options}".rstrip()
 
 
 COMMANDS = {
@@ -78,6 +83,10 @@ COMMANDS = {
             "compare estimators on tasks with known answers; `table FILE...` reads such files",
             field_infos(SweepOptions),
         ),
+        Command("runs", "", "list the runs of this session"),
+        Command("pause", "[RUN]", "hold a run, or the latest one that runs"),
+        Command("resume", "[RUN]", "let a paused run go on"),
+        Command("stop", "[RUN]", "end a run, or the latest one, and keep what it has learnt"),
         Command("config", "[KEY=VALUE ...]", "show or change what calls take by default"),
         Command("help", "[SUBCOMMAND | ESTIMATOR]", "explain a subcommand or an estimator"),
     )

@@ -11,7 +11,7 @@ from mmg_nb.errors import MMGError
 from mmg_nb.estimators.registry import names
 from mmg_nb.fields import FieldInfo
 from mmg_nb.jupyter.arguments import chosen_estimator
-from mmg_nb.jupyter.commands import COMMANDS, Command, command, flag
+from mmg_nb.jupyter.commands import COMMANDS, SHORT_FLAGS, Command, command, flag
 from mmg_nb.jupyter.namespace import arrays
 from mmg_nb.jupyter.settings import SessionSettings, setting_infos
 from mmg_nb.jupyter.tokens import Token, tokenize
@@ -64,7 +64,7 @@ def _known_estimator(tokens: tuple[Token, ...], default: str) -> str:
 
 def _option(target: Command, written: str) -> FieldInfo | None:
     known = {flag(info): info for info in target.options}
-    return known.get("--output" if written == "-o" else written.replace("_", "-"))
+    return known.get(SHORT_FLAGS.get(written, written.replace("_", "-")))
 
 
 def _values(info: FieldInfo, variables: Mapping[str, Any]) -> list[Suggestion]:
@@ -93,6 +93,8 @@ def _operands(
         if setting is not None:
             return _values(setting, variables)
         return [(f"{name}=", "setting") for name in setting_infos()]
+    if target.name in ("runs", "pause", "resume", "stop"):
+        return []
     results = (name for name, value in variables.items() if type(value).__name__ == "MIResult")
     return [(name, "result") for name in results if not name.startswith("_")]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +16,9 @@ from mmg_nb.benchmark.sweep import Sweep
 from mmg_nb.benchmark.tables import Table
 from mmg_nb.errors import MMGError
 from mmg_nb.estimators.registry import names
-from mmg_nb.events import Listener
+from mmg_nb.events import RunState
 from mmg_nb.jupyter.arguments import Arguments, chosen_estimator, read_body, read_tokens
+from mmg_nb.jupyter.background import Run, start
 from mmg_nb.jupyter.benchmark import benchmark_command
 from mmg_nb.jupyter.commands import (
     COMMANDS,
@@ -30,6 +32,7 @@ from mmg_nb.jupyter.completion import Completion
 from mmg_nb.jupyter.namespace import arrays, check_name, in_words, resolve
 from mmg_nb.jupyter.progress import CardView, NoView, TextView, View
 from mmg_nb.jupyter.running import run_in_cell
+from mmg_nb.jupyter.runs import Runs, RunTable
 from mmg_nb.jupyter.settings import SessionSettings
 from mmg_nb.jupyter.shown import ShownResults
 from mmg_nb.jupyter.tokens import Token, tokenize, unquoted
@@ -37,7 +40,7 @@ from mmg_nb.results import MIResult
 
 __all__ = ["MMG"]
 
-Answer = MIResult | Sweep | Table | None
+Answer = MIResult | Run | RunTable | Sweep | Table | None
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ class MMG(SessionSettings):
         super().__init__(shell)
         self._shell = shell
         self._last: MIResult | None = None
+        self.runs = Runs()
         self.shown = ShownResults(shell)
         self.completion = Completion(shell, self)
 
@@ -83,6 +87,7 @@ class MMG(SessionSettings):
         %mmg estimate x y                        estimate, show and return the result
         res = %mmg estimate x[:, :2] df[["a", "b"]]
         %mmg estimate x y --effort high --seed 1 -o res
+        run = %mmg estimate x y -b               in the background: run.wait(), %mmg stop
         %mmg plot res --kind integrand
         %mmg benchmark bmi --estimators gcmi,mmg --n 1000
         %mmg config device=cuda                  change a default; alone: show all
@@ -112,7 +117,7 @@ class MMG(SessionSettings):
         answer: Answer = getattr(self, f"_{words[0]}")(call)
         return answer
 
-    def _estimate(self, call: Call) -> MIResult | None:
+    def _estimate(self, call: Call) -> MIResult | Run | None:
         target = command("estimate", chosen_estimator(call.tokens, call.body, self.estimator))
         asked = read_tokens(target, call.tokens)
         if asked.help:
@@ -123,17 +128,36 @@ class MMG(SessionSettings):
         output = fields.pop("output", None)
         if output is not None:
             check_name(output)
-        x, y = (resolve(text, call.namespace) for text in _two(asked, call))
+        background = fields.pop("background", False)
+        texts = _two(asked, call)
+        x, y = (resolve(text, call.namespace) for text in texts)
         for name in ("groups", "given"):
             if fields.get(name) is not None:
                 fields[name] = resolve(fields[name], call.namespace)
 
-        def work(listen: Listener) -> MIResult:
-            run = {key: settings[key] for key in ("estimator", "seed", "device")}
-            return estimate(x, y, listen=listen, **run, **fields)
-
-        result, shown = run_in_cell(work, self._view(settings["live"], call.silent))
+        fields |= {key: settings[key] for key in ("estimator", "seed", "device")}
+        what = f"I({texts[0]}; {texts[1]})"
+        if background:
+            return self._in_background(x, y, what, output, fields)
+        run = Run(
+            lambda listen: estimate(x, y, listen=listen, **fields),
+            what=what,
+            estimator=settings["estimator"],
+        )
+        self.runs.add(run)
+        result, shown = run_in_cell(run, self._view(settings["live"], call.silent))
         return self._hand_over(result, output, shown or call.silent)
+
+    def _in_background(
+        self, x: Any, y: Any, what: str, output: str | None, fields: dict[str, Any]
+    ) -> Run | None:
+        """Start a run; the variable, if asked for, gets its handle."""
+        run = start(x, y, **fields)
+        run.what = what
+        if output is None:
+            return run
+        self._shell.user_ns[output] = run
+        return None
 
     def _view(self, live: str, silent: bool) -> View:
         if silent or live == "none":
@@ -190,6 +214,46 @@ class MMG(SessionSettings):
     def _benchmark(self, call: Call) -> Sweep | Table | None:
         words = [token.text for token in call.tokens]
         return benchmark_command(words, self._shell, device=self.device)
+
+    def _runs(self, call: Call) -> RunTable | None:
+        if self._asks_help("runs", call, operands=0) is None:
+            return None
+        return RunTable.of(self.runs)
+
+    def _pause(self, call: Call) -> Run | None:
+        return self._steer("pause", call, Run.pause, (RunState.RUNNING,))
+
+    def _resume(self, call: Call) -> Run | None:
+        return self._steer("resume", call, Run.resume, (RunState.PAUSED,))
+
+    def _stop(self, call: Call) -> Run | None:
+        going = (RunState.RUNNING, RunState.PAUSED, RunState.STOPPING)
+        return self._steer("stop", call, Run.stop, going)
+
+    def _steer(
+        self, name: str, call: Call, act: Callable[[Run], None], states: tuple[RunState, ...]
+    ) -> Run | None:
+        """Do something to the run that is named, or to the latest in one of these states."""
+        words = self._asks_help(name, call, operands=1)
+        if words is None:
+            return None
+        wanted = " or ".join(states)
+        found = self.runs.find("".join(words), lambda run: run.state in states, wanted)
+        if found.state.ended:
+            raise MMGError(f"{found.name} has ended: it is {found.state}.", "%mmg runs lists all.")
+        act(found)
+        return found
+
+    def _asks_help(self, name: str, call: Call, operands: int) -> tuple[str, ...] | None:
+        """The words of a call, at most so many; None if help was asked for and printed."""
+        asked = read_tokens(COMMANDS[name], call.tokens)
+        if asked.help:
+            print(command_help(COMMANDS[name], {}))
+            return None
+        if len(asked.operands) > operands:
+            what = f"{COMMANDS[name].synopsis} takes no {asked.operands[operands]!r}."
+            raise MMGError(what, "%mmg runs lists the runs with their numbers.")
+        return asked.operands
 
     def _config(self, call: Call) -> None:
         asked = read_tokens(COMMANDS["config"], call.tokens)

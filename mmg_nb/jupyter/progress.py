@@ -36,6 +36,7 @@ class Progress:
         self.step: Step | None = None
         self.mi: float | None = None
         self.stopping = False
+        self.paused = False
         self._first = (0.0, 0)
 
     def __call__(self, event: Event) -> None:
@@ -68,7 +69,7 @@ class Progress:
     @property
     def doing(self) -> str:
         """Phase, step and time left, e.g. `training, step 10 of 4000, at most 9 s left`."""
-        words = ["stopping" if self.stopping else self.phase]
+        words = ["stopping" if self.stopping else "paused" if self.paused else self.phase]
         if self.step is not None:
             words.append(f"step {self.step.step} of {self.step.total_steps}")
             if self.seconds_left is not None and not self.stopping:

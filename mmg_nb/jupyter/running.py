@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from mmg_nb.interrupts import first_interrupt
-from mmg_nb.jupyter.progress import Progress, View
-from mmg_nb.jupyter.worker import Work, Worker
+from mmg_nb.jupyter.background import SLICE, Run
+from mmg_nb.jupyter.progress import View
 from mmg_nb.results import MIResult
 
 __all__ = ["run_in_cell"]
 
-SLICE = 0.05  # seconds: short enough for interrupts and other threads to feel prompt
 
-
-def run_in_cell(work: Work, view: View) -> tuple[MIResult, bool]:
-    """Do a run in a thread and wait for it.
+def run_in_cell(run: Run, view: View) -> tuple[MIResult, bool]:
+    """Start a run and wait for it.
 
     The first interrupt asks the run to stop and keep what is learnt; the second one raises.
 
     Args:
-        work: The run.
+        run: The run, ready to start.
         view: Shows it, in this thread.
 
     Returns:
@@ -27,17 +25,14 @@ def run_in_cell(work: Work, view: View) -> tuple[MIResult, bool]:
     Raises:
         BaseException: What the run raised, or KeyboardInterrupt.
     """
-    progress = Progress()
-    worker = Worker(work, progress)
     try:
-        with first_interrupt(worker.stop):
-            worker.start()
-            while not worker.wait(SLICE):
-                progress.stopping = worker.stopping
-                view.tick(progress)
-            result = worker.result()
+        with first_interrupt(run.stop):
+            run.start()
+            while run.wait(SLICE) is None:
+                view.tick(run.progress)
+            result = run.result
             return result, view.finish(result)
     except BaseException as error:
-        worker.abandon()
+        run.abandon()
         view.fail(error)
         raise

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextvars
 import threading
+import traceback
 from collections.abc import Callable
+from types import TracebackType
 
-from mmg_nb.events import Event, Listener
-from mmg_nb.results import MIResult
+from mmg_nb.errors import MMGError
+from mmg_nb.events import Event, Listener, RunState, StateChanged
+from mmg_nb.results import MIResult, Status
 
 __all__ = ["Work", "Worker"]
 
@@ -22,46 +25,86 @@ class _AbandonedError(Exception):
 class Worker:
     """Does one run in a thread. All methods may be called from any thread.
 
+    What is asked for is kept in events alone, and the state follows from them: so nothing waits
+    for a lock, and `stop` may be called by a signal handler.
+
     Args:
         work: The run. It must neither print nor display: from a thread that would land in
             whatever cell runs then.
-        listen: Gets the run's events, in the worker's thread.
+        listen: Gets the run's events and changes of state, in the worker's thread.
     """
 
     def __init__(self, work: Work, listen: Listener) -> None:
         self._work: Work | None = work
         self._listen = listen
+        self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         self._abandoned = threading.Event()
+        self._going = threading.Event()  # clear while paused
+        self._going.set()
         self._done = threading.Event()
         self._result: MIResult | None = None
         self._error: BaseException | None = None
+        self._told = RunState.READY
 
     def start(self) -> Worker:
         """Begin the run; returns at once."""
         # With the context of the cell, what the thread sends finds its way back to that cell
         # (and ipykernel 7.0 sends nothing without it).
         run = contextvars.copy_context().run
-        threading.Thread(target=run, args=(self._run,), name="mmg-run", daemon=True).start()
+        self._thread = threading.Thread(target=run, args=(self._run,), name="mmg-run", daemon=True)
+        self._thread.start()
         return self
 
     @property
+    def state(self) -> RunState:
+        """Where the run stands. It is paused or stopping from the moment it is asked to be."""
+        if self._error is not None:
+            return RunState.FAILED
+        if self._result is not None:
+            stopped = self._result.status is Status.INTERRUPTED
+            return RunState.STOPPED if stopped else RunState.FINISHED
+        if self._thread is None:
+            return RunState.READY
+        if self._stop.is_set() or self._abandoned.is_set():
+            return RunState.STOPPING
+        return RunState.RUNNING if self._going.is_set() else RunState.PAUSED
+
+    @property
     def done(self) -> bool:
-        """Whether the run has ended, in whatever way."""
+        """Whether the run has ended, in whatever way, and its listener has heard of it."""
         return self._done.is_set()
 
     @property
     def stopping(self) -> bool:
         """Whether the run was asked to stop and has not ended yet."""
-        return self._stop.is_set() and not self.done
+        return self.state is RunState.STOPPING
+
+    @property
+    def error(self) -> BaseException | None:
+        """What the run raised."""
+        return self._error
 
     def stop(self) -> None:
         """Ask the run to end early and keep what it has learnt. Returns at once."""
         self._stop.set()
+        self._going.set()
 
     def abandon(self) -> None:
         """Ask the run to end at its next event and keep nothing. Returns at once."""
         self._abandoned.set()
+        self._going.set()
+
+    def pause(self) -> None:
+        """Hold the run at its next event, which takes no time of the processor."""
+        self._going.clear()
+        # Whoever of `stop` and `pause` comes second sees what the first one did.
+        if self._stop.is_set() or self._abandoned.is_set():
+            self._going.set()
+
+    def resume(self) -> None:
+        """Let a paused run go on."""
+        self._going.set()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for the end of the run.
@@ -72,6 +115,8 @@ class Worker:
         Returns:
             Whether the run has ended.
         """
+        if threading.current_thread() is self._thread:  # a listener that hears of the end
+            return self.state.ended
         return self._done.wait(timeout)
 
     def result(self) -> MIResult:
@@ -80,7 +125,7 @@ class Worker:
         Raises:
             BaseException: What the run raised, with its traceback.
         """
-        self._done.wait()
+        self.wait()
         if self._error is not None:
             raise self._error
         assert self._result is not None
@@ -89,14 +134,46 @@ class Worker:
     def _run(self) -> None:
         assert self._work is not None
         try:
+            self._tell(RunState.RUNNING)
             self._result = self._work(self._hear)
         except BaseException as error:  # handed to whoever asks for the result
-            self._error = error
-        finally:
+            self._error = _kept(error)
+        try:
             self._work = None  # it holds the user's arrays
+            self._tell(self.state)
+        finally:
             self._done.set()
 
     def _hear(self, event: Event) -> bool:
         if self._abandoned.is_set():
             raise _AbandonedError
-        return bool(self._listen(event)) or self._stop.is_set()
+        asked = bool(self._listen(event))
+        if not (self._going.is_set() or asked):
+            self._tell(RunState.PAUSED)
+            self._going.wait()
+            self._tell(self.state)
+        elif self._stop.is_set():
+            self._tell(RunState.STOPPING)
+        return asked or self._stop.is_set()
+
+    def _tell(self, state: RunState) -> None:
+        if state is not self._told:
+            self._told = state
+            self._listen(StateChanged(state))
+
+
+def _kept(error: BaseException) -> BaseException:
+    """The error to keep: its frames hold no arrays any more, but still tell file and line."""
+    if isinstance(error, _AbandonedError):
+        what = "This run was given up before it had a result."
+        return MMGError(what, "Start it again; a single interrupt keeps what is learnt.")
+    linked: BaseException | None = error
+    while linked is not None:
+        _let_go(linked.__traceback__)
+        linked = linked.__cause__ or linked.__context__
+    return error
+
+
+def _let_go(frames: TracebackType | None) -> None:
+    if frames is not None:
+        traceback.clear_frames(frames)

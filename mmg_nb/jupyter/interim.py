@@ -1,0 +1,57 @@
+"""What a run can honestly say before its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmg_nb.results import NATS_PER_BIT
+
+__all__ = ["Interim"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Interim:
+    """The latest validation estimate of a run that may go on.
+
+    Validation points also decide when training stops, so that this estimate is a little too
+    good and has no standard error. Evaluation points, which give the result, stay untouched.
+
+    Attributes:
+        mi: Estimate on validation points, nats.
+        step: Training steps behind it.
+        total_steps: Most training steps there can be.
+        logsnr: Grid, `(k,)`.
+        mse: Unconditional squared ε-error on the grid, `(k,)`.
+        mse_given_y: Conditional squared ε-error on the grid, `(k,)`.
+        gap: MMSE gap on the grid, `(k,)`.
+        density: Density of the training proposal over log-SNR, `(k,)`.
+        steps: Steps of all validations so far, `(m,)`.
+        estimates: Their estimates, nats, `(m,)`.
+    """
+
+    mi: float
+    step: int
+    total_steps: int
+    logsnr: Array
+    mse: Array
+    mse_given_y: Array
+    gap: Array
+    density: Array
+    steps: NDArray[np.int64]
+    estimates: Array
+
+    @property
+    def bits(self) -> float:
+        """The estimate in bits."""
+        return self.mi / NATS_PER_BIT
+
+    def __repr__(self) -> str:
+        return (
+            f"validation estimate {self.mi:.3f} nats at step {self.step} of "
+            f"{self.total_steps}; the result is measured on other points, at the end"
+        )

@@ -1,0 +1,189 @@
+"""Runs in the background: every state, every way to end, and nothing left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+import time
+import weakref
+
+import numpy as np
+import pytest
+
+import mmg_nb
+from mmg_nb import Run, RunState
+from mmg_nb.errors import MMGError
+from mmg_nb.events import Snapshot, StateChanged, Step
+from mmg_nb.results import Status
+
+PATIENCE = 20
+X, Y = np.random.default_rng(0).normal(size=(2, 60))
+
+
+@pytest.fixture
+def begin(fake):
+    """Start a run of the fake estimator: ten seconds if nobody stops it."""
+
+    def start(**fields):
+        return mmg_nb.start(X, Y, fake, **({"steps": 1000, "delay": 0.01} | fields))
+
+    return start
+
+
+def until(condition):
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_a_run_goes_from_running_to_finished(begin):
+    run = begin(steps=5, delay=0)
+    result = run.wait()
+    assert run.state is RunState.FINISHED
+    assert run.result is result is run.wait(0.1)
+    assert result.status is Status.CONVERGED
+    assert run.traceback == ""
+    assert run.log[-1].endswith("finished")
+    assert result.summary in repr(run)
+
+
+def test_a_stopped_run_keeps_its_partial_result(begin):
+    run = begin()
+    until(lambda: run.progress.step is not None)
+    run.stop()
+    run.stop()
+    assert run.state in (RunState.STOPPING, RunState.STOPPED)
+    assert run.wait().status is Status.INTERRUPTED
+    assert run.state is RunState.STOPPED
+
+
+def test_a_paused_run_stands_still_until_it_is_resumed(begin):
+    run = begin()
+    until(lambda: run.progress.step is not None)
+    run.pause()
+    assert run.state is RunState.PAUSED
+    time.sleep(0.1)
+    step, seconds = run.progress.step, run.seconds
+    time.sleep(0.2)
+    assert run.progress.step == step
+    assert run.seconds == seconds
+    run.resume()
+    assert run.state is RunState.RUNNING
+    until(lambda: run.progress.step != step)
+    run.pause()
+    run.stop()  # also ends a run that is paused
+    assert run.wait(PATIENCE).status is Status.INTERRUPTED
+
+
+def test_waiting_has_an_end_and_a_result_is_not_made_up(begin):
+    run = begin()
+    assert run.wait(0.05) is None
+    with pytest.raises(MMGError, match="no result yet"):
+        _ = run.result
+    run.stop()
+    run.wait()
+
+
+def test_a_run_can_be_awaited(begin):
+    run = begin(steps=5, delay=0)
+
+    async def cell():
+        return await run
+
+    assert asyncio.run(cell()) is run.result
+
+
+def test_what_a_run_raises_is_raised_at_the_result(fake):
+    def work(listen):
+        raise ZeroDivisionError("a defect")
+
+    run = Run(work, estimator=fake).start()
+    with pytest.raises(ZeroDivisionError, match="a defect"):
+        run.wait()
+    assert run.state is RunState.FAILED
+    assert "raise ZeroDivisionError" in run.traceback
+    with pytest.raises(ZeroDivisionError):
+        _ = run.result
+
+
+def test_bad_arrays_are_refused_at_once(fake):
+    before = threading.active_count()
+    with pytest.raises(MMGError, match="as many rows"):
+        mmg_nb.start(X, Y[:-1], fake)
+    assert threading.active_count() == before
+
+
+def test_the_arrays_may_be_changed_once_it_runs():
+    x = np.random.default_rng(1).normal(size=(200, 1))
+    y = x + 0.5 * np.random.default_rng(2).normal(size=(200, 1))
+    small = {"steps": 40, "width": 16, "blocks": 1, "draws": 4, "folds": 3}
+    expected = mmg_nb.estimate(x, y, **small)
+    run = mmg_nb.start(x, y, **small)
+    x[:], y[:] = 0, 0
+    assert run.wait().mi == expected.mi
+
+
+def test_inspecting_shows_validation_only_and_lets_the_run_go_on():
+    x = np.random.default_rng(1).normal(size=(300, 1))
+    seen = []
+    run = mmg_nb.start(x, x + 1, "mmg", steps=100_000, width=16, blocks=1, folds=1)
+    run.subscribe(lambda event: seen.append(event))
+    until(lambda: any(isinstance(event, Snapshot) for event in seen))
+    interim = run.inspect()
+    assert "validation estimate" in repr(interim)
+    assert interim.mi == interim.estimates[-1]
+    assert run.state is RunState.RUNNING
+    asked = time.monotonic()
+    run.stop()
+    assert run.wait().status is Status.INTERRUPTED
+    assert time.monotonic() - asked < PATIENCE
+
+
+def test_views_hear_every_event_and_a_broken_one_costs_nothing(begin):
+    run = begin(steps=50, delay=0.002)
+    seen = []
+
+    def broken(event):
+        raise RuntimeError("a broken view")
+
+    run.subscribe(seen.append)
+    run.subscribe(broken)
+    run.wait()
+    assert isinstance(seen[-1], StateChanged)
+    assert seen[-1].state is RunState.FINISHED
+    assert sum(isinstance(event, Step) for event in seen) > 10
+    assert sum("a broken view" in line for line in run.log) == 1
+
+
+def test_two_hundred_runs_leave_no_thread_and_no_data(fake):
+    before = threading.active_count()
+    kept = []
+    for _ in range(200):
+        run = mmg_nb.start(X, Y, fake, steps=1000, delay=0.001)
+        kept.append(weakref.ref(run))
+        run.stop()
+        run.wait()
+    del run
+    until(lambda: threading.active_count() == before)
+    gc.collect()
+    assert not any(reference() for reference in kept)
+
+
+def test_the_magics_list_steer_and_name_runs(shell, fake):
+    shell.run_cell(f"%mmg config estimator={fake}")
+    shell.push({"x": X, "y": Y})
+    run = shell.run_cell("run = %mmg estimate x y --background --steps 1000 --delay 0.01\nrun")
+    assert run.number == 1
+    until(lambda: run.progress.step is not None)
+    assert "running" in repr(shell.run_cell("%mmg runs"))
+    assert shell.run_cell("%mmg pause").state is RunState.PAUSED
+    assert shell.run_cell("%mmg resume 1").state is RunState.RUNNING
+    assert shell.run_cell("%mmg stop") is run
+    assert run.wait().status is Status.INTERRUPTED
+    assert "stopped" in repr(shell.run_cell("%mmg runs"))
+    with pytest.raises(MMGError, match="No run is running"):
+        shell.run_cell("%mmg stop")
+    with pytest.raises(MMGError, match="There is no run '7'"):
+        shell.run_cell("%mmg stop 7")
