@@ -1,0 +1,85 @@
+"""What the notebooks that reproduce the paper share: kept records, published values, switches.
+
+`MMG_NB_FULL=1 jupyter execute --inplace 03_bmi40.ipynb` runs the real thing: cells that the kept
+files lack are computed and appended to them. Without it a notebook runs something small and shows
+what is kept.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from mmg_nb.benchmark import load
+from mmg_nb.benchmark.progress import Progress, console
+from mmg_nb.benchmark.tables import tolerance
+
+__all__ = ["FULL", "PUBLISHED", "RESULTS", "kept", "listener", "summary", "variants"]
+
+FULL = os.environ.get("MMG_NB_FULL", "") not in ("", "0")
+RESULTS = Path(__file__).parent / "results"
+PUBLISHED = json.loads((RESULTS / "published.json").read_text(encoding="utf-8"))
+
+_FORMS = {"difference": "MMG", "orthogonal": "MMG-orthogonal", "inner": "MMG-inner"}
+
+
+def _quiet(progress: Progress) -> None:
+    """Say nothing, because times differ from run to run."""
+
+
+listener = console() if FULL else _quiet
+
+
+def kept(*names: str, suite: str) -> pd.DataFrame:
+    """The records of a suite in those of the files `results/<name>.jsonl` that are there."""
+    paths = [RESULTS / f"{name}.jsonl" for name in names]
+    frame = load([path for path in paths if path.exists()])
+    return frame[[suite in tags for tags in frame["tags"]]].reset_index(drop=True)
+
+
+def variants(frame: pd.DataFrame) -> pd.DataFrame:
+    """One row for each of the paper's variants in place of a record of `published`.
+
+    Its training is the same for every form of the gap, so one record holds three variants. The
+    steps are added to the name unless they are the paper's own.
+    """
+    ours = frame["estimator"] == "published"
+    parts = [frame[~ours]]
+    for form, name in _FORMS.items():
+        part = frame[ours].copy()
+        part["mi"], part["stderr"] = part[f"mi_{form}"], part[f"stderr_{form}"]
+        part["error"] = part["mi"] - part["mi_true"]
+        part["label"] = [_variant(name, fields) for fields in part["fields"]]
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)
+
+
+def _variant(name: str, fields: dict) -> str:
+    adaptive = "-adaptive" if fields["adaptive"] else ""
+    steps = "" if fields["steps"] is None else f" ({fields['steps']} steps)"
+    return name + adaptive + steps
+
+
+def summary(frame: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy by estimator and n, as `mmg_nb.benchmark.table` counts it.
+
+    A task's error is the mean over seeds of |estimate − truth|; solved is an error of at most
+    max(0.05 nats, 5 % of the truth). Cells that failed are left out and counted.
+    """
+    frame = frame.assign(abs_error=frame["error"].abs())
+    by = ["label", "n"]
+    tasks = frame.groupby([*by, "task"], sort=False)[["abs_error", "mi_true"]].mean().dropna()
+    tasks["solved"] = tasks["abs_error"] <= tasks["mi_true"].map(tolerance)
+    rows = tasks.groupby(by, sort=False).agg(
+        tasks=("solved", "size"), solved=("solved", "sum"), mean_abs_error=("abs_error", "mean")
+    )
+    cells = frame.groupby(by, sort=False)
+    rows["seeds"], rows["failed"] = cells["seed"].nunique(), cells["error"].apply(_missing)
+    return rows.reset_index()
+
+
+def _missing(errors: pd.Series) -> int:
+    return int(errors.isna().sum())
