@@ -110,6 +110,17 @@ class MMSECurve(_Arrays):
         """Nats per unit log-SNR: half the gap, `(k,)`."""
         return 0.5 * self.gaps[form]
 
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as texts and lists of numbers."""
+        plain: dict[str, Any] = _plain(self)
+        return plain
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> MMSECurve:
+        """The inverse of `to_dict`."""
+        curve: MMSECurve = _with_arrays(cls, data)
+        return curve
+
 
 @dataclass(frozen=True, eq=False)
 class PointwiseMI(_Arrays):
@@ -389,6 +400,9 @@ def _with_arrays(kind: type, values: Mapping[str, Any]) -> Any:
     def array(value: Any) -> Any:
         if isinstance(value, dict):
             return {k: array(v) for k, v in value.items()}
-        return value if isinstance(value, str) else np.asarray(value)
+        if isinstance(value, str):
+            return value
+        # None is JSON's word for what is no number.
+        return np.asarray(value, dtype=np.float64 if None in value else None)
 
     return kind(**{k: array(v) for k, v in values.items()})

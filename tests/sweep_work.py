@@ -8,12 +8,13 @@ import time
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 from threadpoolctl import threadpool_info
 
 from mmg_nb.events import Started, Step
 from mmg_nb.fields import field
 from mmg_nb.provenance import provenance
-from mmg_nb.results import Estimate, MIResult, Status
+from mmg_nb.results import Estimate, MIResult, MMSECurve, Status
 
 
 def slow(cell, attempt):
@@ -83,6 +84,7 @@ class Told:
             1,
             1,
             gap="inner",
+            curve=MMSECurve(*np.array([[0, 1], [1, 1], [0.5, mi], [0.5, mi]]), {}, {}),
             forms={"inner": Estimate(mi, 0.1), "difference": Estimate(0.3, 0.2)},
             status=status,
             notes=("told",),

@@ -11,11 +11,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sweep_work import blas_threads, die_always, die_once, prepared, slow
 
 from mmg_nb import estimate
-from mmg_nb.benchmark import run, task
+from mmg_nb.benchmark import load, run, task
 from mmg_nb.benchmark.cells import grid
 from mmg_nb.benchmark.commands import main
 from mmg_nb.benchmark.dispatch import Dispatcher
@@ -173,6 +174,29 @@ def test_forms_and_notes_are_kept(tmp_path, told):
 def test_a_value_that_is_no_number_is_written_as_none(tmp_path, told):
     (record,) = run(TASK, "told:do=nan", 50, 1, tmp_path / "x", listen=quiet).records
     assert (record["mi"], record["interval"], record["status"]) == (None, None, "diverged")
+
+
+def test_curves_are_kept_on_request_and_added_where_they_lack(tmp_path):
+    short = "gcmi,published:steps=2,draws=2"
+    ask = {"tasks": TASK, "n": 50, "seeds": 1, "out": tmp_path / "x", "listen": quiet}
+    assert "curve" not in run(**ask, estimators=short).records[1]
+    first, second = run(**ask, estimators=short, curves=True).records
+    assert first["curve"] is None
+    x, y = task(TASK).sample(50, 0)
+    result = estimate(x, y, "published", steps=2, draws=2, seed=ESTIMATOR_SEED_OFFSET)
+    kept = load(tmp_path / "x.jsonl").set_index("estimator")["curve"]["published"]
+    np.testing.assert_allclose(kept.gaps["inner"], result.curve.gaps["inner"], rtol=1e-5)
+    np.testing.assert_allclose(kept.stderrs["inner"], result.curve.stderrs["inner"], rtol=1e-5)
+    assert kept.noised == result.curve.noised
+    assert len(read_records(tmp_path / "x.jsonl")) == 4
+    assert run(**ask, estimators=short, curves=True).records == (first, second)
+
+
+def test_a_curve_without_numbers_is_kept_as_such(told, tmp_path):
+    (record,) = run(TASK, "told:do=nan", 50, 1, tmp_path / "x", listen=quiet, curves=True).records
+    kept = load(tmp_path / "x.jsonl")["curve"].iloc[0]
+    assert record["curve"]["mse"] == [0.5, None]
+    np.testing.assert_array_equal(kept.mse, [0.5, np.nan])
 
 
 def test_a_failed_cell_is_a_record_and_is_retried_on_request(tmp_path):

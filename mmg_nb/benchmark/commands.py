@@ -38,6 +38,7 @@ class SweepOptions:
     threads: int = field(1, "threads of numerical libraries in a cell", low=1)
     device: str = field("auto", "where a cell computes: auto, cpu, cuda or cuda:<index>")
     retry_failed: bool = field(False, "run cells again that failed")
+    curves: bool = field(False, "keep the error curves, too")
 
 
 class _Parser(ArgumentParser):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmg_nb.benchmark.labelling import labels
 from mmg_nb.benchmark.tables import read_all
+from mmg_nb.results import MMSECurve
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -27,7 +28,8 @@ def load(paths: str | Path | Iterable[str | Path]) -> DataFrame:
         One row a cell: `id`, `estimator`, `label`, `task`, `n`, `seed`, `mi`, `stderr`,
         `mi_true`, `error` (estimate minus truth), `low`, `high`, `covered`, `status`, `seconds`,
         `device`, … and `mi_<form>`, `stderr_<form>` for every form of the gap. Numbers that are
-        not there are NaN. `fields`, `versions`, `tags` and `notes` stay as they are.
+        not there are NaN. `fields`, `versions`, `tags` and `notes` stay as they are; `curve` is
+        an `MMSECurve` in records that were made with `curves`.
 
     Raises:
         MMGError: A file is not there, or holds something else.
@@ -45,6 +47,8 @@ def load(paths: str | Path | Iterable[str | Path]) -> DataFrame:
 def _flat(record: Record) -> dict[str, Any]:
     nested = ("forms", "interval", "format")
     row = {key: value for key, value in record.items() if key not in nested}
+    if record.get("curve") is not None:
+        row["curve"] = MMSECurve.from_dict(record["curve"])
     low, high = record["interval"] or (None, None)
     known = record["mi"] is not None
     row["error"] = record["mi"] - record["mi_true"] if known else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from contextlib import closing
 from dataclasses import dataclass
@@ -71,6 +71,7 @@ def run(
     threads: int = 1,
     device: str = "auto",
     retry_failed: bool = False,
+    curves: bool = False,
     listen: SweepListener | None = None,
 ) -> Sweep:
     """Run every estimator on every task, with every n and seed; continue what is there.
@@ -105,6 +106,8 @@ def run(
             numbers wherever a cell runs; more cells at a time gain more than more threads.
         device: Where a cell computes, see `mmg_nb.estimate`.
         retry_failed: Run cells again whose line is a failure.
+        curves: Keep the error curves, too, some 8 kB a cell; cells whose line lacks the key
+            `curve` are run again.
         listen: Called with a `Progress` after each cell; a true answer stops the sweep. By
             default progress is written to standard error.
 
@@ -120,9 +123,10 @@ def run(
         what = f"threads must be a whole number of at least 1; got {threads!r}."
         raise MMGError(what, "Leave it out for one thread a cell.")
     cells = grid(tasks, estimators, n, seeds)
-    work = partial(compute, device=device, threads=threads)
+    work = partial(compute, device=device, threads=threads, curves=curves)
     with RecordFile(records_path(out)) as file:
-        book = _Book(cells, file, retry_failed, listen or console())
+        again = partial(_again, retry_failed=retry_failed, curves=curves)
+        book = _Book(cells, file, again, listen or console())
         try:
             with opened(executor, workers, threads) as (pool, width), blas_threads(threads):
                 _drive(book, Dispatcher(pool, width, work))
@@ -141,6 +145,13 @@ def _drive(book: _Book, dispatcher: Dispatcher) -> None:
                     dispatcher.stop()
 
 
+def _again(record: Record, *, retry_failed: bool, curves: bool) -> bool:
+    """Whether a cell with this record is to be run again."""
+    if record["status"] == "failed":
+        return retry_failed
+    return curves and "curve" not in record
+
+
 class _Book:
     """The cells of a sweep, the records they have, and who wants to know."""
 
@@ -148,15 +159,14 @@ class _Book:
         self,
         cells: tuple[Cell, ...],
         file: RecordFile,
-        retry_failed: bool,
+        again: Callable[[Record], bool],
         listen: SweepListener,
     ) -> None:
         found = latest(file.records)
         kept = {
             cell.cell_id: found[cell.cell_id]
             for cell in cells
-            if cell.cell_id in found
-            and not (retry_failed and found[cell.cell_id]["status"] == "failed")
+            if cell.cell_id in found and not again(found[cell.cell_id])
         }
         self.records = kept
         self.todo = tuple(cell for cell in cells if cell.cell_id not in kept)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mmg_nb.events import Event, Listener
+    from mmg_nb.results import MIResult
 
 __all__ = ["ESTIMATOR_SEED_OFFSET", "FORMAT", "Record", "compute", "failed_record", "start_worker"]
 
@@ -32,7 +33,12 @@ _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS
 
 
 def compute(
-    cell: Mapping[str, Any], attempt: int = 1, *, device: str = "auto", threads: int = 1
+    cell: Mapping[str, Any],
+    attempt: int = 1,
+    *,
+    device: str = "auto",
+    threads: int = 1,
+    curves: bool = False,
 ) -> Record:
     """Run one cell.
 
@@ -45,6 +51,7 @@ def compute(
         attempt: How many times this cell has been handed to a worker, this time included.
         device: Where to compute, see `mmg_nb.estimate`.
         threads: Threads that torch may use; the caller's number is restored.
+        curves: Add the key `curve`: the error curves, or None for an estimator without.
 
     Returns:
         The record; an exception becomes a record with status `failed` and its traceback.
@@ -53,7 +60,9 @@ def compute(
     began = time.perf_counter()
     try:
         with _torch_threads(threads) as listen:
-            _fill(record, device, listen)
+            result = _fill(record, device, listen)
+        if curves:
+            record["curve"] = _rounded(result.curve.to_dict()) if result.curve else None
     except Exception:  # whatever went wrong in one cell, the others go on
         record |= {"status": "failed", "traceback": traceback.format_exc()}
         record |= _origin(record["seed"], device, time.perf_counter() - began)
@@ -78,7 +87,16 @@ def _blank(cell: Mapping[str, Any], attempt: int) -> Record:
     return {"format": FORMAT, **cell, "attempt": attempt, **dict.fromkeys(unknown), **more}
 
 
-def _fill(record: Record, device: str, listen: Listener) -> None:
+def _rounded(value: Any) -> Any:
+    """A curve as JSON takes it. It has fewer than six digits, and all would triple the file."""
+    if isinstance(value, dict):
+        return {key: _rounded(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_number(float(f"{each:.6g}")) for each in value]
+    return value
+
+
+def _fill(record: Record, device: str, listen: Listener) -> MIResult:
     from mmg_nb.api import estimate
     from mmg_nb.benchmark import task
 
@@ -109,6 +127,7 @@ def _fill(record: Record, device: str, listen: Listener) -> None:
         "notes": list(result.notes),
         **{key: result.provenance[key] for key in ("device", "seconds", "versions")},
     }
+    return result
 
 
 def _number(value: float | None) -> float | None:
