@@ -93,6 +93,17 @@ def test_a_group_in_which_all_failed_is_a_row():
     assert (row.failed, row.tasks, row.error) == (1, 0, None)
 
 
+def test_a_truth_that_nobody_knows_is_left_out_of_errors(tmp_path):
+    tags = ("consistency",)
+    unknown = record("d", 0, 3.0, true=None, tags=tags)
+    (row,) = rows(records=[unknown, record("e", 0, 1.2, tags=tags)]).values()
+    assert (row.group, row.tasks, row.mi) == ("consistency", 2, pytest.approx(2.1))
+    assert (row.error, row.solved, row.coverage) == (pytest.approx(0.2), 0, 0.0)
+    assert "| – | – |" in tabulate([unknown]).to_markdown()
+    (tmp_path / "x.jsonl").write_text(json.dumps(unknown) + "\n", encoding="utf-8")
+    assert load(tmp_path / "x.jsonl")[["mi_true", "error", "covered"]].isna().all(axis=None)
+
+
 def test_rows_by_task():
     found = rows("task")
     assert list(found) == [

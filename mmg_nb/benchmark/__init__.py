@@ -3,7 +3,8 @@
 `run` compares estimators on them, `table` and `load` read what it wrote.
 
 Suites: `bmi` (40 tasks, arXiv 2306.11078), `high_mi` (arXiv 2509.20609), `staircase`
-(arXiv 1910.06222) and `outside` (dependence that is no Gaussian copula).
+(arXiv 1910.06222), `outside` (dependence that is no Gaussian copula) and `consistency` (tests
+whose outcome is known where the information may not be).
 
 >>> task_ids("staircase-cubic-*")[0]
 'staircase-cubic-2'
@@ -33,7 +34,13 @@ __all__ = ["SUITES", "load", "run", "table", "task", "task_ids"]
 # Imported when used: they need `task`, and a worker must start light.
 _HOMES = {"load": "loading", "run": "sweep", "table": "tables"}
 
-SUITES = {"bmi": "bmi40", "high_mi": "high_mi", "staircase": "staircase", "outside": "outside"}
+SUITES = {
+    "bmi": "bmi40",
+    "high_mi": "high_mi",
+    "staircase": "staircase",
+    "outside": "outside",
+    "consistency": "consistency",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -73,8 +80,8 @@ def task_ids(pattern: str = "*") -> tuple[str, ...]:
     """List the standard tasks without building any.
 
     Args:
-        pattern: A suite (`"bmi"`, `"high_mi"`, `"staircase"`, `"outside"`), or a shell-style
-            pattern for ids, e.g. `"*student*"`.
+        pattern: A suite (`"bmi"`, `"high_mi"`, `"staircase"`, `"outside"`, `"consistency"`), or a
+            shell-style pattern for ids, e.g. `"*student*"`.
 
     Returns:
         The matching ids, suite by suite.

@@ -28,8 +28,8 @@ def load(paths: str | Path | Iterable[str | Path]) -> DataFrame:
         One row a cell: `id`, `estimator`, `label`, `task`, `n`, `seed`, `mi`, `stderr`,
         `mi_true`, `error` (estimate minus truth), `low`, `high`, `covered`, `status`, `seconds`,
         `device`, … and `mi_<form>`, `stderr_<form>` for every form of the gap. Numbers that are
-        not there are NaN. `fields`, `versions`, `tags` and `notes` stay as they are; `curve` is
-        an `MMSECurve` in records that were made with `curves`.
+        not there are NaN, and so are truths that nobody knows. `fields`, `versions`, `tags` and
+        `notes` stay as they are; `curve` is an `MMSECurve` in records made with `curves`.
 
     Raises:
         MMGError: A file is not there, or holds something else.
@@ -50,10 +50,11 @@ def _flat(record: Record) -> dict[str, Any]:
     if record.get("curve") is not None:
         row["curve"] = MMSECurve.from_dict(record["curve"])
     low, high = record["interval"] or (None, None)
-    known = record["mi"] is not None
+    known = record["mi"] is not None and record["mi_true"] is not None
     row["error"] = record["mi"] - record["mi_true"] if known else None
     row |= {"low": low, "high": high}
-    row["covered"] = None if low is None else low <= record["mi_true"] <= high
+    checked = low is not None and record["mi_true"] is not None
+    row["covered"] = low <= record["mi_true"] <= high if checked else None
     for form, value in record["forms"].items():
         row |= {f"mi_{form}": value["mi"], f"stderr_{form}": value["stderr"]}
     return row

@@ -19,7 +19,8 @@ __all__ = ["Row", "Table", "read_all", "table", "tabulate", "tolerance"]
 
 SOLVED_NATS = 0.05
 SOLVED_SHARE = 0.05
-_GROUPS = ("copula", "other BMI", "all BMI", "outside", "high_mi", "staircase", "other")
+_SUITES = ("outside", "high_mi", "staircase", "consistency")
+_GROUPS = ("copula", "other BMI", "all BMI", *_SUITES, "other")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +28,8 @@ class Row:
     """One estimator at one n, on the tasks of a group or on one task.
 
     A task's error is the mean over seeds of |estimate − truth|, so that errors of opposite sign
-    do not cancel. Nats and seconds; None where there is nothing to average.
+    do not cancel. Nats and seconds; None where there is nothing to average. Tasks whose truth
+    nobody knows count for `tasks`, `mi` and `seconds` only.
 
     Attributes:
         group: Group, or task id.
@@ -110,7 +112,8 @@ def _texts(row: Row) -> list[str]:
     return [
         *(row.group, str(row.n), row.estimator, str(row.tasks)),
         *(_number(row.mi_true), _number(row.mi), _number(row.error, 4)),
-        *(f"{row.solved}/{row.tasks}", covered, _number(row.half_width, 4)),
+        "–" if row.error is None and row.tasks else f"{row.solved}/{row.tasks}",
+        *(covered, _number(row.half_width, 4)),
         *("–" if row.seconds is None else f"{row.seconds:.3g}", str(row.failed)),
     ]
 
@@ -180,9 +183,7 @@ def _groups(tags: Iterable[str]) -> tuple[str, ...]:
     found = set(tags)
     if "bmi" in found:
         return ("copula" if "copula" in found else "other BMI", "all BMI")
-    return tuple(suite for suite in ("outside", "high_mi", "staircase") if suite in found) or (
-        "other",
-    )
+    return tuple(suite for suite in _SUITES if suite in found) or ("other",)
 
 
 def _row(group: str, n: int, estimator: str, records: Sequence[Record]) -> Row:
@@ -190,11 +191,12 @@ def _row(group: str, n: int, estimator: str, records: Sequence[Record]) -> Row:
     tasks: defaultdict[str, list[Record]] = defaultdict(list)
     for record in good:
         tasks[record["task"]].append(record)
-    truths = {task: same[0]["mi_true"] for task, same in tasks.items()}
+    known = {task: same for task, same in tasks.items() if same[0]["mi_true"] is not None}
+    truths = {task: same[0]["mi_true"] for task, same in known.items()}
     errors = {
-        task: fmean(abs(r["mi"] - truths[task]) for r in same) for task, same in tasks.items()
+        task: fmean(abs(r["mi"] - truths[task]) for r in same) for task, same in known.items()
     }
-    coverage, coverage_error = _coverage(good)
+    coverage, coverage_error = _coverage([r for same in known.values() for r in same])
     halves = [0.5 * (high - low) for low, high in _intervals(good)]
     return Row(
         group=group,

@@ -85,7 +85,7 @@ class Task:
 
     @cached_property
     def mi_true(self) -> float:
-        """The exact I(x; y) in nats; any quadrature runs on first use."""
+        """The exact I(x; y) in nats, NaN if unknown; any quadrature runs on first use."""
         return float(self.base.mi())
 
     def sample(self, n: int, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -102,7 +102,7 @@ def _fill(record: Record, device: str, listen: Listener) -> MIResult:
 
     seed = record["seed"]
     chosen = task(record["task"])
-    record["mi_true"] = chosen.mi_true
+    record["mi_true"] = _number(chosen.mi_true)
     x, y = chosen.sample(record["n"], seed)
     result = estimate(
         x,
