@@ -10,18 +10,52 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from mmg_nb.benchmark import load
 from mmg_nb.benchmark.progress import Progress, console
 from mmg_nb.benchmark.tables import tolerance
+from mmg_nb.plotting import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY
 
-__all__ = ["FULL", "PUBLISHED", "RESULTS", "kept", "listener", "summary", "variants"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from matplotlib.legend import Legend
+
+__all__ = [
+    "FORM_LOOKS",
+    "FULL",
+    "PUBLISHED",
+    "RESULTS",
+    "joint_legend",
+    "kept",
+    "listener",
+    "look_of",
+    "summary",
+    "variants",
+]
 
 FULL = os.environ.get("MMG_NB_FULL", "") not in ("", "0")
 RESULTS = Path(__file__).parent / "results"
 PUBLISHED = json.loads((RESULTS / "published.json").read_text(encoding="utf-8"))
+
+FORM_LOOKS = {  # line styles tell them apart in grey
+    "difference": {"color": ORANGE, "ls": "-", "lw": 0.9},
+    "inner": {"color": BLUE, "ls": "-", "lw": 2.2},
+    "difference, paired": {"color": PURPLE, "ls": ":", "lw": 2.6},
+    "orthogonal": {"color": GREEN, "ls": "--", "lw": 1.6},
+}
+
+_LOOKS = {
+    "gcmi": (GREY, ":", "X"),
+    "mmg": (BLUE, "-", "o"),
+    "minde": ("black", (0, (3, 1, 1, 1)), "P"),
+    "MMG-adaptive": (ORANGE, "--", "^"),
+    "MMG-orthogonal-adaptive": (GREEN, "-.", "D"),
+    "MMG-orthogonal": (PURPLE, (0, (1, 1)), "s"),
+    "MMG": (SKY, (0, (5, 2)), "v"),
+}
 
 _FORMS = {"difference": "MMG", "orthogonal": "MMG-orthogonal", "inner": "MMG-inner"}
 
@@ -37,6 +71,8 @@ def kept(*names: str, suite: str) -> pd.DataFrame:
     """The records of a suite in those of the files `results/<name>.jsonl` that are there."""
     paths = [RESULTS / f"{name}.jsonl" for name in names]
     frame = load([path for path in paths if path.exists()])
+    if frame.empty:
+        return frame
     return frame[[suite in tags for tags in frame["tags"]]].reset_index(drop=True)
 
 
@@ -83,3 +119,19 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _missing(errors: pd.Series) -> int:
     return int(errors.isna().sum())
+
+
+def look_of(label: str) -> dict:
+    """Colour, line and marker of an estimator or variant, whatever its fields are."""
+    bare = label.split(" (")[0].split(":")[0]
+    colour, line, marker = _LOOKS.get(bare, ("black", (0, (5, 1, 1, 1)), "*"))
+    return {"color": colour, "ls": line, "marker": marker}
+
+
+def joint_legend(fig: Figure, columns: int = 4) -> Legend:
+    """One legend below all panels, with every label once."""
+    entries = {}
+    for ax in fig.axes:
+        entries |= dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
+    where = {"loc": "outside lower center", "ncols": columns, "frameon": False}
+    return fig.legend(entries.values(), entries.keys(), **where)

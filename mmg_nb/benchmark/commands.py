@@ -6,8 +6,10 @@ import sys
 from argparse import SUPPRESS, ArgumentParser, Namespace
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import NoReturn
 
+from mmg_nb.benchmark.inventory import inventory, put_into
 from mmg_nb.benchmark.progress import SweepListener
 from mmg_nb.benchmark.sweep import Sweep, run
 from mmg_nb.benchmark.tables import Table, table
@@ -127,6 +129,13 @@ def show_table(arguments: Namespace) -> Table:
     return table(arguments.files, arguments.by)
 
 
+def _inventory_parser(prog: str) -> ArgumentParser:
+    parser = _Parser(prog=prog, description="What files of records hold.")
+    parser.add_argument("files", nargs="+", metavar="FILE")
+    parser.add_argument("--into", help="write it between the marks of this document")
+    return parser
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command `python -m mmg_nb.benchmark`.
 
@@ -147,13 +156,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main(words: list[str]) -> int:
     parser = _Parser(prog="python -m mmg_nb.benchmark", description="Run sweeps and compare.")
-    parser.add_argument("command", choices=("run", "table"), help="--help after it tells more")
+    commands = ("run", "table", "inventory")
+    parser.add_argument("command", choices=commands, help="--help after it tells more")
     command = parser.parse_args(words[:1]).command
     prog = f"{parser.prog} {command}"
     if command == "run":
         return _run(sweep_parser(prog).parse_args(words[1:]))
+    if command == "inventory":
+        return _inventory(_inventory_parser(prog).parse_args(words[1:]))
     shown = show_table(table_parser(prog).parse_args(words[1:]))
     sys.stdout.write(shown.to_markdown() + "\n")
+    return 0
+
+
+def _inventory(arguments: Namespace) -> int:
+    told = inventory(arguments.files)
+    if arguments.into is None:
+        sys.stdout.write(told + "\n")
+        return 0
+    document = Path(arguments.into)
+    document.write_text(put_into(document.read_text(encoding="utf-8"), told), encoding="utf-8")
     return 0
 
 

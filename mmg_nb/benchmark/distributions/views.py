@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NoisyViews", "PlainViews"]
 
-TRUTH_ROWS = 20_000
+TRUTH_ROWS = 10_000
 CHUNK = 500  # rows at a time against all images
 
 
@@ -106,7 +106,7 @@ class NoisyViews(_Views):
     noise: float = 1.0
 
     def mi(self) -> float:
-        """The mean exact log-density ratio of 20 000 rows, nats; right to about 0.01."""
+        """The mean exact log-density ratio of 10 000 rows, nats; right to about 0.02."""
         return _truth(self)
 
     def sample(
