@@ -12,6 +12,8 @@ from mmg_nb.nets.mlp import ResidualMLP
 
 __all__ = ["Denoiser", "GaussianDenoiser", "ResidualDenoiser", "Samples", "gaussian_mse"]
 
+POWERS = 3  # of z, of the whitened innovation, of y
+
 
 @dataclass(frozen=True, eq=False)
 class Samples:
@@ -79,10 +81,12 @@ class GaussianDenoiser(Denoiser):
 class ResidualDenoiser(Denoiser):
     """The Gaussian posterior plus a network that learns what is left of it.
 
-    ε̂ = σ·w/d + α·√(v/d)·net(z, w/√d, m, y; λ) with the innovation w = z − α·m and
-    d = α²·v + σ². The factor of the network is the deviation of ε under the Gaussian posterior,
-    so its target is of order one at every log-SNR. One network serves both branches; without y
-    it gets a learned null instead.
+    ε̂ = σ·w/d + α·√(v/d)·(a + b∘w/√d), with the innovation w = z − α·m, d = α²·v + σ², and shift
+    a and gain b from net(z, w/√d, m, y, log-powers; λ). The factor in front is the deviation of
+    ε under the Gaussian posterior, so that the network's target is of order one at every log-SNR.
+    For a mixture of Gaussians the posterior mean is linear in w with weights that depend on how
+    large z, w and y are: hence the gain, and the logarithms of their mean squares as inputs.
+    One network serves both branches; without y it gets a learned null instead.
 
     Args:
         variance: v, `(members, 1, dim_x)`.
@@ -101,7 +105,12 @@ class ResidualDenoiser(Denoiser):
         self.variance: Tensor
         self.null = nn.Parameter(torch.zeros(members, 1, dim_y))
         self.net = ResidualMLP(
-            members, 3 * dim_x + dim_y + 1, dim_x, width=width, blocks=blocks, generator=generator
+            members,
+            3 * dim_x + dim_y + POWERS + 1,
+            2 * dim_x,
+            width=width,
+            blocks=blocks,
+            generator=generator,
         )
 
     def forward(self, samples: Samples, eps: Tensor, logsnr: Tensor, given: Tensor) -> Tensor:
@@ -112,16 +121,24 @@ class ResidualDenoiser(Denoiser):
         innovation = torch.where(given, alpha * samples.residual + noise, z)
         variance = torch.where(given, self.variance, 1.0)
         denominator = alpha**2 * variance + sigma**2
+        whitened = innovation * denominator.rsqrt()
+        y = torch.where(given, samples.y, self.null)
         inputs = [
             z,
-            innovation * denominator.rsqrt(),
+            whitened,
             torch.where(given, samples.x - samples.residual, 0.0),
-            torch.where(given, samples.y, self.null),
+            y,
+            *(_log_power(v) for v in (z, whitened, y)),
             given.to(z.dtype).expand(*z.shape[:-1], 1),
         ]
-        learned = self.net(torch.cat(inputs, dim=-1), logsnr)
+        shift, gain = self.net(torch.cat(inputs, dim=-1), logsnr).chunk(2, dim=-1)
         gaussian = sigma * innovation / denominator
-        return gaussian + alpha * (variance / denominator).sqrt() * learned
+        return gaussian + alpha * (variance / denominator).sqrt() * (shift + gain * whitened)
+
+
+def _log_power(v: Tensor) -> Tensor:
+    """Logarithm of the mean square, `(…, dim)` to `(…, 1)`, with a floor far below one."""
+    return (v.square().mean(-1, keepdim=True) + 0.01).log()
 
 
 def gaussian_mse(variance: Tensor, logsnr: Tensor) -> Tensor:
