@@ -93,6 +93,6 @@ def clip_by_member(parameters: list[nn.Parameter], limit: float) -> None:
         limit: Largest norm.
     """
     gradients = [p.grad for p in parameters if p.grad is not None]
-    norm = torch.stack([g.square().sum(dim=(1, 2)) for g in gradients]).sum(0).sqrt()
+    norm = torch.cat([g.flatten(1) for g in gradients], dim=1).norm(dim=1)
     factor = (limit / (norm + 1e-12)).clamp_max(1.0).view(-1, 1, 1)
     torch._foreach_mul_(gradients, [factor] * len(gradients))

@@ -14,7 +14,7 @@ from mmg_nb.results import MIResult
 __all__ = ["EFFORT_STEPS", "MMG"]
 
 FEW_ROWS = 5000
-EFFORT_STEPS = {"quick": 1000, "normal": 4000, "high": 16000}
+EFFORT_STEPS = {"quick": 1000, "normal": 8000, "high": 32000}
 
 
 @dataclass(frozen=True, kw_only=True)

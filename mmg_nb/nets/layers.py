@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-__all__ = ["FourierFeatures", "StackedLayerNorm", "StackedLinear"]
+__all__ = ["FourierFeatures", "StackedLinear", "StackedUpdate"]
 
 
 class StackedLinear(nn.Module):
@@ -35,22 +34,27 @@ class StackedLinear(nn.Module):
         return torch.baddbmm(self.bias, x, self.weight)
 
 
-class StackedLayerNorm(nn.Module):
-    """Layer normalisation with its own scale and shift per member.
+class StackedUpdate(nn.Module):
+    """A linear map per member whose output is added to something: one pass over memory, not two.
 
     Args:
-        members: Number of members.
-        dim: Features.
+        members: Number of independent maps.
+        dim_in: Features in.
+        dim_out: Features out.
+        generator: Source of the starting weights.
+        zero: Start at zero instead.
     """
 
-    def __init__(self, members: int, dim: int) -> None:
+    def __init__(
+        self, members: int, dim_in: int, dim_out: int, generator: Generator, *, zero: bool = False
+    ) -> None:
         super().__init__()
-        self.scale = nn.Parameter(torch.ones(members, 1, dim))
-        self.shift = nn.Parameter(torch.zeros(members, 1, dim))
+        bound = 0.0 if zero else 1 / math.sqrt(dim_in)
+        self.weight = nn.Parameter(_uniform((members, dim_in, dim_out), bound, generator))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalise `(members, batch, dim)` over its last axis."""
-        return torch.addcmul(self.shift, F.layer_norm(x, x.shape[-1:]), self.scale)
+    def forward(self, base: Tensor, x: Tensor) -> Tensor:
+        """Add the map of x `(members, batch, dim_in)` to base `(members, batch, dim_out)`."""
+        return torch.baddbmm(base, x, self.weight)
 
 
 class FourierFeatures(nn.Module):

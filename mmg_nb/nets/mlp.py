@@ -5,21 +5,22 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from mmg_nb.nets.layers import FourierFeatures, StackedLayerNorm, StackedLinear
+from mmg_nb.nets.layers import FourierFeatures, StackedLinear, StackedUpdate
 
 __all__ = ["ResidualMLP"]
 
 
 class _Block(nn.Module):
-    def __init__(self, members: int, width: int, dim_time: int, generator: Generator) -> None:
-        super().__init__()
-        self.norm = StackedLayerNorm(members, width)
-        self.inner = StackedLinear(members, width, width, generator)
-        self.time = StackedLinear(members, dim_time, width, generator)
-        self.outer = StackedLinear(members, width, width, generator, zero=True)
+    """h + outer·SiLU(inner·normalised h + shift); the shift holds the log-SNR and the bias."""
 
-    def forward(self, h: Tensor, time: Tensor) -> Tensor:
-        return h + self.outer(F.silu(self.inner(self.norm(h)) + self.time(time)))
+    def __init__(self, members: int, width: int, generator: Generator) -> None:
+        super().__init__()
+        self.inner = StackedUpdate(members, width, width, generator)
+        self.outer = StackedUpdate(members, width, width, generator, zero=True)
+
+    def forward(self, h: Tensor, shift: Tensor) -> Tensor:
+        normalised = F.layer_norm(h, h.shape[-1:])
+        return self.outer(h, F.silu(self.inner(shift, normalised)))
 
 
 class ResidualMLP(nn.Module):
@@ -50,9 +51,8 @@ class ResidualMLP(nn.Module):
         self.features = FourierFeatures(members, dim_time, generator)
         self.embed = StackedLinear(members, dim_time, dim_time, generator)
         self.enter = StackedLinear(members, dim_in, width, generator)
-        self.blocks = nn.ModuleList(
-            _Block(members, width, dim_time, generator) for _ in range(blocks)
-        )
+        self.shift = StackedLinear(members, dim_time, blocks * width, generator)
+        self.blocks = nn.ModuleList(_Block(members, width, generator) for _ in range(blocks))
         self.leave = StackedLinear(members, width, dim_out, generator, zero=True)
 
     def hidden_matrices(self) -> list[nn.Parameter]:
@@ -63,8 +63,9 @@ class ResidualMLP(nn.Module):
     def forward(self, x: Tensor, logsnr: Tensor) -> Tensor:
         """Map `(members, batch, dim_in)` at λ `(members, batch)` to dim_out features."""
         time = F.silu(self.embed(self.features(logsnr)))
+        shifts = self.shift(time).chunk(len(self.blocks), dim=-1)
         h = self.enter(x)
-        for block in self.blocks:
-            h = block(h, time)
+        for block, shift in zip(self.blocks, shifts, strict=True):
+            h = block(h, shift)
         out: Tensor = self.leave(F.silu(h))
         return out
