@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +15,7 @@ from mmg_nb.denoisers import Denoiser, Samples
 from mmg_nb.events import Listener, Step
 from mmg_nb.logsnr import BinnedProposal, Proposal
 from mmg_nb.mmse import FORMS, PointValues, gap_forms
+from mmg_nb.nets.layers import selected
 from mmg_nb.results import MMSECurve
 from mmg_nb.splits import Reading
 
@@ -33,12 +33,7 @@ class Model:
 
     def select(self, members: Sequence[int]) -> Model:
         """A model of some of the members, on its own copy of their weights."""
-        index = list(members)
-        parts = copy.deepcopy(self.anchor), copy.deepcopy(self.denoiser)
-        for part in parts:
-            for tensor in (*part.parameters(), *part.buffers()):
-                tensor.data = tensor.data[index]
-        return Model(*parts)
+        return Model(selected(self.anchor, members), selected(self.denoiser, members))
 
     def samples(self, x: Tensor, y: Tensor) -> Samples:
         """Rows as every member sees them.

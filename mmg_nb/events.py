@@ -68,8 +68,8 @@ class Snapshot:
     Attributes:
         step: Training steps done.
         mi: Estimate on validation points, nats.
-        loss: Mean squared ε-error on validation points.
-        logsnr: Grid, `(k,)`.
+        loss: Loss on validation points; of denoisers the mean squared ε-error.
+        logsnr: Grid, `(k,)`; k is 0 for estimators that are no denoisers.
         mse: Unconditional squared ε-error on the grid, `(k,)`.
         mse_given_y: Conditional squared ε-error on the grid, `(k,)`.
         gap: MMSE gap on the grid, in the form the estimator reports, `(k,)`.

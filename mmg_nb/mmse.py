@@ -35,6 +35,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmg_nb.results import Estimate
+from mmg_nb.spread import sampling_variance, training_variance
 
 __all__ = [
     "FORMS",
@@ -120,11 +121,12 @@ def estimate_from_points(points: PointValues, form: str, least: float = 0.0) -> 
         Estimate and standard error, nats.
     """
     values = points.values[FORMS.index(form)]
-    variance = _sampling_variance(points, values)
+    variance = sampling_variance(points.block, values)
     if form in ("inner", "orthogonal"):
-        log_ratio = _sampling_variance(points, points.values[FORMS.index("difference")])
+        difference = points.values[FORMS.index("difference")]
+        log_ratio = sampling_variance(points.block, difference)
         variance = max(variance, min(log_ratio, 4 * variance))
-    variance += _training_variance(points.reading, values)
+    variance += training_variance(points.reading, values)
     return Estimate(float(values.mean()), math.hypot(math.sqrt(variance), least))
 
 
@@ -143,21 +145,3 @@ def null_spread(n_samples: int, dim_x: int, dim_y: int) -> float:
         √(2·dim_x·dim_y) / (2n).
     """
     return math.sqrt(2 * dim_x * dim_y) / (2 * n_samples)
-
-
-def _sampling_variance(points: PointValues, values: Array) -> float:
-    """Variance of the mean from the spread of the points, clustered by block."""
-    _, cluster = np.unique(points.block, return_inverse=True)
-    sums = np.bincount(cluster.reshape(-1), weights=values - values.mean())
-    return float(np.sum(sums**2)) / len(values) ** 2
-
-
-def _training_variance(reading: NDArray[np.int64], values: Array) -> float:
-    """Variance of the mean over readings beyond what the spread of their points explains."""
-    counts = np.bincount(reading)
-    if len(counts) < 2:
-        return 0.0
-    means = np.bincount(reading, weights=values) / counts
-    centred = values - means[reading]
-    sampling = np.bincount(reading, weights=centred**2) / counts**2
-    return max(0.0, float(means.var(ddof=1) - sampling.mean())) / len(counts)

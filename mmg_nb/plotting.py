@@ -121,13 +121,15 @@ class TrainingData:
     Attributes:
         step: Training steps done.
         mi: Estimate on validation points, nats.
-        loss: Mean squared ε-error on validation points.
+        loss: Loss on validation points.
+        loss_label: What that loss is.
         final: The result, from evaluation points, nats.
     """
 
     step: NDArray[np.int64]
     mi: Array
     loss: Array
+    loss_label: str
     final: float
 
 
@@ -181,12 +183,13 @@ def training_data(result: MIResult) -> TrainingData:
     history = result.history
     if history is None or len(history.step) == 0:
         raise _nothing(result, "training")
-    return TrainingData(history.step, history.mi, history.loss, result.mi)
+    label = "loss" if result.curve is None else "squared error of the denoised noise"
+    return TrainingData(history.step, history.mi, history.loss, label, result.mi)
 
 
 def _nothing(result: MIResult, kind: str) -> MMGError:
     what = f"This result of {result.estimator!r} holds nothing to draw as kind={kind!r}."
-    return MMGError(what, "Curves and training come with estimators that train, such as 'mmg'.")
+    return MMGError(what, "Curves come with 'mmg', training with all that train.")
 
 
 def plot_result(result: MIResult, ax: Axes | None = None, kind: str = "gap") -> Axes:
@@ -306,7 +309,7 @@ def _draw_training(ax: Axes, data: TrainingData) -> None:
     right = ax.twinx()
     label = "validation loss (right axis)"
     lines += right.plot(data.step, data.loss, "--s", color=ORANGE, lw=1.5, ms=4, label=label)
-    right.set_ylabel("squared error of the denoised noise", color=ORANGE)
+    right.set_ylabel(data.loss_label, color=ORANGE)
     right.tick_params(colors=_ink(ax))
     ax.legend(
         handles=lines,

@@ -143,7 +143,7 @@ class TrainingHistory(_Arrays):
 
     Attributes:
         step: Training steps done.
-        loss: Mean squared ε-error.
+        loss: Loss; of denoisers the mean squared ε-error.
         mi: Estimate from validation points, nats.
     """
 

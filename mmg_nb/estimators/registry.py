@@ -18,6 +18,13 @@ _HOMES = {
     "gcmi": "mmg_nb.estimators.gcmi:GCMI",
     "cca": "mmg_nb.estimators.cca:CCA",
     "ksg": "mmg_nb.estimators.ksg:KSG",
+    "infonce": "mmg_nb.estimators.bounds:InfoNCE",
+    "mine": "mmg_nb.estimators.bounds:MINE",
+    "dv": "mmg_nb.estimators.bounds:DV",
+    "nwj": "mmg_nb.estimators.bounds:NWJ",
+    "smile": "mmg_nb.estimators.bounds:SMILE",
+    "dime": "mmg_nb.estimators.bounds:DIME",
+    "doe": "mmg_nb.estimators.doe:DoE",
 }
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import math
+from collections.abc import Sequence
+from typing import TypeVar
 
 import torch
 from torch import Generator, Tensor, nn
 
-__all__ = ["FourierFeatures", "StackedLinear", "StackedUpdate"]
+__all__ = ["FourierFeatures", "StackedLinear", "StackedUpdate", "selected"]
+
+Module = TypeVar("Module", bound=nn.Module)
 
 
 class StackedLinear(nn.Module):
@@ -79,6 +84,22 @@ class FourierFeatures(nn.Module):
         """Map `(members, batch)` to `(members, batch, dim)`."""
         angle = logsnr.unsqueeze(-1) * self.frequencies
         return torch.cat([angle.sin(), angle.cos()], dim=-1)
+
+
+def selected(module: Module, members: Sequence[int]) -> Module:
+    """A copy of some of the members, on weights of its own.
+
+    Args:
+        module: Parameters and buffers all have a leading axis of members.
+        members: Which to keep; one may be named twice.
+
+    Returns:
+        The copy.
+    """
+    index, part = list(members), copy.deepcopy(module)
+    for tensor in (*part.parameters(), *part.buffers()):
+        tensor.data = tensor.data[index]
+    return part
 
 
 def _uniform(shape: tuple[int, ...], bound: float, generator: Generator) -> Tensor:

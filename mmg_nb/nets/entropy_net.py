@@ -1,0 +1,78 @@
+"""Densities of y, alone and given x, of a named shape in each coordinate."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor, nn
+
+from mmg_nb.nets.layers import StackedLinear
+
+__all__ = ["HEADS", "EntropyNet"]
+
+
+def gaussian(t: Tensor, log_scale: Tensor) -> Tensor:
+    """Log-density of N(0, s²) at s·t."""
+    return -0.5 * t.square() - log_scale - 0.5 * math.log(2 * math.pi)
+
+
+def logistic(t: Tensor, log_scale: Tensor) -> Tensor:
+    """Log-density of the logistic distribution of scale s at s·t."""
+    return F.logsigmoid(t) + F.logsigmoid(-t) - log_scale
+
+
+HEADS = {"gaussian": gaussian, "logistic": logistic}
+
+
+class EntropyNet(nn.Module):
+    """ln q(y) and ln q(y | x), coordinates independent within each density.
+
+    Location and scale of each coordinate are free parameters alone, and a network of x given x.
+
+    Args:
+        members: Number of independent networks.
+        dim_x: Dimensions of x.
+        dim_y: Dimensions of y.
+        head: Shape of the densities, one of `HEADS`.
+        width: Hidden features.
+        blocks: Residual layers.
+        generator: Source of the starting weights.
+    """
+
+    def __init__(
+        self,
+        members: int,
+        dim_x: int,
+        dim_y: int,
+        *,
+        head: str,
+        width: int,
+        blocks: int,
+        generator: Generator,
+    ) -> None:
+        super().__init__()
+        self._log_density = HEADS[head]
+        self.alone = nn.Parameter(torch.zeros(members, 1, 2 * dim_y))
+        self.enter = StackedLinear(members, dim_x, width, generator)
+        self.blocks = nn.ModuleList(
+            StackedLinear(members, width, width, generator) for _ in range(blocks)
+        )
+        self.leave = StackedLinear(members, width, 2 * dim_y, generator, zero=True)
+
+    def hidden_matrices(self) -> list[nn.Parameter]:
+        """The square weights between hidden features, the ones Muon is made for."""
+        return [p for name, p in self.blocks.named_parameters() if name.endswith("weight")]
+
+    def forward(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Log-densities of y `(members, n, dim_y)` alone and given x, each `(members, n)`."""
+        h = self.enter(x)
+        for block in self.blocks:
+            h = h + block(F.silu(h))
+        shift: Tensor = self.leave(F.silu(h))
+        return self._density(y, self.alone), self._density(y, self.alone + shift)
+
+    def _density(self, y: Tensor, parameters: Tensor) -> Tensor:
+        location, log_scale = parameters.chunk(2, dim=-1)
+        return self._log_density((y - location) * (-log_scale).exp(), log_scale).sum(-1)
