@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from mmg_nb.api import estimate
+    from mmg_nb.comparison import Comparison, compare
     from mmg_nb.errors import MMGError
     from mmg_nb.events import RunState
     from mmg_nb.jupyter.background import Run, start
     from mmg_nb.results import MIResult, MMSECurve, Status
 
 __all__ = [
+    "Comparison",
     "MIResult",
     "MMGError",
     "MMSECurve",
@@ -26,6 +28,7 @@ __all__ = [
     "RunState",
     "Status",
     "__version__",
+    "compare",
     "estimate",
     "load_ipython_extension",
     "start",
@@ -34,6 +37,8 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Comparison": "mmg_nb.comparison",
+    "compare": "mmg_nb.comparison",
     "estimate": "mmg_nb.api",
     "MMGError": "mmg_nb.errors",
     "MIResult": "mmg_nb.results",

@@ -6,7 +6,7 @@ that are replaced or cleared, and runs cells so that a trailing `;` does not sil
 * Decimal numbers in text and HTML may differ by RTOL·|saved| + ATOL, whole numbers and words may
   not. A cell that trains may ask for more in its metadata:
   `{"mmg_nb": {"rtol": 0.1, "atol": 0.05}}`.
-* Pictures are not compared, neither as image/png nor inside HTML.
+* Pictures are not compared, neither as image/png nor inside HTML, nor are times in HTML.
 * A cell fails whenever the kernel says that it failed, and a cell tagged `raises-exception` must.
 """
 
@@ -24,6 +24,7 @@ plugin = pytest.importorskip("nbval.plugin")
 RTOL, ATOL = 1e-4, 1e-6
 NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d+\.\d+|\.\d+|\d+)(?:[eE][-+]?\d+)?(?!\w)")
 PICTURE = re.compile(r"data:image/[^\"']*")
+VARIES = re.compile(r'(?<=data-varies="time">)[^<]*')
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -51,7 +52,7 @@ class Tolerance:
 
     def same(self, new: str, saved: str) -> bool:
         """Whether two texts say the same."""
-        new, saved = PICTURE.sub("", new), PICTURE.sub("", saved)
+        new, saved = (VARIES.sub("", PICTURE.sub("", text)) for text in (new, saved))
         if _skeleton(new) != _skeleton(saved):
             return False
         pairs = zip(NUMBER.findall(new), NUMBER.findall(saved), strict=True)

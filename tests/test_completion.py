@@ -20,7 +20,7 @@ def complete(shell):
 
 @pytest.mark.parametrize("start", ["%mmg ", "%%mmg ", "res = %mmg ", "a, b = %mmg "])
 def test_subcommands_and_nothing_else(complete, start):
-    words = {"estimate", "plot", "show", "benchmark", "config", "help"}
+    words = {"estimate", "compare", "plot", "show", "benchmark", "config", "help"}
     words |= {"runs", "pause", "resume", "stop"}
     assert set(complete(start)) == words
     assert set(complete(start + "es")) == {"estimate"}

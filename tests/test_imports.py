@@ -15,7 +15,7 @@ ROOT = Path(mmg_nb.__file__).parent
 LAYERS = [
     ["errors"],
     ["fields", "results", "events", "interrupts", "provenance", "mmg_nb"],
-    ["axes", "plotting"],
+    ["axes", "plotting", "forest"],
     [
         "data",
         "splits",
@@ -32,11 +32,12 @@ LAYERS = [
     ["estimators"],
     ["api"],
     ["benchmark"],
+    ["comparison"],
     ["jupyter"],
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
-DRAWING = {"axes", "plotting"}
-MAY_DRAW = {"jupyter", "benchmark", "plotting"}
+DRAWING = {"axes", "plotting", "forest"}
+MAY_DRAW = {"jupyter", "benchmark", "comparison"}
 LAZY_EXCEPTION = ("results", "plotting")  # MIResult.plot
 FRONT_END = {"IPython", "ipywidgets", "anywidget", "traitlets", "ipykernel"}
 HEAVY = {"torch", "matplotlib", "ipywidgets", "anywidget", "pandas", "sklearn", "dask", "scipy"}
@@ -94,7 +95,7 @@ def test_only_the_notebook_side_knows_the_notebook(module):
     outside = {name.split(".")[0] for name in imported(module, at_import=False)}
     if layer(module) not in ("jupyter", "mmg_nb"):
         assert not outside & FRONT_END
-    if layer(module) != "axes" and layer(module) != "plotting":
+    if layer(module) not in DRAWING:
         assert "matplotlib" not in {
             name.split(".")[0] for name in imported(module, at_import=True)
         }

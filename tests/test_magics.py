@@ -325,8 +325,8 @@ def test_show_shows_the_last_result(run, notebook):
 
 
 def test_alone_it_names_its_subcommands(said):
-    words = ["estimate", "plot", "show", "benchmark", "runs", "pause", "resume", "stop"]
-    words += ["config", "help"]
+    words = ["estimate", "compare", "plot", "show", "benchmark", "runs", "pause", "resume"]
+    words += ["stop", "config", "help"]
     lines = said("%mmg").splitlines()
     assert [line.split()[1] for line in lines] == words
 

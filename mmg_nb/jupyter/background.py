@@ -34,7 +34,7 @@ from mmg_nb.jupyter.stopwatch import Stopwatch
 from mmg_nb.jupyter.worker import Work, Worker
 from mmg_nb.results import MIResult
 
-__all__ = ["Log", "Run", "start"]
+__all__ = ["Log", "Run", "session_runs", "start"]
 
 SLICE = 0.05  # seconds: short enough for interrupts and other threads to feel prompt
 LOG_LINES = 1000
@@ -349,14 +349,14 @@ def start(
         x, y, estimator, given=given, groups=groups, seed=seed, device=device, **fields
     ).with_own_data()
     run = Run(job.run, estimator=estimator, listen=listen or silent)
-    runs = _session_runs()
+    runs = session_runs()
     if runs is not None:
         runs.add(run)
     return run.start()
 
 
-def _session_runs() -> Any:
-    """The runs of the shell that has the extension loaded; None where there is none."""
+def session_runs() -> Any:
+    """The `Runs` of the shell that has the extension loaded; None where there is none."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     magics = shell.magics_manager.registry.get("MMG") if shell is not None else None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmg_nb.benchmark.commands import SweepOptions
+from mmg_nb.comparison import DEFAULT_ESTIMATORS
 from mmg_nb.errors import MMGError
 from mmg_nb.estimators.registry import estimator_class, names
 from mmg_nb.fields import FieldInfo, closest, field, field_infos
@@ -40,6 +41,16 @@ class RunOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CompareOptions:
+    """Options of `%mmg compare` beside the settings."""
+
+    estimators: str = field(DEFAULT_ESTIMATORS, "names with or without fields: ksg,mmg:steps=1000")
+    output: str | None = field(None, "variable that gets the comparison; also -o")
+    background: bool = field(False, "return a handle at once and run beside the cells; also -b")
+    groups: str | None = field(None, "labels of rows that depend on each other, e.g. df.patient")
+
+
+@dataclass(frozen=True, kw_only=True)
 class PlotOptions:
     """Options of `%mmg plot`."""
 
@@ -67,14 +78,24 @@ class Command:
     @property
     def synopsis(self) -> str:
         """How it is called."""
-        options = " [options]" if self.name in ("estimate", "plot", "benchmark") else ""
+        options = " [options]" if self.name in ("estimate", "compare", "plot", "benchmark") else ""
         return f"%mmg {self.name} {self.operands}{options}".rstrip()
+
+
+def _shared_settings(*names: str) -> tuple[FieldInfo, ...]:
+    return tuple(info for info in setting_infos().values() if info.name in names)
 
 
 COMMANDS = {
     each.name: each
     for each in (
         Command("estimate", "X Y", "how much two variables tell about each other, in nats"),
+        Command(
+            "compare",
+            "X Y",
+            "several estimators side by side, in a table that fills while they run",
+            (*field_infos(CompareOptions), *_shared_settings("seed", "device", "live")),
+        ),
         Command("plot", "[RESULT]", "draw a result, or the last one", field_infos(PlotOptions)),
         Command("show", "[RESULT]", "show a result, or the last one"),
         Command(

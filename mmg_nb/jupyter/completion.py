@@ -70,6 +70,8 @@ def _option(target: Command, written: str) -> FieldInfo | None:
 def _values(info: FieldInfo, variables: Mapping[str, Any]) -> list[Suggestion]:
     if info.name in ("groups", "given"):
         return _arrays(variables)
+    if info.name == "estimators":
+        return [(name, "estimator") for name in names()]
     if info.kind is bool:
         return [("true", info.name), ("false", info.name)]
     return [(str(choice), info.name) for choice in info.choices]
@@ -82,7 +84,7 @@ def _arrays(variables: Mapping[str, Any]) -> list[Suggestion]:
 def _operands(
     target: Command, tokens: tuple[Token, ...], variables: Mapping[str, Any]
 ) -> list[Suggestion]:
-    if target.name == "estimate":
+    if target.name in ("estimate", "compare"):
         return _arrays(variables) if _operand_count(target, tokens) < 2 else []
     if target.name == "help":
         return [(name, "subcommand") for name in COMMANDS] + [(n, "estimator") for n in names()]

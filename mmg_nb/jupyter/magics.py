@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import line_cell_magic, magics_class, needs_local_scope, no_var_expand
@@ -14,6 +14,7 @@ from IPython.display import display
 from mmg_nb.api import estimate
 from mmg_nb.benchmark.sweep import Sweep
 from mmg_nb.benchmark.tables import Table
+from mmg_nb.comparison import Comparison, prepare_comparison
 from mmg_nb.errors import MMGError
 from mmg_nb.estimators.registry import names
 from mmg_nb.events import RunState
@@ -28,6 +29,12 @@ from mmg_nb.jupyter.commands import (
     estimators_in_words,
     overview,
 )
+from mmg_nb.jupyter.comparing import (
+    ComparisonRun,
+    LiveTable,
+    PrintedTable,
+    start_comparison,
+)
 from mmg_nb.jupyter.completion import Completion
 from mmg_nb.jupyter.namespace import arrays, check_name, in_words, resolve
 from mmg_nb.jupyter.progress import CardView, NoView, TextView, View
@@ -40,7 +47,8 @@ from mmg_nb.results import MIResult
 
 __all__ = ["MMG"]
 
-Answer = MIResult | Run | RunTable | Sweep | Table | None
+Found = TypeVar("Found", MIResult, Comparison)
+Answer = MIResult | Comparison | Run | RunTable | Sweep | Table | None
 
 
 @dataclass(frozen=True)
@@ -88,6 +96,7 @@ class MMG(SessionSettings):
         res = %mmg estimate x[:, :2] df[["a", "b"]]
         %mmg estimate x y --effort high --seed 1 -o res
         run = %mmg estimate x y -b               in the background: run.wait(), %mmg stop
+        %mmg compare x y --estimators ksg,mmg    several estimators side by side
         %mmg plot res --kind integrand
         %mmg benchmark bmi --estimators gcmi,mmg --n 1000
         %mmg config device=cuda                  change a default; alone: show all
@@ -129,7 +138,7 @@ class MMG(SessionSettings):
         if output is not None:
             check_name(output)
         background = fields.pop("background", False)
-        texts = _two(asked, call)
+        texts = _two(target.name, asked, call)
         x, y = (resolve(text, call.namespace) for text in texts)
         for name in ("groups", "given"):
             if fields.get(name) is not None:
@@ -152,12 +161,41 @@ class MMG(SessionSettings):
         self, x: Any, y: Any, what: str, output: str | None, fields: dict[str, Any]
     ) -> Run | None:
         """Start a run; the variable, if asked for, gets its handle."""
-        run = start(x, y, **fields)
+        return self._put(start(x, y, **fields), what, output)
+
+    def _put(self, run: Run, what: str, output: str | None) -> Run | None:
+        """Name a run, and store its handle if asked to."""
         run.what = what
         if output is None:
             return run
         self._shell.user_ns[output] = run
         return None
+
+    def _compare(self, call: Call) -> Comparison | Run | None:
+        target = command("compare", self.estimator)
+        asked = read_tokens(target, call.tokens)
+        if asked.help:
+            print(command_help(target, self.in_force()))
+            return None
+        options = {"seed": self.seed, "device": self.device, "live": self.live, **asked.values}
+        live, output = options.pop("live"), options.pop("output", None)
+        if output is not None:
+            check_name(output)
+        texts = _two(target.name, asked, call)
+        x, y = (resolve(text, call.namespace) for text in texts)
+        if options.get("groups") is not None:
+            options["groups"] = resolve(options["groups"], call.namespace)
+        what = f"I({texts[0]}; {texts[1]})"
+        if options.pop("background", False):
+            return self._put(start_comparison(x, y, **options), what, output)
+        job = prepare_comparison(x, y, **options)
+        run = ComparisonRun(job, what=what)
+        self.runs.add(run)
+        hidden = call.silent or live == "none"
+        in_place = self._in_kernel and live != "text"
+        view: View = LiveTable(job) if in_place else PrintedTable(job)
+        found, shown = run_in_cell(run, NoView() if hidden else view)
+        return self._hand_over(cast(Comparison, found), output, shown or call.silent)
 
     def _view(self, live: str, silent: bool) -> View:
         if silent or live == "none":
@@ -169,9 +207,10 @@ class MMG(SessionSettings):
         """Whether outputs can be replaced in place; classes differ between front ends."""
         return getattr(self._shell, "kernel", None) is not None
 
-    def _hand_over(self, result: MIResult, output: str | None, settled: bool) -> MIResult | None:
+    def _hand_over(self, result: Found, output: str | None, settled: bool) -> Found | None:
         """Return or store a result; `settled` if it needs no more showing."""
-        self._last = result
+        if isinstance(result, MIResult):
+            self._last = result
         if settled and self._in_kernel:
             self.shown.mark(result)
         if output is None:
@@ -279,12 +318,12 @@ class MMG(SessionSettings):
                 print(command_help(command(topic, self.estimator), self.in_force()))
 
 
-def _two(asked: Arguments, call: Call) -> tuple[str, str]:
-    """The expressions of x and y."""
+def _two(name: str, asked: Arguments, call: Call) -> tuple[str, str]:
+    """The expressions of x and y that a subcommand is given."""
     count = len(asked.operands)
     if count == 2:
         return asked.operands[0], asked.operands[1]
     remedy = in_words(call.namespace)
     if count > 2:
         remedy = "Put an expression with blanks in brackets; conditions go to --given."
-    raise MMGError(f"%mmg estimate takes two expressions, X and Y; got {count}.", remedy)
+    raise MMGError(f"%mmg {name} takes two expressions, X and Y; got {count}.", remedy)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from mmg_nb.comparison import Comparison
     from mmg_nb.results import MIResult
+
+    Result: TypeAlias = MIResult | Comparison
 
 __all__ = ["ShownResults"]
 
-MODULE, NAME = "mmg_nb.results", "MIResult"
+KINDS = (("mmg_nb.results", "MIResult"), ("mmg_nb.comparison", "Comparison"))
 
 
 class ShownResults:
@@ -26,19 +29,21 @@ class ShownResults:
 
     def __init__(self, shell: InteractiveShell) -> None:
         self._shell = shell
-        self._result: MIResult | None = None
+        self._result: Result | None = None
 
     def install(self) -> None:
         """Hook into the shell."""
-        self._formatter.for_type_by_name(MODULE, NAME, self._skip)
+        for module, name in KINDS:
+            self._formatter.for_type_by_name(module, name, self._skip)
         self._shell.events.register("post_run_cell", self._forget)
 
     def uninstall(self) -> None:
         """Leave the shell as it was."""
-        self._formatter.pop(f"{MODULE}.{NAME}", None)
+        for module, name in KINDS:
+            self._formatter.pop(f"{module}.{name}", None)
         self._shell.events.unregister("post_run_cell", self._forget)
 
-    def mark(self, result: MIResult) -> None:
+    def mark(self, result: Result) -> None:
         """Skip the next display of this result in this cell."""
         self._result = result
 
@@ -48,7 +53,7 @@ class ShownResults:
         assert formatter is not None
         return formatter.ipython_display_formatter
 
-    def _skip(self, result: MIResult) -> None:
+    def _skip(self, result: Result) -> None:
         if result is not self._result:
             raise NotImplementedError  # tells IPython to display it in the usual way
         self._result = None

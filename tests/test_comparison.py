@@ -1,0 +1,170 @@
+"""Several estimators side by side: in Python, by the magic, stopped and in the background."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from IPython.utils.capture import capture_output
+
+import mmg_nb
+from mmg_nb.comparison import Comparison
+from mmg_nb.errors import MMGError
+from mmg_nb.events import Phase, Step
+from mmg_nb.forest import plot_estimates
+from mmg_nb.jupyter.comparing import LiveTable
+from mmg_nb.jupyter.progress import Progress
+from mmg_nb.results import Status
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(200, 2))
+Y = X[:, 0] + RNG.normal(size=200)
+
+
+def compared(estimators="fake,gcmi,ksg", **options) -> Comparison:
+    return mmg_nb.compare(X, Y, estimators, **options)
+
+
+def test_each_result_is_that_of_the_estimator_alone(fake):
+    found = compared("gcmi,ksg:k=5")
+    assert list(found.results) == ["gcmi", "ksg:k=5"]
+    alone = mmg_nb.estimate(X, Y, "ksg", k=5)
+    assert (found["ksg:k=5"].mi, found["ksg:k=5"].stderr) == (alone.mi, alone.stderr)
+    with pytest.raises(MMGError, match="no result of 'mmg'"):
+        found["mmg"]
+
+
+def test_those_that_train_run_last_and_the_order_shown_is_the_one_asked_for(fake):
+    heard = []
+    found = compared(listen=heard.append)
+    assert [event.name for event in heard if isinstance(event, Phase)][:2] == ["gcmi", "ksg"]
+    assert [line.label for line in found.lines] == ["fake", "gcmi", "ksg"]
+    assert found.status is Status.CONVERGED
+    assert len(found) == 3
+
+
+def test_the_table_as_a_data_frame(fake):
+    frame = compared().frame
+    assert list(frame.index) == ["fake", "gcmi", "ksg"]
+    assert (frame["low"] < frame["mi"]).all()
+    assert (frame["high"] > frame["mi"]).all()
+    assert frame.loc["gcmi", "seconds"] > 0
+
+
+def test_what_one_cannot_do_is_told_in_its_line():
+    wide = RNG.normal(size=(60, 80))
+    found = mmg_nb.compare(wide, Y[:60], "gcmi,ksg")
+    assert list(found.results) == ["ksg"]
+    assert "gcmi needs more rows than columns" in repr(found)
+    assert np.isnan(found.frame.loc["gcmi", "mi"])
+
+
+def test_mistakes_are_told_before_anything_runs(fake):
+    heard = []
+    for estimators, said in (
+        ("gcmi,nothing", "no estimator 'nothing'"),
+        ("gcmi:k=1", "Expected field=value of 'gcmi'"),
+    ):
+        with pytest.raises(MMGError, match=said):
+            compared(estimators, listen=heard.append)
+    assert not heard
+
+
+def test_a_stop_keeps_what_is_there(fake):
+    def stop(event):
+        return isinstance(event, Step) and event.total_steps == 10  # of the fake
+
+    found = compared("gcmi,fake,fake:steps=20", listen=stop)
+    assert found.status is Status.INTERRUPTED
+    assert found["fake"].status is Status.INTERRUPTED
+    assert found.lines[2].status == "not run"
+    assert found["gcmi"].status is Status.CONVERGED
+
+
+def test_text_without_times_and_html_with_each_note_once(fake):
+    found = compared("gcmi,cca,fake")
+    assert repr(found).splitlines()[0].split() == ["estimator", "estimate,", "nats", "status"]
+    assert " s" not in repr(found).replace(" status", "").splitlines()[1]
+    x = np.round(X, 1)
+    bundle, _ = mmg_nb.compare(x, Y, "gcmi,cca")._repr_mimebundle_()
+    assert bundle["text/html"].count("repeated values") == 1
+    assert "<strong>gcmi, cca</strong>" in bundle["text/html"]
+    assert bundle["text/html"].count('data-varies="time"') == 2
+    assert "script" not in bundle["text/html"]
+    assert bundle["image/png"]
+
+
+def test_the_forest_shows_every_estimate_and_the_truth(fake):
+    found = compared("gcmi,fake")
+    axes = found.plot(truth=0.35)
+    points = [line for line in axes.lines if line.get_marker() == "o"]
+    assert [float(line.get_xdata()[0]) for line in points] == [r.mi for r in found]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["gcmi", "fake"]
+    assert any(list(line.get_xdata()) == [0.35, 0.35] for line in axes.lines)
+    spans = [tuple(line.get_xdata()) for line in axes.lines if line.get_marker() != "o"]
+    assert all(result.interval() in spans for result in found)
+    with pytest.raises(MMGError, match="no estimate to draw"):
+        plot_estimates({})
+
+
+def test_the_magic_returns_stores_and_shows_a_comparison(shell, capsys):
+    found = shell.run_cell("%mmg compare x y --estimators gcmi,fake")
+    assert list(found.results) == ["gcmi", "fake"]
+    assert "gcmi: " in capsys.readouterr().out
+    with capture_output() as shown:
+        assert shell.run_cell("%mmg compare x y --estimators gcmi --seed 3 -o c") is None
+    assert "gcmi" in shown.outputs[0].data["text/plain"]
+    assert shell.user_ns["c"]["gcmi"].provenance["seed"] == 3
+    with pytest.raises(MMGError, match="%mmg compare takes two expressions"):
+        shell.run_cell("%mmg compare x")
+    with pytest.raises(MMGError, match="no option --steps"):
+        shell.run_cell("%mmg compare x y --steps 3")
+    shell.run_cell("%mmg compare -h")
+    assert "--estimators" in capsys.readouterr().out
+
+
+def test_in_the_background_with_a_handle(shell):
+    run = shell.run_cell("%mmg compare x y --estimators gcmi,fake:delay=0.01,steps=500 -b")
+    assert "I(x; y)" in repr(run)
+    shell.run_cell("%mmg stop")
+    found = run.wait()
+    assert found.status is Status.INTERRUPTED
+    assert "gcmi" in found.results or found.lines[0].status == "not run"
+    assert run.standing == found
+    assert str(run.state) == "stopped"
+
+
+def test_the_live_table_fills_and_ends_as_the_comparison(shell, monkeypatch):
+    from mmg_nb.comparison import prepare_comparison
+
+    job = prepare_comparison(X, Y, "gcmi,fake")
+    shown = []
+
+    class Handle:
+        def update(self, what):
+            shown.append(what)
+
+    def display(what, display_id):
+        shown.append(what)
+        return Handle()
+
+    monkeypatch.setattr("mmg_nb.jupyter.comparing.display", display)
+    clock = iter(range(100))
+    view, progress = LiveTable(job, lambda: next(clock)), Progress()
+
+    def listen(event):
+        progress(event)
+        view.tick(progress)
+
+    found = job.run(listen)
+    assert view.finish(found)
+    assert "not run" in repr(shown[0])
+    assert "fake: training" in "".join(map(repr, shown))
+    assert shown[-1] is found
+
+
+def test_completion_offers_arrays_and_estimators(shell):
+    from mmg_nb.jupyter.completion import suggest
+
+    variables = shell.user_ns
+    assert ("x", "array 100×2") in suggest("compare ", "gcmi", variables)
+    assert ("ksg", "estimator") in suggest("compare x y --estimators ", "gcmi", variables)
