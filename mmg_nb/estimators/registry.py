@@ -15,6 +15,7 @@ __all__ = ["build", "estimator_class", "names"]
 _HOMES = {
     "mmg": "mmg_nb.estimators.mmg:MMG",
     "published": "mmg_nb.estimators.published:PublishedMMG",
+    "minde": "mmg_nb.estimators.minde:MINDE",
     "gcmi": "mmg_nb.estimators.gcmi:GCMI",
     "cca": "mmg_nb.estimators.cca:CCA",
     "ksg": "mmg_nb.estimators.ksg:KSG",

@@ -1,0 +1,261 @@
+"""The run behind `MINDE`."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from mmg_nb.anchor import Anchor
+from mmg_nb.channel import transmit
+from mmg_nb.data import Pairs
+from mmg_nb.denoisers import Denoiser, Samples
+from mmg_nb.devices import pick_device, threads_for
+from mmg_nb.estimators.minde import MINDE
+from mmg_nb.estimators.minde_denoisers import ConditionalDenoiser, JointDenoiser, gaussian_eps
+from mmg_nb.estimators.report import report
+from mmg_nb.evaluation import Measurement, Model, measure
+from mmg_nb.events import Listener, Phase, Started
+from mmg_nb.logsnr import BinnedProposal, Proposal, uniform_bins
+from mmg_nb.members import member_rows
+from mmg_nb.mmse import estimate_from_points, null_spread
+from mmg_nb.nets.layers import selected
+from mmg_nb.optimisers import MuonAdamW, clip_by_member
+from mmg_nb.provenance import provenance
+from mmg_nb.results import MIResult, Status
+from mmg_nb.splits import Plan, make_plan
+from mmg_nb.training import Outcome, Schedule, Validation, train, trapezoid
+from mmg_nb.transforms import fit_transform
+
+__all__ = ["run", "schedule_logsnr"]
+
+BETA_LOW, BETA_HIGH, FIRST_TIME = 0.1, 20.0, 1e-3
+BIN_WIDTH = 0.5
+VALIDATION_DRAWS = 2048
+CLIP_NORM = 5.0
+GRACE = 1000  # steps in which something must begin to be learnt
+DRAWS_WHEN_STOPPED = 4
+
+
+def schedule_logsnr(t: float) -> float:
+    """Log-SNR at time t of the variance-preserving schedule with linear β.
+
+    Args:
+        t: From 0 to 1.
+
+    Returns:
+        ln(α²/σ²) with α² = exp(−∫₀ᵗ β).
+    """
+    lost = BETA_LOW * t + 0.5 * (BETA_HIGH - BETA_LOW) * t**2
+    return -math.log(math.expm1(lost))
+
+
+@dataclass(frozen=True, eq=False)
+class _Setting:
+    """Transformed data on the device, float64; in the joint form x holds both variables."""
+
+    config: MINDE
+    x: Tensor
+    y: Tensor
+    dims: tuple[int, int]
+    plan: Plan
+    anchor: Anchor
+    grid: BinnedProposal
+    generator: Generator
+    listen: Listener
+
+
+def run(config: MINDE, pairs: Pairs, *, seed: int, listen: Listener, device: str) -> MIResult:
+    """Estimate I(x; y) with the fields of `config`; see `MINDE`."""
+    where = pick_device(device)
+    with threads_for(config.folds_for(pairs.n_samples) * config.batch * config.width, where):
+        return _run(config, pairs, seed, listen, where)
+
+
+def _run(
+    config: MINDE, pairs: Pairs, seed: int, listen: Listener, where: torch.device
+) -> MIResult:
+    began = time.perf_counter()
+    rng = np.random.default_rng(seed)
+    generator = Generator(where).manual_seed(int(rng.integers(2**62)))
+    host = Generator().manual_seed(int(rng.integers(2**62)))
+    listen(
+        Started(config.name, pairs.n_samples, pairs.dim_x, pairs.dim_y, str(where), config.steps)
+    )
+    this, notes = _prepare(config, pairs, rng, generator, listen)
+    listen(Phase("training"))
+    outcome = _train(this, host)
+    listen(Phase("evaluation"))
+    stopped = outcome.status is Status.INTERRUPTED
+    draws = min(config.draws, DRAWS_WHEN_STOPPED) if stopped else config.draws
+    measurement = measure(
+        Model(this.anchor, outcome.denoiser),
+        this.x,
+        this.y,
+        pairs.blocks,
+        this.plan.readings,
+        this.grid,
+        this.grid,
+        draws=draws,
+        generator=generator,
+        listen=listen,
+    )
+    origin = provenance(seed, str(where), time.perf_counter() - began)
+    result = report(config, pairs, measurement, outcome, notes, origin)
+    return _in_sigma_form(this, result, measurement, outcome, draws) if config.sigma else result
+
+
+def _prepare(
+    config: MINDE, pairs: Pairs, rng: np.random.Generator, generator: Generator, listen: Listener
+) -> tuple[_Setting, tuple[str, ...]]:
+    plan = make_plan(pairs, config.folds_for(pairs.n_samples), False, rng)
+    x, notes_x = fit_transform(pairs.x, "x", config.transform, plan.transform_rows)
+    y, notes_y = fit_transform(pairs.y, "y", config.transform, plan.transform_rows)
+    device = generator.device
+    noised = np.concatenate([x, y], axis=1) if config.form == "joint" else x
+    wide, other = (torch.as_tensor(v, dtype=torch.float64, device=device) for v in (noised, y))
+    # No anchor: every member sees the coordinates as they are.
+    anchor = Anchor(wide.new_zeros(len(plan.members), y.shape[1], noised.shape[1]))
+    low, high = schedule_logsnr(1.0), schedule_logsnr(FIRST_TIME)
+    grid = uniform_bins(low, high, BIN_WIDTH, device)
+    dims = x.shape[1], y.shape[1]
+    this = _Setting(config, wide, other, dims, plan, anchor, grid, generator, listen)
+    return this, notes_x + notes_y
+
+
+def _train(this: _Setting, host: Generator) -> Outcome:
+    config, members = this.config, this.plan.members
+    kind = JointDenoiser if config.form == "joint" else ConditionalDenoiser
+    denoiser = kind(
+        len(members), *this.dims, width=config.width, blocks=config.blocks, generator=host
+    ).to(this.x.device)
+    rows = member_rows(this.x, this.y, this.anchor, [member.fit for member in members])
+    held = member_rows(this.x, this.y, this.anchor, [member.validation for member in members])
+    draws = max(VALIDATION_DRAWS, held.samples.x.shape[1])
+    schedule = Schedule(
+        steps=config.steps,
+        batch=max(2, min(config.batch, int(rows.count.min())) // 2 * 2),
+        check_every=100,
+        grace=min(GRACE, max(1, config.steps // 2)),
+        overtrain=1.0,
+        rate=trapezoid,
+    )
+    return train(
+        denoiser,
+        _ClippedMuon(denoiser, config),
+        rows,
+        Validation.prepare(held, this.grid, draws, this.generator),
+        this.grid,
+        schedule,
+        loss=_halves,
+        adapt=None,
+        generator=this.generator,
+        listen=this.listen,
+    )
+
+
+class _ClippedMuon:
+    """Muon + AdamW with each member's gradient clipped."""
+
+    def __init__(self, denoiser: ConditionalDenoiser | JointDenoiser, config: MINDE) -> None:
+        hidden = denoiser.net.hidden_matrices()
+        known = {id(p) for p in hidden}
+        self._all = list(denoiser.parameters())
+        self._inner = MuonAdamW(
+            hidden,
+            [p for p in self._all if id(p) not in known],
+            learning_rate=config.learning_rate,
+            muon_rate=5 * config.learning_rate,
+            weight_decay=config.weight_decay,
+        )
+
+    def step(self, scale: float) -> None:
+        clip_by_member(self._all, CLIP_NORM)
+        self._inner.step(scale)
+
+
+def _halves(
+    denoiser: Denoiser, samples: Samples, generator: Generator, proposal: Proposal
+) -> Tensor:
+    """ε-error of a batch at uniform log-SNRs, the first half without y, the second with y."""
+    members, batch, _ = samples.x.shape
+    half, device = batch // 2, samples.x.device
+    jitter = torch.rand(members, 2, half, generator=generator, device=device)
+    u = (torch.arange(half, device=device) + jitter) / half
+    logsnr = proposal.quantile(u.view(members, batch)).float()
+    given = (torch.arange(batch, device=device) >= half).view(1, batch, 1)
+    eps = torch.randn(samples.x.shape, generator=generator, device=device)
+    error = eps - denoiser(samples, eps, logsnr, given)
+    return error.square().sum(-1).mean(-1).sum()
+
+
+def _in_sigma_form(
+    this: _Setting, result: MIResult, measurement: Measurement, outcome: Outcome, draws: int
+) -> MIResult:
+    """The result with ½ ∫ E[‖c − g‖² − ‖u − g‖²] dλ in place of ½ ∫ E‖c − u‖² dλ.
+
+    g is the prediction for N(0, I), u that without and c that with the other variable
+    (Franzese et al. 2024, the difference of two divergences from N(0, σ²), at σ = 1).
+    """
+    curve = result.curve
+    assert curve is not None
+    logsnr, values = _sigma_values(this, outcome.denoiser, draws)
+    bins = this.grid.bins(logsnr).flatten().cpu().numpy()
+    flat = values.flatten().cpu().numpy()
+    count = np.maximum(np.bincount(bins, minlength=len(curve.logsnr)), 1)
+    mean = np.bincount(bins, flat, len(curve.logsnr)) / count
+    variance = np.bincount(bins, flat**2, len(curve.logsnr)) / count - mean**2
+    errors = np.sqrt(np.maximum(variance, 0) / count)
+    per_point = 0.5 * (this.grid.high - this.grid.low) * values.mean(0).cpu().numpy()
+    points = measurement.points
+    points = replace(points, values=np.broadcast_to(per_point, points.values.shape))
+    least = null_spread(result.n_samples, result.dim_x, result.dim_y)
+    found = estimate_from_points(points, "difference", least)
+    return replace(
+        result,
+        mi=found.mi,
+        stderr=found.stderr,
+        gap="sigma",
+        forms={**result.forms, "sigma": found},
+        curve=replace(
+            curve,
+            gaps={**curve.gaps, "sigma": mean},
+            stderrs={**curve.stderrs, "sigma": errors},
+        ),
+    )
+
+
+@torch.no_grad()
+def _sigma_values(this: _Setting, denoiser: Denoiser, draws: int) -> tuple[Tensor, Tensor]:
+    """λ and ‖c − g‖² − ‖u − g‖² of each draw and evaluation point, each `(draws, m)`."""
+    generator, device = this.generator, this.x.device
+    levels, found = [], []
+    for reading in this.plan.readings:
+        one = selected(denoiser, reading.members[:1])
+        rows = torch.as_tensor(reading.rows, device=device)
+        x, y = (v[rows][None].float() for v in (this.x, this.y))
+        samples, n = Samples(x, x, y), len(rows)
+        offset = torch.rand(n, generator=generator, device=device, dtype=torch.float64)
+        jitter = torch.rand(draws, n, generator=generator, device=device, dtype=torch.float64)
+        stratum = torch.arange(draws, device=device).unsqueeze(1)
+        logsnr = this.grid.quantile((offset + (stratum + jitter) / draws) % 1.0)
+        levels.append(logsnr)
+        found.append(torch.stack([_sigma_gap(one, samples, each, generator) for each in logsnr]))
+    return torch.cat(levels, dim=1), torch.cat(found, dim=1)
+
+
+def _sigma_gap(
+    denoiser: Denoiser, samples: Samples, logsnr: Tensor, generator: Generator
+) -> Tensor:
+    """‖c − g‖² − ‖u − g‖² at one draw of the noise, `(n,)`, float64."""
+    eps = torch.randn(samples.x.shape, generator=generator, device=samples.x.device)
+    level = logsnr.float().unsqueeze(0)
+    reference = gaussian_eps(transmit(samples.x, eps, level), level)
+    none = torch.zeros(1, 1, 1, dtype=torch.bool, device=eps.device)
+    u, c = (denoiser(samples, eps, level, given) for given in (none, ~none))
+    gap = (c - reference).square().sum(-1) - (u - reference).square().sum(-1)
+    return gap[0].double()
