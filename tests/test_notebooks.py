@@ -1,12 +1,18 @@
-"""What every notebook of the repository promises, read without running it."""
+"""What every notebook of the repository promises, without running it to the end."""
 
 from __future__ import annotations
 
+import ast
+import importlib
+import inspect
 import json
 import re
 from pathlib import Path
 
 import pytest
+
+from mmg_nb.benchmark import run
+from mmg_nb.benchmark.cells import grid
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -59,3 +65,35 @@ def test_it_leads_on(path):
     assert "## Where to go next" in sources(path, "markdown")
     assert linked
     assert all((path.parent / name).exists() for name in linked)
+
+
+FULL = [path for path in NOTEBOOKS if not path.stem.startswith(TEACHING)]
+
+
+@pytest.mark.parametrize("path", FULL, ids=lambda path: path.stem)
+def test_full_mode_asks_for_cells_that_exist(path, monkeypatch):
+    """Runs the notebook up to its sweep, with the grid in place of the sweep."""
+    monkeypatch.syspath_prepend(ROOT / "notebooks")
+    monkeypatch.setattr(importlib.import_module("paper"), "FULL", True)
+    asked = []
+
+    def ask(*args, **more):
+        given = inspect.signature(run).bind(*args, **more).arguments
+        asked.append(grid(*(given[name] for name in ("tasks", "estimators", "n", "seeds"))))
+
+    setup, *others = ("".join(cell["source"]) for cell in cells(path, "code"))
+    space = {}
+    exec(setup.replace("%matplotlib inline", ""), space)
+    space["run"] = ask
+    if "GRID" in space:
+        ask(**space["GRID"], out="anywhere")
+    for source in others:
+        if "if FULL:" in source:
+            exec(up_to_the_sweep(source), space)
+    assert sum(len(every) for every in asked) >= 6
+
+
+def up_to_the_sweep(source):
+    tree = ast.parse(source)
+    last = [ast.unparse(node).startswith("if FULL:") for node in tree.body].index(True)
+    return compile(ast.Module(tree.body[: last + 1], []), "cell", "exec")
