@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mmg_nb.errors import MMGError
     from mmg_nb.events import RunState
     from mmg_nb.jupyter.background import Run, start
+    from mmg_nb.jupyter.panel import panel
     from mmg_nb.results import MIResult, MMSECurve, Status
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "compare",
     "estimate",
     "load_ipython_extension",
+    "panel",
     "start",
     "unload_ipython_extension",
 ]
@@ -46,6 +48,7 @@ _HOMES = {
     "Run": "mmg_nb.jupyter.background",
     "RunState": "mmg_nb.events",
     "Status": "mmg_nb.results",
+    "panel": "mmg_nb.jupyter.panel",
     "start": "mmg_nb.jupyter.background",
 }
 

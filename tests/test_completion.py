@@ -20,7 +20,7 @@ def complete(shell):
 
 @pytest.mark.parametrize("start", ["%mmg ", "%%mmg ", "res = %mmg ", "a, b = %mmg "])
 def test_subcommands_and_nothing_else(complete, start):
-    words = {"estimate", "compare", "plot", "show", "benchmark", "config", "help"}
+    words = {"estimate", "compare", "panel", "plot", "show", "benchmark", "config", "help"}
     words |= {"runs", "pause", "resume", "stop"}
     assert set(complete(start)) == words
     assert set(complete(start + "es")) == {"estimate"}
@@ -62,7 +62,7 @@ def test_lines_of_a_cell(complete):
 
 def test_settings_and_their_values(complete):
     assert "live=" in complete("%mmg config ")
-    assert set(complete("%mmg config live=")) == {"auto", "card", "text", "none"}
+    assert set(complete("%mmg config live=")) == {"auto", "widget", "card", "text", "none"}
 
 
 def test_results_to_plot(complete, shell, result):

@@ -38,10 +38,11 @@ class Kernel:
         """Run a cell; interrupt it so many seconds after its first output.
 
         Returns:
-            The reply's content, and type and content of every output.
+            The reply's content, and type and content of every output; what widgets say goes to
+            `comms`.
         """
         sent = self.client.execute(code)
-        outputs = []
+        outputs, self.comms = [], []
         while True:
             message = self.client.get_iopub_msg(timeout=TIMEOUT)
             if message["parent_header"].get("msg_id") != sent:
@@ -50,6 +51,9 @@ class Kernel:
             if kind == "status" and content["execution_state"] == "idle":
                 break
             if kind in ("status", "execute_input"):
+                continue
+            if kind.startswith("comm_"):
+                self.comms.append((kind, content))
                 continue
             outputs.append((kind, content))
             if len(outputs) == 1:
@@ -99,12 +103,23 @@ def test_the_live_view_is_replaced_by_the_result(kernel):
     assert reply["status"] == "ok"
     kinds = [kind for kind, _ in outputs]
     assert kinds[0] == "display_data"
+    assert "application/vnd.jupyter.widget-view+json" in outputs[0][1]["data"]
     assert set(kinds[1:]) == {"update_display_data"}  # no stream, no second display
     places = {content["transient"]["display_id"] for _, content in outputs}
     assert len(places) == 1
     data = outputs[-1][1]["data"]
     assert set(data) == {"text/plain", "text/html", "image/png"}
     assert data["text/plain"] == kernel.value("repr(_)")
+
+
+def test_the_live_widget_is_closed_with_all_that_belongs_to_it(kernel):
+    kernel.run("%mmg estimate x y --delay 0.05 --curves")
+    ids = {
+        kind: sorted(content["comm_id"] for each, content in kernel.comms if each == kind)
+        for kind in ("comm_open", "comm_close")
+    }
+    assert len(ids["comm_open"]) == 2  # the widget and its layout
+    assert ids["comm_open"] == ids["comm_close"]
 
 
 def test_a_later_cell_shows_the_result_again(kernel):

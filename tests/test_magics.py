@@ -272,7 +272,7 @@ def test_interrupts_mean_what_they_did_afterwards(run):
         ("%mmg config speed=3", "no setting 'speed'", "Did you mean 'seed'?"),
         ("%mmg config seed", "Expected key=value; got 'seed'", "seed=1"),
         ("%mmg config seed=-1", "seed must be a whole number of at least 0", "seed"),
-        ("%mmg config live=loud", "one of auto, card, text, none", "live"),
+        ("%mmg config live=loud", "one of auto, widget, card, text, none", "live"),
         ("%mmg help everything", "no subcommand 'everything'", "Subcommands: estimate"),
         ("%%mmg estimate x y\nsteps: 1\nstesp: 2", "Line 3: There is no field 'stesp'", "'steps'"),
         ("%%mmg estimate x y\nsteps 1", "Line 2: Expected 'field: value'", "Fields: output"),
@@ -325,8 +325,8 @@ def test_show_shows_the_last_result(run, notebook):
 
 
 def test_alone_it_names_its_subcommands(said):
-    words = ["estimate", "compare", "plot", "show", "benchmark", "runs", "pause", "resume"]
-    words += ["stop", "config", "help"]
+    words = ["estimate", "compare", "panel", "plot", "show", "benchmark", "runs", "pause"]
+    words += ["resume", "stop", "config", "help"]
     lines = said("%mmg").splitlines()
     assert [line.split()[1] for line in lines] == words
 

@@ -28,6 +28,8 @@ __all__ = [
 
 
 SHORT_FLAGS = {"-b": "--background", "-o": "--output"}
+ONLY_ESTIMATE = ("output", "background", "given")
+WITH_OPTIONS = ("estimate", "compare", "panel", "plot", "benchmark")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +80,7 @@ class Command:
     @property
     def synopsis(self) -> str:
         """How it is called."""
-        options = " [options]" if self.name in ("estimate", "compare", "plot", "benchmark") else ""
+        options = " [options]" if self.name in WITH_OPTIONS else ""
         return f"%mmg {self.name} {self.operands}{options}".rstrip()
 
 
@@ -96,6 +98,7 @@ COMMANDS = {
             "several estimators side by side, in a table that fills while they run",
             (*field_infos(CompareOptions), *_shared_settings("seed", "device", "live")),
         ),
+        Command("panel", "[X Y]", "choose variables and settings, train and compare by widgets"),
         Command("plot", "[RESULT]", "draw a result, or the last one", field_infos(PlotOptions)),
         Command("show", "[RESULT]", "show a result, or the last one"),
         Command(
@@ -119,7 +122,7 @@ def command(name: str, estimator: str) -> Command:
 
     Args:
         name: One of `COMMANDS`.
-        estimator: Whose fields `estimate` takes.
+        estimator: Whose fields `estimate` and `panel` take.
 
     Returns:
         The subcommand.
@@ -131,11 +134,15 @@ def command(name: str, estimator: str) -> Command:
         known = "Subcommands: " + ", ".join(COMMANDS) + "."
         raise MMGError(f"There is no subcommand {name!r}.", closest(name, COMMANDS) + known)
     found = COMMANDS[name]
-    if name != "estimate":
+    if name not in ("estimate", "panel"):
         return found
-    settings = [info for info in setting_infos().values() if info.name != "traceback"]
-    general = (*field_infos(RunOptions), *settings)
-    options = (*general, *field_infos(estimator_class(estimator)))
+    # A panel shows itself and runs in the background in any case.
+    needless = ("traceback",) if name == "estimate" else ("traceback", "live", *ONLY_ESTIMATE)
+    general = [*field_infos(RunOptions), *setting_infos().values()]
+    options = (
+        *(info for info in general if info.name not in needless),
+        *field_infos(estimator_class(estimator)),
+    )
     return Command(found.name, found.operands, found.help, options, estimator)
 
 

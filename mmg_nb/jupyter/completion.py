@@ -84,7 +84,7 @@ def _arrays(variables: Mapping[str, Any]) -> list[Suggestion]:
 def _operands(
     target: Command, tokens: tuple[Token, ...], variables: Mapping[str, Any]
 ) -> list[Suggestion]:
-    if target.name in ("estimate", "compare"):
+    if target.name in ("estimate", "compare", "panel"):
         return _arrays(variables) if _operand_count(target, tokens) < 2 else []
     if target.name == "help":
         return [(name, "subcommand") for name in COMMANDS] + [(n, "estimator") for n in names()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import line_cell_magic, magics_class, needs_local_scope, no_var_expand
@@ -37,18 +37,22 @@ from mmg_nb.jupyter.comparing import (
 )
 from mmg_nb.jupyter.completion import Completion
 from mmg_nb.jupyter.namespace import arrays, check_name, in_words, resolve
-from mmg_nb.jupyter.progress import CardView, NoView, TextView, View
+from mmg_nb.jupyter.progress import NoView, View
 from mmg_nb.jupyter.running import run_in_cell
 from mmg_nb.jupyter.runs import Runs, RunTable
 from mmg_nb.jupyter.settings import SessionSettings
 from mmg_nb.jupyter.shown import ShownResults
 from mmg_nb.jupyter.tokens import Token, tokenize, unquoted
+from mmg_nb.jupyter.views import view_for
 from mmg_nb.results import MIResult
+
+if TYPE_CHECKING:
+    from mmg_nb.jupyter.panel import Panel
 
 __all__ = ["MMG"]
 
 Found = TypeVar("Found", MIResult, Comparison)
-Answer = MIResult | Comparison | Run | RunTable | Sweep | Table | None
+Answer: TypeAlias = "MIResult | Comparison | Run | RunTable | Sweep | Table | Panel | None"
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,7 @@ class MMG(SessionSettings):
         %mmg estimate x y --effort high --seed 1 -o res
         run = %mmg estimate x y -b               in the background: run.wait(), %mmg stop
         %mmg compare x y --estimators ksg,mmg    several estimators side by side
+        %mmg panel x y                           the same by widgets
         %mmg plot res --kind integrand
         %mmg benchmark bmi --estimators gcmi,mmg --n 1000
         %mmg config device=cuda                  change a default; alone: show all
@@ -154,7 +159,8 @@ class MMG(SessionSettings):
             estimator=settings["estimator"],
         )
         self.runs.add(run)
-        result, shown = run_in_cell(run, self._view(settings["live"], call.silent))
+        live = "none" if call.silent else settings["live"]
+        result, shown = run_in_cell(run, view_for(run, live, self._kernel))
         return self._hand_over(result, output, shown or call.silent)
 
     def _in_background(
@@ -192,26 +198,21 @@ class MMG(SessionSettings):
         run = ComparisonRun(job, what=what)
         self.runs.add(run)
         hidden = call.silent or live == "none"
-        in_place = self._in_kernel and live != "text"
+        in_place = self._kernel is not None and live != "text"
         view: View = LiveTable(job) if in_place else PrintedTable(job)
         found, shown = run_in_cell(run, NoView() if hidden else view)
         return self._hand_over(cast(Comparison, found), output, shown or call.silent)
 
-    def _view(self, live: str, silent: bool) -> View:
-        if silent or live == "none":
-            return NoView()
-        return CardView() if self._in_kernel and live != "text" else TextView()
-
     @property
-    def _in_kernel(self) -> bool:
-        """Whether outputs can be replaced in place; classes differ between front ends."""
-        return getattr(self._shell, "kernel", None) is not None
+    def _kernel(self) -> Any:
+        """The kernel, where outputs can be replaced in place; None in a terminal."""
+        return getattr(self._shell, "kernel", None)
 
     def _hand_over(self, result: Found, output: str | None, settled: bool) -> Found | None:
         """Return or store a result; `settled` if it needs no more showing."""
         if isinstance(result, MIResult):
             self._last = result
-        if settled and self._in_kernel:
+        if settled and self._kernel is not None:
             self.shown.mark(result)
         if output is None:
             return result
@@ -219,6 +220,21 @@ class MMG(SessionSettings):
         if not settled:
             display(result)
         return None
+
+    def _panel(self, call: Call) -> Panel | None:
+        target = command("panel", chosen_estimator(call.tokens, "", self.estimator))
+        asked = read_tokens(target, call.tokens)
+        if asked.help:
+            print(command_help(target, self.in_force()))
+            return None
+        texts = dict(
+            zip("xy", _two(target.name, asked, call) if asked.operands else (), strict=False)
+        )
+        settings = {key: self.in_force()[key] for key in ("estimator", "seed", "device")}
+        # Imported here because loading the extension must not load anywidget.
+        from mmg_nb.jupyter.panel import Panel
+
+        return Panel(self._shell).choose(**texts, **{**settings, **asked.values})
 
     def _plot(self, call: Call) -> None:
         target = COMMANDS["plot"]

@@ -10,7 +10,7 @@ from typing import Any
 from mmg_nb.errors import MMGError
 from mmg_nb.fields import closest
 
-__all__ = ["arrays", "check_name", "in_words", "resolve"]
+__all__ = ["arrays", "check_name", "columns", "in_words", "resolve"]
 
 MOST_NAMED = 8
 
@@ -53,10 +53,16 @@ def _unknown(name: str, namespace: Mapping[str, Any]) -> MMGError:
 def _hint(text: str, namespace: Mapping[str, Any]) -> str:
     """The columns of the table that the expression begins with, or the arrays at hand."""
     owner = text.replace(".", "[").partition("[")[0]
-    table: Any = namespace.get(owner)
-    if hasattr(table, "columns") and hasattr(table, "iloc"):
-        return f"Columns of {owner}: " + ", ".join(map(repr, table.columns)) + "."
+    labels = columns(namespace.get(owner))
+    if labels:
+        return f"Columns of {owner}: " + ", ".join(map(repr, labels)) + "."
     return in_words(namespace)
+
+
+def columns(value: Any) -> list[Any]:
+    """The labels of a table's columns; empty for anything but a table."""
+    is_table = hasattr(value, "columns") and hasattr(value, "iloc")
+    return list(value.columns) if is_table and not isinstance(value, type) else []
 
 
 def arrays(namespace: Mapping[str, Any]) -> dict[str, str]:

@@ -27,8 +27,8 @@ class Settings:
     device: str = field("auto", "where to compute: auto, cpu, cuda or cuda:<index>")
     live: str = field(
         "auto",
-        "how a running estimate shows itself; auto: card in a notebook, text in a terminal",
-        choices=("auto", "card", "text", "none"),
+        "how a running estimate shows itself; auto: widget in a notebook, else card, else text",
+        choices=("auto", "widget", "card", "text", "none"),
     )
     traceback: bool = field(False, "show the whole traceback of a user's mistake")
 

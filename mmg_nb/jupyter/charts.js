@@ -1,0 +1,114 @@
+// Small line charts in SVG. Colours come from classes, so that a theme can change them.
+
+const SVG = "http://www.w3.org/2000/svg";
+const WIDTH = 300;
+const HEIGHT = 185;
+const MARGIN = { left: 40, right: 8, top: 8, bottom: 38 };
+
+/** An HTML element with attributes and children; names that begin with "on" are listeners. */
+function make(name, attributes = {}, ...children) {
+  return filled(document.createElement(name), attributes, children);
+}
+
+/** The same for SVG. */
+function draw(name, attributes = {}, ...children) {
+  return filled(document.createElementNS(SVG, name), attributes, children);
+}
+
+function filled(node, attributes, children) {
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
+    else if (value !== false && value != null) node.setAttribute(key, value === true ? "" : value);
+  }
+  node.append(...children);
+  return node;
+}
+
+/** Change a text only if it differs: screen readers and observers notice every change. */
+function say(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+/** A minus sign as in print, and no more digits than a tick needs. */
+function written(number) {
+  return String(Number(number.toPrecision(6))).replace("-", "−");
+}
+
+/** About four round numbers between two ends. */
+function ticks(low, high) {
+  const rough = (high - low) / 4;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].find((factor) => factor * power >= rough) * power;
+  const found = [];
+  for (let tick = Math.ceil(low / step) * step; tick <= high + 1e-9 * step; tick += step) {
+    found.push(Math.abs(tick) < 1e-9 * step ? 0 : tick);
+  }
+  return found;
+}
+
+/** Ends of an axis: all finite values and 0 fit in, and it is never empty. */
+function span(values, floor) {
+  let low = 0;
+  let high = floor;
+  for (const value of values) {
+    if (Number.isFinite(value)) {
+      low = Math.min(low, value);
+      high = Math.max(high, value);
+    }
+  }
+  return [low < 0 ? low - 0.05 * (high - low) : 0, high + 0.08 * (high - low)];
+}
+
+/**
+ * A chart with a title, a legend and axes.
+ *
+ * @param title What it shows.
+ * @param across Label of the horizontal axis.
+ * @param legend [class, text] of each line or area.
+ */
+function createChart({ title, across, legend }) {
+  const image = draw("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img" });
+  const keys = legend.map(([kind, text]) =>
+    make("span", { class: "mmg-key" }, make("i", { class: `mmg-swatch ${kind}` }), text),
+  );
+  const caption = make("figcaption", {}, make("strong", {}, title), ...keys);
+  const node = make("figure", { class: "mmg-chart" }, caption, image);
+
+  /**
+   * @param shapes {kind, x, y} with arrays; `below` makes an area, `dots` marks each point.
+   * @param summary What a reader who cannot see it is told.
+   */
+  function update({ x, y, shapes, summary }) {
+    const right = WIDTH - MARGIN.right;
+    const bottom = HEIGHT - MARGIN.bottom;
+    const toX = (v) => MARGIN.left + ((v - x[0]) / (x[1] - x[0])) * (right - MARGIN.left);
+    const toY = (v) => bottom - ((v - y[0]) / (y[1] - y[0])) * (bottom - MARGIN.top);
+    const axes = draw("g", { class: "mmg-axes" });
+    for (const tick of ticks(...y)) {
+      axes.append(
+        draw("line", { x1: MARGIN.left, x2: right, y1: toY(tick), y2: toY(tick) }),
+        draw("text", { x: MARGIN.left - 6, y: toY(tick) + 4, "text-anchor": "end" }, written(tick)),
+      );
+    }
+    for (const tick of ticks(...x)) {
+      const at = { x: toX(tick), y: bottom + 16, "text-anchor": "middle" };
+      axes.append(draw("text", at, written(tick)));
+    }
+    const middle = (MARGIN.left + right) / 2;
+    axes.append(draw("text", { x: middle, y: HEIGHT - 4, "text-anchor": "middle" }, across));
+    image.replaceChildren(axes, ...shapes.map((shape) => outline(shape, toX, toY)));
+    image.setAttribute("aria-label", `${title}. ${summary}`);
+  }
+
+  return { node, update };
+}
+
+function outline({ kind, x, y, below, dots }, toX, toY) {
+  const point = (values) => (i) => `${toX(x[i]).toFixed(1)},${toY(values[i]).toFixed(1)}`;
+  const order = [...x.keys()].filter((i) => Number.isFinite(y[i]));
+  const there = order.map(point(y));
+  if (dots) return draw("path", { class: kind, d: there.map((at) => `M${at}h0`).join("") });
+  if (below === undefined) return draw("polyline", { class: kind, points: there.join(" ") });
+  const back = order.reverse().map(point(below));
+  return draw("polygon", { class: kind, points: [...there, ...back].join(" ") });
+}

@@ -1,0 +1,235 @@
+"""The panel's form: what can be chosen, and what is asked for by what was chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mmg_nb.errors import MMGError
+from mmg_nb.estimators.registry import estimator_class, names
+from mmg_nb.fields import FieldInfo, closest, field_infos, parse
+from mmg_nb.jupyter.background import Run, start
+from mmg_nb.jupyter.commands import flag
+from mmg_nb.jupyter.namespace import arrays, columns, in_words, resolve
+from mmg_nb.jupyter.settings import setting_infos
+
+__all__ = ["ROLES", "Asked", "Role", "describe", "read_form", "variables"]
+
+SETTINGS = ("seed", "device")  # of the session's, those that a form can change
+MOST_COLUMNS = 200
+
+
+@dataclass(frozen=True)
+class Role:
+    """A part that a variable can play in an estimate.
+
+    Attributes:
+        name: Argument of `mmg_nb.start`.
+        label: What it is called in the form.
+        optional: Whether there need not be one.
+    """
+
+    name: str
+    label: str
+    optional: bool = False
+
+
+ROLES = (
+    Role("x", "x"),
+    Role("y", "y"),
+    Role("groups", "groups of dependent rows", optional=True),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """An estimate that a form asks for.
+
+    Attributes:
+        texts: Role -> expression.
+        estimator: Name in the registry.
+        settings: Seed and device.
+        fields: Fields of the estimator that differ from their defaults.
+    """
+
+    texts: Mapping[str, str]
+    estimator: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def what(self) -> str:
+        """What is estimated, e.g. `I(x; y)`."""
+        return f"I({self.texts['x']}; {self.texts['y']})"
+
+    @property
+    def changed(self) -> dict[str, Any]:
+        """The choices that differ from defaults, x and y left out."""
+        infos = setting_infos()
+        settings = {k: v for k, v in self.settings.items() if v != infos[k].default}
+        others = {name: text for name, text in self.texts.items() if name not in ("x", "y")}
+        return {**self.fields, **settings, **others}
+
+    @property
+    def line(self) -> str:
+        """The magic that asks for the same."""
+        words = ["%mmg estimate", _word(self.texts["x"]), _word(self.texts["y"])]
+        words += ["--estimator", self.estimator]
+        for name, text in self.texts.items():
+            if name not in ("x", "y"):
+                words += [f"--{name}", _word(text)]
+        infos = {**setting_infos(), **_infos(self.estimator)}
+        for name, value in {**self.settings, **self.fields}.items():
+            words += _option(infos[name], value)
+        return " ".join(words)
+
+    def start(self, namespace: dict[str, Any]) -> Run:
+        """Begin the estimate in the background.
+
+        Raises:
+            MMGError: A variable or a value cannot be used.
+        """
+        values = {name: resolve(text, namespace) for name, text in self.texts.items()}
+        x, y = values.pop("x"), values.pop("y")
+        run = start(x, y, self.estimator, **values, **self.settings, **self.fields)
+        run.what = self.what
+        return run
+
+
+def _word(text: str) -> str:
+    """An expression as one word of a magic."""
+    return text if text.isidentifier() or " " not in text or text[-1] in ")]" else f"({text})"
+
+
+def _option(info: FieldInfo, value: Any) -> list[str]:
+    if isinstance(value, bool):
+        return [flag(info) if value else flag(info).replace("--", "--no-", 1)]
+    return [flag(info), "none" if value is None else str(value)]
+
+
+def _infos(estimator: str) -> dict[str, FieldInfo]:
+    return {info.name: info for info in field_infos(estimator_class(estimator))}
+
+
+def variables(namespace: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The arrays and tables there are, each with its shape and, for a table, its columns."""
+    return [
+        {
+            "name": name,
+            "shape": shape,
+            "columns": [str(label) for label in columns(namespace[name])[:MOST_COLUMNS]],
+        }
+        for name, shape in arrays(namespace).items()
+        if shape not in ("", "0")
+    ]
+
+
+def describe() -> dict[str, Any]:
+    """All controls of the form, as plain values."""
+    infos = setting_infos()
+    return {
+        "roles": [
+            {"name": role.name, "label": role.label, "optional": role.optional} for role in ROLES
+        ],
+        "settings": [_control(infos[name]) for name in SETTINGS],
+        "estimators": [
+            {
+                "name": name,
+                "summary": getattr(estimator_class(name), "summary", ""),
+                "fields": [_control(info) for info in _infos(name).values()],
+            }
+            for name in names()
+        ],
+    }
+
+
+def _control(info: FieldInfo) -> dict[str, Any]:
+    default = "" if info.default is None else _text(info.default)
+    choices = [_text(choice) for choice in info.choices]
+    if info.kind is bool:
+        choices = ["true", "false"]
+    if choices and info.optional:
+        choices = ["", *choices]
+    number = info.kind in (int, float) and not info.choices
+    return {
+        "name": info.name,
+        "default": default,
+        "choices": choices,
+        "help": f"{info.help}; {info.expected}" if number else info.help,
+        "number": number,
+        "empty": "auto" if info.optional else "",
+    }
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def read_form(form: Mapping[str, Any], namespace: Mapping[str, Any]) -> Asked:
+    """What a form asks for.
+
+    Args:
+        form: `roles`: role -> `{"name": variable, "columns": [position, …]}` or
+            `{"expression": text}`; `estimator`; `settings` and `fields`: name -> text.
+        namespace: The user's variables.
+
+    Returns:
+        The estimate asked for, its values typed and checked.
+
+    Raises:
+        MMGError: Something is missing or not allowed.
+    """
+    estimator = str(form.get("estimator", ""))
+    owner = _infos(estimator)
+    infos = setting_infos()
+    chosen = form.get("roles", {})
+    texts = {role.name: _expression(role, chosen.get(role.name), namespace) for role in ROLES}
+    return Asked(
+        texts={name: text for name, text in texts.items() if text},
+        estimator=estimator,
+        settings={
+            name: _typed(infos[name], form.get("settings", {}).get(name)) for name in SETTINGS
+        },
+        fields=_fields(estimator, owner, form.get("fields", {})),
+    )
+
+
+def _fields(
+    estimator: str, owner: Mapping[str, FieldInfo], given: Mapping[str, str]
+) -> dict[str, Any]:
+    for name in given:
+        if name not in owner:
+            what = f"{estimator} has no field {name!r}."
+            raise MMGError(what, closest(name, owner) + "Fields: " + ", ".join(owner) + ".")
+    typed = {name: _typed(owner[name], text) for name, text in given.items()}
+    return {name: value for name, value in typed.items() if value != owner[name].default}
+
+
+def _typed(info: FieldInfo, text: str | None) -> Any:
+    if text is None:
+        return info.default
+    return parse(info, text.strip() or ("none" if info.optional else ""))
+
+
+def _expression(role: Role, chosen: Any, namespace: Mapping[str, Any]) -> str:
+    """The expression of what is chosen for a role; empty for none."""
+    chosen = chosen or {}
+    text = str(chosen.get("expression", "")).strip()
+    if text:
+        return text
+    name = chosen.get("name", "")
+    if not name:
+        if role.optional:
+            return ""
+        raise MMGError(f"Choose a variable for {role.label}.", in_words(namespace))
+    labels = columns(namespace.get(name))
+    return name + _selection(role, name, labels, chosen.get("columns", ())) if labels else name
+
+
+def _selection(role: Role, name: str, labels: list[Any], positions: Sequence[int]) -> str:
+    picked = [labels[k] for k in positions if 0 <= k < len(labels)]
+    if not picked:
+        what = f"Choose at least one column of {name} for {role.label}."
+        raise MMGError(what, "Columns: " + ", ".join(map(repr, labels[:MOST_COLUMNS])) + ".")
+    return f"[{picked[0]!r}]" if len(picked) == 1 else f"[{picked!r}]"

@@ -1,0 +1,157 @@
+"""The runs of a panel: as rows, as a comparison, and as what stays in a saved notebook."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mmg_nb.errors import MMGError
+from mmg_nb.events import RunState
+from mmg_nb.jupyter.background import Run
+from mmg_nb.jupyter.form import Asked
+from mmg_nb.results import MIResult
+
+__all__ = ["Entry", "comparison", "history_html", "history_text", "shown_html"]
+
+COLUMNS = ("run", "what", "estimator", "estimate", "time", "settings", "state")
+CELL = "text-align:left;vertical-align:top;padding:3px 12px 3px 0"
+TRACK = "position:relative;width:180px;height:16px"
+LINE = "position:absolute;top:7px;height:2px;background:#0072B2"
+DOT = "position:absolute;top:4px;width:8px;height:8px;border-radius:4px;background:#0072B2"
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """A run with what was asked for, and the magic that asks for the same."""
+
+    number: int
+    run: Run
+    asked: Asked
+    line: str
+
+    @property
+    def result(self) -> MIResult | None:
+        """The result, if there is one."""
+        ended_well = self.run.state in (RunState.STOPPED, RunState.FINISHED)
+        return self.run.result if ended_well else None
+
+    @property
+    def estimate(self) -> str:
+        """The result in words, or the validation estimate so far."""
+        return self.run.progress.estimate if self.result is None else self.result.summary
+
+    @property
+    def brief(self) -> str:
+        """The estimate with its error, or the validation estimate so far, as short as can be."""
+        result = self.result
+        if result is None:
+            return self.run.progress.estimate.replace(" estimate", "") or "–"
+        error = "" if result.stderr is None else f" ± {result.stderr:.3f}"
+        return f"{result.mi:.3f}{error} nats"
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """One text for each of `COLUMNS`."""
+        return (
+            str(self.number),
+            self.asked.what,
+            self.asked.estimator,
+            self.brief,
+            f"{self.run.seconds:.0f} s",
+            _words(self.asked.changed),
+            str(self.run.state),
+        )
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """What the browser needs."""
+        return {
+            "number": self.number,
+            "cells": list(self.cells),
+            "line": self.line,
+            "done": self.result is not None,
+        }
+
+
+def _words(settings: Mapping[str, Any]) -> str:
+    """Settings in words, e.g. `steps 500, seed 1`."""
+    return ", ".join(f"{name} {value}" for name, value in settings.items()) or "defaults"
+
+
+def history_text(entries: Sequence[Entry]) -> str:
+    """The runs in lines, without times, so that two sessions can be compared."""
+    if not entries:
+        return "Panel without runs yet"
+    lines = (
+        f"run {e.number}: {e.asked.what} by {e.asked.estimator}: {e.estimate or 'no estimate'}, "
+        f"{e.run.state}"
+        for e in entries
+    )
+    return "\n".join(["Panel", *lines])
+
+
+def history_html(entries: Sequence[Entry]) -> str:
+    """The runs as a table in plain HTML."""
+    if not entries:
+        return "<p>No runs yet.</p>"
+    return _table(COLUMNS, (map(html.escape, entry.cells) for entry in entries))
+
+
+def shown_html(entry: Entry) -> str:
+    """The result of a run, with its plot."""
+    result = entry.result
+    if result is None:
+        raise MMGError(f"Run {entry.number} has no result.", f"It is {entry.run.state}.")
+    bundle, _ = result._repr_mimebundle_()
+    title = html.escape(f"Run {entry.number}: {entry.asked.what} by {entry.asked.estimator}")
+    return f"<h4 style='margin:0 0 4px'>{title}</h4>{bundle['text/html']}"
+
+
+def comparison(entries: Sequence[Entry]) -> str:
+    """Estimates beside each other on one axis, with the settings that differ.
+
+    Raises:
+        MMGError: There are fewer than two results among them.
+    """
+    pairs = [(e, e.result) for e in entries if e.result is not None]
+    if len(pairs) < 2:
+        raise MMGError("A comparison needs two results.", "Tick two or more runs that have one.")
+    spans = [result.interval() if result.stderr else (result.mi, result.mi) for _, result in pairs]
+    low = min(0.0, *(low for low, _ in spans))
+    high = max(1e-9, *(high for _, high in spans))
+
+    def share(value: float) -> float:
+        return 92 * (value - low) / (high - low)
+
+    shared = set.intersection(*(set(entry.asked.changed.items()) for entry, _ in pairs))
+    rows = []
+    for (entry, result), (left, right) in zip(pairs, spans, strict=True):
+        bar = (
+            f'<div style="{TRACK}"><div style="{LINE};left:{share(left):.1f}%;'
+            f'width:{share(right) - share(left):.1f}%"></div>'
+            f'<div style="{DOT};left:calc({share(result.mi):.1f}% - 4px)"></div></div>'
+        )
+        words = (
+            str(entry.number),
+            entry.asked.what,
+            entry.asked.estimator,
+            _words({k: v for k, v in entry.asked.changed.items() if (k, v) not in shared}),
+            entry.brief,
+        )
+        rows.append([*map(html.escape, words), bar])
+    axis = f"95 % interval, {low:.2f} to {high:.2f} nats"
+    heads = ("run", "what", "estimator", "settings", "estimate", axis)
+    return f"<h4 style='margin:0 0 4px'>Comparison</h4>{_table(heads, rows)}"
+
+
+def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    head = "".join(f'<th scope="col" style="{CELL}">{name}</th>' for name in heads)
+    body = "".join(
+        "<tr>" + "".join(f'<td style="{CELL}">{cell}</td>' for cell in row) + "</tr>"
+        for row in rows
+    )
+    return (
+        f"<table style='margin:6px 0'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    )

@@ -1,0 +1,350 @@
+// The panel: a form, the live view or a result, and the history of runs. Needs live.js.
+
+const EXPRESSION = "\u0000expression";
+
+/** A name for ids and radio groups that no other panel in the page has. */
+function unique() {
+  return `mmg-${Math.random().toString(36).slice(2, 10)}`;
+}
+
+function option(value, text, chosen) {
+  return make("option", { value, selected: chosen }, text);
+}
+
+/** A variable, columns of a table, or an expression for one part of the estimate. */
+function createRole(role, prefix) {
+  const id = `${prefix}-${role.name}`;
+  const select = make("select", { id, onchange: arrange });
+  const written = make("input", { type: "text", "aria-label": `Expression for ${role.label}`,
+    placeholder: "e.g. x[:, :2]", spellcheck: "false" });
+  const columns = make("fieldset", { class: "mmg-columns" });
+  const label = make("label", { for: id }, role.optional ? `${role.label} (optional)` : role.label);
+  const node = make("div", { class: "mmg-role" }, label, select, written, columns);
+  let known = [];
+  let listed = "";
+
+  function arrange() {
+    written.hidden = select.value !== EXPRESSION;
+    const table = known.find(({ name }) => name === select.value);
+    const names = table ? table.columns : [];
+    columns.hidden = names.length === 0;
+    const key = JSON.stringify([select.value, names]);
+    if (key === listed) return;
+    listed = key;
+    columns.replaceChildren(
+      make("legend", {}, `Columns for ${role.label}`),
+      ...names.map((name, k) =>
+        make("label", {}, make("input", { type: "checkbox", value: k }), name),
+      ),
+    );
+  }
+
+  function offer(variables) {
+    known = variables;
+    const before = select.value;
+    const nothing = role.optional ? "none" : "choose…";
+    select.replaceChildren(
+      option("", nothing),
+      ...variables.map(({ name, shape }) => option(name, `${name}   ${shape}`)),
+      option(EXPRESSION, "expression…"),
+    );
+    const there = before === EXPRESSION || variables.some(({ name }) => name === before);
+    select.value = there ? before : "";
+    arrange();
+  }
+
+  function choose(text) {
+    const plain = known.find(({ name, columns }) => name === text && columns.length === 0);
+    select.value = plain ? text : text ? EXPRESSION : "";
+    written.value = plain ? "" : text;
+    arrange();
+  }
+
+  function read() {
+    if (select.value === EXPRESSION) return { expression: written.value };
+    const ticked = [...columns.querySelectorAll("input:checked")].map(({ value }) => +value);
+    return { name: select.value, columns: ticked };
+  }
+
+  return { node, offer, choose, read };
+}
+
+/** One setting: its name, its control and its help. */
+function createField(info, prefix) {
+  const id = `${prefix}-${info.name}`;
+  const common = { id, "aria-describedby": `${id}-help`, onchange: mark, oninput: mark };
+  const control = info.choices.length
+    ? make("select", common, ...info.choices.map((value) => option(value, value || info.empty)))
+    : make("input", { ...common, type: "text", placeholder: info.empty, spellcheck: "false",
+        inputmode: info.number ? "decimal" : "text" });
+  const label = make("label", { for: id }, info.name.replaceAll("_", " "));
+  const help = make("small", { id: `${id}-help` }, info.help);
+  const node = make("div", { class: "mmg-field" }, label, control, help);
+  set(info.default);
+
+  function mark() {
+    node.classList.toggle("mmg-changed", control.value !== info.default);
+  }
+
+  function set(value) {
+    control.value = value;
+    mark();
+  }
+
+  return { name: info.name, node, set, reset: () => set(info.default), read: () => control.value };
+}
+
+/** All choices; `read` gives what Start sends along. */
+function createForm(model, start) {
+  const prefix = unique();
+  const { roles, settings, estimators } = model.get("form");
+  const parts = roles.map((role) => [role.name, createRole(role, prefix)]);
+  const general = settings.map((info) => createField(info, prefix));
+  const select = make(
+    "select",
+    { id: `${prefix}-estimator`, onchange: arrange, "aria-describedby": `${prefix}-summary` },
+    ...estimators.map(({ name }) => option(name, name)),
+  );
+  const summary = make("small", { id: `${prefix}-summary` });
+  const first = make("div");
+  const more = make("div", { class: "mmg-fields" });
+  const reset = make("button", { type: "button", onclick: restore }, "Reset settings");
+  const details = make("details", {}, make("summary", {}, "More settings"), more, reset);
+  const button = make("button", { type: "submit", class: "mmg-start" }, "Start");
+  const node = make(
+    "form",
+    { class: "mmg-form", "aria-label": "What to estimate", onsubmit: send },
+    ...parts.map(([, part]) => part.node),
+    make("div", { class: "mmg-role" },
+      make("label", { for: `${prefix}-estimator` }, "estimator"), select, summary),
+    first,
+    button,
+    details,
+  );
+  const made = new Map();
+
+  function fields() {
+    const name = select.value;
+    if (!made.has(name)) {
+      const infos = estimators.find((each) => each.name === name).fields;
+      made.set(name, infos.map((info) => createField(info, `${prefix}-${name}`)));
+    }
+    return made.get(name);
+  }
+
+  function arrange() {
+    say(summary, estimators.find(({ name }) => name === select.value).summary);
+    const [leading, ...others] = fields();
+    first.replaceChildren(...(leading ? [leading.node] : []));
+    more.replaceChildren(...[...others, ...general].map((field) => field.node));
+  }
+
+  function restore() {
+    for (const field of [...fields(), ...general]) field.reset();
+  }
+
+  function send(event) {
+    event.preventDefault();
+    if (button.getAttribute("aria-disabled") === "true") return;
+    start({
+      roles: Object.fromEntries(parts.map(([name, part]) => [name, part.read()])),
+      estimator: select.value,
+      settings: Object.fromEntries(general.map((field) => [field.name, field.read()])),
+      fields: Object.fromEntries(fields().map((field) => [field.name, field.read()])),
+    });
+  }
+
+  function offer() {
+    for (const [, part] of parts) part.offer(model.get("variables"));
+  }
+
+  function choose() {
+    const chosen = model.get("chosen");
+    if (chosen.estimator) select.value = chosen.estimator;
+    arrange();
+    for (const [name, part] of parts) {
+      const given = (chosen.roles ?? {})[name];
+      if (given) part.choose(given.expression);
+    }
+    for (const field of fields()) field.set((chosen.fields ?? {})[field.name] ?? field.read());
+    for (const field of general) field.set((chosen.settings ?? {})[field.name] ?? field.read());
+  }
+
+  offer();
+  choose();
+  return { node, button, offer, choose };
+}
+
+const HEADS = ["run", "what", "estimator", "estimate ± error", "time", "settings", "state"];
+
+/** The runs of the panel; `ask` sends a message that is answered by something to look at. */
+function createHistory(model, ask, tell) {
+  const body = make("tbody");
+  const compare = make("button", { type: "button", onclick: together }, "Compare ticked");
+  const heads = ["compare", ...HEADS, "actions"].map((text) =>
+    make("th", { scope: "col" }, text),
+  );
+  const table = make("table", {}, make("thead", {}, make("tr", {}, ...heads)), body);
+  const node = make(
+    "section",
+    { class: "mmg-history", "aria-label": "Runs of this panel" },
+    make("div", { class: "mmg-row" }, make("strong", {}, "Runs"), compare),
+    make("div", { class: "mmg-scroll" }, table),
+  );
+  const lines = new Map();
+
+  function ticked() {
+    return [...body.querySelectorAll("input:checked")].map(({ value }) => +value);
+  }
+
+  function together() {
+    ask({ action: "compare", numbers: ticked() });
+  }
+
+  function createLine({ number }) {
+    const tick = make("input", { type: "checkbox", value: number, "aria-label": `Compare run ${number}`,
+      onchange: arrange });
+    const cells = HEADS.map(() => make("td"));
+    const show = make("button", { type: "button", "aria-label": `Show run ${number}`,
+      onclick: () => ask({ action: "show", number }) }, "Show");
+    const copy = make("button", { type: "button", "aria-label": `Copy run ${number} as %mmg line`,
+      onclick: () => copied(line.text) }, "Copy as %mmg line");
+    const actions = make("td", {}, make("div", { class: "mmg-buttons" }, show, copy));
+    const line = { node: make("tr", {}, make("td", {}, tick), ...cells, actions), cells, tick, show };
+    body.prepend(line.node);
+    lines.set(number, line);
+    return line;
+  }
+
+  async function copied(text) {
+    try {
+      await navigator.clipboard.writeText(text);
+      tell(`Copied: ${text}`);
+    } catch {
+      tell(`The browser forbids copying. The line is: ${text}`);
+    }
+  }
+
+  function arrange() {
+    compare.disabled = ticked().length < 2;
+  }
+
+  function update() {
+    const rows = model.get("rows");
+    node.hidden = rows.length === 0;
+    for (const row of rows) {
+      const line = lines.get(row.number) ?? createLine(row);
+      line.text = row.line;
+      line.cells.forEach((cell, k) => say(cell, row.cells[k]));
+      line.tick.disabled = line.show.disabled = !row.done;
+    }
+    arrange();
+  }
+
+  return { node, update };
+}
+
+/** The whole panel. */
+function createPanel(model) {
+  const live = createLive(model);
+  const form = createForm(model, (values) => model.send({ action: "start", form: values }));
+  const notice = make("p", { class: "mmg-notice", role: "status" });
+  const history = createHistory(model, ask, (text) => say(notice, text));
+  const what = make("strong");
+  const remedy = make("span");
+  const message = make("div", { class: "mmg-message", role: "alert" }, what, remedy);
+  const empty = make("p", { class: "mmg-empty" },
+    "Choose two variables and press Start. Cells can run meanwhile.");
+  const result = make("section", { class: "mmg-result", "aria-label": "Result" });
+  const close = make("button", { type: "button", title: "Take the panel off the page; results stay",
+    onclick: () => model.send({ action: "close" }) }, "Close");
+  const node = make(
+    "div",
+    { class: "mmg", role: "region", "aria-label": "Mutual information panel" },
+    make("div", { class: "mmg-row mmg-head" }, make("strong", {}, "How much does x tell about y?"), close),
+    make("div", { class: "mmg-body" }, form.node,
+      make("div", { class: "mmg-main" }, message, empty, live.node, result)),
+    history.node,
+    notice,
+  );
+  let shown = "";
+  let asked = false;
+
+  function ask(message) {
+    asked = true;
+    model.send(message);
+  }
+
+  function update() {
+    const view = model.get("view");
+    const said = model.get("message");
+    say(what, said.what ?? "");
+    say(remedy, said.remedy ?? "");
+    message.hidden = !said.what;
+    empty.hidden = view !== "empty";
+    if (view !== "live" && live.node.contains(document.activeElement)) form.button.focus();
+    live.node.hidden = view !== "live";
+    result.hidden = !model.get("shown") || (view === "live" && !model.get("rows").length);
+    if (model.get("shown") !== shown) {
+      shown = model.get("shown");
+      result.innerHTML = shown;
+      if (asked) result.scrollIntoView({ block: "nearest" });
+      asked = false;
+    }
+    // Not `disabled`, by which it would lose the focus; the kernel refuses a second run anyway.
+    form.button.setAttribute("aria-disabled", view === "live");
+    live.update();
+    history.update();
+  }
+
+  const listeners = { change: update, "change:variables": form.offer, "change:chosen": form.choose };
+  for (const [event, listener] of Object.entries(listeners)) model.on(event, listener);
+  update();
+  return { node };
+}
+
+/** Keep the panel in its place in the page, also when the notebook draws that anew. */
+function settle(node, slot, signal) {
+  let home = null;
+  let kept = [];
+  let focused = null; // what had the focus loses it when the notebook draws the output anew
+
+  function place() {
+    if (node.isConnected) return;
+    home = [...document.querySelectorAll(`[data-mmg-slot="${slot}"]`)].at(-1) ?? null;
+    if (!home) return;
+    kept = [...home.childNodes];
+    home.replaceChildren(node);
+    if (focused) focused.focus({ preventScroll: true });
+  }
+
+  const observer = new MutationObserver(place);
+  observer.observe(document.body, { childList: true, subtree: true });
+  const watch = (type, listener) => window.addEventListener(type, listener, { capture: true, signal });
+  watch("focusin", ({ target }) => (focused = node.contains(target) ? target : null));
+  watch("pointerdown", ({ target }) => node.contains(target) || (focused = null));
+  signal.addEventListener("abort", () => {
+    observer.disconnect();
+    if (home) home.replaceChildren(...kept);
+  });
+  place();
+}
+
+function initialize({ model }) {
+  if (!model.get("slot")) return undefined;
+  const closing = new AbortController();
+  const { node } = createPanel(model);
+  keepKeys(node, closing.signal);
+  settle(node, model.get("slot"), closing.signal);
+  return () => closing.abort();
+}
+
+function render({ model, el }) {
+  const closing = new AbortController();
+  const { node } = createPanel(model);
+  keepKeys(node, closing.signal);
+  el.append(node);
+  return () => closing.abort();
+}
+
+export default { initialize, render };

@@ -1,0 +1,329 @@
+"""The panel: what its form asks for, its runs, its history, and what a notebook keeps of it."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import ipywidgets
+import numpy as np
+import pandas as pd
+import pytest
+from IPython.core.displaypub import CapturingDisplayPublisher
+from IPython.utils.capture import capture_output
+
+import mmg_nb
+from mmg_nb import RunState
+from mmg_nb.errors import MMGError
+from mmg_nb.estimators.registry import names
+from mmg_nb.fields import field_infos
+from mmg_nb.jupyter.form import describe, read_form, variables
+from mmg_nb.results import Status
+
+PATIENCE = 20
+
+
+@pytest.fixture
+def notebook(shell):
+    """A shell with a table beside its arrays; what is displayed is kept in `display_pub`."""
+    rng = np.random.default_rng(1)
+    shell.user_ns["df"] = pd.DataFrame(rng.normal(size=(100, 3)), columns=["a", "b c", 7])
+    before, shell.display_pub = shell.display_pub, CapturingDisplayPublisher()
+    yield shell
+    shell.display_pub = before
+
+
+@pytest.fixture
+def panel(notebook):
+    """A panel for the fake estimator: ten seconds a run if nobody stops it."""
+    made = notebook.run_cell("p = %mmg panel x y --steps 1000 --delay 0.01\np")
+    yield made
+    made.close()
+
+
+def until(condition):
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def form(**changes):
+    """What the browser sends with Start."""
+    sent = {
+        "roles": {"x": {"name": "x", "columns": []}, "y": {"name": "y", "columns": []}},
+        "estimator": "fake",
+        "settings": {"seed": "0", "device": "auto"},
+        "fields": {"steps": "3"},
+    }
+    return {**sent, **changes}
+
+
+def finished(panel, runs):
+    """Wait until so many runs are shown as ended."""
+    until(lambda: len(panel._widget.rows) == runs and all(r["done"] for r in panel._widget.rows))
+    until(lambda: panel._widget.view == "result")
+
+
+# --- the form
+
+
+def test_every_field_of_every_estimator_has_a_control(fake):
+    for shown in describe()["estimators"]:
+        infos = field_infos(mmg_nb.estimators.registry.estimator_class(shown["name"]))
+        assert [control["name"] for control in shown["fields"]] == [info.name for info in infos]
+        assert all(control["help"] for control in shown["fields"])
+    assert {shown["name"] for shown in describe()["estimators"]} == set(names())
+
+
+def test_defaults_of_the_controls_ask_for_defaults(notebook):
+    for shown in describe()["estimators"]:
+        texts = {control["name"]: control["default"] for control in shown["fields"]}
+        asked = read_form(form(estimator=shown["name"], fields=texts), notebook.user_ns)
+        assert asked.fields == {}
+
+
+def test_variables_have_shapes_and_columns(notebook):
+    found = {each["name"]: each for each in variables(notebook.user_ns)}
+    assert found["x"] == {"name": "x", "shape": "100×2", "columns": []}
+    assert found["df"]["columns"] == ["a", "b c", "7"]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "text"),
+    [
+        ({"name": "x"}, "x"),
+        ({"name": "df", "columns": [1]}, "df['b c']"),
+        ({"name": "df", "columns": [0, 2]}, "df[['a', 7]]"),
+        ({"expression": " x[:, :1] "}, "x[:, :1]"),
+    ],
+)
+def test_what_is_chosen_becomes_an_expression(notebook, chosen, text):
+    y = {"name": "y"}
+    asked = read_form(form(roles={"x": chosen, "y": y}), notebook.user_ns)
+    assert asked.texts == {"x": text, "y": "y"}
+    assert asked.what == f"I({text}; y)"
+
+
+@pytest.mark.parametrize(
+    "chosen", [{"name": "df", "columns": [0, 1]}, {"expression": "x + 1"}, {"name": "x"}]
+)
+def test_the_line_asks_for_the_same(notebook, chosen):
+    roles = {"x": chosen, "y": {"name": "y"}, "groups": {"expression": "np.arange(100) // 2"}}
+    notebook.user_ns["np"] = np
+    texts = {"steps": "4", "polish": "false", "learning_rate": "0.5", "limit": ""}
+    asked = read_form(
+        form(roles=roles, fields=texts, settings={"seed": "3", "device": "cpu"}), notebook.user_ns
+    )
+    by_panel = asked.start(notebook.user_ns).wait()
+    with capture_output():
+        by_line = notebook.run_cell(f"r = {asked.line}\nr")
+    assert by_line == by_panel
+    assert by_panel.fields["polish"] is False
+    assert by_panel.provenance["seed"] == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "what", "remedy"),
+    [
+        ({"roles": {}}, "Choose a variable for x.", "Arrays here: x (100×2)"),
+        ({"roles": {"x": {"name": "df"}}}, "at least one column of df for x", "'b c'"),
+        ({"estimator": "magic"}, "no estimator 'magic'", "Estimators: mmg"),
+        ({"fields": {"steps": "few"}}, "steps must be a whole number", "training steps"),
+        ({"fields": {"steps": ""}}, "steps must be a whole number", "training steps"),
+        ({"fields": {"stesp": "1"}}, "no field 'stesp'", "Did you mean 'steps'?"),
+        ({"settings": {"seed": "-1"}}, "seed must be a whole number", "seed"),
+        (
+            {"roles": {"x": {"name": "x"}, "y": {"expression": "y[:60]"}}},
+            "as many rows",
+            "select the rows",
+        ),
+        (
+            {"roles": {"x": {"expression": "nothing"}, "y": {"name": "y"}}},
+            "no variable 'nothing'",
+            "Arrays here",
+        ),
+    ],
+)
+def test_a_bad_choice_gets_the_short_message(panel, change, what, remedy):
+    panel._hear(None, {"action": "start", "form": form(**change)}, [])
+    assert what in panel._widget.message["what"]
+    assert remedy in panel._widget.message["remedy"]
+    assert panel.run is None
+    assert panel._widget.view == "empty"
+    panel._hear(None, {"action": "start", "form": form()}, [])
+    assert panel._widget.message == {}  # the next start takes it away
+    panel.run.wait()
+
+
+# --- runs
+
+
+def test_start_uses_the_values_that_come_with_it(panel):
+    panel._hear(None, {"action": "start", "form": form(settings={"seed": "5"})}, [])
+    result = panel.run.wait()
+    assert result.fields["steps"] == 3
+    assert result.provenance["seed"] == 5
+    finished(panel, 1)
+    assert result.summary in repr(panel)
+    assert "0.511" in panel._widget.shown
+
+
+def test_a_run_is_shown_steered_and_stopped(panel):
+    run = panel.start()
+    assert panel._widget.view == "live"
+    until(lambda: panel._widget.curves)
+    panel._hear(None, {"action": "pause"}, [])
+    until(lambda: panel._widget.said["state"] == "paused")
+    panel._hear(None, {"action": "resume"}, [])
+    panel._hear(None, {"action": "stop"}, [])
+    assert run.wait().status is Status.INTERRUPTED
+    finished(panel, 1)
+    assert "interrupted" in panel._widget.shown
+    assert panel._widget.rows[0]["cells"][-1] == "stopped"
+
+
+def test_one_run_at_a_time_in_a_panel(panel):
+    panel.start()
+    panel._hear(None, {"action": "start", "form": form()}, [])
+    assert "Run 1 of this panel is running" in panel._widget.message["what"]
+    panel.run.stop()
+    panel.run.wait()
+
+
+def test_two_panels_do_not_disturb_each_other(panel):
+    other = mmg_nb.panel("x[:, :1]", "y", estimator="fake", steps=7)
+    long = panel.start()
+    assert other.start().wait().dim_x == 1
+    finished(other, 1)
+    assert panel._widget.view == "live"
+    assert panel._widget.rows == [] or panel._widget.rows[0]["cells"][1] == "I(x; y)"
+    assert len(other.results) == 1
+    assert panel.results == ()
+    assert long.state is RunState.RUNNING
+    other.close()
+    assert long.state is RunState.RUNNING
+
+
+def test_runs_of_a_panel_are_runs_of_the_session(panel, notebook):
+    run = panel.start()
+    assert run.number == 1
+    assert notebook.run_cell("%mmg stop") is run
+    run.wait()
+
+
+def test_a_defect_of_the_run_is_told_in_the_panel(panel):
+    panel.choose(steps=3, ending="defect").start()
+    until(lambda: panel._widget.message)
+    assert panel._widget.message["what"] == "ZeroDivisionError: a defect of the estimator"
+    assert panel._widget.view == "empty"
+
+
+# --- history
+
+
+def test_what_is_asked_for_after_a_run_is_shown_after_it(panel):
+    for seed in (1, 2):
+        panel.choose(steps=3, seed=seed).start().wait()
+    panel.compare()
+    time.sleep(0.5)
+    assert "Comparison" in panel._widget.shown
+    assert len(panel._widget.rows) == 2
+
+
+def test_results_are_shown_again_and_compared(panel):
+    for seed in (1, 2):
+        panel.choose(steps=3, curves=True, seed=seed).start().wait()
+        finished(panel, seed)
+    assert panel._widget.shown.count("<img") == 1
+    panel._hear(None, {"action": "show", "number": 1}, [])
+    assert "Run 1: I(x; y) by fake" in panel._widget.shown
+    panel._hear(None, {"action": "compare", "numbers": [1, 2]}, [])
+    assert "seed 1" in panel._widget.shown
+    assert "steps" not in panel._widget.shown  # the same in both
+    panel._hear(None, {"action": "compare", "numbers": [1]}, [])
+    assert "two results" in panel._widget.message["what"]
+    panel._hear(None, {"action": "show", "number": 9}, [])
+    assert "no run 9" in panel._widget.message["what"]
+
+
+# --- what is offered, and what is kept
+
+
+def test_variables_are_refreshed_after_each_cell(panel, notebook):
+    notebook.run_cell("later = x[:60]; del df")
+    shapes = {each["name"]: each["shape"] for each in panel._widget.variables}
+    assert shapes["later"] == "60×2"
+    assert "df" not in shapes
+
+
+def test_a_notebook_keeps_plain_html_with_the_result(panel, notebook):
+    outputs = notebook.display_pub.outputs
+    panel._ipython_display_()
+    panel.choose(steps=3, curves=True).start().wait()
+    finished(panel, 1)
+    until(lambda: "<img" in str(outputs[-1]["data"]))
+    assert all(set(each["data"]) == {"text/plain", "text/html"} for each in outputs)
+    assert outputs[-1]["update"]
+    assert outputs[-1]["transient"] == outputs[0]["transient"]
+    assert outputs[-1]["data"]["text/plain"].splitlines()[0] == "Panel"
+    assert "0.511" in outputs[-1]["data"]["text/plain"]
+
+
+def test_where_outputs_are_kept_apart_the_widget_is_one(notebook):
+    notebook.user_ns["__vsc_ipynb_file__"] = "a.ipynb"
+    panel = mmg_nb.panel("x", "y", estimator="fake")
+    panel._ipython_display_()
+    view = "application/vnd.jupyter.widget-view+json"
+    assert view in notebook.display_pub.outputs[-1]["data"]
+    panel.close()
+    assert view not in notebook.display_pub.outputs[-1]["data"]
+
+
+def test_closing_leaves_no_thread_no_widget_and_no_callback(notebook):
+    callbacks = list(notebook.events.callbacks["post_run_cell"])
+    threads, widgets = threading.active_count(), len(ipywidgets.widgets.widget._instances)
+    for _ in range(20):
+        panel = mmg_nb.panel("x", "y", estimator="fake", steps=1000, delay=0.01)
+        panel.start()
+        panel.close()
+        panel.close()
+    until(lambda: threading.active_count() == threads)
+    assert len(ipywidgets.widgets.widget._instances) == widgets
+    assert notebook.events.callbacks["post_run_cell"] == callbacks
+    with pytest.raises(MMGError, match="closed"):
+        panel.start()
+
+
+@pytest.mark.parametrize(
+    ("values", "what"),
+    [
+        ({"x": 3}, "x must be the name of a variable"),
+        ({"stesp": 3}, "nothing called 'stesp'"),
+        ({"steps": "few"}, "steps must be a whole number"),
+        ({"seed": -1}, "seed must be a whole number"),
+        ({"estimator": "magic"}, "no estimator 'magic'"),
+    ],
+)
+def test_what_cannot_be_chosen_is_refused(panel, values, what):
+    with pytest.raises(MMGError, match=what):
+        panel.choose(**values)
+
+
+def test_without_a_notebook_it_says_so(fresh_python):
+    code = (
+        "import mmg_nb\ntry:\n    mmg_nb.panel()\nexcept mmg_nb.MMGError as e:\n    print(e.what)"
+    )
+    assert "A panel needs IPython" in fresh_python(code)
+
+
+def test_the_magic_takes_two_variables_or_none(notebook):
+    made = notebook.run_cell("p = %mmg panel\np")
+    assert repr(made) == "<Panel without runs yet>"
+    made.close()
+    with capture_output(), pytest.raises(MMGError, match="%mmg panel takes two expressions"):
+        notebook.run_cell("%mmg panel x")
+    with capture_output() as caught:
+        notebook.run_cell("%mmg panel -h")
+    assert "--steps" in caught.stdout
+    assert "--output" not in caught.stdout
