@@ -1,0 +1,227 @@
+"""Live view and panel in a real browser, in a real JupyterLab."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("playwright")
+from lab import CHROMIUM, FLAGS, PATIENCE, Lab, Visit, until
+from playwright.sync_api import Locator, expect, sync_playwright
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
+expect.set_options(timeout=1000 * PATIENCE)
+
+SETUP = """
+import numpy as np, pandas as pd
+from mmg_nb.estimators import registry
+registry._HOMES["fake"] = "fake_estimator:Fake"
+%load_ext mmg_nb
+%mmg config estimator=fake
+rng = np.random.default_rng(0)
+x, y, short = rng.normal(size=(100, 2)), rng.normal(size=100), rng.normal(size=60)
+df = pd.DataFrame(rng.normal(size=(100, 3)), columns=["age", "bmi", "sugar"])
+"""
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    server = Lab(tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("notebooks"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """Where screenshots go: MMG_SCREENSHOTS, or a folder that pytest forgets."""
+    folder = Path(os.environ.get("MMG_SCREENSHOTS") or tmp_path_factory.mktemp("pictures"))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def visit(lab, browser):
+    """Open a notebook that is there, or one of some cells; pages are closed at the end."""
+    visits = []
+
+    def open_notebook(name, *cells):
+        if cells:
+            lab.write(name, SETUP, *cells)
+        visits.append(Visit(lab, browser, name))
+        return visits[-1]
+
+    yield open_notebook
+    for each in visits:
+        each.page.close()
+
+
+@pytest.fixture(scope="module")
+def panels(visit):
+    """A page with two panels."""
+    long = "--steps 2000 --delay 0.02 --curves"
+    opened = visit("panels.ipynb", f"%mmg panel x y {long}", "%mmg panel y x --steps 5")
+    opened.run_all()
+    return opened
+
+
+def panels_in(opened: Visit) -> Locator:
+    return opened.page.get_by_role("region", name="Mutual information panel")
+
+
+def button(where: Locator, name: str) -> Locator:
+    return where.get_by_role("button", name=name, exact=True)
+
+
+def result_in(panel: Locator) -> Locator:
+    return panel.get_by_role("region", name="Result")
+
+
+def frames(live: Locator) -> int:
+    return int(live.get_attribute("data-frames"))
+
+
+def frames_in_two_seconds(live: Locator) -> int:
+    live.locator("polyline").first.wait_for()
+    before = frames(live)
+    live.page.wait_for_timeout(2000)
+    return frames(live) - before
+
+
+def test_a_panel_is_started_watched_and_stopped(panels, pictures):
+    panel = panels_in(panels).first
+    panel.get_by_label("x", exact=True).select_option("df")
+    panel.get_by_label("age").check()
+    panel.get_by_label("sugar").check()
+    button(panel, "Start").click()
+    assert 4 <= frames_in_two_seconds(panel.locator(".mmg-live")) <= 11
+    panels.page.screenshot(path=pictures / "panel_live.png")
+    button(panel, "Stop").click()
+    expect(result_in(panel)).to_contain_text("interrupted")
+    expect(panel.locator(".mmg-history tbody")).to_contain_text("I(df[['age', 'sugar']]; y)")
+    expect(result_in(panel).locator("img")).to_be_visible()
+    panels.page.screenshot(path=pictures / "panel_result.png")
+    assert panels.errors == []
+
+
+def test_a_bad_choice_is_told_in_the_panel(panels, pictures):
+    panel = panels_in(panels).last
+    panel.get_by_label("y", exact=True).select_option("short")
+    button(panel, "Start").click()
+    alert = panel.get_by_role("alert")
+    expect(alert).to_contain_text("x and y must have as many rows as each other")
+    panels.page.screenshot(path=pictures / "panel_message.png")
+    panel.get_by_label("y", exact=True).select_option("")
+    button(panel, "Start").click()
+    expect(alert).to_contain_text("Choose a variable for y.")
+    expect(alert).to_contain_text("Arrays here: x (100×2)")
+    panel.get_by_label("y", exact=True).select_option("x")
+    assert panels.errors == []
+
+
+def test_two_panels_do_not_disturb_each_other(panels):
+    first, second = panels_in(panels).first, panels_in(panels).last
+    expect(panels_in(panels)).to_have_count(2)
+    button(first, "Start").click()
+    expect(button(first, "Stop")).to_be_enabled()
+    button(second, "Start").click()
+    expect(result_in(second)).to_contain_text("0.511")
+    expect(second.get_by_role("alert")).to_be_hidden()
+    expect(button(first, "Stop")).to_be_enabled()
+    button(first, "Stop").click()
+    expect(button(first, "Start")).to_be_enabled()
+    assert panels.errors == []
+
+
+KINDS = ("button", "combobox", "textbox", "checkbox", "progressbar", "img")
+CONTROL = re.compile(rf"- ({'|'.join(KINDS)})\b(.*)")
+
+
+def test_every_control_has_a_name_and_the_keyboard_is_enough(panels, pictures):
+    panel, keys = panels_in(panels).first, panels.page.keyboard
+    panel.get_by_text("More settings").click()
+    panel.get_by_label("steps", exact=True).focus()
+    keys.press("Tab")
+    expect(button(panel, "Start")).to_be_focused()
+    keys.press("Enter")
+    panel.locator("polyline").first.wait_for()
+    controls = CONTROL.findall(panel.aria_snapshot())
+    assert {kind for kind, _ in controls} == set(KINDS)
+    assert [each for each in controls if not re.match(r' "[^"]+"', each[1])] == []
+    image = panel.get_by_role("img").first
+    expect(image).to_have_attribute("aria-label", re.compile("Denoising error.* nats"))
+    expect(panel.get_by_role("status").first).to_contain_text("training")
+    button(panel, "Stop").focus()
+    keys.press("Space")
+    expect(button(panel, "Start")).to_be_enabled()
+    # Letters are no commands of the notebook while a control of the panel has the focus.
+    cells = panels.page.locator(".jp-Cell").count()
+    button(panel, "Show run 1").focus()
+    for key in "abbdd":
+        keys.press(key)
+    assert panels.page.locator(".jp-Cell").count() == cells
+    assert panels.errors == []
+
+
+def test_colours_follow_the_theme(panels):
+    line = panels_in(panels).first.locator(".mmg-swatch.mmg-a").first
+    colour = "node => getComputedStyle(node).borderTopColor"
+    light = line.evaluate(colour)
+    panels.page.evaluate("document.body.dataset.jpThemeLight = 'false'")
+    assert line.evaluate(colour) != light
+    panels.page.evaluate("document.body.dataset.jpThemeLight = 'true'")
+
+
+def test_a_cell_that_waits_is_watched_paused_and_stopped(visit, pictures):
+    opened = visit("live.ipynb", "%mmg estimate x y --steps 2000 --delay 0.02 --curves -o res")
+    opened.run_all()
+    page, live = opened.page, opened.page.locator(".mmg-live")
+    assert 4 <= frames_in_two_seconds(live) <= 11
+    page.screenshot(path=pictures / "live.png")
+    button(live, "Pause").click()
+    button(live, "Resume").click()
+    expect(button(live, "Pause")).to_be_enabled()
+    button(live, "Stop").click()
+    output = page.locator(".jp-OutputArea-output").last
+    expect(output).to_contain_text("I(x; y) = 0.511")
+    expect(output).to_contain_text("interrupted")
+    expect(live).to_have_count(0)
+    assert opened.errors == []
+
+
+def test_a_saved_panel_shows_its_result_with_and_without_its_kernel(visit, lab, pictures):
+    opened = visit("saved.ipynb", "%mmg panel x y --steps 5 --curves")
+    opened.run_all()
+    panel = panels_in(opened)
+    button(panel, "Start").click()
+    expect(result_in(panel).locator("img")).to_be_visible()
+    until(lambda: "<img" in str(opened.save()["cells"][1]["outputs"]))
+    notebook = opened.save()
+    assert "widgets" not in notebook["metadata"]
+    assert set(notebook["cells"][1]["outputs"][0]["data"]) == {"text/plain", "text/html"}
+
+    opened.page.reload()  # the kernel goes on, and so does its panel
+    expect(button(panels_in(opened), "Show run 1")).to_be_enabled()
+    assert opened.errors == []
+    opened.page.close()
+    lab.end_kernels()
+
+    again = visit("saved.ipynb")
+    output = again.page.locator(".jp-OutputArea-output").first
+    expect(output).to_contain_text("I(x; y) = 0.511")
+    expect(output.locator("img")).to_be_visible()
+    again.page.wait_for_timeout(2500)  # a dead widget would say so by now
+    expect(panels_in(again)).to_have_count(0)
+    expect(again.page.get_by_text("Error displaying widget")).to_have_count(0)
+    again.page.screenshot(path=pictures / "saved.png")
+    assert again.errors == []
