@@ -87,6 +87,18 @@ def test_at_most_five_updates_a_second_and_the_last_state_always(begin):
     assert shown[-1][1] is RunState.FINISHED
 
 
+def test_an_update_takes_less_than_three_per_cent_of_the_time_between_two(begin):
+    run = begin(steps=500, delay=0)
+    run.wait()
+    widget = LiveWidget()
+    began = time.thread_time()
+    for step in range(50):
+        shown = picture(run)
+        widget.put(**{**shown, "said": {**shown["said"], "step": step}})
+    assert (time.thread_time() - began) / 50 < 0.03 * 0.2
+    widget.close()
+
+
 def test_a_run_that_has_ended_is_shown_too(begin):
     run, shown = begin(steps=1, delay=0), []
     run.wait()

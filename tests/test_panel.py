@@ -270,6 +270,14 @@ def test_a_notebook_keeps_plain_html_with_the_result(panel, notebook):
     assert "0.511" in outputs[-1]["data"]["text/plain"]
 
 
+def test_the_browser_is_told_that_the_kernel_is_there(panel, monkeypatch):
+    sent = []
+    monkeypatch.setattr(panel._widget, "send", sent.append)
+    panel._hear(None, {"action": "hello"}, [])
+    assert sent == [{"here": True}]
+    assert panel.run is None
+
+
 def test_where_outputs_are_kept_apart_the_widget_is_one(notebook):
     notebook.user_ns["__vsc_ipynb_file__"] = "a.ipynb"
     panel = mmg_nb.panel("x", "y", estimator="fake")

@@ -20,7 +20,7 @@ from mmg_nb.jupyter.front_end import module, style
 from mmg_nb.jupyter.progress import HOW_TO_STOP, Card, Progress
 from mmg_nb.results import MIResult
 
-__all__ = ["Feed", "LiveView", "LiveWidget", "picture", "steer"]
+__all__ = ["Feed", "LiveView", "LiveWidget", "hear_beside_cells", "picture", "steer"]
 
 SECONDS = 0.2  # between updates
 STEERS: dict[str, Callable[[Run], None]] = {
@@ -209,7 +209,7 @@ class LiveView:
     def _open(self) -> None:
         self._widget = LiveWidget(steerable=self._steerable, **self._picture())
         self._widget.on_msg(lambda _widget, message, _buffers: steer(self._run, message))
-        _hear_beside_cells(self._widget.comm)
+        hear_beside_cells(self._widget.comm)
         self._handle = display(self._widget, display_id=True)
         self._feed = Feed(self._run, self._show).start()
 
@@ -231,7 +231,7 @@ class LiveView:
         self._widget.close()
 
 
-def _hear_beside_cells(comm: Any) -> None:
+def hear_beside_cells(comm: Any) -> None:
     """Let ipykernel 7.4 deliver messages where the browser sends them, beside a running cell.
 
     Left alone it brings them to the shell that the widget was made in, which is busy until the

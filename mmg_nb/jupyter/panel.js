@@ -330,12 +330,22 @@ function settle(node, slot, signal) {
   place();
 }
 
+/**
+ * Take the place in the page once the kernel answers.
+ *
+ * A notebook may hold the state of a widget whose kernel is long gone: then the record stays.
+ */
 function initialize({ model }) {
   if (!model.get("slot")) return undefined;
   const closing = new AbortController();
-  const { node } = createPanel(model);
-  keepKeys(node, closing.signal);
-  settle(node, model.get("slot"), closing.signal);
+  const enter = () => {
+    model.off("msg:custom", enter);
+    const { node } = createPanel(model);
+    keepKeys(node, closing.signal);
+    settle(node, model.get("slot"), closing.signal);
+  };
+  model.on("msg:custom", enter);
+  model.send({ action: "hello" });
   return () => closing.abort();
 }
 

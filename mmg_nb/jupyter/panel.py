@@ -20,7 +20,7 @@ from mmg_nb.jupyter.background import Run
 from mmg_nb.jupyter.form import ROLES, Asked, describe, read_form, variables
 from mmg_nb.jupyter.front_end import module
 from mmg_nb.jupyter.history import Entry, comparison, history_html, history_text, shown_html
-from mmg_nb.jupyter.live import Feed, LiveWidget, picture, steer
+from mmg_nb.jupyter.live import Feed, LiveWidget, hear_beside_cells, picture, steer
 from mmg_nb.jupyter.settings import setting_infos
 from mmg_nb.results import MIResult
 
@@ -93,6 +93,7 @@ class Panel:
             variables=variables(shell.user_ns),
         )
         self._widget.on_msg(self._hear)
+        hear_beside_cells(self._widget.comm)
         shell.events.register("post_run_cell", self._refresh)
 
     # --- what can be asked for
@@ -198,7 +199,9 @@ class Panel:
 
     def _act(self, message: Mapping[str, Any]) -> None:
         action = message.get("action")
-        if action == "start":
+        if action == "hello":
+            self._widget.send({"here": True})
+        elif action == "start":
             self._begin(read_form(message.get("form", {}), self._shell.user_ns))
         elif action == "show":
             self.show(message.get("number", 0))
