@@ -107,8 +107,8 @@ def test_the_forest_shows_every_estimate_and_the_truth(fake):
 
 
 def test_the_magic_returns_stores_and_shows_a_comparison(shell, capsys):
-    found = shell.run_cell("%mmg compare x y --estimators gcmi,fake")
-    assert list(found.results) == ["gcmi", "fake"]
+    found = shell.run_cell("%mmg compare x y --estimators gcmi,fake:delay=0.05")
+    assert list(found.results) == ["gcmi", "fake:delay=0.05"]
     assert "gcmi: " in capsys.readouterr().out
     with capture_output() as shown:
         assert shell.run_cell("%mmg compare x y --estimators gcmi --seed 3 -o c") is None
