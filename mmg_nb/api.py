@@ -9,6 +9,7 @@ import numpy as np
 
 from mmg_nb.data import Pairs, make_pairs
 from mmg_nb.errors import MMGError
+from mmg_nb.estimators.acceptance import check_acceptance
 from mmg_nb.estimators.base import Estimator
 from mmg_nb.estimators.registry import build
 from mmg_nb.events import Finished, Listener, silent
@@ -36,8 +37,7 @@ class Job:
 
     def with_own_data(self) -> Job:
         """The same on copies of the arrays, which may be changed or deleted from now on."""
-        x, y = self.pairs.x.copy(), self.pairs.y.copy()
-        return replace(self, pairs=replace(self.pairs, x=x, y=y))
+        return replace(self, pairs=self.pairs.with_own_data())
 
     def run(self, listen: Listener) -> MIResult:
         """Estimate; see `estimate` for interrupts and what is raised."""
@@ -61,13 +61,14 @@ def estimate(
     listen: Listener | None = None,
     **fields: Any,
 ) -> MIResult:
-    """Estimate the mutual information I(x; y).
+    """Estimate the mutual information I(x; y), or I(x; y | z) with `given=z`.
 
     Args:
         x: Numbers, `(n,)` or `(n, dim_x)`: numpy, pandas, torch, or lists. Never modified.
         y: Numbers, `(n,)` or `(n, dim_y)`, row i belonging to row i of x.
         estimator: Name in the registry, e.g. `mmg`, `gcmi`.
-        given: Reserved for conditional mutual information I(x; y | given).
+        given: What is conditioned on, `(n,)` or `(n, dim_z)`, for I(x; y | given): how much x
+            and y tell about each other once this is known.
         groups: `(n,)` labels; rows with one label (repeated measures, a block of time) are kept
             on one side of every split. Without it rows are taken as independent.
         seed: Seed of everything random. The global random state is neither read nor changed.
@@ -105,10 +106,9 @@ def prepare(
     Raises:
         MMGError: The arrays or fields cannot be used; the message says why and what to do.
     """
-    if given is not None:
-        what = "given= (conditional mutual information) is reserved and not available yet."
-        raise MMGError(what, "Leave it out for I(x; y); or compare I(x; (y, z)) with I(x; z).")
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
         raise MMGError(f"seed must be a whole number of at least 0; got {seed!r}.", "Try seed=0.")
     chosen = build(estimator, fields)
-    return Job(chosen, make_pairs(x, y, groups), int(seed), device)
+    pairs = make_pairs(x, y, groups, given)
+    check_acceptance(chosen, pairs)
+    return Job(chosen, pairs, int(seed), device)

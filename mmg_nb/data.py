@@ -31,12 +31,14 @@ class Pairs:
         y: `(n, dim_y)`, likewise.
         blocks: `(n,)` labels 0, 1, …; rows of one label never straddle a split.
         notes: What the user should know about the data.
+        given: `(n, dim_z)`, what is conditioned on, like x and y; None for I(x; y).
     """
 
     x: Array
     y: Array
     blocks: NDArray[np.int64]
     notes: tuple[str, ...] = ()
+    given: Array | None = None
 
     @property
     def n_samples(self) -> int:
@@ -53,18 +55,34 @@ class Pairs:
         """Columns of y."""
         return self.y.shape[1]
 
+    @property
+    def dim_z(self) -> int:
+        """Columns of the condition; 0 without one."""
+        return self.z.shape[1]
+
+    @property
+    def z(self) -> Array:
+        """The condition, `(n, dim_z)`, without columns where there is none."""
+        return self.x[:, :0] if self.given is None else self.given
+
+    def with_own_data(self) -> Pairs:
+        """The same samples on arrays that nobody else can change."""
+        given = None if self.given is None else self.given.copy()
+        return replace(self, x=self.x.copy(), y=self.y.copy(), given=given)
+
     def with_notes(self, *notes: str) -> Pairs:
         """The same samples with more notes."""
         return replace(self, notes=self.notes + notes)
 
 
-def make_pairs(x: Any, y: Any, groups: Any = None) -> Pairs:
-    """Check two variables and lay them out as pairs of rows.
+def make_pairs(x: Any, y: Any, groups: Any = None, given: Any = None) -> Pairs:
+    """Check two variables, and a condition, and lay them out as pairs of rows.
 
     Args:
         x: `(n,)` or `(n, dim_x)`: numpy, pandas, torch (any device) or nested lists.
         y: `(n,)` or `(n, dim_y)`.
         groups: `(n,)` labels of rows that depend on each other, or None.
+        given: `(n,)` or `(n, dim_z)`, what is conditioned on, or None.
 
     Returns:
         The pairs, copied where they had to be changed; the arrays given are never modified.
@@ -72,15 +90,20 @@ def make_pairs(x: Any, y: Any, groups: Any = None) -> Pairs:
     Raises:
         MMGError: The variables cannot be used; the message says why and what to do.
     """
-    x_given, y_given = _matrix(x, "x"), _matrix(y, "y")
-    _check_lengths(len(x_given), len(y_given))
-    for name, values in (("x", x_given), ("y", y_given)):
+    asked = {"x": x, "y": y} if given is None else {"x": x, "y": y, "given": given}
+    read = {name: _matrix(values, name) for name, values in asked.items()}
+    _check_lengths({name: len(values) for name, values in read.items()})
+    used: dict[str, Array] = {}
+    constants: tuple[str, ...] = ()
+    ties: tuple[str, ...] = ()
+    for name, values in read.items():
         _check_finite(values, name)
-    x_used, x_notes = _without_constants(x_given, "x")
-    y_used, y_notes = _without_constants(y_given, "y")
-    ties = _tie_notes(x_given, "x") + _tie_notes(y_given, "y")
-    blocks, block_notes = _blocks(np.concatenate([x_used, y_used], axis=1), groups)
-    return Pairs(x_used, y_used, blocks, (*x_notes, *y_notes, *ties, *block_notes))
+        used[name], notes = _without_constants(values, name)
+        constants += notes
+        ties += _tie_notes(values, name)
+    blocks, block_notes = _blocks(np.concatenate(list(used.values()), axis=1), groups)
+    notes = (*constants, *ties, *block_notes)
+    return Pairs(used["x"], used["y"], blocks, notes, used.get("given"))
 
 
 def _matrix(values: Any, name: str) -> Array:
@@ -168,12 +191,18 @@ def _kind_in_words(array: NDArray[Any]) -> str:
     return f"{words.get(array.dtype.kind, 'something else')} (dtype {array.dtype})"
 
 
-def _check_lengths(n_x: int, n_y: int) -> None:
-    if n_x != n_y:
-        what = f"x and y must have as many rows as each other; got {n_x} and {n_y}."
+def _check_lengths(rows: dict[str, int]) -> None:
+    if len(set(rows.values())) > 1:
+        *names, last = rows
+        *counts, count = map(str, rows.values())
+        what = (
+            f"{', '.join(names)} and {last} must have as many rows as each other; "
+            f"got {', '.join(counts)} and {count}."
+        )
         raise MMGError(what, "Row i of x belongs to row i of y: select the rows both have.")
-    if n_x < MIN_SAMPLES:
-        what = f"At least {MIN_SAMPLES} samples are needed; got {n_x}."
+    n = rows["x"]
+    if n < MIN_SAMPLES:
+        what = f"At least {MIN_SAMPLES} samples are needed; got {n}."
         raise MMGError(what, "Collect more rows; below that no estimate would mean anything.")
 
 

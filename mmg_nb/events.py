@@ -36,6 +36,7 @@ class Started:
         dim_y: Columns of y in use.
         device: Where the run computes, e.g. `cpu` or `cuda:0`.
         total_steps: Most training steps there can be (0 for closed forms).
+        dim_z: Columns of the condition in use.
     """
 
     estimator: str
@@ -44,6 +45,7 @@ class Started:
     dim_y: int
     device: str
     total_steps: int
+    dim_z: int = 0
 
 
 @dataclass(frozen=True)

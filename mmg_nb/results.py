@@ -172,6 +172,7 @@ class MIResult(_Arrays):
         notes: Everything else worth saying.
         fields: The estimator's fields, as run.
         provenance: Seed, versions, device, wall time in seconds.
+        dim_z: Columns of the condition in use; 0 for I(x; y).
     """
 
     mi: float
@@ -189,6 +190,18 @@ class MIResult(_Arrays):
     notes: tuple[str, ...] = ()
     fields: dict[str, Any] = dataclass_field(default_factory=dict)
     provenance: dict[str, Any] = dataclass_field(default_factory=dict)
+    dim_z: int = 0
+
+    @property
+    def quantity(self) -> str:
+        """What was estimated, `I(x; y)` or `I(x; y | z)`."""
+        return "I(x; y | z)" if self.dim_z else "I(x; y)"
+
+    @property
+    def size(self) -> str:
+        """Rows and columns in words, e.g. `1000 rows, 2×1`, or `1000 rows, 2×1 given 3`."""
+        given = f" given {self.dim_z}" if self.dim_z else ""
+        return f"{self.n_samples} rows, {self.dim_x}×{self.dim_y}{given}"
 
     @property
     def bits(self) -> float:
@@ -228,8 +241,7 @@ class MIResult(_Arrays):
         return text + ", not distinguishable from 0"
 
     def __repr__(self) -> str:
-        size = f"{self.n_samples} rows, {self.dim_x}×{self.dim_y}"
-        return f"MIResult({self.summary}; {self.estimator}, {size}, {self.status})"
+        return f"MIResult({self.summary}; {self.estimator}, {self.size}, {self.status})"
 
     def plot(self, ax: Axes | None = None, kind: str = "gap") -> Axes:
         """Draw the result.
@@ -350,7 +362,7 @@ class MIResult(_Arrays):
             f'<td style="{_CELL}">{html.escape(v)}</td></tr>'
             for k, v in rows
         )
-        size = f"{self.estimator}, {self.n_samples} rows, {self.dim_x}×{self.dim_y}"
+        size = f"{self.estimator}, {self.size}"
         image = ""
         if png is not None and self.curve is not None:
             given = self.curve.given
@@ -360,7 +372,7 @@ class MIResult(_Arrays):
                 f'width="560" src="data:image/png;base64,{png}">'
             )
         return (
-            f"<div><p><strong>I(x; y) = {html.escape(self.summary)}</strong><br>"
+            f"<div><p><strong>{self.quantity} = {html.escape(self.summary)}</strong><br>"
             f"<small>{html.escape(size)}</small></p>{image}"
             f'<table style="margin:0;max-width:640px">{cells}</table></div>'
         )

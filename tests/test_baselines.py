@@ -86,7 +86,9 @@ def test_trees_and_all_distances_count_alike_in_one_dimension(which):
     x, y = X[:300, :1], Y[:300, :1]
     rows = np.arange(300)
     for a, b in zip(
-        getattr(Trees(x, y), which)(rows, 5), getattr(Dense(x, y), which)(rows, 5), strict=True
+        getattr(Trees(x, y, x[:, :0]), which)(rows, 5),
+        getattr(Dense(x, y, x[:, :0]), which)(rows, 5),
+        strict=True,
     ):
         np.testing.assert_array_equal(a, b)
 

@@ -165,9 +165,9 @@ BAD_ARGUMENTS = {
         "Use finer groups, or leave groups= out if rows are independent.",
     ),
     "given": (
-        {"given": Y},
-        "given= (conditional mutual information) is reserved and not available yet.\n"
-        "Leave it out for I(x; y)",
+        {"given": Y[1:]},
+        "x, y and given must have as many rows as each other; got 60, 60 and 59.\n"
+        "Row i of x belongs to row i of y",
     ),
     "seed_negative": (
         {"seed": -1},

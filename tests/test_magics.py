@@ -263,7 +263,7 @@ def test_interrupts_mean_what_they_did_afterwards(run):
         ("%mmg estimate x y -o 2res", "got '2res'", "-o res"),
         ("%mmg estimate x y -o class", "got 'class'", "-o res"),
         ("%mmg estimate x y -o print", "'print' is a builtin", "another name"),
-        ("%mmg estimate x y --given x", "given=", "compare I(x; (y, z))"),
+        ("%mmg estimate x y --given x", "fake estimates I(x; y) only", "These can: "),
         ("%mmg estimate x y[:7]", "rows", ""),
         ("%mmg plot", "no result yet", "%mmg estimate X Y makes one"),
         ("%mmg plot x", "x is no result but of type ndarray", "by -o res"),
@@ -408,3 +408,11 @@ def test_unloading_leaves_nothing(shell):
     assert ("mmg_nb.results", "MIResult") not in formatter.deferred_printers
     assert not any(kind.__name__ == "MIResult" for kind in formatter.type_printers)
     assert not any("Shown" in str(each) for each in shell.events.callbacks["post_run_cell"])
+
+
+def test_a_condition_is_an_expression(run, shell):
+    result = run("r = %mmg estimate x[:,0] y --given x[:,1:] --estimator gcmi\nr")
+    assert result.dim_z == 1
+    handle = run("b = %mmg estimate x[:,0] y --given x[:,1:] --estimator gcmi -b\nb")
+    assert handle.what == "I(x[:,0]; y | x[:,1:])"
+    assert handle.wait().mi == result.mi

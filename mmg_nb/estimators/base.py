@@ -12,15 +12,22 @@ __all__ = ["Estimator"]
 
 
 class Estimator(Protocol):
-    """A method of estimating mutual information; its fields are its parameters."""
+    """A method of estimating mutual information; its fields are its parameters.
+
+    Attributes:
+        name: Name in the registry.
+        summary: What it is, in a line.
+        accepts: What it takes beside two plain vectors, see `mmg_nb.estimators.acceptance`.
+    """
 
     name: ClassVar[str]
     summary: ClassVar[str]
+    accepts: ClassVar[frozenset[str]]
 
     def estimate(
         self, pairs: Pairs, *, seed: int, listen: Listener, device: str = "auto"
     ) -> MIResult:
-        """Estimate I(x; y).
+        """Estimate I(x; y), or I(x; y | z) where there is a condition.
 
         Args:
             pairs: Checked data.

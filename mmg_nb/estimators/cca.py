@@ -22,13 +22,15 @@ __all__ = ["CCA"]
 class CCA:
     """Mutual information of the Gaussian with the sample's covariance (Kay 1992).
 
-    I = −½ Σᵢ ln(1 − ρᵢ²) over the canonical correlations ρᵢ, computed as the log-ratio of
-    determinants that it equals. The standard error is that of the mean of the Gaussian's
-    pointwise log-ratios; with heavy tails neither means much, and `gcmi` is to be preferred.
+    I = −½ Σᵢ ln(1 − ρᵢ²) over the canonical correlations ρᵢ (the partial ones where there is a
+    condition), computed as the log-ratio of determinants that it equals. The standard error is
+    that of the mean of the Gaussian's pointwise log-ratios; with heavy tails neither means much,
+    and `gcmi` is to be preferred.
     """
 
     name: ClassVar[str] = "cca"
     summary: ClassVar[str] = "Canonical correlations: instant, exact for Gaussian data only"
+    accepts: ClassVar[frozenset[str]] = frozenset({"given"})
 
     correct_bias: bool = field(True, "remove the exact small-sample bias of Gaussian data")
 
@@ -41,16 +43,15 @@ class CCA:
             MMGError: There are not more rows than columns.
         """
         began = time.perf_counter()
-        listen(Started(self.name, pairs.n_samples, pairs.dim_x, pairs.dim_y, "cpu", 0))
-        columns = pairs.dim_x + pairs.dim_y
+        sizes = pairs.n_samples, pairs.dim_x, pairs.dim_y
+        listen(Started(self.name, *sizes, "cpu", 0, pairs.dim_z))
+        columns = pairs.dim_x + pairs.dim_y + pairs.dim_z
         if pairs.n_samples < columns + 2:
             what = f"cca needs more rows than columns; got {pairs.n_samples} rows, {columns} "
             raise MMGError(what + "columns.", "Use fewer columns or more rows.")
-        x, y = (
-            Standardize.fit(v)(v)
-            for v in (pairs.x / abs(pairs.x).max(axis=0), pairs.y / abs(pairs.y).max(axis=0))
-        )
-        estimate = gaussian_mi(x, y, correct_bias=self.correct_bias)
+        scaled = (v / abs(v).max(axis=0) for v in (pairs.x, pairs.y, pairs.z))
+        x, y, z = (Standardize.fit(v)(v) for v in scaled)
+        estimate = gaussian_mi(x, y, z, correct_bias=self.correct_bias)
         return MIResult(
             mi=estimate.mi,
             stderr=estimate.stderr,
@@ -61,4 +62,5 @@ class CCA:
             notes=pairs.notes,
             fields=asdict(self),
             provenance=provenance(seed, "cpu", time.perf_counter() - began),
+            dim_z=pairs.dim_z,
         )

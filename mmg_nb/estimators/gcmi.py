@@ -33,6 +33,7 @@ class GCMI:
 
     name: ClassVar[str] = "gcmi"
     summary: ClassVar[str] = "Gaussian copula in closed form: instant, sees no other dependence"
+    accepts: ClassVar[frozenset[str]] = frozenset({"given"})
 
     correct_bias: bool = field(True, "remove the exact small-sample bias of Gaussian data")
 
@@ -45,10 +46,11 @@ class GCMI:
             MMGError: There are not more rows than columns.
         """
         began = time.perf_counter()
-        listen(Started(self.name, pairs.n_samples, pairs.dim_x, pairs.dim_y, "cpu", 0))
+        sizes = pairs.n_samples, pairs.dim_x, pairs.dim_y
+        listen(Started(self.name, *sizes, "cpu", 0, pairs.dim_z))
         _check_size(pairs)
-        scores_x, scores_y = _scores(pairs.x), _scores(pairs.y)
-        estimate = gaussian_mi(scores_x, scores_y, correct_bias=self.correct_bias)
+        x, y, z = (_scores(values) for values in (pairs.x, pairs.y, pairs.z))
+        estimate = gaussian_mi(x, y, z, correct_bias=self.correct_bias)
         return MIResult(
             mi=estimate.mi,
             stderr=estimate.stderr,
@@ -59,11 +61,12 @@ class GCMI:
             notes=pairs.notes,
             fields=asdict(self),
             provenance=provenance(seed, "cpu", time.perf_counter() - began),
+            dim_z=pairs.dim_z,
         )
 
 
 def _check_size(pairs: Pairs) -> None:
-    needed = pairs.dim_x + pairs.dim_y + 2
+    needed = pairs.dim_x + pairs.dim_y + pairs.dim_z + 2
     if pairs.n_samples < needed:
         what = (
             f"gcmi needs more rows than columns; got {pairs.n_samples} rows, {needed - 2} columns."
@@ -76,29 +79,33 @@ def _scores(values: Array) -> Array:
     return (scores - scores.mean(axis=0)) / scores.std(axis=0)
 
 
-def gaussian_mi(x: Array, y: Array, *, correct_bias: bool = True) -> Estimate:
+def gaussian_mi(x: Array, y: Array, z: Array, *, correct_bias: bool = True) -> Estimate:
     """Mutual information of Gaussian samples, with the standard error of its pointwise mean.
+
+    I(x; y | z) = H(x, z) + H(y, z) − H(x, y, z) − H(z), where H(z) = 0 without a condition.
 
     Args:
         x: `(n, dim_x)`.
         y: `(n, dim_y)`.
+        z: The condition, `(n, dim_z)`; without columns for I(x; y).
         correct_bias: Remove the bias of the sample covariance; exact for Gaussian data.
 
     Returns:
         Estimate and standard error, nats.
     """
-    n, dim_x, dim_y = len(x), x.shape[1], y.shape[1]
-    joint = np.concatenate([x, y], axis=1)
+    n, dim_x, dim_y, dim_z = len(x), x.shape[1], y.shape[1], z.shape[1]
+    joint = np.concatenate([x, z, y], axis=1)
     joint = joint - joint.mean(axis=0)
-    log_ratio = (
-        _log_density(joint) - _log_density(joint[:, :dim_x]) - _log_density(joint[:, dim_x:])
-    )
-    bias = _wishart_bias(n, dim_x, dim_y) if correct_bias else 0.0
+    xz, yz, only_z = joint[:, : dim_x + dim_z], joint[:, dim_x:], joint[:, dim_x : dim_x + dim_z]
+    log_ratio = _log_density(joint) - _log_density(xz) - _log_density(yz) + _log_density(only_z)
+    bias = _wishart_bias(n, dim_x, dim_y, dim_z) if correct_bias else 0.0
     return Estimate(float(log_ratio.mean() - bias), float(log_ratio.std() / np.sqrt(n)))
 
 
 def _log_density(values: Array) -> Array:
     """Log of the fitted Gaussian density, `(n,)`, up to a constant linear in the dimension."""
+    if not values.shape[1]:
+        return np.zeros(len(values))
     covariance = values.T @ values / len(values)
     # A copied column makes it singular; the pseudo-inverse leaves the direction out.
     variances, directions = np.linalg.eigh(covariance)
@@ -107,10 +114,11 @@ def _log_density(values: Array) -> Array:
     return -0.5 * (np.log(variances[kept]).sum() + np.sum(white**2 - 1, axis=1))
 
 
-def _wishart_bias(n: int, dim_x: int, dim_y: int) -> float:
+def _wishart_bias(n: int, dim_x: int, dim_y: int, dim_z: int) -> float:
     """Expected excess of the log-determinant formula for Gaussian data with an unknown mean."""
 
     def half_digammas(dim: int) -> float:
         return 0.5 * float(psi((n - np.arange(1, dim + 1)) / 2).sum())
 
-    return half_digammas(dim_x) + half_digammas(dim_y) - half_digammas(dim_x + dim_y)
+    apart = half_digammas(dim_x + dim_z) + half_digammas(dim_y + dim_z)
+    return apart - half_digammas(dim_x + dim_y + dim_z) - half_digammas(dim_z)

@@ -34,15 +34,17 @@ class KSG:
     """Mutual information from k-th neighbours (Kraskov, Stögbauer & Grassberger 2004).
 
     PRE 69:066138, equations 8 (variant 1) and 9 (variant 2); the joint distance is the larger of
-    those in x and in y. The standard error comes from the spread of the per-point terms;
-    neighbouring points share neighbours, so it is approximate, and it knows nothing of the bias,
-    which in many dimensions or for strong dependence is far larger and towards 0. Repeated
-    values are told apart by a tiny jitter drawn from the seed. Rows are never resampled: copies
-    of a row would be each other's neighbours.
+    those in x and in y. With a condition z the terms are ψ(k) + ψ(n_z) − ψ(n_xz) − ψ(n_yz)
+    (Frenzel & Pompe 2007, PRL 99:204101), n_… the points nearer in those variables. The standard
+    error comes from the spread of the per-point terms; neighbouring points share neighbours, so it
+    is approximate, and it knows nothing of the bias, which in many dimensions or for strong
+    dependence is far larger and towards 0. Repeated values are told apart by a tiny jitter drawn
+    from the seed. Rows are never resampled: copies of a row would be each other's neighbours.
     """
 
     name: ClassVar[str] = "ksg"
     summary: ClassVar[str] = "Nearest neighbours: seconds, good up to about 10 columns"
+    accepts: ClassVar[frozenset[str]] = frozenset({"given"})
 
     k: int = field(10, "neighbours; more: less variance, more bias", low=1, high=1000)
     variant: int = field(1, "1: one distance a point; 2: one for each variable", choices=(1, 2))
@@ -63,17 +65,22 @@ class KSG:
         """Estimate I(x; y); see `mmg_nb.estimators.base.Estimator`.
 
         Raises:
-            MMGError: There are not more rows than neighbours asked for.
+            MMGError: There are not more rows than neighbours asked for, or variant 2 is to
+                condition, for which it has no form.
         """
         began = time.perf_counter()
-        listen(Started(self.name, pairs.n_samples, pairs.dim_x, pairs.dim_y, "cpu", 0))
+        sizes = pairs.n_samples, pairs.dim_x, pairs.dim_y
+        listen(Started(self.name, *sizes, "cpu", 0, pairs.dim_z))
         if pairs.n_samples <= self.k + 1:
             what = f"ksg with k={self.k} needs at least {self.k + 2} rows; got {pairs.n_samples}."
             raise MMGError(what, "Use a smaller k or more rows.")
+        if pairs.dim_z and self.variant == 2:
+            what = "ksg estimates I(x; y | z) by variant 1 only; got variant=2."
+            raise MMGError(what, "Leave variant= out.")
         rng = np.random.default_rng(seed)
-        x, y = (_distinct(self._map(values), rng) for values in (pairs.x, pairs.y))
+        x, y, z = (_distinct(self._map(v), rng) for v in (pairs.x, pairs.y, pairs.z))
         listen(Phase("neighbours"))
-        rows, terms = self._terms(x, y, rng, listen)
+        rows, terms = self._terms(x, y, z, rng, listen)
         stopped = len(rows) < len(x)
         return MIResult(
             mi=math.fsum(terms) / len(terms),  # exact, so that the order of rows cannot matter
@@ -87,22 +94,23 @@ class KSG:
             notes=pairs.notes + _notes(pairs),
             fields=asdict(self),
             provenance=provenance(seed, "cpu", time.perf_counter() - began),
+            dim_z=pairs.dim_z,
         )
 
     def _map(self, values: Array) -> Array:
-        if self.transform == "none":
+        if self.transform == "none" or not values.shape[1]:
             return values
         values = values / np.abs(values).max(axis=0)  # else squares of extreme units overflow
         kind = Standardize if self.transform == "standardize" else NormalScores
         return kind.fit(values)(values)
 
     def _terms(
-        self, x: Array, y: Array, rng: np.random.Generator, listen: Listener
+        self, x: Array, y: Array, z: Array, rng: np.random.Generator, listen: Listener
     ) -> tuple[NDArray[np.int64], Array]:
         """Rows in random order, as many as were done before a stop, and the term of each."""
-        one_by_one = x.shape[1] == y.shape[1] == 1  # where both norms are the same
-        kind = Trees if one_by_one or self.metric == "chebyshev" else Dense
-        neighbours: Neighbours = kind(x, y)
+        single = max(v.shape[1] for v in (x, y, z)) == 1  # where both norms are the same
+        kind = Trees if single or self.metric == "chebyshev" else Dense
+        neighbours: Neighbours = kind(x, y, z)
         order = rng.permutation(len(x))
         terms: list[Array] = []
         for done in range(0, len(x), CHUNK):
@@ -113,6 +121,9 @@ class KSG:
         return order[: len(values)], values
 
     def _chunk(self, neighbours: Neighbours, rows: NDArray[np.int64], n: int) -> Array:
+        if neighbours.conditional:
+            xz, yz, z = neighbours.given(rows, self.k)
+            return psi(self.k) + psi(z + 1) - psi(xz + 1) - psi(yz + 1)
         if self.variant == 1:
             x, y = neighbours.first(rows, self.k)
             return psi(self.k) + psi(n) - psi(x + 1) - psi(y + 1)
@@ -132,11 +143,13 @@ def _distinct(values: Array, rng: np.random.Generator) -> Array:
 
 def _notes(pairs: Pairs) -> tuple[str, ...]:
     notes: tuple[str, ...] = ()
-    if any(len(np.unique(column)) < pairs.n_samples for v in (pairs.x, pairs.y) for column in v.T):
+    columns = (column for v in (pairs.x, pairs.y, pairs.z) for column in v.T)
+    if any(len(np.unique(column)) < pairs.n_samples for column in columns):
         notes += ("Repeated values were told apart by a tiny jitter; ksg is made for densities.",)
-    if pairs.dim_x + pairs.dim_y > MANY_COLUMNS:
+    count = pairs.dim_x + pairs.dim_y + pairs.dim_z
+    if count > MANY_COLUMNS:
         notes += (
-            f"{pairs.dim_x + pairs.dim_y} columns: neighbours are far apart in many dimensions, "
+            f"{count} columns: neighbours are far apart in many dimensions, "
             "so the estimate is too low by more than its error says. Try mmg.",
         )
     return notes

@@ -31,6 +31,8 @@ class MMG:
         "Diffusion denoisers with and without y: any dependence, any dimension"
     )
 
+    accepts: ClassVar[frozenset[str]] = frozenset()
+
     effort: str = field("normal", "how long to train at most", choices=("quick", "normal", "high"))
     gap: str = field(
         "inner",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Protocol
 
@@ -16,7 +17,12 @@ Counts = NDArray[np.int64]
 
 
 class Neighbours(Protocol):
-    """Counts neighbours; the joint distance is the larger of those in x and in y."""
+    """Counts neighbours; a joint distance is the largest of those in its variables."""
+
+    @property
+    def conditional(self) -> bool:
+        """Whether there is a condition z."""
+        ...
 
     def first(self, rows: Counts, k: int) -> tuple[Counts, Counts]:
         """Others strictly nearer, in x and in y, than the k-th neighbour is jointly.
@@ -34,6 +40,10 @@ class Neighbours(Protocol):
         """Others within the largest distance in x, and in y, of the k nearest neighbours."""
         ...
 
+    def given(self, rows: Counts, k: int) -> tuple[Counts, Counts, Counts]:
+        """Others strictly nearer, in (x, z), (y, z) and z, than the k-th neighbour is in all."""
+        ...
+
 
 class Trees:
     """Maximum norm, by k-d trees: fast in few dimensions, however many rows there are.
@@ -41,35 +51,60 @@ class Trees:
     Args:
         x: `(n, dim_x)`.
         y: `(n, dim_y)`.
+        z: The condition, `(n, dim_z)`, without columns where there is none.
     """
 
-    def __init__(self, x: Array, y: Array) -> None:
-        self._values = x, y
-        self._trees = cKDTree(x), cKDTree(y)
-        self._both = np.concatenate([x, y], axis=1)
-        self._joint = cKDTree(self._both)
+    def __init__(self, x: Array, y: Array, z: Array) -> None:
+        self.conditional = z.shape[1] > 0
+        self._z = _Tree(z) if self.conditional else None
+        self._x, self._y = (_Tree(np.concatenate([v, z], axis=1)) for v in (x, y))
+        self._joint = _Tree(np.concatenate([x, y, z], axis=1))
 
     def first(self, rows: Counts, k: int) -> tuple[Counts, Counts]:
         """See `Neighbours`."""
-        # The nearest is the row itself.
-        found, _ = self._joint.query(self._both[rows], [k + 1], p=math.inf, workers=-1)
-        inside = np.nextafter(np.asarray(found)[:, 0], 0)
-        return self._count(rows, inside, inside)
+        inside = self._joint.inside(rows, k)
+        return self._x.count(rows, inside), self._y.count(rows, inside)
 
     def second(self, rows: Counts, k: int) -> tuple[Counts, Counts]:
         """See `Neighbours`."""
-        _, near = self._joint.query(self._both[rows], k + 1, p=math.inf, workers=-1)
-        x, y = (abs(v[near] - v[rows][:, None]).max(axis=(1, 2)) for v in self._values)
-        return self._count(rows, x, y)
+        near = self._joint.nearest(rows, k)
+        return self._x.count_to(rows, near), self._y.count_to(rows, near)
 
-    def _count(self, rows: Counts, radius_x: Array, radius_y: Array) -> tuple[Counts, Counts]:
-        x, y = (
-            tree.query_ball_point(v[rows], radius, p=math.inf, workers=-1, return_length=True) - 1
-            for tree, v, radius in zip(
-                self._trees, self._values, (radius_x, radius_y), strict=True
-            )
-        )
-        return x, y
+    def given(self, rows: Counts, k: int) -> tuple[Counts, Counts, Counts]:
+        """See `Neighbours`."""
+        assert self._z is not None
+        inside = self._joint.inside(rows, k)
+        x, y, z = (tree.count(rows, inside) for tree in (self._x, self._y, self._z))
+        return x, y, z
+
+
+class _Tree:
+    """One space; counts leave out the row itself."""
+
+    def __init__(self, values: Array) -> None:
+        self._values = values
+        self._tree = cKDTree(values)
+
+    def inside(self, rows: Counts, k: int) -> Array:
+        """Just below the distance of the k-th neighbour; the nearest is the row itself."""
+        found, _ = self._tree.query(self._values[rows], [k + 1], p=math.inf, workers=-1)
+        return np.nextafter(np.asarray(found)[:, 0], 0)
+
+    def nearest(self, rows: Counts, k: int) -> Counts:
+        """The row and its k nearest neighbours, `(m, k + 1)`."""
+        _, near = self._tree.query(self._values[rows], k + 1, p=math.inf, workers=-1)
+        return np.asarray(near)
+
+    def count(self, rows: Counts, radius: Array) -> Counts:
+        """Others within a distance, `(m,)`."""
+        v = self._values[rows]
+        found = self._tree.query_ball_point(v, radius, p=math.inf, workers=-1, return_length=True)
+        return np.asarray(found) - 1
+
+    def count_to(self, rows: Counts, near: Counts) -> Counts:
+        """Others as near as the farthest of some, `(m,)`."""
+        v = self._values
+        return self.count(rows, abs(v[near] - v[rows][:, None]).max(axis=(1, 2)))
 
 
 class Dense:
@@ -78,17 +113,17 @@ class Dense:
     Args:
         x: `(n, dim_x)`.
         y: `(n, dim_y)`.
+        z: The condition, `(n, dim_z)`, without columns where there is none.
     """
 
-    def __init__(self, x: Array, y: Array) -> None:
-        self._values = x, y
+    def __init__(self, x: Array, y: Array, z: Array) -> None:
+        self.conditional = z.shape[1] > 0
+        self._values = (x, y, z) if self.conditional else (x, y)
 
     def first(self, rows: Counts, k: int) -> tuple[Counts, Counts]:
         """See `Neighbours`."""
         x, y = (_squared(v, rows) for v in self._values)
-        joint = np.maximum(x, y)
-        joint.partition(k - 1, axis=1)
-        radius = joint[:, k - 1 : k]
+        radius = _kth(np.maximum(x, y), k)
         return (x < radius).sum(axis=1), (y < radius).sum(axis=1)
 
     def second(self, rows: Counts, k: int) -> tuple[Counts, Counts]:
@@ -100,6 +135,18 @@ class Dense:
             for d in distances
         )
         return x, y
+
+    def given(self, rows: Counts, k: int) -> tuple[Counts, Counts, Counts]:
+        """See `Neighbours`."""
+        distances = [_squared(v, rows) for v in self._values]
+        radius = _kth(functools.reduce(np.maximum, distances), k)
+        x, y, z = (d < radius for d in distances)
+        return (x & z).sum(axis=1), (y & z).sum(axis=1), z.sum(axis=1)
+
+
+def _kth(distances: Array, k: int) -> Array:
+    """The k-th smallest of each row, `(m, 1)`."""
+    return np.partition(distances, k - 1, axis=1)[:, k - 1 : k]
 
 
 def _squared(values: Array, rows: Counts) -> Array:

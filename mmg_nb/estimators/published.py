@@ -29,6 +29,8 @@ class PublishedMMG:
         "MMG with the paper's network, training and evaluation, for comparison"
     )
 
+    accepts: ClassVar[frozenset[str]] = frozenset()
+
     gap: str = field(
         "difference",
         "form of the MMSE gap that is reported; orthogonal is the paper's best",

@@ -57,6 +57,7 @@ def report(
         notes=pairs.notes + notes + diagnose(points, curve, config.gap, outcome.history),
         fields=asdict(config),
         provenance=origin,
+        dim_z=pairs.dim_z,
     )
 
 

@@ -39,7 +39,7 @@ class RunOptions:
     output: str | None = field(None, "variable that gets the result; also -o")
     background: bool = field(False, "return a handle at once and run beside the cells; also -b")
     groups: str | None = field(None, "labels of rows that depend on each other, e.g. df.patient")
-    given: str | None = field(None, "reserved for conditional mutual information")
+    given: str | None = field(None, "what is conditioned on, for I(x; y | z), e.g. df.age")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -99,6 +99,7 @@ class MMG(SessionSettings):
         %mmg estimate x y                        estimate, show and return the result
         res = %mmg estimate x[:, :2] df[["a", "b"]]
         %mmg estimate x y --effort high --seed 1 -o res
+        %mmg estimate x y --given z              how much, once z is known
         run = %mmg estimate x y -b               in the background: run.wait(), %mmg stop
         %mmg compare x y --estimators ksg,mmg    several estimators side by side
         %mmg panel x y                           the same by widgets
@@ -145,12 +146,14 @@ class MMG(SessionSettings):
         background = fields.pop("background", False)
         texts = _two(target.name, asked, call)
         x, y = (resolve(text, call.namespace) for text in texts)
+        condition = fields.get("given")
         for name in ("groups", "given"):
             if fields.get(name) is not None:
                 fields[name] = resolve(fields[name], call.namespace)
 
         fields |= {key: settings[key] for key in ("estimator", "seed", "device")}
-        what = f"I({texts[0]}; {texts[1]})"
+        given = f" | {condition}" if condition else ""
+        what = f"I({texts[0]}; {texts[1]}{given})"
         if background:
             return self._in_background(x, y, what, output, fields)
         run = Run(

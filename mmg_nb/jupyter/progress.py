@@ -87,7 +87,8 @@ class Progress:
         if self.started is None:
             return "mmg_nb"
         s = self.started
-        return f"{s.estimator}, {s.n_samples} rows, {s.dim_x}×{s.dim_y}, {s.device}"
+        given = f" given {s.dim_z}" if s.dim_z else ""
+        return f"{s.estimator}, {s.n_samples} rows, {s.dim_x}×{s.dim_y}{given}, {s.device}"
 
 
 def _duration(seconds: float) -> str:
