@@ -9,7 +9,7 @@ import numpy as np
 
 from mmg_nb.data import Pairs, make_pairs
 from mmg_nb.errors import MMGError
-from mmg_nb.estimators.acceptance import check_acceptance
+from mmg_nb.estimators.acceptance import accepts, check_acceptance
 from mmg_nb.estimators.base import Estimator
 from mmg_nb.estimators.registry import build
 from mmg_nb.events import Finished, Listener, silent
@@ -56,6 +56,8 @@ def estimate(
     *,
     given: Any = None,
     groups: Any = None,
+    discrete: Any = "auto",
+    missing: str = "refuse",
     seed: int = 0,
     device: str = "auto",
     listen: Listener | None = None,
@@ -64,13 +66,20 @@ def estimate(
     """Estimate the mutual information I(x; y), or I(x; y | z) with `given=z`.
 
     Args:
-        x: Numbers, `(n,)` or `(n, dim_x)`: numpy, pandas, torch, or lists. Never modified.
-        y: Numbers, `(n,)` or `(n, dim_y)`, row i belonging to row i of x.
+        x: Numbers or categories, `(n,)` or `(n, dim_x)`: numpy, pandas, torch, or lists. Never
+            modified.
+        y: The same, `(n,)` or `(n, dim_y)`, row i belonging to row i of x.
         estimator: Name in the registry, e.g. `mmg`, `gcmi`.
         given: What is conditioned on, `(n,)` or `(n, dim_z)`, for I(x; y | given): how much x
             and y tell about each other once this is known.
         groups: `(n,)` labels; rows with one label (repeated measures, a block of time) are kept
             on one side of every split. Without it rows are taken as independent.
+        discrete: Which columns are categories. `auto`: texts, categories, truth values, and whole
+            numbers of at most 20 values with at least 10 rows each; a note says so. `none`: only
+            what cannot be a number. Or names of variables and columns, e.g. `"y"`,
+            `"sex,x[2]"`, `["sex"]`: these, and what cannot be a number.
+        missing: `refuse` missing values (NaN, None, NA), or `drop` the rows that have any, with
+            a note that says how many.
         seed: Seed of everything random. The global random state is neither read nor changed.
         device: `auto` (CUDA when there is one), `cpu`, `cuda` or `cuda:<index>`.
         listen: Called with each event of the run (`mmg_nb.events`); a true answer stops the run.
@@ -83,7 +92,18 @@ def estimate(
     Raises:
         MMGError: The arrays or fields cannot be used; the message says why and what to do.
     """
-    job = prepare(x, y, estimator, given=given, groups=groups, seed=seed, device=device, **fields)
+    job = prepare(
+        x,
+        y,
+        estimator,
+        given=given,
+        groups=groups,
+        discrete=discrete,
+        missing=missing,
+        seed=seed,
+        device=device,
+        **fields,
+    )
     return job.run(listen or silent)
 
 
@@ -94,6 +114,8 @@ def prepare(
     *,
     given: Any = None,
     groups: Any = None,
+    discrete: Any = "auto",
+    missing: str = "refuse",
     seed: int = 0,
     device: str = "auto",
     **fields: Any,
@@ -109,6 +131,8 @@ def prepare(
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
         raise MMGError(f"seed must be a whole number of at least 0; got {seed!r}.", "Try seed=0.")
     chosen = build(estimator, fields)
-    pairs = make_pairs(x, y, groups, given)
+    if not accepts(chosen, "discrete") and discrete == "auto":
+        discrete = "none"  # whole numbers are numbers to those who know nothing else
+    pairs = make_pairs(x, y, groups, given, discrete=discrete, missing=missing)
     check_acceptance(chosen, pairs)
     return Job(chosen, pairs, int(seed), device)

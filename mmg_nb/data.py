@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,22 +10,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmg_nb.errors import MMGError
+from mmg_nb.variables import Choice, Variable, labels_of, read_choice, read_variable
 
-__all__ = ["MIN_SAMPLES", "Pairs", "make_pairs"]
+__all__ = ["MIN_SAMPLES", "MISSING", "Pairs", "make_pairs"]
 
+MISSING = ("refuse", "drop")
 MIN_SAMPLES = 50
 MIN_GROUPS = 20
 TIES_WORTH_A_NOTE = 0.05
-
-_MISSING = ("nan", "None", "<NA>", "NaT")
-_TIMES = "Turn times into numbers first, e.g. seconds since the start."
+COMMON = 0.05  # share of the rows above which a value's copies are no copies of a row
 
 Array = NDArray[np.float64]
+Columns = tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """Samples of (x, y), one a row.
+    """Samples of (x, y), one a row, and of what is conditioned on.
+
+    Columns of categories hold codes 0, 1, ….
 
     Attributes:
         x: `(n, dim_x)`, finite, no constant column.
@@ -32,6 +36,9 @@ class Pairs:
         blocks: `(n,)` labels 0, 1, …; rows of one label never straddle a split.
         notes: What the user should know about the data.
         given: `(n, dim_z)`, what is conditioned on, like x and y; None for I(x; y).
+        discrete_x: Columns of x that are categories.
+        discrete_y: Columns of y that are categories.
+        discrete_z: Columns of the condition that are categories.
     """
 
     x: Array
@@ -39,6 +46,9 @@ class Pairs:
     blocks: NDArray[np.int64]
     notes: tuple[str, ...] = ()
     given: Array | None = None
+    discrete_x: Columns = ()
+    discrete_y: Columns = ()
+    discrete_z: Columns = ()
 
     @property
     def n_samples(self) -> int:
@@ -65,6 +75,16 @@ class Pairs:
         """The condition, `(n, dim_z)`, without columns where there is none."""
         return self.x[:, :0] if self.given is None else self.given
 
+    @property
+    def freedom_x(self) -> int:
+        """Columns of x, where one of k categories counts for k − 1."""
+        return _freedom(self.x, self.discrete_x)
+
+    @property
+    def freedom_y(self) -> int:
+        """Columns of y, where one of k categories counts for k − 1."""
+        return _freedom(self.y, self.discrete_y)
+
     def with_own_data(self) -> Pairs:
         """The same samples on arrays that nobody else can change."""
         given = None if self.given is None else self.given.copy()
@@ -75,7 +95,19 @@ class Pairs:
         return replace(self, notes=self.notes + notes)
 
 
-def make_pairs(x: Any, y: Any, groups: Any = None, given: Any = None) -> Pairs:
+def _freedom(values: Array, discrete: Columns) -> int:
+    return values.shape[1] + sum(len(np.unique(values[:, i])) - 2 for i in discrete)
+
+
+def make_pairs(
+    x: Any,
+    y: Any,
+    groups: Any = None,
+    given: Any = None,
+    *,
+    discrete: Any = "auto",
+    missing: str = "refuse",
+) -> Pairs:
     """Check two variables, and a condition, and lay them out as pairs of rows.
 
     Args:
@@ -83,6 +115,8 @@ def make_pairs(x: Any, y: Any, groups: Any = None, given: Any = None) -> Pairs:
         y: `(n,)` or `(n, dim_y)`.
         groups: `(n,)` labels of rows that depend on each other, or None.
         given: `(n,)` or `(n, dim_z)`, what is conditioned on, or None.
+        discrete: Which columns are categories, see `mmg_nb.estimate`.
+        missing: `refuse` missing values, or `drop` the rows that have any.
 
     Returns:
         The pairs, copied where they had to be changed; the arrays given are never modified.
@@ -90,108 +124,52 @@ def make_pairs(x: Any, y: Any, groups: Any = None, given: Any = None) -> Pairs:
     Raises:
         MMGError: The variables cannot be used; the message says why and what to do.
     """
+    if missing not in MISSING:
+        what = f"missing must be one of {', '.join(MISSING)}; got {missing!r:.80}."
+        raise MMGError(what, "drop leaves out the rows in which any value is missing.")
+    choice = read_choice(discrete)
     asked = {"x": x, "y": y} if given is None else {"x": x, "y": y, "given": given}
-    read = {name: _matrix(values, name) for name, values in asked.items()}
-    _check_lengths({name: len(values) for name, values in read.items()})
-    used: dict[str, Array] = {}
-    constants: tuple[str, ...] = ()
-    ties: tuple[str, ...] = ()
-    for name, values in read.items():
-        _check_finite(values, name)
-        used[name], notes = _without_constants(values, name)
-        constants += notes
-        ties += _tie_notes(values, name)
-    blocks, block_notes = _blocks(np.concatenate(list(used.values()), axis=1), groups)
-    notes = (*constants, *ties, *block_notes)
-    return Pairs(used["x"], used["y"], blocks, notes, used.get("given"))
+    read = {name: read_variable(values, name, choice) for name, values in asked.items()}
+    _check_choice(choice, read)
+    _check_lengths({name: len(each.values) for name, each in read.items()})
+    labels = None if groups is None else labels_of(groups, len(read["x"].values))
+    notes: tuple[str, ...] = ()
+    if missing == "drop":
+        read, labels, notes = _without_missing(read, labels)
+    used: dict[str, Variable] = {}
+    remarks: tuple[str, ...] = ()
+    for name, each in read.items():
+        _check_finite(each, name)
+        used[name], constants = _without_constants(each, name)
+        notes += constants
+        remarks += _judged_notes(used[name], name) + _tie_notes(used[name], name)
+    blocks, block_notes = _blocks(used, labels)
+    condition = used.get("given")
+    return Pairs(
+        used["x"].values,
+        used["y"].values,
+        blocks,
+        (*notes, *remarks, *block_notes),
+        None if condition is None else condition.values,
+        used["x"].discrete,
+        used["y"].discrete,
+        () if condition is None else condition.discrete,
+    )
 
 
-def _matrix(values: Any, name: str) -> Array:
-    array = _to_numpy(values, name)
-    if array.dtype.kind not in "fiub":
-        kind = _kind_in_words(array)
-        remedy = "Encode categories as numbers first, e.g. pandas.get_dummies or .cat.codes."
-        if array.dtype.kind == "c":
-            remedy = "Pass real and imaginary parts as two columns."
-        elif array.dtype.kind in "mM":
-            remedy = _TIMES
-        raise MMGError(f"{name} must hold numbers; got {kind}.", remedy)
-    if array.ndim == 1:
-        array = array[:, None]
-    if array.ndim != 2:
-        what = f"{name} must have shape (n,) or (n, d); got {array.shape}."
-        raise MMGError(what, f"Flatten each sample to a row: {name}.reshape(len({name}), -1).")
-    if array.size == 0:
-        raise MMGError(f"{name} is empty; its shape is {array.shape}.", "Pass one row a sample.")
-    with np.errstate(over="ignore"):  # too large for float64 becomes infinite, and is refused
-        return np.asarray(array, dtype=np.float64)
+def _check_choice(choice: Choice, read: Mapping[str, Variable]) -> None:
+    known = set(read)
+    for name, each in read.items():
+        known |= {f"{name}[{i}]" for i in range(len(each.labels))} | set(each.labels)
+    strangers = sorted(choice.named - known)
+    if strangers:
+        what = f"discrete names {', '.join(strangers)}, and there is no such variable or column."
+        names = [label for each in read.values() for label in each.labels if not label.isdigit()]
+        listed = ", ".join([*read, *names][:20])
+        raise MMGError(what, f"Use auto, none, or these: {listed}; or x[0] for a column.")
 
 
-def _to_numpy(values: Any, name: str) -> NDArray[Any]:
-    if hasattr(values, "detach"):
-        values = _torch_to_numpy(values, name)
-    elif hasattr(values, "iloc") and not isinstance(values, type):  # pandas
-        values = _pandas_to_numpy(values, name)
-    try:
-        array = np.asarray(values)
-    except ValueError as error:
-        what = f"{name} must have rows of equal length; got ragged lists."
-        raise MMGError(what, "Give every sample the same number of values.") from error
-    if array.ndim == 0:
-        what = f"{name} must be an array with one row a sample; got {values!r:.80}."
-        raise MMGError(what, "Pass a numpy array, a pandas Series or DataFrame, or a tensor.")
-    if array.dtype.kind == "O":
-        array = _from_objects(array)
-    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
-        array = np.ma.filled(values.astype(np.float64), np.nan)
-    return array
-
-
-def _torch_to_numpy(tensor: Any, name: str) -> NDArray[Any]:
-    """A tensor on any device, perhaps with a gradient."""
-    try:
-        tensor = tensor.detach().cpu()
-        values: NDArray[Any] = (tensor.double() if tensor.is_floating_point() else tensor).numpy()
-    except (TypeError, NotImplementedError) as error:  # sparse, quantised, or without data
-        what = f"{name} must be a dense tensor; got {tensor.layout} on {tensor.device}."
-        raise MMGError(what, f"Convert it first: {name}.to_dense().") from error
-    return values
-
-
-def _pandas_to_numpy(frame: Any, name: str) -> NDArray[Any]:
-    columns = frame.to_frame() if frame.ndim == 1 else frame
-    kinds = [(str(c), getattr(t, "kind", "O")) for c, t in columns.dtypes.items()]
-    bad = [(c, kind) for c, kind in kinds if kind not in "fiub"]
-    if bad:
-        listed = ", ".join(c for c, _ in bad[:8])
-        what = f"{name} must hold numbers; these columns do not: {listed}."
-        remedy = "Leave them out or encode them first, e.g. pandas.get_dummies."
-        if all(kind in "mM" for _, kind in bad):
-            remedy = _TIMES
-        raise MMGError(what, remedy)
-    values: NDArray[Any] = columns.to_numpy(dtype=np.float64, na_value=np.nan)
-    return values
-
-
-def _from_objects(array: NDArray[Any]) -> NDArray[Any]:
-    """Numbers kept as objects (e.g. with None for missing) become numbers; the rest stays."""
-    if array.ndim > 2 or not all(
-        v is None or isinstance(v, (int, float, np.number)) for v in array.ravel()
-    ):
-        return array
-    try:
-        return array.astype(np.float64)
-    except OverflowError:  # a whole number beyond float64
-        return array
-
-
-def _kind_in_words(array: NDArray[Any]) -> str:
-    words = {"O": "Python objects", "U": "text", "S": "bytes", "c": "complex numbers"}
-    words |= {"m": "time spans", "M": "dates", "V": "records"}
-    return f"{words.get(array.dtype.kind, 'something else')} (dtype {array.dtype})"
-
-
-def _check_lengths(rows: dict[str, int]) -> None:
+def _check_lengths(rows: Mapping[str, int]) -> None:
     if len(set(rows.values())) > 1:
         *names, last = rows
         *counts, count = map(str, rows.values())
@@ -206,60 +184,95 @@ def _check_lengths(rows: dict[str, int]) -> None:
         raise MMGError(what, "Collect more rows; below that no estimate would mean anything.")
 
 
-def _check_finite(values: Array, name: str) -> None:
+def _without_missing(
+    read: Mapping[str, Variable], labels: NDArray[np.int64] | None
+) -> tuple[dict[str, Variable], NDArray[np.int64] | None, tuple[str, ...]]:
+    """The rows in which nothing is missing, and how many went."""
+    gaps = {name: np.isnan(each.values).any(axis=1) for name, each in read.items()}
+    keep = ~np.logical_or.reduce(list(gaps.values()))
+    if keep.all():
+        return dict(read), labels, ()
+    where = ", ".join(f"{name}: {rows.sum()}" for name, rows in gaps.items() if rows.any())
+    note = f"{(~keep).sum()} of {len(keep)} rows dropped, for a value is missing ({where})."
+    if keep.sum() < MIN_SAMPLES:
+        what = f"At least {MIN_SAMPLES} samples are needed; {note}"
+        raise MMGError(what, "Leave out columns with many missing values, or fill them in first.")
+    rest = {name: replace(each, values=each.values[keep]) for name, each in read.items()}
+    return rest, None if labels is None else labels[keep], (note,)
+
+
+def _check_finite(variable: Variable, name: str) -> None:
+    values = variable.values
     bad = ~np.isfinite(values)
     if not bad.any():
         return
     rows, nan = int(bad.any(axis=1).sum()), int(np.isnan(values).sum())
-    columns = ", ".join(map(str, np.flatnonzero(bad.any(axis=0))[:8]))
+    infinite = int(bad.sum()) - nan
+    columns = ", ".join(variable.labels[i] for i in np.flatnonzero(bad.any(axis=0))[:8])
     what = (
-        f"{name} must be finite; it has {nan} NaN and {int(bad.sum()) - nan} infinite values "
+        f"{name} must be finite; it has {nan} NaN and {infinite} infinite values "
         f"in {rows} of {len(values)} rows (columns {columns})."
     )
-    raise MMGError(what, f"Drop those rows of both: keep = np.isfinite({name}) over all columns.")
+    if infinite:
+        raise MMGError(what, "Replace the infinite values, or leave out their rows.")
+    raise MMGError(what, "missing='drop' (--missing drop) leaves such rows out, of all variables.")
 
 
-def _without_constants(values: Array, name: str) -> tuple[Array, tuple[str, ...]]:
+def _without_constants(variable: Variable, name: str) -> tuple[Variable, tuple[str, ...]]:
+    values = variable.values
     constant = (values == values[0]).all(axis=0)
     if not constant.any():
-        return values, ()
-    where = ", ".join(map(str, np.flatnonzero(constant)[:8]))
+        return variable, ()
+    where = ", ".join(variable.labels[i] for i in np.flatnonzero(constant)[:8])
     if constant.all():
         what = f"{name} must vary; every column is constant."
         raise MMGError(what, "A constant tells nothing: its mutual information is 0.")
+    kept = np.flatnonzero(~constant).tolist()
     note = f"{name}: {int(constant.sum())} constant column(s) dropped ({where})."
-    return values[:, ~constant], (note,)
+    left = Variable(
+        values[:, kept],
+        tuple(variable.labels[i] for i in kept),
+        tuple(new for new, old in enumerate(kept) if old in variable.discrete),
+        tuple(new for new, old in enumerate(kept) if old in variable.judged),
+    )
+    return left, (note,)
 
 
-def _tie_notes(values: Array, name: str) -> tuple[str, ...]:
-    distinct = np.array([len(np.unique(column)) for column in values.T])
-    tied = 1 - distinct / len(values)
-    columns = np.flatnonzero((tied > TIES_WORTH_A_NOTE) & (distinct > 1))  # no constants
-    if not len(columns):
+def _judged_notes(variable: Variable, name: str) -> tuple[str, ...]:
+    if not variable.judged:
         return ()
-    where = ", ".join(f"{c}: {tied[c]:.0%}" for c in columns[:8])
+    counts = ((i, len(np.unique(variable.values[:, i]))) for i in variable.judged[:8])
+    where = ", ".join(f"{variable.labels[i]}: {count} values" for i, count in counts)
     return (
-        f"{name}: repeated values in {len(columns)} column(s) ({where}); they are treated as "
-        "numbers, and a density may not exist.",
+        f"{name}: {len(variable.judged)} column(s) of few whole numbers are taken as categories "
+        f"({where}); discrete='none' takes them as numbers.",
     )
 
 
-def _blocks(rows: Array, groups: Any) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    n = len(rows)
-    _, duplicate = np.unique(rows, axis=0, return_inverse=True)
-    duplicate = duplicate.reshape(-1)
-    repeats = n - int(duplicate.max()) - 1
-    notes: tuple[str, ...] = ()
+def _tie_notes(variable: Variable, name: str) -> tuple[str, ...]:
+    values = variable.values
+    distinct = np.array([len(np.unique(column)) for column in values.T])
+    tied = 1 - distinct / len(values)
+    columns = [i for i in np.flatnonzero(tied > TIES_WORTH_A_NOTE) if i not in variable.discrete]
+    if not columns:
+        return ()
+    where = ", ".join(f"{variable.labels[i]}: {tied[i]:.0%}" for i in columns[:8])
+    return (
+        f"{name}: repeated values in {len(columns)} column(s) ({where}); they are treated as "
+        f"numbers, and a density may not exist. discrete='{name}' takes them as categories.",
+    )
+
+
+def _blocks(
+    used: Mapping[str, Variable], labels: NDArray[np.int64] | None
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    copies, notes = _copies(used)
+    n = len(copies)
+    repeats = n - int(copies.max()) - 1
+    if labels is None:
+        return copies, notes
     if repeats:
-        notes = (f"{repeats} of {n} rows repeat another; copies are kept on one side of splits.",)
-    if groups is None:
-        if n - repeats < MIN_SAMPLES:
-            what = f"At least {MIN_SAMPLES} different rows are needed; got {n - repeats}."
-            raise MMGError(what, "Collect more rows; copies of a row hold no new information.")
-        return duplicate.astype(np.int64), notes
-    labels = _labels(groups, n)
-    if repeats:
-        labels = _joined(labels, duplicate)
+        labels = _joined(labels, copies)
     n_groups = int(labels.max()) + 1
     if n_groups < MIN_GROUPS:
         what = f"At least {MIN_GROUPS} groups are needed; got {n_groups}."
@@ -267,24 +280,38 @@ def _blocks(rows: Array, groups: Any) -> tuple[NDArray[np.int64], tuple[str, ...
     return labels, (*notes, f"{n_groups} groups kept together in the splits.")
 
 
-def _labels(groups: Any, n: int) -> NDArray[np.int64]:
-    if hasattr(groups, "detach"):
-        groups = _torch_to_numpy(groups, "groups")
-    try:
-        labels = np.asarray(groups.to_numpy() if hasattr(groups, "to_numpy") else groups)
-    except ValueError as error:
-        what = f"groups must have shape ({n},), one label a row; got ragged lists."
-        raise MMGError(what, "Pass one column of labels.") from error
-    if labels.shape != (n,):
-        what = f"groups must have shape ({n},), one label a row; got {labels.shape}."
-        raise MMGError(what, "Pass one column of labels.")
-    missing = sum(not isinstance(v, str) and str(v) in _MISSING for v in labels.tolist())
-    if missing:
-        what = f"groups must not hold missing labels; got {missing} in {n} rows."
-        raise MMGError(what, "Give every row a label.")
-    if labels.dtype.kind == "O":
-        labels = labels.astype(str)
-    return np.unique(labels, return_inverse=True)[1].astype(np.int64)
+def _copies(used: Mapping[str, Variable]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Labels that copies of a row share, `(n,)`.
+
+    Rows that agree in categories, and in values that very many rows have (the zeros of a
+    zero-inflated column), agree by chance and are no copies.
+    """
+    n = len(used["x"].values)
+    numbers = np.concatenate(
+        [np.delete(each.values, each.discrete, axis=1) for each in used.values()], axis=1
+    )
+    if not numbers.shape[1]:
+        return np.arange(n), ()
+    rows = np.concatenate([each.values for each in used.values()], axis=1)
+    _, copy = np.unique(rows, axis=0, return_inverse=True)
+    copy = copy.reshape(-1).astype(np.int64)
+    repeats = n - int(copy.max()) - 1
+    if n - repeats < MIN_SAMPLES:
+        what = f"At least {MIN_SAMPLES} different rows are needed; got {n - repeats}."
+        remedy = "Copies of a row hold no new information; discrete='x,y' takes categories."
+        raise MMGError(what, f"Collect more rows. {remedy}")
+    by_chance = np.ones(n, dtype=bool)
+    for column in numbers.T:
+        _, value, count = np.unique(column, return_inverse=True, return_counts=True)
+        by_chance &= count[value.reshape(-1)] > COMMON * n
+    if by_chance.any():
+        copy[by_chance] = copy.max() + 1 + np.arange(by_chance.sum())
+        copy = np.unique(copy, return_inverse=True)[1].reshape(-1).astype(np.int64)
+        repeats = n - int(copy.max()) - 1
+    if not repeats:
+        return copy, ()
+    note = f"{repeats} of {n} rows repeat another; copies are kept on one side of splits."
+    return copy, (note,)
 
 
 def _joined(a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64]:

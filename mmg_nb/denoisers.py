@@ -23,7 +23,7 @@ class Samples:
         x: `(members, batch, dim_x)`.
         residual: x − m(y), formed in float64 before it was rounded, of the shape of x. At high
             log-SNR it is as small as the noise, and z − α·m(y) would lose it to rounding.
-        y: `(members, batch, dim_y)`.
+        y: `(members, batch, dim_y)`, the columns of a condition last.
     """
 
     x: Tensor
@@ -86,7 +86,8 @@ class ResidualDenoiser(Denoiser):
     ε under the Gaussian posterior, so that the network's target is of order one at every log-SNR.
     For a mixture of Gaussians the posterior mean is linear in w with weights that depend on how
     large z, w and y are: hence the gain, and the logarithms of their mean squares as inputs.
-    One network serves both branches; without y it gets a learned null instead.
+    One network serves both branches; without y it gets a learned null instead,
+    but still the condition.
 
     Args:
         variance: v, `(members, 1, dim_x)`.
@@ -94,15 +95,26 @@ class ResidualDenoiser(Denoiser):
         width: Hidden features of the network.
         blocks: Residual blocks of the network.
         generator: Source of the starting weights.
+        condition: Columns of the condition, the last ones of y, which both branches see.
     """
 
     def __init__(
-        self, variance: Tensor, dim_y: int, *, width: int, blocks: int, generator: Generator
+        self,
+        variance: Tensor,
+        dim_y: int,
+        *,
+        width: int,
+        blocks: int,
+        generator: Generator,
+        condition: int = 0,
     ) -> None:
         super().__init__()
         members, _, dim_x = variance.shape
         self.register_buffer("variance", variance)
+        known = torch.arange(dim_y) >= dim_y - condition
+        self.register_buffer("known", known.repeat(members, 1, 1))
         self.variance: Tensor
+        self.known: Tensor
         self.null = nn.Parameter(torch.zeros(members, 1, dim_y))
         self.net = ResidualMLP(
             members,
@@ -122,7 +134,7 @@ class ResidualDenoiser(Denoiser):
         variance = torch.where(given, self.variance, 1.0)
         denominator = alpha**2 * variance + sigma**2
         whitened = innovation * denominator.rsqrt()
-        y = torch.where(given, samples.y, self.null)
+        y = torch.where(given | self.known, samples.y, self.null)
         inputs = [
             z,
             whitened,

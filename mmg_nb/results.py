@@ -173,6 +173,7 @@ class MIResult(_Arrays):
         fields: The estimator's fields, as run.
         provenance: Seed, versions, device, wall time in seconds.
         dim_z: Columns of the condition in use; 0 for I(x; y).
+        terms: What the estimate is the sum of, with signs, where it is one; otherwise empty.
     """
 
     mi: float
@@ -191,6 +192,7 @@ class MIResult(_Arrays):
     fields: dict[str, Any] = dataclass_field(default_factory=dict)
     provenance: dict[str, Any] = dataclass_field(default_factory=dict)
     dim_z: int = 0
+    terms: dict[str, Estimate] = dataclass_field(default_factory=dict)
 
     @property
     def quantity(self) -> str:
@@ -356,6 +358,7 @@ class MIResult(_Arrays):
         rows = [("status", f"{self.status}. {self.status.remedy}")]
         if self.stderr is not None:
             rows.insert(0, ("95 % interval", f"{low:.3f} to {high:.3f} nats"))
+        rows += [(k, f"{v.mi:.3f} ± {v.stderr:.3f} nats") for k, v in self.terms.items()]
         rows += [("note", note) for note in self.notes]
         cells = "".join(
             f'<tr><th style="{_CELL};white-space:nowrap">{html.escape(k)}</th>'
@@ -399,7 +402,8 @@ def _plain(value: Any) -> Any:
 def _read(data: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments of `MIResult` from plain values."""
     values = {f.name: data[f.name] for f in dataclasses.fields(MIResult) if f.name in data}
-    values["forms"] = {k: Estimate(**v) for k, v in values.get("forms", {}).items()}
+    for name in ("forms", "terms"):
+        values[name] = {k: Estimate(**v) for k, v in values.get(name, {}).items()}
     values["status"] = Status(values["status"])
     values["notes"] = tuple(values.get("notes", ()))
     for name, kind in _PARTS.items():

@@ -155,7 +155,11 @@ def _ledoit_wolf_shrinkage(scaled: Array, covariance: Array) -> float:
 
 
 def fit_transform(
-    values: Array, name: str, transform: str, fit_rows: NDArray[np.int64] | slice
+    values: Array,
+    name: str,
+    transform: str,
+    fit_rows: NDArray[np.int64] | slice,
+    discrete: tuple[int, ...] = (),
 ) -> tuple[Array, tuple[str, ...]]:
     """Map one variable for the denoisers: by coordinate, then to unit covariance.
 
@@ -166,15 +170,20 @@ def fit_transform(
         fit_rows: Rows to fit on. Cross-fitting fits on all: the folds need one common space,
             mutual information is unchanged by any invertible map of one variable, and pairs of
             x and y are not looked at, so nothing of the dependence leaks.
+        discrete: Columns of categories, as codes 0, 1, …; each becomes one indicator a category
+            but the first.
 
     Returns:
         `(n, kept)` values and notes on what was dropped.
     """
+    indicators = _indicators(values[:, list(discrete)])
+    values = np.delete(values, discrete, axis=1)
     values = values / np.abs(values).max(axis=0)  # else squares of extreme units overflow
-    if transform == "normal_scores":
+    if transform == "normal_scores" and values.shape[1]:
         values = NormalScores.fit(values[fit_rows])(values)
     elif transform == "standardize":
         values = Standardize.fit(values[fit_rows])(values)
+    values = np.concatenate([values, indicators], axis=1)
     whiten = Whiten.fit(values[fit_rows])
     if not whiten.matrix.shape[1]:
         what = f"{name} must vary in the rows used for training; there every column is constant."
@@ -183,3 +192,9 @@ def fit_transform(
     if whiten.dropped:
         notes = (f"{name}: {whiten.dropped} direction(s) of zero variance dropped.",)
     return whiten(values), notes
+
+
+def _indicators(codes: Array) -> Array:
+    """1 where a category is met, for each category of each column but its first."""
+    parts = [c[:, None] == np.arange(1, int(c.max()) + 1) for c in codes.T]
+    return np.concatenate([codes[:, :0], *parts], axis=1).astype(np.float64)

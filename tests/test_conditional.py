@@ -131,3 +131,61 @@ def test_estimators_without_a_conditional_form_say_who_has_one():
     assert "gcmi, cca, ksg" in caught.value.remedy
     with pytest.raises(MMGError, match="variant 1 only"):
         mmg_nb.estimate(x, y, "ksg", given=z, variant=2)
+
+
+# --- mmg: the networks add what is not Gaussian, and must not add what is not there ------------
+
+SMALL = {"steps": 60, "width": 16, "blocks": 1, "batch": 64, "draws": 8, "folds": 3}
+LEARNT = SMALL | {"steps": 1000, "width": 32}
+
+
+@models
+@pytest.mark.parametrize("gap", ["inner", "cross"])
+def test_mmg_is_right_on_gaussian_models_before_it_has_learnt_anything(model, gap):
+    model = MODELS[model]
+    x, y, z = model.sample(1500, 4)
+    found = mmg_nb.estimate(x, y, given=z, gap=gap, **SMALL)
+    assert abs(found.mi - model.given) < LIMIT * found.stderr
+    assert abs(found.mi - model.alone) > LIMIT * found.stderr
+    assert found.dim_z == z.shape[1]
+    assert set(found.forms) >= {"inner", "orthogonal", "difference"}
+
+
+@pytest.mark.parametrize("noised", ["x", "y"])
+def test_either_variable_may_be_noised(noised):
+    model = MODELS["tangled"]
+    x, y, z = model.sample(1500, 4)
+    found = mmg_nb.estimate(x, y, given=z, noised=noised, **SMALL)
+    assert abs(found.mi - model.given) < LIMIT * found.stderr
+
+
+def curved(n, seed, link=0.0):
+    """x and y are both curved functions of z, and share `link` of their noise."""
+    rng = np.random.default_rng(seed)
+    z, common, a, b = rng.normal(size=(4, n))
+    rest = np.sqrt(1 - link**2)
+    x = np.sin(2 * z) + 0.3 * (link * common + rest * a)
+    y = z**2 + 0.3 * (link * common + rest * b)
+    return x, y, z, -0.5 * np.log1p(-(link**4))
+
+
+def test_nothing_is_left_where_the_condition_explains_everything():
+    x, y, z, truth = curved(2000, 0)
+    assert truth == 0
+    found = mmg_nb.estimate(x, y, given=z, **LEARNT)
+    assert abs(found.mi) < LIMIT * found.stderr + 0.03
+    assert mmg_nb.estimate(x, y, "ksg").mi > 0.1
+
+
+def test_what_the_condition_leaves_is_found():
+    x, y, z, truth = curved(2000, 0, link=0.9)
+    found = mmg_nb.estimate(x, y, given=z, transform="standardize", **LEARNT)
+    assert 0.7 * truth < found.mi < 1.2 * truth
+
+
+def test_a_variable_that_the_condition_determines_is_refused():
+    x, y, z = MODELS["tangled"].sample(200, 0)
+    with pytest.raises(MMGError, match="x is a function of the condition"):
+        mmg_nb.estimate(z[:, :2] @ [[1.0, 2.0], [3.0, 4.0]], y, given=z, transform="standardize")
+    kept = mmg_nb.estimate(np.c_[x, z[:, :1]], y, given=z, transform="standardize", **SMALL)
+    assert np.isfinite(kept.mi)

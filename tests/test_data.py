@@ -19,8 +19,7 @@ from mmg_nb.transforms import fit_transform
 N = 60
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(N, 2)), RNG.normal(size=N)
-ENCODE = "Encode categories as numbers first, e.g. pandas.get_dummies or .cat.codes."
-FRAME = "Leave them out or encode them first, e.g. pandas.get_dummies."
+ENCODE = "Encode them first, as numbers or as texts."
 TIMES = "Turn times into numbers first, e.g. seconds since the start."
 ARRAY = "Pass a numpy array, a pandas Series or DataFrame, or a tensor."
 FLATTEN = "Flatten each sample to a row: x.reshape(len(x), -1)."
@@ -36,7 +35,9 @@ def but(value, *where):
 
 def non_finite(nan, infinite, rows, columns):
     what = f"x must be finite; it has {nan} NaN and {infinite} infinite values in {rows} of {N} "
-    remedy = "Drop those rows of both: keep = np.isfinite(x) over all columns."
+    remedy = "missing='drop' (--missing drop) leaves such rows out, of all variables."
+    if infinite:
+        remedy = "Replace the infinite values, or leave out their rows."
     return what + f"rows (columns {columns}).\n{remedy}"
 
 
@@ -59,40 +60,42 @@ BAD_X = {
     "beyond_float64": (np.full(N, np.longdouble("1e4000")), non_finite(0, N, N, "0")),
     "objects": (
         np.array([{}] * N, dtype=object),
-        f"x must hold numbers; got Python objects (dtype object).\n{ENCODE}",
+        f"x must hold numbers or categories; got Python objects (dict).\n{ENCODE}",
     ),
-    "text": (["red"] * N, f"x must hold numbers; got text (dtype <U3).\n{ENCODE}"),
-    "bytes": (np.array([b"a"] * N), f"x must hold numbers; got bytes (dtype |S1).\n{ENCODE}"),
-    "records": (np.zeros(N, dtype=[("a", float)]), "x must hold numbers; got records"),
+    "one_text": (["red"] * N, "x must vary; every column is constant."),
+    "names": (
+        [f"patient {i}" for i in range(N)],
+        "x: column 0 holds 60 different categories in 60 rows, so that it looks like an "
+        "identifier.\nLeave it out, or join its categories into fewer.",
+    ),
+    "records": (
+        np.zeros(N, dtype=[("a", float)]),
+        "x must hold numbers or categories; got records",
+    ),
     "complex": (
         X + 1j,
-        "x must hold numbers; got complex numbers (dtype complex128).\n"
+        "x must hold numbers or categories; got complex numbers (dtype complex128).\n"
         "Pass real and imaginary parts as two columns.",
     ),
-    "complex_tensor": (torch.tensor(X) + 1j, "x must hold numbers; got complex numbers"),
+    "complex_tensor": (
+        torch.tensor(X) + 1j,
+        "x must hold numbers or categories; got complex numbers",
+    ),
     "dates": (
         np.arange(N).astype("datetime64[D]"),
-        f"x must hold numbers; got dates (dtype datetime64[D]).\n{TIMES}",
+        f"x must hold numbers or categories; got dates (dtype datetime64[D]).\n{TIMES}",
     ),
     "time_spans": (
         np.arange(N).astype("timedelta64[s]"),
-        f"x must hold numbers; got time spans (dtype timedelta64[s]).\n{TIMES}",
-    ),
-    "text_column": (
-        pd.DataFrame({"a": Y, "b": ["q"] * N}),
-        f"x must hold numbers; these columns do not: b.\n{FRAME}",
-    ),
-    "category": (
-        pd.DataFrame({"c": pd.Categorical(["a", "b"] * (N // 2)), "s": pd.array(["u"] * N)}),
-        f"x must hold numbers; these columns do not: c, s.\n{FRAME}",
+        f"x must hold numbers or categories; got time spans (dtype timedelta64[s]).\n{TIMES}",
     ),
     "date_column": (
         pd.DataFrame({"a": Y, "day": pd.date_range("2020", periods=N)}),
-        f"x must hold numbers; these columns do not: day.\n{TIMES}",
+        f"x must hold numbers or categories; these columns do not: day.\n{TIMES}",
     ),
     "time_zone": (
         pd.Series(pd.date_range("2020", periods=N, tz="UTC"), name="at"),
-        f"x must hold numbers; these columns do not: at.\n{TIMES}",
+        f"x must hold numbers or categories; these columns do not: at.\n{TIMES}",
     ),
     "three_axes": (
         np.zeros((N, 2, 2)),
@@ -130,13 +133,13 @@ BAD_ARGUMENTS = {
     "copies": (
         {"x": np.repeat(X[:30], 2, axis=0), "y": np.repeat(Y[:30], 2)},
         "At least 50 different rows are needed; got 30.\n"
-        "Collect more rows; copies of a row hold no new information.",
+        "Collect more rows. Copies of a row hold no new information; discrete='x,y' takes",
     ),
     "constant_y": ({"y": np.ones(N)}, "y must vary; every column is constant."),
     "infinite_y": (
         {"y": np.r_[np.inf, Y[1:]]},
         "y must be finite; it has 0 NaN and 1 infinite values in 1 of 60 rows (columns 0).\n"
-        "Drop those rows of both: keep = np.isfinite(y) over all columns.",
+        "Replace the infinite values, or leave out their rows.",
     ),
     "groups_length": (
         {"groups": np.arange(N - 1)},

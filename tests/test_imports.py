@@ -18,6 +18,7 @@ LAYERS = [
     ["axes", "plotting", "forest"],
     [
         "data",
+        "variables",
         "splits",
         "spread",
         "transforms",
@@ -29,6 +30,7 @@ LAYERS = [
     ],
     ["mmse", "denoisers", "anchor"],
     ["evaluation", "diagnosis", "training", "members", "checkpoint"],
+    ["conditioning"],
     ["estimators"],
     ["api"],
     ["benchmark"],

@@ -7,10 +7,11 @@ from mmg_nb.errors import MMGError
 from mmg_nb.estimators.base import Estimator
 from mmg_nb.estimators.registry import estimator_class, names
 
-__all__ = ["FEATURES", "check_acceptance", "estimators_that_accept"]
+__all__ = ["FEATURES", "accepts", "check_acceptance", "estimators_that_accept"]
 
 FEATURES = {
     "given": "estimates I(x; y) only, not I(x; y | z): it takes no given=",
+    "discrete": "takes numbers only, and there are categories in {where}",
 }
 """What an estimator may accept -> what is said of one that does not."""
 
@@ -27,6 +28,12 @@ def estimators_that_accept(feature: str) -> tuple[str, ...]:
     return tuple(n for n in names() if feature in getattr(estimator_class(n), "accepts", ()))
 
 
+def accepts(estimator: Estimator, feature: str) -> bool:
+    """Whether an estimator declares that it accepts one of `FEATURES`."""
+    declared: frozenset[str] = getattr(estimator, "accepts", frozenset())
+    return feature in declared
+
+
 def check_acceptance(estimator: Estimator, pairs: Pairs) -> None:
     """Refuse data that an estimator has no method for.
 
@@ -37,12 +44,20 @@ def check_acceptance(estimator: Estimator, pairs: Pairs) -> None:
     Raises:
         MMGError: Says what the estimator lacks and which estimators have it.
     """
-    accepted: frozenset[str] = getattr(estimator, "accepts", frozenset())
-    for feature in _needed(pairs):
-        if feature not in accepted:
+    for feature, where in _needed(pairs).items():
+        if not accepts(estimator, feature):
             able = ", ".join(estimators_that_accept(feature))
-            raise MMGError(f"{estimator.name} {FEATURES[feature]}.", f"These can: {able}.")
+            what = f"{estimator.name} {FEATURES[feature].format(where=where)}."
+            raise MMGError(what, f"These can: {able}.")
 
 
-def _needed(pairs: Pairs) -> tuple[str, ...]:
-    return ("given",) if pairs.given is not None else ()
+def _needed(pairs: Pairs) -> dict[str, str]:
+    """What the data need, and where."""
+    needed = {"given": "given"} if pairs.given is not None else {}
+    columns = {"x": pairs.discrete_x, "y": pairs.discrete_y, "given": pairs.discrete_z}
+    where = [
+        f"{name} (column {', '.join(map(str, found[:8]))})"
+        for name, found in columns.items()
+        if found
+    ]
+    return needed | ({"discrete": " and ".join(where)} if where else {})

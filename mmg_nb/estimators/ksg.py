@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -13,6 +14,7 @@ from scipy.special import psi
 
 from mmg_nb.data import Pairs
 from mmg_nb.errors import MMGError
+from mmg_nb.estimators.contingency import cells, closed_form
 from mmg_nb.estimators.neighbours import Dense, Neighbours, Trees
 from mmg_nb.events import Listener, Phase, Started, Step
 from mmg_nb.fields import field
@@ -35,16 +37,18 @@ class KSG:
 
     PRE 69:066138, equations 8 (variant 1) and 9 (variant 2); the joint distance is the larger of
     those in x and in y. With a condition z the terms are ψ(k) + ψ(n_z) − ψ(n_xz) − ψ(n_yz)
-    (Frenzel & Pompe 2007, PRL 99:204101), n_… the points nearer in those variables. The standard
-    error comes from the spread of the per-point terms; neighbouring points share neighbours, so it
-    is approximate, and it knows nothing of the bias, which in many dimensions or for strong
-    dependence is far larger and towards 0. Repeated values are told apart by a tiny jitter drawn
-    from the seed. Rows are never resampled: copies of a row would be each other's neighbours.
+    (Frenzel & Pompe 2007, PRL 99:204101), n_… the points nearer in those variables. Rows of
+    different categories are infinitely far apart (Ross 2014, PLOS ONE 9:e87357); for categories
+    alone the closed form of their table is taken. The standard error comes from the spread of the
+    per-point terms; neighbouring points share neighbours, so it is approximate, and it knows
+    nothing of the bias, which in many dimensions or for strong dependence is far larger and
+    towards 0. Repeated values are told apart by a tiny jitter drawn from the seed. Rows are never
+    resampled: copies of a row would be each other's neighbours.
     """
 
     name: ClassVar[str] = "ksg"
     summary: ClassVar[str] = "Nearest neighbours: seconds, good up to about 10 columns"
-    accepts: ClassVar[frozenset[str]] = frozenset({"given"})
+    accepts: ClassVar[frozenset[str]] = frozenset({"given", "discrete"})
 
     k: int = field(10, "neighbours; more: less variance, more bias", low=1, high=1000)
     variant: int = field(1, "1: one distance a point; 2: one for each variable", choices=(1, 2))
@@ -74,14 +78,23 @@ class KSG:
         if pairs.n_samples <= self.k + 1:
             what = f"ksg with k={self.k} needs at least {self.k + 2} rows; got {pairs.n_samples}."
             raise MMGError(what, "Use a smaller k or more rows.")
-        if pairs.dim_z and self.variant == 2:
-            what = "ksg estimates I(x; y | z) by variant 1 only; got variant=2."
+        if _all_categories(pairs):
+            found = closed_form(self.name, pairs, seed, listen)
+            return replace(found, fields=asdict(self))
+        if self.variant == 2 and (pairs.dim_z or pairs.discrete_x or pairs.discrete_y):
+            what = "ksg takes conditions and categories by variant 1 only; got variant=2."
             raise MMGError(what, "Leave variant= out.")
         rng = np.random.default_rng(seed)
-        x, y, z = (_distinct(self._map(v), rng) for v in (pairs.x, pairs.y, pairs.z))
+        columns = (
+            (pairs.x, pairs.discrete_x),
+            (pairs.y, pairs.discrete_y),
+            (pairs.z, pairs.discrete_z),
+        )
+        numbers = [_distinct(self._map(np.delete(v, d, axis=1)), rng) for v, d in columns]
+        categories = [cells(v[:, list(d)]) for v, d in columns]
         listen(Phase("neighbours"))
-        rows, terms = self._terms(x, y, z, rng, listen)
-        stopped = len(rows) < len(x)
+        rows, terms = self._terms(numbers, categories, rng, listen)
+        stopped = len(rows) < pairs.n_samples
         return MIResult(
             mi=math.fsum(terms) / len(terms),  # exact, so that the order of rows cannot matter
             stderr=float(terms.std() / math.sqrt(len(terms))),
@@ -105,30 +118,46 @@ class KSG:
         return kind.fit(values)(values)
 
     def _terms(
-        self, x: Array, y: Array, z: Array, rng: np.random.Generator, listen: Listener
+        self,
+        numbers: Sequence[Array],
+        categories: Sequence[NDArray[np.int64]],
+        rng: np.random.Generator,
+        listen: Listener,
     ) -> tuple[NDArray[np.int64], Array]:
         """Rows in random order, as many as were done before a stop, and the term of each."""
-        single = max(v.shape[1] for v in (x, y, z)) == 1  # where both norms are the same
-        kind = Trees if single or self.metric == "chebyshev" else Dense
-        neighbours: Neighbours = kind(x, y, z)
-        order = rng.permutation(len(x))
+        n = len(numbers[0])
+        single = max(v.shape[1] for v in numbers) == 1  # where both norms are the same
+        neighbours: Neighbours
+        if any(label.any() for label in categories):
+            neighbours = Dense(numbers[0], numbers[1], numbers[2], categories)
+        else:
+            kind = Trees if single or self.metric == "chebyshev" else Dense
+            neighbours = kind(numbers[0], numbers[1], numbers[2])
+        order = rng.permutation(n)
         terms: list[Array] = []
-        for done in range(0, len(x), CHUNK):
-            if listen(Step(done, len(x))) and done:
+        for done in range(0, n, CHUNK):
+            if listen(Step(done, n)) and done:
                 break
-            terms.append(self._chunk(neighbours, order[done : done + CHUNK], len(x)))
+            terms.append(self._chunk(neighbours, order[done : done + CHUNK], n))
         values = np.concatenate(terms)
         return order[: len(values)], values
 
     def _chunk(self, neighbours: Neighbours, rows: NDArray[np.int64], n: int) -> Array:
         if neighbours.conditional:
-            xz, yz, z = neighbours.given(rows, self.k)
-            return psi(self.k) + psi(z + 1) - psi(xz + 1) - psi(yz + 1)
+            k, xz, yz, z = neighbours.given(rows, self.k)
+            terms = psi(np.maximum(k, 1)) + psi(z + 1) - psi(xz + 1) - psi(yz + 1)
+            return np.where(k > 0, terms, 0.0)
         if self.variant == 1:
-            x, y = neighbours.first(rows, self.k)
-            return psi(self.k) + psi(n) - psi(x + 1) - psi(y + 1)
+            k, x, y = neighbours.first(rows, self.k)
+            terms = psi(np.maximum(k, 1)) + psi(n) - psi(x + 1) - psi(y + 1)
+            return np.where(k > 0, terms, 0.0)
         x, y = neighbours.second(rows, self.k)
         return psi(self.k) - 1 / self.k + psi(n) - psi(x) - psi(y)
+
+
+def _all_categories(pairs: Pairs) -> bool:
+    counts = len(pairs.discrete_x), len(pairs.discrete_y), len(pairs.discrete_z)
+    return counts == (pairs.dim_x, pairs.dim_y, pairs.dim_z)
 
 
 def _distinct(values: Array, rng: np.random.Generator) -> Array:
@@ -143,7 +172,8 @@ def _distinct(values: Array, rng: np.random.Generator) -> Array:
 
 def _notes(pairs: Pairs) -> tuple[str, ...]:
     notes: tuple[str, ...] = ()
-    columns = (column for v in (pairs.x, pairs.y, pairs.z) for column in v.T)
+    parts = (pairs.x, pairs.discrete_x), (pairs.y, pairs.discrete_y), (pairs.z, pairs.discrete_z)
+    columns = (column for v, d in parts for column in np.delete(v, d, axis=1).T)
     if any(len(np.unique(column)) < pairs.n_samples for column in columns):
         notes += ("Repeated values were told apart by a tiny jitter; ksg is made for densities.",)
     count = pairs.dim_x + pairs.dim_y + pairs.dim_z

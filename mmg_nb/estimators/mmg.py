@@ -23,7 +23,8 @@ class MMG:
 
     The denoiser starts from an exact linear-Gaussian posterior around a regression of x on y and
     learns only what is left. It is cross-fitted: each fold of the rows is evaluated by a member
-    trained on the others, so that every row counts for training and for evaluation.
+    trained on the others, so that every row counts for training and for evaluation. For
+    I(x; y | z) both branches know z: I = ½ ∫ [mmse(x | λ, z) − mmse(x | λ, y, z)] dλ.
     """
 
     name: ClassVar[str] = "mmg"
@@ -31,7 +32,7 @@ class MMG:
         "Diffusion denoisers with and without y: any dependence, any dimension"
     )
 
-    accepts: ClassVar[frozenset[str]] = frozenset()
+    accepts: ClassVar[frozenset[str]] = frozenset({"given", "discrete"})
 
     effort: str = field("normal", "how long to train at most", choices=("quick", "normal", "high"))
     gap: str = field(
@@ -99,8 +100,12 @@ class MMG:
     def estimate(
         self, pairs: Pairs, *, seed: int, listen: Listener, device: str = "auto"
     ) -> MIResult:
-        """Estimate I(x; y); see `mmg_nb.estimators.base.Estimator`."""
-        # Imported here because fields, help and completion must not load torch.
-        from mmg_nb.estimators import mmg_fit
+        """Estimate I(x; y), or I(x; y | z); see `mmg_nb.estimators.base.Estimator`.
 
-        return mmg_fit.run(self, pairs, seed=seed, listen=listen, device=device)
+        Only numbers can be noised: of numbers and categories the numbers are, given the
+        categories. What cannot be had so is a sum of terms that can, see
+        `mmg_nb.estimators.decomposition`.
+        """
+        from mmg_nb.estimators import mmg_terms
+
+        return mmg_terms.run(self, pairs, seed=seed, listen=listen, device=device)

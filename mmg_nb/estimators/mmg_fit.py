@@ -10,6 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from mmg_nb.anchor import Anchor, fit_anchor
+from mmg_nb.conditioning import without_condition
 from mmg_nb.data import Pairs
 from mmg_nb.denoisers import Denoiser, ResidualDenoiser, Samples
 from mmg_nb.devices import pick_device, threads_for
@@ -42,10 +43,14 @@ DRAWS_WHEN_STOPPED = 8
 
 @dataclass(frozen=True, eq=False)
 class _Prepared:
-    """Transformed data on the device, float64, and who trains on what; x is what is noised."""
+    """Transformed data on the device, float64, and who trains on what; x is what is noised.
+
+    The last columns of y, as many as `condition` says, are those of the condition.
+    """
 
     x: Tensor
     y: Tensor
+    condition: int
     plan: Plan
     notes: tuple[str, ...]
 
@@ -62,13 +67,10 @@ def _run(config: MMG, pairs: Pairs, seed: int, listen: Listener, where: torch.de
     rng = np.random.default_rng(seed)
     generator = Generator(where).manual_seed(int(rng.integers(2**62)))
     host = Generator().manual_seed(int(rng.integers(2**62)))
-    listen(
-        Started(
-            config.name, pairs.n_samples, pairs.dim_x, pairs.dim_y, str(where), config.max_steps
-        )
-    )
-    data = _prepare(config, pairs, rng, where)
+    sizes = pairs.n_samples, pairs.dim_x, pairs.dim_y
+    listen(Started(config.name, *sizes, str(where), config.max_steps, pairs.dim_z))
     listen(Phase("anchor"))
+    data = _prepare(config, pairs, rng, where, generator)
     anchor, variance = _fit_anchor(config, data, generator)
     listen(Phase("training"))
     grid = _grid(config, variance, where)
@@ -93,18 +95,41 @@ def _run(config: MMG, pairs: Pairs, seed: int, listen: Listener, where: torch.de
 
 
 def _prepare(
-    config: MMG, pairs: Pairs, rng: np.random.Generator, device: torch.device
+    config: MMG,
+    pairs: Pairs,
+    rng: np.random.Generator,
+    device: torch.device,
+    generator: Generator,
 ) -> _Prepared:
     plan = make_plan(pairs, config.folds_for(pairs.n_samples), config.gap == "cross", rng)
     rows = plan.transform_rows
-    x, notes_x = fit_transform(pairs.x, "x", config.transform, rows)
-    y, notes_y = fit_transform(pairs.y, "y", config.transform, rows)
+    mapped_x, notes_x = fit_transform(pairs.x, "x", config.transform, rows, pairs.discrete_x)
+    mapped_y, notes_y = fit_transform(pairs.y, "y", config.transform, rows, pairs.discrete_y)
     notes = notes_x + notes_y
+    x, y = (torch.as_tensor(v, dtype=torch.float64, device=device) for v in (mapped_x, mapped_y))
+    names = ("x", "y")
     if config.noises_y(pairs.dim_x, pairs.dim_y):
-        x, y = y, x
+        x, y, names = y, x, ("y", "x")
         notes += ("y is the variable that is noised; the error curves are of y, with x given.",)
-    on_device = [torch.as_tensor(v, dtype=torch.float64, device=device) for v in (x, y)]
-    return _Prepared(on_device[0], on_device[1], plan, notes)
+    if pairs.given is None:
+        return _Prepared(x, y, 0, plan, notes)
+    given, notes_z = fit_transform(pairs.given, "given", config.transform, rows, pairs.discrete_z)
+    z = torch.as_tensor(given, dtype=torch.float64, device=device)
+    member = plan.members[0]
+    x, y = (
+        without_condition(
+            values,
+            z,
+            member,
+            name,
+            width=config.width,
+            steps=min(ANCHOR_STEPS, config.max_steps),
+            batch=min(config.batch, len(member.fit)),
+            generator=generator,
+        )
+        for values, name in zip((x, y), names, strict=True)
+    )
+    return _Prepared(x, torch.cat([y, z], dim=1), z.shape[1], plan, notes + notes_z)
 
 
 def _fit_anchor(config: MMG, data: _Prepared, generator: Generator) -> tuple[Anchor, Tensor]:
@@ -164,6 +189,7 @@ def _train(
         width=config.width,
         blocks=config.blocks,
         generator=host,
+        condition=data.condition,
     ).to(data.x.device)
     members = data.plan.members
     rows = member_rows(data.x, data.y, anchor, [member.fit for member in members])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -24,7 +25,7 @@ class Neighbours(Protocol):
         """Whether there is a condition z."""
         ...
 
-    def first(self, rows: Counts, k: int) -> tuple[Counts, Counts]:
+    def first(self, rows: Counts, k: int) -> tuple[Counts, Counts, Counts]:
         """Others strictly nearer, in x and in y, than the k-th neighbour is jointly.
 
         Args:
@@ -32,7 +33,7 @@ class Neighbours(Protocol):
             k: Neighbours.
 
         Returns:
-            Two counts a row, each `(m,)`.
+            Neighbours found, k or fewer, and the counts in x and in y, each `(m,)`.
         """
         ...
 
@@ -40,8 +41,8 @@ class Neighbours(Protocol):
         """Others within the largest distance in x, and in y, of the k nearest neighbours."""
         ...
 
-    def given(self, rows: Counts, k: int) -> tuple[Counts, Counts, Counts]:
-        """Others strictly nearer, in (x, z), (y, z) and z, than the k-th neighbour is in all."""
+    def given(self, rows: Counts, k: int) -> tuple[Counts, Counts, Counts, Counts]:
+        """Neighbours found, and others strictly nearer in (x, z), in (y, z) and in z."""
         ...
 
 
@@ -60,22 +61,22 @@ class Trees:
         self._x, self._y = (_Tree(np.concatenate([v, z], axis=1)) for v in (x, y))
         self._joint = _Tree(np.concatenate([x, y, z], axis=1))
 
-    def first(self, rows: Counts, k: int) -> tuple[Counts, Counts]:
+    def first(self, rows: Counts, k: int) -> tuple[Counts, Counts, Counts]:
         """See `Neighbours`."""
         inside = self._joint.inside(rows, k)
-        return self._x.count(rows, inside), self._y.count(rows, inside)
+        return np.full(len(rows), k), self._x.count(rows, inside), self._y.count(rows, inside)
 
     def second(self, rows: Counts, k: int) -> tuple[Counts, Counts]:
         """See `Neighbours`."""
         near = self._joint.nearest(rows, k)
         return self._x.count_to(rows, near), self._y.count_to(rows, near)
 
-    def given(self, rows: Counts, k: int) -> tuple[Counts, Counts, Counts]:
+    def given(self, rows: Counts, k: int) -> tuple[Counts, Counts, Counts, Counts]:
         """See `Neighbours`."""
         assert self._z is not None
         inside = self._joint.inside(rows, k)
         x, y, z = (tree.count(rows, inside) for tree in (self._x, self._y, self._z))
-        return x, y, z
+        return np.full(len(rows), k), x, y, z
 
 
 class _Tree:
@@ -110,25 +111,33 @@ class _Tree:
 class Dense:
     """Euclidean norm, by all distances: n² work, hardly dependent on the dimension.
 
+    Rows of different categories are infinitely far apart.
+
     Args:
         x: `(n, dim_x)`.
         y: `(n, dim_y)`.
         z: The condition, `(n, dim_z)`, without columns where there is none.
+        categories: Labels of the categories in x, in y and in z, each `(n,)`.
     """
 
-    def __init__(self, x: Array, y: Array, z: Array) -> None:
-        self.conditional = z.shape[1] > 0
-        self._values = (x, y, z) if self.conditional else (x, y)
+    def __init__(self, x: Array, y: Array, z: Array, categories: Sequence[Counts] = ()) -> None:
+        labels = categories or [np.zeros(len(x), dtype=np.int64)] * 3
+        self._spaces = list(zip((x, y, z), labels, strict=True))
+        self.conditional = z.shape[1] > 0 or bool(labels[2].any())
 
-    def first(self, rows: Counts, k: int) -> tuple[Counts, Counts]:
+    def _distances(self, rows: Counts) -> list[Array]:
+        used = self._spaces if self.conditional else self._spaces[:2]
+        return [_squared(values, label, rows) for values, label in used]
+
+    def first(self, rows: Counts, k: int) -> tuple[Counts, Counts, Counts]:
         """See `Neighbours`."""
-        x, y = (_squared(v, rows) for v in self._values)
-        radius = _kth(np.maximum(x, y), k)
-        return (x < radius).sum(axis=1), (y < radius).sum(axis=1)
+        x, y = self._distances(rows)
+        found, radius = _kth(np.maximum(x, y), k)
+        return found, (x < radius).sum(axis=1), (y < radius).sum(axis=1)
 
     def second(self, rows: Counts, k: int) -> tuple[Counts, Counts]:
         """See `Neighbours`."""
-        distances = [_squared(v, rows) for v in self._values]
+        distances = self._distances(rows)
         near = np.maximum(*distances).argpartition(k - 1, axis=1)[:, :k]
         x, y = (
             (d <= np.take_along_axis(d, near, axis=1).max(axis=1, keepdims=True)).sum(axis=1)
@@ -136,24 +145,32 @@ class Dense:
         )
         return x, y
 
-    def given(self, rows: Counts, k: int) -> tuple[Counts, Counts, Counts]:
+    def given(self, rows: Counts, k: int) -> tuple[Counts, Counts, Counts, Counts]:
         """See `Neighbours`."""
-        distances = [_squared(v, rows) for v in self._values]
-        radius = _kth(functools.reduce(np.maximum, distances), k)
+        distances = self._distances(rows)
+        found, radius = _kth(functools.reduce(np.maximum, distances), k)
         x, y, z = (d < radius for d in distances)
-        return (x & z).sum(axis=1), (y & z).sum(axis=1), z.sum(axis=1)
+        return found, (x & z).sum(axis=1), (y & z).sum(axis=1), z.sum(axis=1)
 
 
-def _kth(distances: Array, k: int) -> Array:
-    """The k-th smallest of each row, `(m, 1)`."""
-    return np.partition(distances, k - 1, axis=1)[:, k - 1 : k]
+def _kth(distances: Array, k: int) -> tuple[Counts, Array]:
+    """How many of the k nearest there are, `(m,)`, and the distance of the last, `(m, 1)`.
+
+    A row whose categories are rare has fewer than k neighbours at a finite distance.
+    """
+    near = np.sort(np.partition(distances, k - 1, axis=1)[:, :k], axis=1)
+    found = np.isfinite(near).sum(axis=1)
+    last = np.take_along_axis(near, np.maximum(found - 1, 0)[:, None], axis=1)
+    return found, last
 
 
-def _squared(values: Array, rows: Counts) -> Array:
+def _squared(values: Array, label: Counts, rows: Counts) -> Array:
     """Squared distances from some rows to all, `(m, n)`; from a row to itself infinity."""
     length = np.einsum("ij,ij->i", values, values)
     out: Array = values[rows] @ (-2 * values.T)
     out += length
     out += length[rows, None]
+    if label.any():
+        out[label[rows][:, None] != label] = np.inf
     out[np.arange(len(rows)), rows] = np.inf
     return out

@@ -39,7 +39,7 @@ def report(
         The result.
     """
     points, curve = measurement.points, measurement.curve
-    least = null_spread(pairs.n_samples, pairs.dim_x, pairs.dim_y)
+    least = null_spread(pairs.n_samples, pairs.freedom_x, pairs.freedom_y)
     forms = {form: estimate_from_points(points, form, least) for form in curve.gaps}
     return MIResult(
         mi=forms[config.gap].mi,

@@ -329,6 +329,8 @@ def start(
     *,
     given: Any = None,
     groups: Any = None,
+    discrete: Any = "auto",
+    missing: str = "refuse",
     seed: int = 0,
     device: str = "auto",
     listen: Listener | None = None,
@@ -346,7 +348,16 @@ def start(
         MMGError: The arrays or fields cannot be used; the message says why and what to do.
     """
     job = prepare(
-        x, y, estimator, given=given, groups=groups, seed=seed, device=device, **fields
+        x,
+        y,
+        estimator,
+        given=given,
+        groups=groups,
+        discrete=discrete,
+        missing=missing,
+        seed=seed,
+        device=device,
+        **fields,
     ).with_own_data()
     run = Run(job.run, estimator=estimator, listen=listen or silent)
     runs = session_runs()

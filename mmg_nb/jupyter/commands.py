@@ -9,6 +9,7 @@ from typing import Any
 
 from mmg_nb.benchmark.commands import SweepOptions
 from mmg_nb.comparison import DEFAULT_ESTIMATORS
+from mmg_nb.data import MISSING
 from mmg_nb.errors import MMGError
 from mmg_nb.estimators.registry import estimator_class, names
 from mmg_nb.fields import FieldInfo, closest, field, field_infos
@@ -40,6 +41,8 @@ class RunOptions:
     background: bool = field(False, "return a handle at once and run beside the cells; also -b")
     groups: str | None = field(None, "labels of rows that depend on each other, e.g. df.patient")
     given: str | None = field(None, "what is conditioned on, for I(x; y | z), e.g. df.age")
+    discrete: str = field("auto", "columns that are categories: auto, none, or e.g. y,sex,x[2]")
+    missing: str = field("refuse", "what to do about rows with a missing value", choices=MISSING)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,309 @@
+"""One variable of the notebook -> columns of numbers and of categories."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmg_nb.errors import MMGError
+
+__all__ = ["Choice", "Variable", "labels_of", "read_choice", "read_variable"]
+
+FEW = 20  # different whole numbers that may be categories
+ROWS_EACH = 10  # rows a value, on average, before whole numbers are taken for categories
+ALIASES = {"z": "given"}
+
+_TIMES = "Turn times into numbers first, e.g. seconds since the start."
+_MISSING = ("nan", "None", "<NA>", "NaT")
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which columns are categories.
+
+    Attributes:
+        auto: Whether whole numbers and truth values are judged by themselves.
+        named: Variables (`x`) and columns (`sex`, `x[2]`) that are categories whatever they hold.
+    """
+
+    auto: bool = True
+    named: frozenset[str] = frozenset()
+
+    def names(self, variable: str, label: str, index: int) -> bool:
+        """Whether a column is named."""
+        return bool(self.named & {variable, label, f"{variable}[{index}]"})
+
+
+def read_choice(discrete: Any) -> Choice:
+    """Read what a user writes for `discrete`.
+
+    Args:
+        discrete: `auto`, `none`, or names of variables and columns, in a list or with commas.
+
+    Returns:
+        The choice.
+
+    Raises:
+        MMGError: It is neither.
+    """
+    words = discrete.split(",") if isinstance(discrete, str) else discrete
+    if not isinstance(words, Sequence) or not all(isinstance(w, str) for w in words):
+        what = f"discrete must be auto, none, or names of columns; got {discrete!r:.80}."
+        raise MMGError(what, 'E.g. discrete="y", or discrete="sex,x[2]".')
+    named = frozenset(ALIASES.get(w.strip(), w.strip()) for w in words if w.strip())
+    if named == {"auto"}:
+        return Choice()
+    return Choice(auto=False, named=named - {"none"})
+
+
+@dataclass(frozen=True, eq=False)
+class Variable:
+    """A variable as it was read.
+
+    Attributes:
+        values: `(n, d)`, NaN where missing; columns of categories hold codes 0, 1, ….
+        labels: Names of the columns, or their numbers.
+        discrete: Numbers of the columns of categories.
+        judged: Those of them that hold whole numbers and were not asked for.
+    """
+
+    values: Array
+    labels: tuple[str, ...]
+    discrete: tuple[int, ...] = ()
+    judged: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class _Column:
+    """One column before it is known what it means; `kind` is number, truth or category."""
+
+    label: str
+    values: Array
+    kind: str
+
+
+def read_variable(values: Any, name: str, choice: Choice) -> Variable:
+    """Read one variable.
+
+    Args:
+        values: `(n,)` or `(n, d)`: numpy, pandas, torch (any device) or nested lists.
+        name: `x`, `y` or `given`, for the messages.
+        choice: Which columns are categories.
+
+    Returns:
+        The variable; the arrays given are never modified.
+
+    Raises:
+        MMGError: The values cannot be used; the message says why and what to do.
+    """
+    if hasattr(values, "iloc") and not isinstance(values, type):  # pandas
+        columns = _pandas_columns(values, name)
+    else:
+        columns = _array_columns(values, name)
+    discrete, judged, read = [], [], []
+    for index, column in enumerate(columns):
+        wanted = choice.names(name, column.label, index)
+        found = choice.auto and _looks_discrete(column)
+        if column.kind == "category" or wanted or found:
+            discrete.append(index)
+            if found and column.kind == "number":
+                judged.append(index)
+            column = _encoded(column, name)
+        read.append(column)
+    if not read or not len(read[0].values):
+        shape = len(values), len(columns)
+        raise MMGError(f"{name} is empty; its shape is {shape}.", "Pass one row a sample.")
+    labels = tuple(column.label for column in read)
+    joined = np.stack([column.values for column in read], axis=1)
+    return Variable(joined, labels, tuple(discrete), tuple(judged))
+
+
+def _looks_discrete(column: _Column) -> bool:
+    if column.kind == "truth":
+        return True
+    if column.kind != "number":
+        return False
+    values = column.values[~np.isnan(column.values)]
+    if not np.isfinite(values).all():
+        return False
+    few = np.unique(values[: FEW * ROWS_EACH])  # most columns are settled by their first rows
+    if len(few) > FEW or not np.array_equal(few, np.round(few)):
+        return False
+    few = np.unique(values)
+    whole = np.array_equal(few, np.round(few))
+    return bool(whole and len(few) <= FEW and len(values) >= ROWS_EACH * len(few))
+
+
+def _encoded(column: _Column, name: str) -> _Column:
+    """Codes 0, 1, … in the order of the values, NaN where missing."""
+    known = ~np.isnan(column.values)
+    levels, codes = np.unique(column.values[known], return_inverse=True)
+    if column.kind == "category" and len(levels) > max(2, known.sum() // 2):
+        what = (
+            f"{name}: column {column.label} holds {len(levels)} different categories in "
+            f"{int(known.sum())} rows, so that it looks like an identifier."
+        )
+        raise MMGError(what, "Leave it out, or join its categories into fewer.")
+    values = np.full(len(column.values), np.nan)
+    values[known] = codes.reshape(-1)
+    return _Column(column.label, values, column.kind)
+
+
+def _array_columns(values: Any, name: str) -> list[_Column]:
+    array = _to_numpy(values, name)
+    if array.dtype.kind not in "fiubUSO":
+        _refuse(array.dtype, name)
+    if array.ndim == 1:
+        array = array[:, None]
+    if array.ndim != 2:
+        what = f"{name} must have shape (n,) or (n, d); got {array.shape}."
+        raise MMGError(what, f"Flatten each sample to a row: {name}.reshape(len({name}), -1).")
+    if array.size == 0:
+        raise MMGError(f"{name} is empty; its shape is {array.shape}.", "Pass one row a sample.")
+    if array.dtype.kind in "USO":
+        return [_category(column, str(i), name) for i, column in enumerate(array.T)]
+    kind = "truth" if array.dtype.kind == "b" else "number"
+    with np.errstate(over="ignore"):  # too large for float64 becomes infinite, and is refused
+        numbers = np.asarray(array, dtype=np.float64)
+    return [_Column(str(i), column, kind) for i, column in enumerate(numbers.T)]
+
+
+def _pandas_columns(frame: Any, name: str) -> list[_Column]:
+    table = frame.to_frame() if getattr(frame, "ndim", 1) == 1 else frame
+    if table.size == 0:
+        raise MMGError(f"{name} is empty; its shape is {table.shape}.", "Pass one row a sample.")
+    bad = [str(c) for c, t in table.dtypes.items() if getattr(t, "kind", "O") in "mMcV"]
+    if bad:
+        what = f"{name} must hold numbers or categories; these columns do not: "
+        remedy = "Pass real and imaginary parts as two columns."
+        if any(getattr(t, "kind", "O") in "mM" for t in table.dtypes):
+            remedy = _TIMES
+        raise MMGError(what + ", ".join(bad[:8]) + ".", remedy)
+    return [_pandas_column(table.iloc[:, i], str(c), name) for i, c in enumerate(table.columns)]
+
+
+def _pandas_column(series: Any, label: str, name: str) -> _Column:
+    if hasattr(series, "cat"):
+        codes = series.cat.codes.to_numpy().astype(np.float64)
+        return _Column(label, np.where(codes < 0, np.nan, codes), "category")
+    kind = getattr(series.dtype, "kind", "O")
+    if kind in "fiub":
+        numbers = series.to_numpy(dtype=np.float64, na_value=np.nan)
+        return _Column(label, numbers, "truth" if kind == "b" else "number")
+    objects = series.astype(object).where(series.notna(), None).to_numpy()
+    numbers = _numbers(objects)
+    if numbers is not None:
+        return _Column(label, numbers, "number")
+    return _category(objects, label, name)
+
+
+def _category(column: NDArray[Any], label: str, name: str) -> _Column:
+    """Codes of texts, and of what else can be told apart by its text; NaN where missing."""
+    values = column.tolist()
+    odd = next((v for v in values if not isinstance(v, (str, bytes, int, float, np.generic))), 0)
+    if odd is not None and odd != 0 and not _is_missing(odd):
+        what = (
+            f"{name} must hold numbers or categories; got Python objects ({type(odd).__name__})."
+        )
+        raise MMGError(what, "Encode them first, as numbers or as texts.")
+    known = np.array([not _is_missing(v) for v in values])
+    codes = np.full(len(values), np.nan)
+    texts = [str(v) for v, there in zip(values, known, strict=True) if there]
+    codes[known] = np.unique(texts, return_inverse=True)[1].reshape(-1)
+    return _Column(label, codes, "category")
+
+
+def _is_missing(value: Any) -> bool:
+    return not isinstance(value, (str, bytes)) and str(value) in _MISSING
+
+
+def _numbers(objects: NDArray[Any]) -> Array | None:
+    """Numbers kept as objects, e.g. with None for missing; None if there is anything else."""
+    if not all(
+        v is None or (isinstance(v, (int, float, np.number)) and not isinstance(v, bool))
+        for v in objects.ravel()
+    ):
+        return None
+    try:
+        return objects.astype(np.float64)
+    except OverflowError:  # a whole number beyond float64
+        return None
+
+
+def _to_numpy(values: Any, name: str) -> NDArray[Any]:
+    if hasattr(values, "detach"):
+        values = _torch_to_numpy(values, name)
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        what = f"{name} must have rows of equal length; got ragged lists."
+        raise MMGError(what, "Give every sample the same number of values.") from error
+    if array.ndim == 0:
+        what = f"{name} must be an array with one row a sample; got {values!r:.80}."
+        raise MMGError(what, "Pass a numpy array, a pandas Series or DataFrame, or a tensor.")
+    if array.dtype.kind == "O" and array.ndim <= 2:
+        numbers = _numbers(array)
+        array = array if numbers is None else numbers
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        array = np.ma.filled(values.astype(np.float64), np.nan)
+    return array
+
+
+def _torch_to_numpy(tensor: Any, name: str) -> NDArray[Any]:
+    """A tensor on any device, perhaps with a gradient."""
+    try:
+        tensor = tensor.detach().cpu()
+        values: NDArray[Any] = (tensor.double() if tensor.is_floating_point() else tensor).numpy()
+    except (TypeError, NotImplementedError) as error:  # sparse, quantised, or without data
+        what = f"{name} must be a dense tensor; got {tensor.layout} on {tensor.device}."
+        raise MMGError(what, f"Convert it first: {name}.to_dense().") from error
+    return values
+
+
+def _refuse(dtype: np.dtype[Any], name: str) -> None:
+    words = {"c": "complex numbers", "m": "time spans", "M": "dates", "V": "records"}
+    remedy = "Encode them first, as numbers or as texts."
+    if dtype.kind == "c":
+        remedy = "Pass real and imaginary parts as two columns."
+    elif dtype.kind in "mM":
+        remedy = _TIMES
+    got = f"{words.get(dtype.kind, 'something else')} (dtype {dtype})"
+    raise MMGError(f"{name} must hold numbers or categories; got {got}.", remedy)
+
+
+def labels_of(groups: Any, n: int) -> NDArray[np.int64]:
+    """Read labels of groups.
+
+    Args:
+        groups: `(n,)` of anything whose values can be compared.
+        n: Rows there must be.
+
+    Returns:
+        Labels 0, 1, …, `(n,)`.
+
+    Raises:
+        MMGError: They are no column of n labels.
+    """
+    if hasattr(groups, "detach"):
+        groups = _torch_to_numpy(groups, "groups")
+    try:
+        labels = np.asarray(groups.to_numpy() if hasattr(groups, "to_numpy") else groups)
+    except ValueError as error:
+        what = f"groups must have shape ({n},), one label a row; got ragged lists."
+        raise MMGError(what, "Pass one column of labels.") from error
+    if labels.shape != (n,):
+        what = f"groups must have shape ({n},), one label a row; got {labels.shape}."
+        raise MMGError(what, "Pass one column of labels.")
+    missing = sum(_is_missing(v) for v in labels.tolist())
+    if missing:
+        what = f"groups must not hold missing labels; got {missing} in {n} rows."
+        raise MMGError(what, "Give every row a label.")
+    if labels.dtype.kind == "O":
+        labels = labels.astype(str)
+    return np.unique(labels, return_inverse=True)[1].astype(np.int64)
