@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from mmg_nb.api import estimate
     from mmg_nb.comparison import Comparison, compare
+    from mmg_nb.dependency import DependencyMap, dependency_map
     from mmg_nb.errors import MMGError
     from mmg_nb.events import RunState
     from mmg_nb.jupyter.background import Run, start
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Comparison",
+    "DependencyMap",
     "MIResult",
     "MMGError",
     "MMSECurve",
@@ -30,6 +32,7 @@ __all__ = [
     "Status",
     "__version__",
     "compare",
+    "dependency_map",
     "estimate",
     "load_ipython_extension",
     "panel",
@@ -41,6 +44,8 @@ __version__ = "0.1.0"
 _HOMES = {
     "Comparison": "mmg_nb.comparison",
     "compare": "mmg_nb.comparison",
+    "DependencyMap": "mmg_nb.dependency",
+    "dependency_map": "mmg_nb.dependency",
     "estimate": "mmg_nb.api",
     "MMGError": "mmg_nb.errors",
     "MIResult": "mmg_nb.results",

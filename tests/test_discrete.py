@@ -226,7 +226,8 @@ def test_the_bias_of_small_tables_is_gone_and_the_error_is_right(table):
         counts = np.zeros(p.shape)
         np.add.at(counts, (x, y), 1)
         plug_in.append(information(counts / 100) - information(p))
-    assert np.mean(plug_in) > LIMIT * np.std(plug_in) / np.sqrt(200)
+    bias = np.prod(np.array(p.shape) - 1) / (2 * 100)
+    assert np.mean(plug_in - off) == pytest.approx(bias, rel=0.3)
 
 
 def test_the_closed_form_is_the_jackknife():
@@ -293,9 +294,10 @@ def test_labels_and_numbers_are_right_by_quadrature(name, estimator, swapped):
     fields = LEARNT if estimator == "mmg" else {}
     pair = (label, x) if swapped else (x, label)
     found = mmg_nb.estimate(*pair, estimator, **fields)
-    assert abs(found.mi - truth) < LIMIT * found.stderr + 0.02
+    room = 0.05 if estimator == "mmg" else 0.02  # hardly trained
+    assert abs(found.mi - truth) < LIMIT * found.stderr + room
     if truth > 0.1:
-        assert abs(found.mi - truth / 2) > LIMIT * found.stderr + 0.02
+        assert found.mi > 0.6 * truth
     if estimator == "mmg":
         assert found.curve is not None
         assert ("y is the variable that is noised" in " ".join(found.notes)) is swapped
@@ -413,6 +415,16 @@ def test_a_zero_inflated_column_breaks_nothing(swapped):
     found = mmg_nb.estimate(*pair, **LEARNT)
     assert abs(found.mi - truth) < LIMIT * found.stderr + 0.05
     assert abs(found.mi - truth / 2) > LIMIT * found.stderr
+
+
+def test_neighbours_take_ties_beside_categories():
+    """Rounding in the distances once made 3 nats of nothing."""
+    rng = np.random.default_rng(6)
+    label, x = rng.integers(0, 2, 500), rng.integers(2, 5, 500) + 0.5 * (rng.random(500) < 0.3)
+    found = mmg_nb.estimate(label, x, "ksg")
+    assert abs(found.mi) < 0.1
+    wide = mmg_nb.estimate(label, np.c_[x, rng.normal(size=(500, 1))], "ksg", k=3)
+    assert abs(wide.mi) < 0.1
 
 
 def test_zeros_that_many_rows_share_are_no_copies():

@@ -33,13 +33,14 @@ LAYERS = [
     ["conditioning"],
     ["estimators"],
     ["api"],
+    ["dependency"],
     ["benchmark"],
     ["comparison"],
     ["jupyter"],
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 DRAWING = {"axes", "plotting", "forest"}
-MAY_DRAW = {"jupyter", "benchmark", "comparison"}
+MAY_DRAW = {"dependency", "jupyter", "benchmark", "comparison"}
 LAZY_EXCEPTION = ("results", "plotting")  # MIResult.plot
 FRONT_END = {"IPython", "ipywidgets", "anywidget", "traitlets", "ipykernel"}
 HEAVY = {"torch", "matplotlib", "ipywidgets", "anywidget", "pandas", "sklearn", "dask", "scipy"}

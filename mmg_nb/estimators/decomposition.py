@@ -81,6 +81,7 @@ def decompose(pairs: Pairs) -> tuple[Term, ...]:
             return [*split(rest, b, given), *split(_numbers(a), b, rest | given)]
         if _numbers(b):
             return split(b, a, given)
+        a, b = sorted((a, b), key=min)
         numbers, known = _numbers(given), _categories(given)
         first = [term(1, a, b, known)]
         if not numbers:

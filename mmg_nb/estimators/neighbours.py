@@ -13,6 +13,8 @@ from scipy.spatial import cKDTree
 
 __all__ = ["Dense", "Neighbours", "Trees"]
 
+FEW_COLUMNS = 6
+
 Array = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
@@ -164,12 +166,23 @@ def _kth(distances: Array, k: int) -> tuple[Counts, Array]:
     return found, last
 
 
-def _squared(values: Array, label: Counts, rows: Counts) -> Array:
-    """Squared distances from some rows to all, `(m, n)`; from a row to itself infinity."""
+def _apart(values: Array, rows: Counts) -> Array:
+    if values.shape[1] <= FEW_COLUMNS:
+        # Slower, but values that only a jitter tells apart are not lost to rounding.
+        out = np.zeros((len(rows), len(values)))
+        for column in values.T:
+            out += (column[rows, None] - column) ** 2
+        return out
     length = np.einsum("ij,ij->i", values, values)
-    out: Array = values[rows] @ (-2 * values.T)
+    out = values[rows] @ (-2 * values.T)
     out += length
     out += length[rows, None]
+    return out
+
+
+def _squared(values: Array, label: Counts, rows: Counts) -> Array:
+    """Squared distances from some rows to all, `(m, n)`; from a row to itself infinity."""
+    out = _apart(values, rows)
     if label.any():
         out[label[rows][:, None] != label] = np.inf
     out[np.arange(len(rows)), rows] = np.inf

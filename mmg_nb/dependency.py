@@ -1,0 +1,224 @@
+"""All pairs of columns of a table at a glance."""
+
+from __future__ import annotations
+
+import base64
+import html
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmg_nb.api import estimate
+from mmg_nb.errors import MMGError
+from mmg_nb.fields import closest
+from mmg_nb.results import NATS_PER_BIT
+from mmg_nb.variables import read_choice
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+__all__ = ["DependencyMap", "dependency_map"]
+
+WIDTH = 560  # pixels of the page
+MOST_NUMBERS = 12  # columns up to which the values are written into the cells
+UNITS = ("nats", "bits")
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class DependencyMap:
+    """Mutual information of every two columns of a table.
+
+    Attributes:
+        names: Names of the columns.
+        mi: `(d, d)`, symmetric, nats; NaN on the diagonal.
+        stderr: Standard errors, likewise.
+        estimator: Name in the registry.
+        n_samples: Rows used.
+        given: Names of the columns that are conditioned on.
+        notes: What the user should know.
+    """
+
+    names: tuple[str, ...]
+    mi: Array
+    stderr: Array
+    estimator: str
+    n_samples: int
+    given: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def quantity(self) -> str:
+        """What the cells hold, in words."""
+        condition = f" given {', '.join(self.given)}" if self.given else ""
+        return f"mutual information{condition}"
+
+    @property
+    def ranked(self) -> list[tuple[str, str, float, float]]:
+        """Both names, estimate and standard error of each pair, the largest first, nats."""
+        pairs = itertools.combinations(range(len(self.names)), 2)
+        order = sorted(pairs, key=lambda pair: -self.mi[pair])
+        return [
+            (self.names[i], self.names[j], float(self.mi[i, j]), float(self.stderr[i, j]))
+            for i, j in order
+        ]
+
+    def to_frame(self, unit: str = "nats") -> pd.DataFrame:
+        """The map as a table.
+
+        Args:
+            unit: `nats` or `bits`.
+
+        Returns:
+            Names × names, NaN on the diagonal.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(self._in(unit), index=list(self.names), columns=list(self.names))
+
+    def _in(self, unit: str) -> Array:
+        if unit not in UNITS:
+            raise MMGError(f"There is no unit {unit!r}.", "Units: " + ", ".join(UNITS) + ".")
+        return self.mi / (NATS_PER_BIT if unit == "bits" else 1.0)
+
+    def plot(self, ax: Axes | None = None, unit: str = "nats") -> Axes:
+        """Draw the map as a heat map, in colours that all kinds of sight tell apart.
+
+        Args:
+            ax: Axes to draw on; new ones if None.
+            unit: `nats` or `bits`.
+
+        Returns:
+            The axes.
+        """
+        values = self._in(unit)
+        if ax is None:
+            # Imported here because `import mmg_nb.dependency` must not load matplotlib.
+            from mmg_nb.axes import new_axes
+
+            ax = new_axes(WIDTH)
+            ax.get_figure(root=True).set_size_inches(5.6, 4.7)  # type: ignore[union-attr]
+        _draw(ax, self, values, unit)
+        return ax
+
+    def __repr__(self) -> str:
+        strongest = ", ".join(f"{a}–{b} {mi:.3f}" for a, b, mi, _ in self.ranked[:3])
+        return (
+            f"DependencyMap({len(self.names)} columns, {self.n_samples} rows, {self.estimator}; "
+            f"{self.quantity}, strongest in nats: {strongest})"
+        )
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        from mmg_nb.axes import axes_png
+
+        png = base64.b64encode(axes_png(self.plot())).decode("ascii")
+        notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
+        image = (
+            f'<img alt="{html.escape(repr(self))}" style="max-width:100%" width="{WIDTH}" '
+            f'src="data:image/png;base64,{png}">'
+        )
+        shown = f"<div>{image}<ul>{notes}</ul></div>" if notes else f"<div>{image}</div>"
+        bundle = {"text/plain": repr(self), "text/html": shown, "image/png": png}
+        return bundle, {"image/png": {"width": WIDTH}}
+
+
+def _draw(ax: Axes, found: DependencyMap, values: Array, unit: str) -> None:
+    ink = ax.xaxis.label.get_color()
+    top = max(float(np.nanmax(values)), 1e-9)
+    image = ax.imshow(np.ma.masked_invalid(values), cmap="cividis", vmin=0, vmax=top)
+    places = range(len(found.names))
+    ax.set_xticks(places, found.names, rotation=45, ha="right", rotation_mode="anchor")
+    ax.set_yticks(places, found.names)
+    ax.tick_params(length=0, colors=ink)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    if len(found.names) <= MOST_NUMBERS:
+        for i, j in itertools.permutations(places, 2):
+            light = values[i, j] < 0.55 * top
+            text = f"{values[i, j]:.2f}".replace("-", "−").replace("−0.00", "0.00")
+            colour = "white" if light else "black"
+            ax.text(j, i, text, ha="center", va="center", size="small", color=colour)
+    figure = ax.get_figure(root=True)
+    if figure is not None:
+        bar = figure.colorbar(image, ax=ax, shrink=0.85)
+        bar.set_label(f"{found.quantity}, {unit}", color=ink)
+        bar.ax.tick_params(colors=ink)
+
+
+def dependency_map(
+    table: Any,
+    *,
+    given: str | Sequence[str] = (),
+    estimator: str = "ksg",
+    discrete: Any = "auto",
+    missing: str = "refuse",
+    rows: int | None = 2000,
+    seed: int = 0,
+    **fields: Any,
+) -> DependencyMap:
+    """Mutual information of every two columns of a table.
+
+    Args:
+        table: A pandas DataFrame of numbers and categories.
+        given: Name or names of columns that are conditioned on; they leave the map.
+        estimator: Name in the registry. The default takes numbers and categories and needs no
+            training; for a close look at one pair use `mmg_nb.estimate`.
+        discrete: Which columns are categories, see `mmg_nb.estimate`.
+        missing: `refuse`, or `drop` rows in which a value of the pair is missing.
+        rows: Most rows used, drawn at random; None for all.
+        seed: Seed of everything random.
+        **fields: Fields of the estimator.
+
+    Returns:
+        The map.
+
+    Raises:
+        MMGError: The table cannot be used, or a pair cannot be estimated; says which.
+    """
+    if not hasattr(table, "iloc") or getattr(table, "ndim", 0) != 2:
+        what = f"table must be a pandas DataFrame; got {type(table).__name__}."
+        raise MMGError(what, "Name the columns: pandas.DataFrame(values, columns=[...]).")
+    known = [str(name) for name in table.columns]
+    condition = (given,) if isinstance(given, str) else tuple(given)
+    for name in condition:
+        if name not in known:
+            hint = closest(name, known) + "Columns: " + ", ".join(known) + "."
+            raise MMGError(f"The table has no column {name!r}.", hint)
+    table = table.set_axis(known, axis=1)
+    names = tuple(name for name in known if name not in condition)
+    if len(names) < 2 or len(set(known)) < len(known):
+        what = f"A map needs two columns or more, of different names; got {', '.join(known)}."
+        raise MMGError(what, "Leave columns for the map, and rename those of one name.")
+    notes: tuple[str, ...] = ()
+    if rows is not None and len(table) > rows:
+        chosen = np.sort(np.random.default_rng(seed).choice(len(table), rows, replace=False))
+        notes = (f"{rows} of {len(table)} rows, drawn at random; rows=None takes all.",)
+        table = table.iloc[chosen]
+    choice = read_choice(discrete)
+    mi, stderr = np.full((2, len(names), len(names)), np.nan)
+    for (i, a), (j, b) in itertools.combinations(enumerate(names), 2):
+        named = sorted(choice.named & {a, b, *condition})
+        try:
+            found = estimate(
+                table[[a]],
+                table[[b]],
+                estimator,
+                given=table[list(condition)] if condition else None,
+                discrete="auto" if choice.auto else named or "none",
+                missing=missing,
+                seed=seed,
+                **fields,
+            )
+        except MMGError as error:
+            raise MMGError(f"{a} and {b}: {error.what}", error.remedy) from error
+        mi[i, j] = mi[j, i] = found.mi
+        stderr[i, j] = stderr[j, i] = np.nan if found.stderr is None else found.stderr
+        dropped = [note for note in found.notes if " rows dropped" in note]
+        notes += tuple(f"{a} and {b}: {note}" for note in dropped)
+    return DependencyMap(names, mi, stderr, estimator, len(table), condition, notes)
