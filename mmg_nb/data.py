@@ -18,6 +18,8 @@ MISSING = ("refuse", "drop")
 MIN_SAMPLES = 50
 MIN_GROUPS = 20
 TIES_WORTH_A_NOTE = 0.05
+MOST_DIGITS = 6  # after the decimal point, of a column that counts as rounded
+PLACES = 10  # a row, of such a column's grid, at most
 COMMON = 0.05  # share of the rows above which a value's copies are no copies of a row
 
 Array = NDArray[np.float64]
@@ -283,8 +285,9 @@ def _blocks(
 def _copies(used: Mapping[str, Variable]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Labels that copies of a row share, `(n,)`.
 
-    Rows that agree in categories, and in values that very many rows have (the zeros of a
-    zero-inflated column), agree by chance and are no copies.
+    Rows that agree in categories, in columns rounded so far that agreement is to be expected, and
+    in values that very many rows have (the zeros of a zero-inflated column), agree by chance and
+    are no copies.
     """
     n = len(used["x"].values)
     numbers = np.concatenate(
@@ -303,7 +306,7 @@ def _copies(used: Mapping[str, Variable]) -> tuple[NDArray[np.int64], tuple[str,
     by_chance = np.ones(n, dtype=bool)
     for column in numbers.T:
         _, value, count = np.unique(column, return_inverse=True, return_counts=True)
-        by_chance &= count[value.reshape(-1)] > COMMON * n
+        by_chance &= _is_coarse(column) | (count[value.reshape(-1)] > COMMON * n)
     if by_chance.any():
         copy[by_chance] = copy.max() + 1 + np.arange(by_chance.sum())
         copy = np.unique(copy, return_inverse=True)[1].reshape(-1).astype(np.int64)
@@ -312,6 +315,16 @@ def _copies(used: Mapping[str, Variable]) -> tuple[NDArray[np.int64], tuple[str,
         return copy, ()
     note = f"{repeats} of {n} rows repeat another; copies are kept on one side of splits."
     return copy, (note,)
+
+
+def _is_coarse(column: Array) -> bool:
+    """Whether the values lie on a decimal grid so coarse that different rows must agree."""
+    span = float(np.ptp(column))
+    for digits in range(MOST_DIGITS):
+        scaled = column * 10.0**digits
+        if np.allclose(scaled, np.round(scaled), rtol=0, atol=1e-6):
+            return span * 10.0**digits < PLACES * len(column)
+    return False
 
 
 def _joined(a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64]:

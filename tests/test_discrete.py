@@ -437,6 +437,13 @@ def test_zeros_that_many_rows_share_are_no_copies():
     assert np.bincount(again.blocks).max() >= 2
 
 
+def test_rounded_numbers_that_agree_are_no_copies():
+    x, y = np.random.default_rng(7).normal(50, 10, (2, 300)).round()
+    assert len(set(make_pairs(x, y).blocks)) == 300
+    fine = np.random.default_rng(7).normal(50, 10, 150).round(4)
+    assert len(set(make_pairs(np.r_[fine, fine], np.r_[fine, fine]).blocks)) == 150
+
+
 @pytest.mark.parametrize("decimals", [0, 1])
 def test_rounded_numbers_are_nearly_as_good(decimals):
     rng = np.random.default_rng(5)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmg_nb.data import Pairs
 from mmg_nb.errors import MMGError
@@ -19,6 +20,8 @@ from mmg_nb.provenance import provenance
 from mmg_nb.results import Estimate, MIResult, PointwiseMI, Status
 
 __all__ = ["run"]
+
+ATOM = 0.05  # share of the rows with one value; a denoiser would have to learn it exactly
 
 WORST_FIRST = (
     Status.DIVERGED,
@@ -74,13 +77,29 @@ def _one(
     # Imported here because categories alone need no torch.
     from mmg_nb.estimators import mmg_fit
 
-    if not term.symmetric:
+    if term.symmetric:
+        config = replace(config, noised=_smoother(pairs, config.noised))
+    else:
         noised = "y" if pairs.discrete_x else "x"
         if config.noised not in ("auto", noised):
             what = f"noised={config.noised!r} needs numbers, and {config.noised} has categories."
             raise MMGError(what, "Leave noised= out.")
         config = replace(config, noised=noised)
     return mmg_fit.run(config, pairs, seed=seed, listen=listen, device=device)
+
+
+def _smoother(pairs: Pairs, asked: str) -> str:
+    """The variable to noise: not one in which a single value is common, if the other has none."""
+    x, y = (_largest_atom(values) for values in (pairs.x, pairs.y))
+    if asked != "auto" or max(x, y) < ATOM or max(x, y) < 2 * min(x, y):
+        return asked
+    return "x" if x < y else "y"
+
+
+def _largest_atom(values: NDArray[np.float64]) -> float:
+    """Share of the rows that have the commonest value of a column, for the worst column."""
+    counts = (np.unique(column, return_counts=True)[1].max() for column in values.T)
+    return float(max(counts)) / len(values)
 
 
 def _joined(pairs: Pairs, terms: Sequence[Term], results: Sequence[MIResult]) -> MIResult:
