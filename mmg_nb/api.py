@@ -16,7 +16,7 @@ from mmg_nb.events import Finished, Listener, silent
 from mmg_nb.interrupts import stoppable
 from mmg_nb.results import MIResult
 
-__all__ = ["Job", "estimate", "prepare"]
+__all__ = ["Job", "assemble", "estimate", "prepare"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,11 +128,40 @@ def prepare(
     Raises:
         MMGError: The arrays or fields cannot be used; the message says why and what to do.
     """
+    job = assemble(
+        x,
+        y,
+        estimator,
+        given=given,
+        groups=groups,
+        discrete=discrete,
+        missing=missing,
+        seed=seed,
+        device=device,
+        **fields,
+    )
+    check_acceptance(job.estimator, job.pairs)
+    return job
+
+
+def assemble(
+    x: Any,
+    y: Any,
+    estimator: str,
+    *,
+    given: Any = None,
+    groups: Any = None,
+    discrete: Any = "auto",
+    missing: str = "refuse",
+    seed: int = 0,
+    device: str = "auto",
+    **fields: Any,
+) -> Job:
+    """`prepare`, but for the question whether the estimator has a method for such data."""
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
         raise MMGError(f"seed must be a whole number of at least 0; got {seed!r}.", "Try seed=0.")
     chosen = build(estimator, fields)
     if not accepts(chosen, "discrete") and discrete == "auto":
         discrete = "none"  # whole numbers are numbers to those who know nothing else
     pairs = make_pairs(x, y, groups, given, discrete=discrete, missing=missing)
-    check_acceptance(chosen, pairs)
     return Job(chosen, pairs, int(seed), device)

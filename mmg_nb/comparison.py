@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from mmg_nb.api import Job, prepare
+from mmg_nb.api import Job, assemble
 from mmg_nb.benchmark.cells import Estimators, read_specs
 from mmg_nb.errors import MMGError
+from mmg_nb.estimators.acceptance import accepts, check_acceptance
 from mmg_nb.estimators.registry import build
 from mmg_nb.events import Listener, Phase, silent
 from mmg_nb.fields import field_infos
@@ -242,8 +243,11 @@ class ComparisonJob:
 
     def with_own_data(self) -> ComparisonJob:
         """The same on copies of the arrays, which may be changed or deleted from now on."""
-        pairs = next(iter(self._jobs.values())).with_own_data().pairs
-        return ComparisonJob({k: replace(job, pairs=pairs) for k, job in self._jobs.items()})
+        owned = {id(job.pairs): job.pairs for job in self._jobs.values()}
+        owned = {key: pairs.with_own_data() for key, pairs in owned.items()}
+        return ComparisonJob(
+            {k: replace(job, pairs=owned[id(job.pairs)]) for k, job in self._jobs.items()}
+        )
 
     def run(self, listen: Listener) -> Comparison:
         """Run all; see `compare` for interrupts and what is raised."""
@@ -261,6 +265,7 @@ class ComparisonJob:
 
 def _outcome(label: str, job: Job, listener: Listener) -> Line:
     try:
+        check_acceptance(job.estimator, job.pairs)
         return Line(label, job.run(listener))
     except MMGError as error:  # of this estimator alone; the others may still say something
         return Line(label, reason=error.what)
@@ -277,6 +282,8 @@ def compare(
     *,
     given: Any = None,
     groups: Any = None,
+    discrete: Any = "auto",
+    missing: str = "refuse",
     seed: int = 0,
     device: str = "auto",
     listen: Listener | None = None,
@@ -290,6 +297,8 @@ def compare(
             of pairs such as `("mmg", {"steps": 1000})`.
         given: See `mmg_nb.estimate`.
         groups: See `mmg_nb.estimate`.
+        discrete: See `mmg_nb.estimate`.
+        missing: See `mmg_nb.estimate`.
         seed: Seed of everything random.
         device: See `mmg_nb.estimate`.
         listen: Called with each event of each run; a true answer stops the comparison.
@@ -303,7 +312,15 @@ def compare(
             is told in its line.
     """
     job = prepare_comparison(
-        x, y, estimators, given=given, groups=groups, seed=seed, device=device
+        x,
+        y,
+        estimators,
+        given=given,
+        groups=groups,
+        discrete=discrete,
+        missing=missing,
+        seed=seed,
+        device=device,
     )
     return job.run(listen or silent)
 
@@ -314,5 +331,12 @@ def prepare_comparison(
     """Check what `compare` is given, and run nothing yet; the arguments are the same."""
     specs = read_specs(estimators)
     made = {spec.label: build(spec.estimator, spec.fields) for spec in specs}
-    first = prepare(x, y, specs[0].estimator, **options, **specs[0].fields)
-    return ComparisonJob({k: replace(first, estimator=v) for k, v in made.items()})
+    jobs: dict[str, Job] = {}
+    read: dict[bool, Job] = {}  # few whole numbers are categories to some and numbers to others
+    for spec in specs:
+        estimator = made[spec.label]
+        knows = accepts(estimator, "discrete")
+        if knows not in read:
+            read[knows] = assemble(x, y, spec.estimator, **options, **spec.fields)
+        jobs[spec.label] = replace(read[knows], estimator=estimator)
+    return ComparisonJob(jobs)

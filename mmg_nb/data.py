@@ -298,11 +298,6 @@ def _copies(used: Mapping[str, Variable]) -> tuple[NDArray[np.int64], tuple[str,
     rows = np.concatenate([each.values for each in used.values()], axis=1)
     _, copy = np.unique(rows, axis=0, return_inverse=True)
     copy = copy.reshape(-1).astype(np.int64)
-    repeats = n - int(copy.max()) - 1
-    if n - repeats < MIN_SAMPLES:
-        what = f"At least {MIN_SAMPLES} different rows are needed; got {n - repeats}."
-        remedy = "Copies of a row hold no new information; discrete='x,y' takes categories."
-        raise MMGError(what, f"Collect more rows. {remedy}")
     by_chance = np.ones(n, dtype=bool)
     for column in numbers.T:
         _, value, count = np.unique(column, return_inverse=True, return_counts=True)
@@ -310,7 +305,10 @@ def _copies(used: Mapping[str, Variable]) -> tuple[NDArray[np.int64], tuple[str,
     if by_chance.any():
         copy[by_chance] = copy.max() + 1 + np.arange(by_chance.sum())
         copy = np.unique(copy, return_inverse=True)[1].reshape(-1).astype(np.int64)
-        repeats = n - int(copy.max()) - 1
+    repeats = n - int(copy.max()) - 1
+    if n - repeats < MIN_SAMPLES:
+        what = f"At least {MIN_SAMPLES} different rows are needed; got {n - repeats}."
+        raise MMGError(what, "Collect more rows; copies of a row hold no new information.")
     if not repeats:
         return copy, ()
     note = f"{repeats} of {n} rows repeat another; copies are kept on one side of splits."

@@ -133,7 +133,7 @@ BAD_ARGUMENTS = {
     "copies": (
         {"x": np.repeat(X[:30], 2, axis=0), "y": np.repeat(Y[:30], 2)},
         "At least 50 different rows are needed; got 30.\n"
-        "Collect more rows. Copies of a row hold no new information; discrete='x,y' takes",
+        "Collect more rows; copies of a row hold no new information.",
     ),
     "constant_y": ({"y": np.ones(N)}, "y must vary; every column is constant."),
     "infinite_y": (

@@ -451,3 +451,22 @@ def test_rounded_numbers_are_nearly_as_good(decimals):
     truth = -0.5 * np.log(1 - 0.64)
     found = mmg_nb.estimate(x, y, discrete="none", **LEARNT)
     assert abs(found.mi - truth) < LIMIT * found.stderr + 0.05
+
+
+# --- side by side ------------------------------------------------------------------------------
+
+
+def test_a_comparison_says_who_cannot_take_the_data():
+    label, x = mixture("apart", 300, 0)
+    names = np.array(["p", "q", "r"])[label]
+    found = {line.label: line for line in mmg_nb.compare(x, names, "cca,ksg").lines}
+    assert found["ksg"].result is not None
+    assert found["cca"].reason.startswith("cca takes numbers only")
+    whole = {line.label: line for line in mmg_nb.compare(x, label, "cca,ksg").lines}
+    assert whole["cca"].result is not None  # to it they are numbers
+    assert whole["ksg"].result.mi == pytest.approx(found["ksg"].result.mi)
+    given = {
+        line.label: line for line in mmg_nb.compare(x, x**2, "ksg,published", given=label).lines
+    }
+    assert given["ksg"].result.dim_z == 1
+    assert "I(x; y) only" in given["published"].reason

@@ -53,6 +53,9 @@ class CompareOptions:
     output: str | None = field(None, "variable that gets the comparison; also -o")
     background: bool = field(False, "return a handle at once and run beside the cells; also -b")
     groups: str | None = field(None, "labels of rows that depend on each other, e.g. df.patient")
+    given: str | None = field(None, "what is conditioned on, for I(x; y | z), e.g. df.age")
+    discrete: str = field("auto", "columns that are categories: auto, none, or e.g. y,sex,x[2]")
+    missing: str = field("refuse", "what to do about rows with a missing value", choices=MISSING)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -192,9 +192,12 @@ class MMG(SessionSettings):
             check_name(output)
         texts = _two(target.name, asked, call)
         x, y = (resolve(text, call.namespace) for text in texts)
-        if options.get("groups") is not None:
-            options["groups"] = resolve(options["groups"], call.namespace)
-        what = f"I({texts[0]}; {texts[1]})"
+        condition = options.get("given")
+        for name in ("groups", "given"):
+            if options.get(name) is not None:
+                options[name] = resolve(options[name], call.namespace)
+        given = f" | {condition}" if condition else ""
+        what = f"I({texts[0]}; {texts[1]}{given})"
         if options.pop("background", False):
             return self._put(start_comparison(x, y, **options), what, output)
         job = prepare_comparison(x, y, **options)
