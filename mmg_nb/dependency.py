@@ -129,9 +129,13 @@ class DependencyMap:
 
 
 def _draw(ax: Axes, found: DependencyMap, values: Array, unit: str) -> None:
+    from matplotlib import colormaps
+
     ink = ax.xaxis.label.get_color()
     top = max(float(np.nanmax(values)), 1e-9)
-    image = ax.imshow(np.ma.masked_invalid(values), cmap="cividis", vmin=0, vmax=top)
+    # Few steps, because the picture is kept with few colours.
+    colours = colormaps["cividis"].resampled(16)
+    image = ax.imshow(np.ma.masked_invalid(values), cmap=colours, vmin=0, vmax=top)
     places = range(len(found.names))
     ax.set_xticks(places, found.names, rotation=45, ha="right", rotation_mode="anchor")
     ax.set_yticks(places, found.names)
@@ -143,7 +147,8 @@ def _draw(ax: Axes, found: DependencyMap, values: Array, unit: str) -> None:
             light = values[i, j] < 0.55 * top
             text = f"{values[i, j]:.2f}".replace("-", "−").replace("−0.00", "0.00")
             colour = "white" if light else "black"
-            ax.text(j, i, text, ha="center", va="center", size="small", color=colour)
+            size = "small" if len(found.names) <= 8 else "x-small"
+            ax.text(j, i, text, ha="center", va="center", size=size, color=colour)
     figure = ax.get_figure(root=True)
     if figure is not None:
         bar = figure.colorbar(image, ax=ax, shrink=0.85)

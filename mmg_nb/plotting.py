@@ -63,6 +63,7 @@ class GapData:
         form: That form.
         given: The variable given, x or y.
         mi: The estimate, nats.
+        known: What both know, ` given z` with a condition; otherwise empty.
     """
 
     logsnr: Array
@@ -74,6 +75,7 @@ class GapData:
     form: str
     given: str
     mi: float
+    known: str = ""
 
     @property
     def enlarged(self) -> bool:
@@ -153,6 +155,7 @@ def gap_data(result: MIResult) -> GapData:
         form,
         curve.given,
         result.mi,
+        " given z" if result.dim_z else "",
     )
 
 
@@ -229,10 +232,17 @@ def result_png(result: MIResult) -> bytes:
 
 def _draw_gap(ax: Axes, data: GapData) -> None:
     ax.fill_between(data.logsnr, data.with_it, data.without, color=SKY, alpha=0.35, lw=0)
-    ax.plot(data.logsnr, data.without, color=BLUE, lw=2, label=f"without {data.given}")
-    ax.plot(data.logsnr, data.with_it, color=ORANGE, lw=2, ls="--", label=f"with {data.given}")
+    ax.plot(data.logsnr, data.without, color=BLUE, lw=2, label=f"without {data.given}{data.known}")
+    ax.plot(
+        data.logsnr,
+        data.with_it,
+        color=ORANGE,
+        lw=2,
+        ls="--",
+        label=f"with {data.given}{data.known}",
+    )
     if data.excess_visible:
-        label = f"with {data.given}, as measured"
+        label = f"with {data.given}{data.known}, as measured"
         ax.plot(data.logsnr, data.measured, color=GREY, lw=1.2, ls=":", label=label)
     ax.set_xlabel(LOGSNR)
     ax.set_ylabel("squared error of the denoised noise")

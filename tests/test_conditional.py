@@ -151,6 +151,13 @@ def test_mmg_is_right_on_gaussian_models_before_it_has_learnt_anything(model, ga
     assert set(found.forms) >= {"inner", "orthogonal", "difference"}
 
 
+def test_the_plot_says_what_both_branches_know():
+    x, y, z = MODELS["collider"].sample(200, 0)
+    result = mmg_nb.estimate(x, y, given=z, noised="x", **SMALL)
+    labels = [line.get_label() for line in result.plot().get_lines()]
+    assert labels[:2] == ["without y given z", "with y given z"]
+
+
 @pytest.mark.parametrize("noised", ["x", "y"])
 def test_either_variable_may_be_noised(noised):
     model = MODELS["tangled"]
