@@ -131,7 +131,7 @@ def test_fewer_rows_than_a_batch_give_an_answer(name):
         (X.reshape(10, 100, 1), Y, "must have shape"),
         (np.where(np.arange(N)[:, None] == 3, np.nan, X), Y, "must be finite"),
         (np.ones_like(X), Y, "must vary"),
-        (np.array(["a"] * N), Y, "must hold numbers"),
+        (X + 1j, Y, "must hold numbers"),
     ],
 )
 def test_what_cannot_be_used_is_refused_in_words(name, x, y, said):
