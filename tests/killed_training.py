@@ -11,7 +11,7 @@ import mmg_nb
 from mmg_nb.events import Step
 
 EVERY = 0.3
-FIELDS = {"steps": 1500, "width": 16, "blocks": 1, "batch": 32, "draws": 4, "folds": 3}
+FIELDS = {"steps": 900, "width": 16, "blocks": 1, "batch": 32, "draws": 4, "folds": 3}
 
 
 def data():
