@@ -14,7 +14,7 @@ from mmg_nb.events import Listener, Snapshot, Step
 from mmg_nb.keeping import Keeper
 from mmg_nb.logsnr import BinnedProposal, Proposal
 from mmg_nb.results import Status, TrainingHistory
-from mmg_nb.training_state import Optimiser, Record, TrainingState
+from mmg_nb.training_state import Record, RestorableOptimiser, TrainingState
 
 __all__ = ["Outcome", "Rows", "Schedule", "Validation", "train", "trapezoid"]
 
@@ -164,7 +164,7 @@ class Outcome:
 
 def train(
     denoiser: Denoiser,
-    optimiser: Optimiser,
+    optimiser: RestorableOptimiser,
     rows: Rows,
     validation: Validation,
     proposal: Proposal,

@@ -18,7 +18,7 @@ from mmg_nb.denoisers import Denoiser
 from mmg_nb.logsnr import BinnedProposal, Proposal
 from mmg_nb.results import Status, TrainingHistory
 
-__all__ = ["Arrays", "Optimiser", "Record", "TrainingState", "as_tensors"]
+__all__ = ["Arrays", "Optimiser", "Record", "RestorableOptimiser", "TrainingState", "as_tensors"]
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -29,6 +29,10 @@ class Optimiser(Protocol):
     def step(self, scale: float) -> None:
         """One update, learning rates multiplied by `scale`."""
         ...
+
+
+class RestorableOptimiser(Optimiser, Protocol):
+    """Can be kept and restored."""
 
     def state(self) -> dict[str, Tensor]:
         """What it has gathered over the steps, by name."""
@@ -75,7 +79,7 @@ class TrainingState:
     denoiser: Denoiser
     average: Denoiser
     kept: Denoiser
-    optimiser: Optimiser
+    optimiser: RestorableOptimiser
     proposal: Proposal
     generator: Generator
     record: Record = field(default_factory=Record)
@@ -86,7 +90,11 @@ class TrainingState:
 
     @classmethod
     def start(
-        cls, denoiser: Denoiser, optimiser: Optimiser, proposal: Proposal, generator: Generator
+        cls,
+        denoiser: Denoiser,
+        optimiser: RestorableOptimiser,
+        proposal: Proposal,
+        generator: Generator,
     ) -> TrainingState:
         """The state before the first step."""
         average = copy.deepcopy(denoiser).requires_grad_(False)

@@ -90,6 +90,14 @@ def test_a_run_may_be_stopped_again_and_again(tmp_path, whole):
     assert content(mmg_nb.resume(tmp_path / "run.mmg")) == content(whole)
 
 
+@pytest.mark.parametrize("form", ["conditional", "joint"])
+def test_a_run_of_minde_goes_on(tmp_path, form):
+    fields = {**SMALL, "estimator": "minde", "steps": 110, "form": form, "sigma": True}
+    expected = mmg_nb.estimate(X, Y, **fields)
+    kept(tmp_path / "run.mmg", 101, **fields)
+    assert content(mmg_nb.resume(tmp_path / "run.mmg")) == content(expected)
+
+
 @pytest.mark.parametrize("step", [13, 27])
 def test_a_run_of_two_trainings_goes_on_in_either(tmp_path, step):
     expected = mmg_nb.estimate(X, Y, **PUBLISHED)
@@ -315,6 +323,9 @@ def test_an_estimator_without_training_needs_none(tmp_path):
     for name in ("gcmi", "cca", "ksg"):
         what = refused(lambda n=name: mmg_nb.estimate(X, Y, n, checkpoint=tmp_path / "run.mmg"))
         assert what == f"{name} needs no checkpoint: it does not train."
+    for name in ("mine", "doe"):
+        what = refused(lambda n=name: mmg_nb.estimate(X, Y, n, checkpoint=tmp_path / "run.mmg"))
+        assert what == f"The training of {name} cannot be kept in a checkpoint."
     assert list(tmp_path.iterdir()) == []
 
 
