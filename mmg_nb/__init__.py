@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from mmg_nb.api import estimate
+    from mmg_nb.api import estimate, resume
     from mmg_nb.comparison import Comparison, compare
     from mmg_nb.dependency import DependencyMap, dependency_map
     from mmg_nb.errors import MMGError
     from mmg_nb.events import RunState
-    from mmg_nb.jupyter.background import Run, start
+    from mmg_nb.jupyter.background import Run, start, start_from
     from mmg_nb.jupyter.panel import panel
     from mmg_nb.results import MIResult, MMSECurve, Status
 
@@ -36,7 +36,9 @@ __all__ = [
     "estimate",
     "load_ipython_extension",
     "panel",
+    "resume",
     "start",
+    "start_from",
     "unload_ipython_extension",
 ]
 __version__ = "0.1.0"
@@ -54,7 +56,9 @@ _HOMES = {
     "RunState": "mmg_nb.events",
     "Status": "mmg_nb.results",
     "panel": "mmg_nb.jupyter.panel",
+    "resume": "mmg_nb.api",
     "start": "mmg_nb.jupyter.background",
+    "start_from": "mmg_nb.jupyter.background",
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -63,6 +64,18 @@ class Anchor(nn.Module):
         )
         self.matrix: Tensor
         self.rotation: Tensor
+
+    @classmethod
+    def restored(cls, state: Mapping[str, Tensor]) -> Anchor:
+        """The anchor that had this `state_dict`; other entries are left alone."""
+        matrix = state["matrix"]
+        members, dim_y, dim_x = matrix.shape
+        anchor = cls(matrix)
+        if "net.enter.bias" in state:
+            width = state["net.enter.bias"].shape[-1]
+            anchor.net = AnchorNet(members, dim_y, dim_x, width, Generator()).to(matrix.device)
+        anchor.load_state_dict(state, strict=False)
+        return anchor.requires_grad_(False)
 
     @torch.no_grad()
     def residual(self, x: Tensor, y: Tensor) -> Tensor:

@@ -2,51 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mmg_nb.data import Pairs, make_pairs
+from mmg_nb.data import make_pairs
 from mmg_nb.errors import MMGError
 from mmg_nb.estimators.acceptance import accepts, check_acceptance
-from mmg_nb.estimators.base import Estimator
 from mmg_nb.estimators.registry import build
-from mmg_nb.events import Finished, Listener, silent
-from mmg_nb.interrupts import stoppable
+from mmg_nb.events import Listener, silent
+from mmg_nb.job import Job, reopened
 from mmg_nb.results import MIResult
 
-__all__ = ["Job", "assemble", "estimate", "prepare"]
+__all__ = ["EVERY", "assemble", "estimate", "prepare", "reopen", "resume"]
 
-
-@dataclass(frozen=True, eq=False)
-class Job:
-    """An estimate that is ready to run: what was asked for, checked.
-
-    Attributes:
-        estimator: With its fields.
-        pairs: The data.
-        seed: Seed of everything random.
-        device: Where to compute, as asked for.
-    """
-
-    estimator: Estimator
-    pairs: Pairs
-    seed: int
-    device: str
-
-    def with_own_data(self) -> Job:
-        """The same on copies of the arrays, which may be changed or deleted from now on."""
-        return replace(self, pairs=self.pairs.with_own_data())
-
-    def run(self, listen: Listener) -> MIResult:
-        """Estimate; see `estimate` for interrupts and what is raised."""
-        with stoppable(listen) as listener:
-            result = self.estimator.estimate(
-                self.pairs, seed=self.seed, listen=listener, device=self.device
-            )
-            listener(Finished(result))
-        return result
+EVERY = 60.0  # seconds between two writes of a checkpoint
 
 
 def estimate(
@@ -60,6 +32,8 @@ def estimate(
     missing: str = "refuse",
     seed: int = 0,
     device: str = "auto",
+    checkpoint: str | Path | None = None,
+    every: float = EVERY,
     listen: Listener | None = None,
     **fields: Any,
 ) -> MIResult:
@@ -82,6 +56,9 @@ def estimate(
             a note that says how many.
         seed: Seed of everything random. The global random state is neither read nor changed.
         device: `auto` (CUDA when there is one), `cpu`, `cuda` or `cuda:<index>`.
+        checkpoint: File that keeps the run, with its data, so that `mmg_nb.resume` can go on
+            with it after the process has ended; it must not hold another unfinished run.
+        every: Seconds between two writes of the checkpoint, which is also written at a stop.
         listen: Called with each event of the run (`mmg_nb.events`); a true answer stops the run.
         **fields: Fields of the estimator, e.g. `steps=8000`.
 
@@ -102,9 +79,48 @@ def estimate(
         missing=missing,
         seed=seed,
         device=device,
+        checkpoint=checkpoint,
+        every=every,
         **fields,
     )
     return job.run(listen or silent)
+
+
+def resume(
+    checkpoint: str | Path, *, every: float | None = None, listen: Listener | None = None
+) -> MIResult:
+    """Go on with a run that was kept in a file: data, fields and seed are in it.
+
+    On the CPU the result is the one that the run would have had without the break, to the last
+    bit. The file is kept up to date as before, so that this run, too, can be resumed.
+
+    Args:
+        checkpoint: The file that `estimate` was given as `checkpoint`.
+        every: Seconds between two writes; None for as often as before.
+        listen: Called with each event of the run; a true answer stops the run.
+
+    Returns:
+        The result, in nats; an interrupt ends training early as with `estimate`.
+
+    Raises:
+        MMGError: There is no such file, or it is damaged, something else, or too new; it is left
+            as it is.
+    """
+    return reopen(checkpoint, every).run(listen or silent)
+
+
+def reopen(checkpoint: str | Path, every: float | None = None) -> Job:
+    """Read what `resume` is given, and run nothing yet; the arguments are the same.
+
+    Returns:
+        The job.
+
+    Raises:
+        MMGError: There is no such file, or it is damaged, something else, or too new.
+    """
+    if every is not None:
+        _check_every(every)
+    return reopened(checkpoint, every)
 
 
 def prepare(
@@ -118,6 +134,8 @@ def prepare(
     missing: str = "refuse",
     seed: int = 0,
     device: str = "auto",
+    checkpoint: str | Path | None = None,
+    every: float = EVERY,
     **fields: Any,
 ) -> Job:
     """Check what `estimate` is given, and run nothing yet; the arguments are the same.
@@ -141,7 +159,10 @@ def prepare(
         **fields,
     )
     check_acceptance(job.estimator, job.pairs)
-    return job
+    if checkpoint is None:
+        return job
+    _check_every(every)
+    return job.kept_in(checkpoint, float(every))
 
 
 def assemble(
@@ -165,3 +186,10 @@ def assemble(
         discrete = "none"  # whole numbers are numbers to those who know nothing else
     pairs = make_pairs(x, y, groups, given, discrete=discrete, missing=missing)
     return Job(chosen, pairs, int(seed), device)
+
+
+def _check_every(every: Any) -> None:
+    number = isinstance(every, (int, float)) and not isinstance(every, bool)
+    if not (number and math.isfinite(every) and every >= 0):
+        what = f"every must be a number of seconds of at least 0; got {every!r}."
+        raise MMGError(what, f"every: seconds between two writes of a checkpoint ({EVERY:g}).")

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from mmg_nb.api import Job, assemble
+from mmg_nb.api import assemble
 from mmg_nb.benchmark.cells import Estimators, read_specs
 from mmg_nb.errors import MMGError
 from mmg_nb.estimators.acceptance import accepts, check_acceptance
@@ -16,6 +16,7 @@ from mmg_nb.estimators.registry import build
 from mmg_nb.events import Listener, Phase, silent
 from mmg_nb.fields import field_infos
 from mmg_nb.interrupts import stoppable
+from mmg_nb.job import Job
 from mmg_nb.results import MIResult, Status
 
 if TYPE_CHECKING:

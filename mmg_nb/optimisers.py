@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
-__all__ = ["MuonAdamW", "clip_by_member", "orthogonalized"]
+__all__ = ["MuonAdamW", "clip_by_member", "moments", "orthogonalized", "restore_moments"]
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # Jordan et al. 2024: quintic, 5 rounds
 
@@ -64,6 +66,34 @@ class MuonAdamW:
         hidden: list[Tensor] = list(self.hidden)
         torch._foreach_mul_(hidden, 1 - rate * self.weight_decay)
         torch._foreach_add_(hidden, updates, alpha=-rate)
+
+    def state(self) -> dict[str, Tensor]:
+        """Moments of both parts, by name."""
+        velocity = {f"velocity.{k}": v for k, v in enumerate(self.velocity)}
+        return velocity | moments(self.adamw)
+
+    @torch.no_grad()
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from what `state` gave."""
+        for k, velocity in enumerate(self.velocity):
+            velocity.copy_(state[f"velocity.{k}"])
+        rest = {name: v for name, v in state.items() if not name.startswith("velocity.")}
+        restore_moments(self.adamw, rest)
+
+
+def moments(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """What an optimiser of PyTorch has gathered: `<number of the parameter>.<name>` -> value."""
+    gathered = optimiser.state_dict()["state"]
+    return {f"{k}.{name}": v for k, values in gathered.items() for name, v in values.items()}
+
+
+def restore_moments(optimiser: torch.optim.Optimizer, state: Mapping[str, Tensor]) -> None:
+    """Let an optimiser of the same parameters go on from what `moments` gave."""
+    gathered: dict[int, dict[str, Tensor]] = {}
+    for key, value in state.items():
+        number, _, name = key.partition(".")
+        gathered.setdefault(int(number), {})[name] = value
+    optimiser.load_state_dict({**optimiser.state_dict(), "state": gathered})
 
 
 def orthogonalized(matrices: Tensor, rounds: int = 5) -> Tensor:

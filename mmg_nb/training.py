@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Generator, Tensor
 
 from mmg_nb.denoisers import Denoiser, Samples
 from mmg_nb.events import Listener, Snapshot, Step
+from mmg_nb.keeping import Keeper
 from mmg_nb.logsnr import BinnedProposal, Proposal
 from mmg_nb.results import Status, TrainingHistory
+from mmg_nb.training_state import Record, RestorableOptimiser, TrainingState
 
-__all__ = ["Optimiser", "Outcome", "Rows", "Schedule", "Validation", "train", "trapezoid"]
+__all__ = ["Outcome", "Rows", "Schedule", "Validation", "train", "trapezoid"]
 
 EMA_DECAY = 0.998
 NOT_WORTH_MORE_STEPS = 0.005  # nats that the last fifth of the steps may still have gained
 BETTER = 0.002  # nats by which a validation error must fall to count as better
-
-
-class Optimiser(Protocol):
-    """Updates parameters from their gradients."""
-
-    def step(self, scale: float) -> None:
-        """One update, learning rates multiplied by `scale`."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +29,11 @@ class Rows:
 
     samples: Samples
     count: Tensor
+
+    def draw(self, batch: int, generator: Generator) -> Samples:
+        """A random batch for every member."""
+        uniform = torch.rand(len(self.count), batch, generator=generator, device=self.count.device)
+        return self.samples.take((uniform * self.count.unsqueeze(1)).long())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +59,10 @@ class Schedule:
     overtrain: float | None
     rate: Callable[[float], float]
     ema: float = EMA_DECAY
+
+    def is_due(self, step: int) -> bool:
+        """Whether to validate before the first step, now and then, or after the last."""
+        return step % self.check_every == 0 or step == self.steps
 
     def keeps(self, step: int, best: int) -> bool:
         """Whether the weights at `step` replace those kept, the best step so far being `best`."""
@@ -143,20 +143,6 @@ class Validation:
         return (error_u + error_c).mean(1), sums / torch.bincount(bins, minlength=k).clamp_min(1)
 
 
-@dataclass(eq=False)
-class _Record:
-    """What validation has said so far."""
-
-    step: list[int] = field(default_factory=list)
-    loss: list[float] = field(default_factory=list)
-    mi: list[float] = field(default_factory=list)
-
-    def history(self) -> TrainingHistory:
-        return TrainingHistory(
-            np.asarray(self.step, dtype=np.int64), np.asarray(self.loss), np.asarray(self.mi)
-        )
-
-
 @dataclass(frozen=True, eq=False)
 class Outcome:
     """What training leaves behind.
@@ -178,7 +164,7 @@ class Outcome:
 
 def train(
     denoiser: Denoiser,
-    optimiser: Optimiser,
+    optimiser: RestorableOptimiser,
     rows: Rows,
     validation: Validation,
     proposal: Proposal,
@@ -187,10 +173,13 @@ def train(
     adapt: Callable[[Tensor], Proposal] | None,
     generator: Generator,
     listen: Listener,
+    keep: Keeper,
 ) -> Outcome:
     """Train all members at once.
 
-    Nothing in the loop waits for the device except the validations.
+    Nothing in the loop waits for the device except the validations. What is kept is always a
+    state between two steps, before the validation that is due there: so a stop, which validates
+    at a step of its own, leaves no trace in a run that is resumed.
 
     Args:
         denoiser: Starting weights; changed in place.
@@ -204,49 +193,58 @@ def train(
         generator: Source of the batches and their noise.
         listen: Gets a `Step` after each step and a `Snapshot` after each validation; a true
             answer stops training and keeps what was learnt.
+        keep: Gets the state between steps, and may have one to go on from.
 
     Returns:
         The outcome.
     """
-    average = copy.deepcopy(denoiser).requires_grad_(False)
-    kept = copy.deepcopy(average)
-    record, status, step, best = _Record(), None, 0, 0
-    found, curves = validation.measure(average)
-    least = float(found.mean())
-    worth = BETTER / (0.5 * (validation.grid.high - validation.grid.low))
-    _report(record, 0, found, curves, proposal, validation.grid, listen)
-    while step < schedule.steps and status is None:
-        uniform = torch.rand(
-            len(rows.count), schedule.batch, generator=generator, device=rows.count.device
-        )
-        index = (uniform * rows.count.unsqueeze(1)).long()
-        value = loss(denoiser, rows.samples.take(index), generator, proposal)
+    state = TrainingState.start(denoiser, optimiser, proposal, generator)
+    keep.begin(state)
+    stopped = False
+    while state.status is None:
+        keep.offer(state, urgent=stopped)
+        if stopped or schedule.is_due(state.step):
+            state.status = _validate(state, validation, schedule, adapt, stopped, listen)
+            if state.status is not None:
+                break
+        value = loss(denoiser, rows.draw(schedule.batch, generator), generator, state.proposal)
         denoiser.zero_grad(set_to_none=True)
         value.backward()
-        optimiser.step(schedule.rate(step / schedule.steps))
-        _follow(average, denoiser, min(schedule.ema, (1 + step / 10) / (10 + step / 10)))
-        step += 1
-        stopped = bool(listen(Step(step, schedule.steps)))
-        if not (stopped or step % schedule.check_every == 0 or step == schedule.steps):
-            continue
-        found, curves = validation.measure(average)
-        if not bool(found.isfinite().all()):
-            status = Status.DIVERGED
-            break
-        if float(found.mean()) < least - worth:
-            least, best = float(found.mean()), step
-        if schedule.keeps(step, best):
-            _copy(kept, average)
-        if adapt is not None:
-            proposal = adapt(curves[2])
-        _report(record, step, found, curves, proposal, validation.grid, listen)
-        if stopped:
-            status = Status.INTERRUPTED
-        elif schedule.is_over(step, best):
-            status = Status.EARLY_STOPPED
-    return Outcome(
-        kept, proposal, status or _verdict(record, validation.grid), record.history(), step
-    )
+        optimiser.step(schedule.rate(state.step / schedule.steps))
+        decay = min(schedule.ema, (1 + state.step / 10) / (10 + state.step / 10))
+        _follow(state.average, denoiser, decay)
+        state.step += 1
+        stopped = bool(listen(Step(state.step, schedule.steps)))
+    if not stopped:
+        keep.offer(state, urgent=True)
+    return Outcome(state.kept, state.proposal, state.status, state.record.history(), state.step)
+
+
+def _validate(
+    state: TrainingState,
+    validation: Validation,
+    schedule: Schedule,
+    adapt: Callable[[Tensor], Proposal] | None,
+    stopped: bool,
+    listen: Listener,
+) -> Status | None:
+    """Look at the validation points, draw the consequences, and say whether this is the end."""
+    found, curves = validation.measure(state.average)
+    if state.step and not bool(found.isfinite().all()):
+        return Status.DIVERGED
+    error, grid = float(found.mean()), validation.grid
+    if error < state.least - BETTER / (0.5 * (grid.high - grid.low)):
+        state.least, state.best = error, state.step
+    if schedule.keeps(state.step, state.best):
+        _copy(state.kept, state.average)
+    if adapt is not None and state.step:
+        state.proposal = adapt(curves[2])
+    _report(state, error, curves, grid, listen)
+    if stopped:
+        return Status.INTERRUPTED
+    if schedule.is_over(state.step, state.best):
+        return Status.EARLY_STOPPED
+    return _verdict(state.record, grid) if state.step == schedule.steps else None
 
 
 @torch.no_grad()
@@ -261,25 +259,19 @@ def _copy(target: Denoiser, source: Denoiser) -> None:
 
 
 def _report(
-    record: _Record,
-    step: int,
-    loss: Tensor,
-    curves: Tensor,
-    proposal: Proposal,
-    grid: BinnedProposal,
-    listen: Listener,
+    state: TrainingState, error: float, curves: Tensor, grid: BinnedProposal, listen: Listener
 ) -> None:
     mi = float(0.5 * (curves[2] * grid.widths).sum())
-    record.step.append(step)
-    record.loss.append(float(loss.mean()))
-    record.mi.append(mi)
+    state.record.step.append(state.step)
+    state.record.loss.append(error)
+    state.record.mi.append(mi)
     error_u, error_c, gap = curves.cpu().numpy()
-    density = proposal.density(grid.centres).cpu().numpy()
+    density = state.proposal.density(grid.centres).cpu().numpy()
     centres = grid.centres.cpu().numpy()
-    listen(Snapshot(step, mi, record.loss[-1], centres, error_u, error_c, gap, density))
+    listen(Snapshot(state.step, mi, error, centres, error_u, error_c, gap, density))
 
 
-def _verdict(record: _Record, grid: BinnedProposal) -> Status:
+def _verdict(record: Record, grid: BinnedProposal) -> Status:
     """Whether the last fifth of the steps still lowered the error by something worth having."""
     if len(record.loss) < 2:
         return Status.STEP_LIMIT

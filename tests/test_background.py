@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import gc
+import math
+import os
+import random
 import threading
 import time
 import weakref
@@ -13,8 +17,11 @@ import pytest
 
 import mmg_nb
 from mmg_nb import Run, RunState
+from mmg_nb.api import prepare
 from mmg_nb.errors import MMGError
-from mmg_nb.events import Snapshot, StateChanged, Step
+from mmg_nb.events import Finished, Phase, Snapshot, Started, StateChanged, Step
+from mmg_nb.jupyter.progress import NoView
+from mmg_nb.jupyter.running import run_in_cell
 from mmg_nb.results import Status
 
 PATIENCE = 20
@@ -141,6 +148,65 @@ def test_inspecting_shows_validation_only_and_lets_the_run_go_on():
     assert time.monotonic() - asked < PATIENCE
 
 
+def test_fifty_ends_at_random_moments_leave_usable_results():
+    """Interrupts of a cell that waits and stops from elsewhere, by turns."""
+    x = np.random.default_rng(1).normal(size=(100, 1))
+    y = x + np.random.default_rng(2).normal(size=(100, 1))
+    fields = {"steps": 60, "width": 8, "blocks": 1, "batch": 16, "draws": 4, "folds": 1}
+    took = mmg_nb.estimate(x, y, **fields).provenance["seconds"]
+    before, moment, statuses = threading.active_count(), random.Random(0), []
+    for k in range(50):
+        run = Run(prepare(x, y, **fields).run)
+        end = run.stop if k % 2 else _thread.interrupt_main
+        timer = threading.Timer(moment.uniform(0, took), end)
+
+        def listen(event, timer=timer):
+            if isinstance(event, Started):
+                timer.start()
+            elif isinstance(event, Finished):  # an interrupt must not come later than this
+                timer.cancel()
+                timer.join()
+
+        run.subscribe(listen)
+        result, _ = run_in_cell(run, NoView())
+        assert math.isfinite(result.mi)
+        assert result.stderr > 0
+        assert np.isfinite(result.curve.mse).all()
+        statuses.append(result.status)
+    assert statuses.count(Status.INTERRUPTED) > 10
+    assert Status.DIVERGED not in statuses
+    assert threading.active_count() == before
+
+
+@pytest.mark.accuracy
+def test_a_stop_is_prompt_at_full_size():
+    """10 000 rows with defaults: halts within half a second, tells the result 3 s later."""
+    x = np.random.default_rng(1).normal(size=(10_000, 5))
+    y = x + np.random.default_rng(2).normal(size=(10_000, 5))
+    for steps in (50, 220, 290):
+        at = {}
+        run = mmg_nb.start(x, y)
+
+        def listen(event, at=at):
+            if event == Phase("evaluation"):
+                at["halt"] = time.monotonic()
+
+        run.subscribe(listen)
+        until(
+            lambda r=run, s=steps: (
+                r.progress.phase == "training" and r.progress.fraction * 4000 > s
+            )
+        )
+        asked = time.monotonic()
+        run.stop()
+        run.wait()
+        print(
+            f"halt {at['halt'] - asked:.2f} s, result {time.monotonic() - at['halt']:.2f} s later"
+        )
+        assert at["halt"] - asked < 0.5
+        assert time.monotonic() - at["halt"] < 3
+
+
 def test_views_hear_every_event_and_a_broken_one_costs_nothing(begin):
     run = begin(steps=50, delay=0.002)
     seen = []
@@ -169,6 +235,27 @@ def test_two_hundred_runs_leave_no_thread_and_no_data(fake):
     until(lambda: threading.active_count() == before)
     gc.collect()
     assert not any(reference() for reference in kept)
+
+
+def resident():
+    """Bytes of memory that this process occupies."""
+    with open("/proc/self/statm") as numbers:
+        return int(numbers.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="reads /proc")
+def test_two_hundred_runs_leave_no_memory(fake):
+    x, y = np.random.default_rng(0).normal(size=(2, 1000, 40))
+    grown = []
+    for k in range(220):
+        run = mmg_nb.start(x, y, fake, steps=1000, delay=0.001)
+        run.stop()
+        run.wait()
+        if k in (19, 219):
+            gc.collect()
+            grown.append(resident())
+    # A run copies 640 kB of data: had it been kept, 200 runs would occupy 128 MB more.
+    assert grown[1] - grown[0] < 20e6
 
 
 def test_the_magics_list_steer_and_name_runs(shell, fake):

@@ -12,7 +12,9 @@ from torch import Generator
 
 from mmg_nb.denoisers import ResidualDenoiser, Samples
 from mmg_nb.events import Snapshot, Step, silent
+from mmg_nb.keeping import Unkept
 from mmg_nb.logsnr import uniform_bins
+from mmg_nb.optimisers import moments, restore_moments
 from mmg_nb.results import Status
 from mmg_nb.training import Rows, Schedule, Validation, train, trapezoid
 
@@ -56,6 +58,12 @@ class Descent:
         self.inner.param_groups[0]["lr"] = self.rate * scale
         self.inner.step()
 
+    def state(self):
+        return moments(self.inner)
+
+    def restore(self, state):
+        restore_moments(self.inner, state)
+
 
 def epsilon_error(denoiser, samples, generator, proposal):
     """Both branches, λ from the proposal."""
@@ -80,7 +88,7 @@ def run(
     pair=PAIRS["1x1"], *, listen=silent, loss=epsilon_error, speed=1e-2, padding=0, **schedule
 ):
     """Train small members; `schedule` overrides `PLAN`."""
-    adapt = schedule.pop("adapt", None)
+    adapt, keep = schedule.pop("adapt", None), schedule.pop("keep", Unkept())
     model = network(pair)
     descent = Descent(model, speed)
     outcome = train(
@@ -94,6 +102,7 @@ def run(
         adapt=adapt,
         generator=Generator().manual_seed(3),
         listen=listen,
+        keep=keep,
     )
     return outcome, descent
 
@@ -118,6 +127,7 @@ def learning(n=100, speed=3e-2, **schedule):
         adapt=None,
         generator=Generator().manual_seed(3),
         listen=silent,
+        keep=Unkept(),
     )
     return outcome, descent
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 import sys
 from argparse import SUPPRESS, ArgumentParser, Namespace
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import NoReturn
 
 from mmg_nb.benchmark.inventory import inventory, put_into
+from mmg_nb.benchmark.options import SweepOptions
 from mmg_nb.benchmark.progress import SweepListener
 from mmg_nb.benchmark.sweep import Sweep, run
 from mmg_nb.benchmark.tables import Table, table
 from mmg_nb.errors import MMGError
-from mmg_nb.fields import field, field_infos, from_fields, parse
+from mmg_nb.fields import field_infos, from_fields, parse
 
 __all__ = [
-    "SweepOptions",
     "main",
     "run_sweep",
     "show_table",
@@ -26,21 +26,6 @@ __all__ = [
 ]
 
 _FAILED, _MISUSED, _INTERRUPTED = 1, 2, 130
-
-
-@dataclass(frozen=True, kw_only=True)
-class SweepOptions:
-    """Options of a sweep, in the command line and in the notebook."""
-
-    estimators: str = field("mmg", "for example mmg:steps=1000,gap=inner,gcmi")
-    n: str = field("10000", "rows, for example 1000,1e4")
-    seeds: str = field("1", "how many from 0 on, or a list such as 3,4 or 7,")
-    out: str = field("benchmark.jsonl", "the file; what it has is kept and not run again")
-    workers: int | None = field(None, "processes to run in; none: in this one", low=1)
-    threads: int = field(1, "threads of numerical libraries in a cell", low=1)
-    device: str = field("auto", "where a cell computes: auto, cpu, cuda or cuda:<index>")
-    retry_failed: bool = field(False, "run cells again that failed")
-    curves: bool = field(False, "keep the error curves, too")
 
 
 class _Parser(ArgumentParser):

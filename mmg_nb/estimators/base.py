@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from mmg_nb.data import Pairs
 from mmg_nb.events import Listener
 from mmg_nb.results import MIResult
 
-__all__ = ["Estimator"]
+if TYPE_CHECKING:
+    from mmg_nb.keeping import Keeper
+
+__all__ = ["Estimator", "Resumable"]
 
 
 class Estimator(Protocol):
@@ -34,6 +37,35 @@ class Estimator(Protocol):
             seed: Seed of everything random.
             listen: Gets the events of the run; a true answer stops it.
             device: Where to compute, see `mmg_nb.estimate`.
+
+        Returns:
+            The result, in nats.
+        """
+        ...
+
+
+class Resumable(Estimator, Protocol):
+    """An estimator whose training can be kept and resumed."""
+
+    resumable: ClassVar[bool]
+
+    def estimate(
+        self,
+        pairs: Pairs,
+        *,
+        seed: int,
+        listen: Listener,
+        device: str = "auto",
+        keep: Keeper | None = None,
+    ) -> MIResult:
+        """Estimate I(x; y).
+
+        Args:
+            pairs: Checked data.
+            seed: Seed of everything random.
+            listen: Gets the events of the run; a true answer stops it.
+            device: Where to compute, see `mmg_nb.estimate`.
+            keep: Keeps the run, or has kept it; None for a run that nobody keeps.
 
         Returns:
             The result, in nats.

@@ -15,7 +15,8 @@ from torch import Generator, Tensor, nn
 
 from mmg_nb.events import Listener, Snapshot, Step
 from mmg_nb.results import Status, TrainingHistory
-from mmg_nb.training import Optimiser, Schedule
+from mmg_nb.training import Schedule
+from mmg_nb.training_state import Optimiser
 
 __all__ = ["Learner", "Outcome", "Stack", "train"]
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from mmg_nb.data import Pairs
 from mmg_nb.events import Listener
 from mmg_nb.fields import field
 from mmg_nb.results import MIResult
+
+if TYPE_CHECKING:
+    from mmg_nb.keeping import Keeper
 
 __all__ = ["MINDE"]
 
@@ -30,6 +33,7 @@ class MINDE:
 
     name: ClassVar[str] = "minde"
     summary: ClassVar[str] = "Distance of diffusion scores with and without y; no preconditioning"
+    resumable: ClassVar[bool] = True
 
     form: str = field(
         "conditional",
@@ -71,10 +75,16 @@ class MINDE:
         return "orthogonal"
 
     def estimate(
-        self, pairs: Pairs, *, seed: int, listen: Listener, device: str = "auto"
+        self,
+        pairs: Pairs,
+        *,
+        seed: int,
+        listen: Listener,
+        device: str = "auto",
+        keep: Keeper | None = None,
     ) -> MIResult:
-        """Estimate I(x; y); see `mmg_nb.estimators.base.Estimator`."""
+        """Estimate I(x; y); see `mmg_nb.estimators.base.Resumable`."""
         # Imported here because fields, help and completion must not load torch.
         from mmg_nb.estimators import minde_fit
 
-        return minde_fit.run(self, pairs, seed=seed, listen=listen, device=device)
+        return minde_fit.run(self, pairs, seed=seed, listen=listen, device=device, keep=keep)

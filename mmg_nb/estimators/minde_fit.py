@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,6 +21,7 @@ from mmg_nb.estimators.minde_denoisers import ConditionalDenoiser, JointDenoiser
 from mmg_nb.estimators.report import report
 from mmg_nb.evaluation import Measurement, Model, measure
 from mmg_nb.events import Listener, Phase, Started
+from mmg_nb.keeping import Keeper, Unkept
 from mmg_nb.logsnr import BinnedProposal, Proposal, uniform_bins
 from mmg_nb.members import member_rows
 from mmg_nb.mmse import estimate_from_points, null_spread
@@ -69,17 +71,30 @@ class _Setting:
     listen: Listener
 
 
-def run(config: MINDE, pairs: Pairs, *, seed: int, listen: Listener, device: str) -> MIResult:
+def run(
+    config: MINDE,
+    pairs: Pairs,
+    *,
+    seed: int,
+    listen: Listener,
+    device: str,
+    keep: Keeper | None = None,
+) -> MIResult:
     """Estimate I(x; y) with the fields of `config`; see `MINDE`."""
     where = pick_device(device)
     with threads_for(config.folds_for(pairs.n_samples) * config.batch * config.width, where):
-        return _run(config, pairs, seed, listen, where)
+        return _run(config, pairs, seed, listen, where, keep or Unkept())
 
 
 def _run(
-    config: MINDE, pairs: Pairs, seed: int, listen: Listener, where: torch.device
+    config: MINDE,
+    pairs: Pairs,
+    seed: int,
+    listen: Listener,
+    where: torch.device,
+    keep: Keeper,
 ) -> MIResult:
-    began = time.perf_counter()
+    began = time.perf_counter() - keep.seconds
     rng = np.random.default_rng(seed)
     generator = Generator(where).manual_seed(int(rng.integers(2**62)))
     host = Generator().manual_seed(int(rng.integers(2**62)))
@@ -87,8 +102,9 @@ def _run(
         Started(config.name, pairs.n_samples, pairs.dim_x, pairs.dim_y, str(where), config.steps)
     )
     this, notes = _prepare(config, pairs, rng, generator, listen)
+    keep.confirm(this.plan.fingerprint)
     listen(Phase("training"))
-    outcome = _train(this, host)
+    outcome = _train(this, host, keep)
     listen(Phase("evaluation"))
     stopped = outcome.status is Status.INTERRUPTED
     draws = min(config.draws, DRAWS_WHEN_STOPPED) if stopped else config.draws
@@ -127,7 +143,7 @@ def _prepare(
     return this, notes_x + notes_y
 
 
-def _train(this: _Setting, host: Generator) -> Outcome:
+def _train(this: _Setting, host: Generator, keep: Keeper) -> Outcome:
     config, members = this.config, this.plan.members
     kind = JointDenoiser if config.form == "joint" else ConditionalDenoiser
     denoiser = kind(
@@ -155,6 +171,7 @@ def _train(this: _Setting, host: Generator) -> Outcome:
         adapt=None,
         generator=this.generator,
         listen=this.listen,
+        keep=keep,
     )
 
 
@@ -176,6 +193,12 @@ class _ClippedMuon:
     def step(self, scale: float) -> None:
         clip_by_member(self._all, CLIP_NORM)
         self._inner.step(scale)
+
+    def state(self) -> dict[str, Tensor]:
+        return self._inner.state()
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        self._inner.restore(state)
 
 
 def _halves(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from mmg_nb.data import Pairs
 from mmg_nb.errors import MMGError
 from mmg_nb.events import Listener
 from mmg_nb.fields import field
 from mmg_nb.results import MIResult
+
+if TYPE_CHECKING:
+    from mmg_nb.keeping import Keeper
 
 __all__ = ["EFFORT_STEPS", "MMG"]
 
@@ -31,6 +34,7 @@ class MMG:
     summary: ClassVar[str] = (
         "Diffusion denoisers with and without y: any dependence, any dimension"
     )
+    resumable: ClassVar[bool] = True
 
     accepts: ClassVar[frozenset[str]] = frozenset({"given", "discrete"})
 
@@ -98,7 +102,13 @@ class MMG:
         return self.noised == "y" or (self.noised == "auto" and dim_y < dim_x)
 
     def estimate(
-        self, pairs: Pairs, *, seed: int, listen: Listener, device: str = "auto"
+        self,
+        pairs: Pairs,
+        *,
+        seed: int,
+        listen: Listener,
+        device: str = "auto",
+        keep: Keeper | None = None,
     ) -> MIResult:
         """Estimate I(x; y), or I(x; y | z); see `mmg_nb.estimators.base.Estimator`.
 
@@ -108,4 +118,4 @@ class MMG:
         """
         from mmg_nb.estimators import mmg_terms
 
-        return mmg_terms.run(self, pairs, seed=seed, listen=listen, device=device)
+        return mmg_terms.run(self, pairs, seed=seed, listen=listen, device=device, keep=keep)

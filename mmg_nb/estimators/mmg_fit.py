@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ from mmg_nb.estimators.mmg import MMG
 from mmg_nb.estimators.report import report
 from mmg_nb.evaluation import Model, measure
 from mmg_nb.events import Listener, Phase, Started
+from mmg_nb.keeping import Keeper, Unkept
 from mmg_nb.logsnr import BinnedProposal, LogisticProposal, Proposal, uniform_bins
 from mmg_nb.members import member_rows, stack
 from mmg_nb.optimisers import MuonAdamW, clip_by_member
@@ -55,15 +57,30 @@ class _Prepared:
     notes: tuple[str, ...]
 
 
-def run(config: MMG, pairs: Pairs, *, seed: int, listen: Listener, device: str) -> MIResult:
+def run(
+    config: MMG,
+    pairs: Pairs,
+    *,
+    seed: int,
+    listen: Listener,
+    device: str,
+    keep: Keeper | None = None,
+) -> MIResult:
     """Estimate I(x; y) with the fields of `config`; see `MMG`."""
     where = pick_device(device)
     with threads_for(config.folds_for(pairs.n_samples) * config.batch * config.width, where):
-        return _run(config, pairs, seed, listen, where)
+        return _run(config, pairs, seed, listen, where, keep or Unkept())
 
 
-def _run(config: MMG, pairs: Pairs, seed: int, listen: Listener, where: torch.device) -> MIResult:
-    began = time.perf_counter()
+def _run(
+    config: MMG,
+    pairs: Pairs,
+    seed: int,
+    listen: Listener,
+    where: torch.device,
+    keep: Keeper,
+) -> MIResult:
+    began = time.perf_counter() - keep.seconds
     rng = np.random.default_rng(seed)
     generator = Generator(where).manual_seed(int(rng.integers(2**62)))
     host = Generator().manual_seed(int(rng.integers(2**62)))
@@ -71,10 +88,12 @@ def _run(config: MMG, pairs: Pairs, seed: int, listen: Listener, where: torch.de
     listen(Started(config.name, *sizes, str(where), config.max_steps, pairs.dim_z))
     listen(Phase("anchor"))
     data = _prepare(config, pairs, rng, where, generator)
-    anchor, variance = _fit_anchor(config, data, generator)
+    keep.confirm(data.plan.fingerprint)
+    fitted = keep.once("anchor", lambda: _fit_anchor(config, data, generator), generator)
+    anchor, variance = Anchor.restored(fitted), fitted["variance"]
     listen(Phase("training"))
     grid = _grid(config, variance, where)
-    outcome = _train(config, data, anchor, variance, grid, generator, host, listen)
+    outcome = _train(config, data, anchor, variance, grid, generator, host, listen, keep)
     listen(Phase("evaluation"))
     model = Model(anchor, outcome.denoiser)
     stopped = outcome.status is Status.INTERRUPTED
@@ -132,14 +151,16 @@ def _prepare(
     return _Prepared(x, torch.cat([y, z], dim=1), z.shape[1], plan, notes + notes_z)
 
 
-def _fit_anchor(config: MMG, data: _Prepared, generator: Generator) -> tuple[Anchor, Tensor]:
+def _fit_anchor(config: MMG, data: _Prepared, generator: Generator) -> dict[str, Tensor]:
+    """The anchor's tensors, and the variance of what it leaves."""
+
     def stacked(kind: str) -> tuple[Tensor, Tensor, Tensor]:
         rows = [getattr(member, kind) for member in data.plan.members]
         x, count = stack(data.x, rows)
         return x, stack(data.y, rows)[0], count
 
     fit = stacked("fit")
-    return fit_anchor(
+    anchor, variance = fit_anchor(
         fit,
         stacked("validation"),
         width=config.width,
@@ -147,6 +168,7 @@ def _fit_anchor(config: MMG, data: _Prepared, generator: Generator) -> tuple[Anc
         batch=_batch(config, fit[2]),
         generator=generator,
     )
+    return {**anchor.state_dict(), "variance": variance}
 
 
 def _batch(config: MMG, count: Tensor) -> int:
@@ -182,6 +204,7 @@ def _train(
     generator: Generator,
     host: Generator,
     listen: Listener,
+    keep: Keeper,
 ) -> Outcome:
     denoiser = ResidualDenoiser(
         variance.float().cpu(),
@@ -217,6 +240,7 @@ def _train(
         adapt=grid.adapted if adaptive else None,
         generator=generator,
         listen=listen,
+        keep=keep,
     )
 
 
@@ -238,6 +262,12 @@ class _ClippedMuon:
     def step(self, scale: float) -> None:
         clip_by_member(self._all, CLIP_NORM)
         self._inner.step(scale)
+
+    def state(self) -> dict[str, Tensor]:
+        return self._inner.state()
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        self._inner.restore(state)
 
 
 def _paired_halves(

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,9 @@ from mmg_nb.estimators.mmg import MMG
 from mmg_nb.events import Event, Listener, Snapshot, Started
 from mmg_nb.provenance import provenance
 from mmg_nb.results import Estimate, MIResult, PointwiseMI, Status
+
+if TYPE_CHECKING:
+    from mmg_nb.keeping import Keeper
 
 __all__ = ["run"]
 
@@ -32,11 +36,22 @@ WORST_FIRST = (
 )
 
 
-def run(config: MMG, pairs: Pairs, *, seed: int, listen: Listener, device: str) -> MIResult:
-    """Estimate I(x; y) or I(x; y | z) with the fields of `config`; see `MMG`."""
+def run(
+    config: MMG,
+    pairs: Pairs,
+    *,
+    seed: int,
+    listen: Listener,
+    device: str,
+    keep: Keeper | None = None,
+) -> MIResult:
+    """Estimate I(x; y) or I(x; y | z) with the fields of `config`; see `MMG`.
+
+    Only a run of one term can be kept; data without categories have no more.
+    """
     terms = decompose(pairs)
     if len(terms) == 1:
-        found = _one(config, pairs, terms[0], seed=seed, listen=listen, device=device)
+        found = _one(config, pairs, terms[0], seed=seed, listen=listen, device=device, keep=keep)
         return replace(found, fields=asdict(config))
     began = time.perf_counter()
     sizes = pairs.n_samples, pairs.dim_x, pairs.dim_y
@@ -69,7 +84,14 @@ class _Relay:
 
 
 def _one(
-    config: MMG, pairs: Pairs, term: Term, *, seed: int, listen: Listener, device: str
+    config: MMG,
+    pairs: Pairs,
+    term: Term,
+    *,
+    seed: int,
+    listen: Listener,
+    device: str,
+    keep: Keeper | None = None,
 ) -> MIResult:
     """One term; `pairs` are its own, or those of the user where it is the only one."""
     if term.closed:
@@ -85,7 +107,7 @@ def _one(
             what = f"noised={config.noised!r} needs numbers, and {config.noised} has categories."
             raise MMGError(what, "Leave noised= out.")
         config = replace(config, noised=noised)
-    return mmg_fit.run(config, pairs, seed=seed, listen=listen, device=device)
+    return mmg_fit.run(config, pairs, seed=seed, listen=listen, device=device, keep=keep)
 
 
 def _smoother(pairs: Pairs, asked: str) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from mmg_nb.data import Pairs
 from mmg_nb.events import Listener
 from mmg_nb.fields import field
 from mmg_nb.results import MIResult
+
+if TYPE_CHECKING:
+    from mmg_nb.keeping import Keeper
 
 __all__ = ["PublishedMMG"]
 
@@ -28,6 +31,7 @@ class PublishedMMG:
     summary: ClassVar[str] = (
         "MMG with the paper's network, training and evaluation, for comparison"
     )
+    resumable: ClassVar[bool] = True
 
     accepts: ClassVar[frozenset[str]] = frozenset()
 
@@ -56,10 +60,16 @@ class PublishedMMG:
     draws: int = field(10, "log-SNRs at which each evaluation point is measured", low=2)
 
     def estimate(
-        self, pairs: Pairs, *, seed: int, listen: Listener, device: str = "auto"
+        self,
+        pairs: Pairs,
+        *,
+        seed: int,
+        listen: Listener,
+        device: str = "auto",
+        keep: Keeper | None = None,
     ) -> MIResult:
-        """Estimate I(x; y); see `mmg_nb.estimators.base.Estimator`."""
+        """Estimate I(x; y); see `mmg_nb.estimators.base.Resumable`."""
         # Imported here because fields, help and completion must not load torch.
         from mmg_nb.estimators import published_fit
 
-        return published_fit.run(self, pairs, seed=seed, listen=listen, device=device)
+        return published_fit.run(self, pairs, seed=seed, listen=listen, device=device, keep=keep)

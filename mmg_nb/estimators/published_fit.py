@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ from mmg_nb.estimators.published import SMALL_DIM, PublishedMMG
 from mmg_nb.estimators.report import report
 from mmg_nb.evaluation import Model, measure
 from mmg_nb.events import Listener, Phase, Started
+from mmg_nb.keeping import Keeper, Unkept
 from mmg_nb.logsnr import (
     BinnedProposal,
     LogisticProposal,
@@ -27,6 +29,7 @@ from mmg_nb.logsnr import (
 )
 from mmg_nb.members import member_rows
 from mmg_nb.nets.published_mlp import PublishedMLP, published_width
+from mmg_nb.optimisers import moments, restore_moments
 from mmg_nb.provenance import provenance
 from mmg_nb.results import MIResult, Status
 from mmg_nb.splits import Plan, make_plan
@@ -83,29 +86,42 @@ class _Setting:
     generator: Generator
     host: Generator
     listen: Listener
+    keep: Keeper
 
 
 def run(
-    config: PublishedMMG, pairs: Pairs, *, seed: int, listen: Listener, device: str
+    config: PublishedMMG,
+    pairs: Pairs,
+    *,
+    seed: int,
+    listen: Listener,
+    device: str,
+    keep: Keeper | None = None,
 ) -> MIResult:
     """Estimate I(x; y) with the fields of `config`; see `PublishedMMG`."""
     where = pick_device(device)
     width = published_width(pairs.dim_x, pairs.dim_y)
     with threads_for(config.experts * (config.batch or 256) * width, where):
-        return _run(config, pairs, seed, listen, where)
+        return _run(config, pairs, seed, listen, where, keep or Unkept())
 
 
 def _run(
-    config: PublishedMMG, pairs: Pairs, seed: int, listen: Listener, where: torch.device
+    config: PublishedMMG,
+    pairs: Pairs,
+    seed: int,
+    listen: Listener,
+    where: torch.device,
+    keep: Keeper,
 ) -> MIResult:
-    began = time.perf_counter()
+    began = time.perf_counter() - keep.seconds
     rng = np.random.default_rng(seed)
     generator = Generator(where).manual_seed(int(rng.integers(2**62)))
     host = Generator().manual_seed(int(rng.integers(2**62)))
     plan = make_plan(pairs, 1, False, rng, evaluation_share=EVALUATION_SHARE)
+    keep.confirm(plan.fingerprint)
     x, y = (_standardized(values, plan, where) for values in (pairs.x, pairs.y))
     anchor = Anchor(x.new_zeros(1, y.shape[1], x.shape[1]))
-    this = _Setting(config, x, y, plan, anchor, generator, host, listen)
+    this = _Setting(config, x, y, plan, anchor, generator, host, listen, keep)
     trainings = 2 if config.adaptive else 1
     steps = trainings * _steps(this)
     listen(Started(config.name, pairs.n_samples, pairs.dim_x, pairs.dim_y, str(where), steps))
@@ -191,6 +207,7 @@ def _train(this: _Setting, proposal: LogisticProposal) -> Outcome:
         adapt=None,
         generator=this.generator,
         listen=this.listen,
+        keep=this.keep,
     )
 
 
@@ -200,6 +217,12 @@ class _Adam:
 
     def step(self, scale: float) -> None:
         self._inner.step()
+
+    def state(self) -> dict[str, Tensor]:
+        return moments(self._inner)
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        restore_moments(self._inner, state)
 
 
 def _likelihood_loss(

@@ -26,6 +26,7 @@ class Variational:
 
     name: ClassVar[str]
     summary: ClassVar[str]
+    resumable: ClassVar[bool] = False  # it trains, but nothing keeps its state yet
 
     steps: int = field(2000, "most training steps", low=0, high=10_000_000)
     batch: int = field(256, "rows a training step and member", low=2, high=100_000)

@@ -10,11 +10,12 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
 
-from mmg_nb.api import prepare
+from mmg_nb.api import EVERY, prepare, reopen
 from mmg_nb.errors import MMGError
 from mmg_nb.events import (
     Event,
@@ -28,13 +29,14 @@ from mmg_nb.events import (
     silent,
 )
 from mmg_nb.interrupts import first_interrupt
+from mmg_nb.job import Job
 from mmg_nb.jupyter.interim import Interim
 from mmg_nb.jupyter.progress import Progress
 from mmg_nb.jupyter.stopwatch import Stopwatch
 from mmg_nb.jupyter.worker import Work, Worker
 from mmg_nb.results import MIResult
 
-__all__ = ["Log", "Run", "session_runs", "start"]
+__all__ = ["Log", "Run", "session_runs", "start", "start_from"]
 
 SLICE = 0.05  # seconds: short enough for interrupts and other threads to feel prompt
 LOG_LINES = 1000
@@ -333,6 +335,8 @@ def start(
     missing: str = "refuse",
     seed: int = 0,
     device: str = "auto",
+    checkpoint: str | Path | None = None,
+    every: float = EVERY,
     listen: Listener | None = None,
     **fields: Any,
 ) -> Run:
@@ -357,9 +361,31 @@ def start(
         missing=missing,
         seed=seed,
         device=device,
+        checkpoint=checkpoint,
+        every=every,
         **fields,
-    ).with_own_data()
-    run = Run(job.run, estimator=estimator, listen=listen or silent)
+    )
+    return _begun(job.with_own_data(), listen or silent)
+
+
+def start_from(
+    checkpoint: str | Path, *, every: float | None = None, listen: Listener | None = None
+) -> Run:
+    """Go on with a run that was kept in a file, in the background.
+
+    Arguments are those of `mmg_nb.resume`.
+
+    Returns:
+        The run's handle. In IPython with `%load_ext mmg_nb` it is also listed by `%mmg runs`.
+
+    Raises:
+        MMGError: There is no such file, or it is damaged, something else, or too new.
+    """
+    return _begun(reopen(checkpoint, every), listen or silent)
+
+
+def _begun(job: Job, listen: Listener) -> Run:
+    run = Run(job.run, estimator=job.estimator.name, listen=listen)
     runs = session_runs()
     if runs is not None:
         runs.add(run)

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mmg_nb.benchmark.commands import SweepOptions
+from mmg_nb.api import EVERY
+from mmg_nb.benchmark.options import SweepOptions
 from mmg_nb.comparison import DEFAULT_ESTIMATORS
 from mmg_nb.data import MISSING
 from mmg_nb.errors import MMGError
@@ -30,15 +31,23 @@ __all__ = [
 
 SHORT_FLAGS = {"-b": "--background", "-o": "--output"}
 ONLY_ESTIMATE = ("output", "background", "given")
-WITH_OPTIONS = ("estimate", "compare", "panel", "plot", "benchmark")
+WITH_OPTIONS = ("estimate", "compare", "resume", "panel", "plot", "benchmark")
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunOptions:
-    """Options of `%mmg estimate` beside the settings and the estimator's fields."""
+class _WayToRun:
+    """Where a run goes on and where its result goes."""
 
     output: str | None = field(None, "variable that gets the result; also -o")
     background: bool = field(False, "return a handle at once and run beside the cells; also -b")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions(_WayToRun):
+    """Options of `%mmg estimate` beside the settings and the estimator's fields."""
+
+    checkpoint: str | None = field(None, "file that keeps the run; %mmg resume FILE goes on")
+    every: float = field(EVERY, "seconds between two writes of the checkpoint", low=0)
     groups: str | None = field(None, "labels of rows that depend on each other, e.g. df.patient")
     given: str | None = field(None, "what is conditioned on, for I(x; y | z), e.g. df.age")
     discrete: str = field("auto", "columns that are categories: auto, none, or e.g. y,sex,x[2]")
@@ -56,6 +65,13 @@ class CompareOptions:
     given: str | None = field(None, "what is conditioned on, for I(x; y | z), e.g. df.age")
     discrete: str = field("auto", "columns that are categories: auto, none, or e.g. y,sex,x[2]")
     missing: str = field("refuse", "what to do about rows with a missing value", choices=MISSING)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResumeOptions(_WayToRun):
+    """Options of `%mmg resume FILE`, beside how it shows itself."""
+
+    every: float | None = field(None, "seconds between two writes; none: as before", low=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +131,12 @@ COMMANDS = {
         ),
         Command("runs", "", "list the runs of this session"),
         Command("pause", "[RUN]", "hold a run, or the latest one that runs"),
-        Command("resume", "[RUN]", "let a paused run go on"),
+        Command(
+            "resume",
+            "[RUN | FILE]",
+            "let a paused run go on, or one that was kept in a file",
+            (*field_infos(ResumeOptions), setting_infos()["live"]),
+        ),
         Command("stop", "[RUN]", "end a run, or the latest one, and keep what it has learnt"),
         Command("config", "[KEY=VALUE ...]", "show or change what calls take by default"),
         Command("help", "[SUBCOMMAND | ESTIMATOR]", "explain a subcommand or an estimator"),

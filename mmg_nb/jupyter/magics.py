@@ -11,16 +11,13 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import line_cell_magic, magics_class, needs_local_scope, no_var_expand
 from IPython.display import display
 
-from mmg_nb.api import estimate
-from mmg_nb.benchmark.sweep import Sweep
-from mmg_nb.benchmark.tables import Table
+from mmg_nb.api import estimate, reopen
 from mmg_nb.comparison import Comparison, prepare_comparison
 from mmg_nb.errors import MMGError
 from mmg_nb.estimators.registry import names
 from mmg_nb.events import RunState
 from mmg_nb.jupyter.arguments import Arguments, chosen_estimator, read_body, read_tokens
-from mmg_nb.jupyter.background import Run, start
-from mmg_nb.jupyter.benchmark import benchmark_command
+from mmg_nb.jupyter.background import Run, start, start_from
 from mmg_nb.jupyter.commands import (
     COMMANDS,
     command,
@@ -39,7 +36,7 @@ from mmg_nb.jupyter.completion import Completion
 from mmg_nb.jupyter.namespace import arrays, check_name, in_words, resolve
 from mmg_nb.jupyter.progress import NoView, View
 from mmg_nb.jupyter.running import run_in_cell
-from mmg_nb.jupyter.runs import Runs, RunTable
+from mmg_nb.jupyter.runs import Runs, RunTable, is_number
 from mmg_nb.jupyter.settings import SessionSettings
 from mmg_nb.jupyter.shown import ShownResults
 from mmg_nb.jupyter.tokens import Token, tokenize, unquoted
@@ -47,6 +44,8 @@ from mmg_nb.jupyter.views import view_for
 from mmg_nb.results import MIResult
 
 if TYPE_CHECKING:
+    from mmg_nb.benchmark.sweep import Sweep
+    from mmg_nb.benchmark.tables import Table
     from mmg_nb.jupyter.panel import Panel
 
 __all__ = ["MMG"]
@@ -155,22 +154,19 @@ class MMG(SessionSettings):
         given = f" | {condition}" if condition else ""
         what = f"I({texts[0]}; {texts[1]}{given})"
         if background:
-            return self._in_background(x, y, what, output, fields)
+            return self._put(start(x, y, **fields), what, output)
         run = Run(
             lambda listen: estimate(x, y, listen=listen, **fields),
             what=what,
             estimator=settings["estimator"],
         )
-        self.runs.add(run)
-        live = "none" if call.silent else settings["live"]
-        result, shown = run_in_cell(run, view_for(run, live, self._kernel))
-        return self._hand_over(result, output, shown or call.silent)
+        return self._in_cell(run, output, settings["live"], call.silent)
 
-    def _in_background(
-        self, x: Any, y: Any, what: str, output: str | None, fields: dict[str, Any]
-    ) -> Run | None:
-        """Start a run; the variable, if asked for, gets its handle."""
-        return self._put(start(x, y, **fields), what, output)
+    def _in_cell(self, run: Run, output: str | None, live: str, silent: bool) -> MIResult | None:
+        """Run while the cell waits."""
+        self.runs.add(run)
+        result, shown = run_in_cell(run, view_for(run, "none" if silent else live, self._kernel))
+        return self._hand_over(result, output, shown or silent)
 
     def _put(self, run: Run, what: str, output: str | None) -> Run | None:
         """Name a run, and store its handle if asked to."""
@@ -273,6 +269,9 @@ class MMG(SessionSettings):
         return found
 
     def _benchmark(self, call: Call) -> Sweep | Table | None:
+        # Imported here because loading the extension must take no time for what few calls need.
+        from mmg_nb.jupyter.benchmark import benchmark_command
+
         words = [token.text for token in call.tokens]
         return benchmark_command(words, self._shell, device=self.device)
 
@@ -284,8 +283,23 @@ class MMG(SessionSettings):
     def _pause(self, call: Call) -> Run | None:
         return self._steer("pause", call, Run.pause, (RunState.RUNNING,))
 
-    def _resume(self, call: Call) -> Run | None:
-        return self._steer("resume", call, Run.resume, (RunState.PAUSED,))
+    def _resume(self, call: Call) -> Run | MIResult | None:
+        """Go on with a run of this session, or with one that was kept in a file."""
+        asked = read_tokens(COMMANDS["resume"], call.tokens)
+        named = "".join(asked.operands[:1])
+        if asked.help or len(asked.operands) > 1 or not named or is_number(named):
+            if asked.values:
+                what = "Options of %mmg resume are for a run that was kept in a file."
+                raise MMGError(what, "Name the file, or leave the options out.")
+            return self._steer("resume", call, Run.resume, (RunState.PAUSED,))
+        output, every = asked.values.get("output"), asked.values.get("every")
+        if output is not None:
+            check_name(output)
+        if asked.values.get("background"):
+            return self._put(start_from(named, every=every), named, output)
+        job = reopen(named, every)
+        run = Run(job.run, what=named, estimator=job.estimator.name)
+        return self._in_cell(run, output, asked.values.get("live", self.live), call.silent)
 
     def _stop(self, call: Call) -> Run | None:
         going = (RunState.RUNNING, RunState.PAUSED, RunState.STOPPING)

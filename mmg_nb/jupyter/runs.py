@@ -10,9 +10,14 @@ from mmg_nb.errors import MMGError
 from mmg_nb.events import RunState
 from mmg_nb.jupyter.background import Run
 
-__all__ = ["RunTable", "Runs"]
+__all__ = ["RunTable", "Runs", "is_number"]
 
 MOST_KEPT = 100  # ended runs, with their results
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is the number of a run, such as `3` or `#3`."""
+    return text.removeprefix("#").isdecimal()
 
 
 class Runs:
@@ -57,8 +62,7 @@ class Runs:
             if fitting:
                 return fitting[-1]
             raise MMGError(f"No run is {wanted}.", self._in_words())
-        digits = number.removeprefix("#")
-        found = self._runs.get(int(digits)) if digits.isdecimal() else None
+        found = self._runs.get(int(number.removeprefix("#"))) if is_number(number) else None
         if found is None:
             raise MMGError(f"There is no run {number!r}.", self._in_words())
         return found

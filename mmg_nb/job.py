@@ -1,0 +1,152 @@
+"""What was asked for, checked and ready to run."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from mmg_nb.data import Pairs
+from mmg_nb.errors import MMGError
+from mmg_nb.estimators.base import Estimator, Resumable
+from mmg_nb.estimators.registry import build
+from mmg_nb.events import Finished, Listener
+from mmg_nb.interrupts import stoppable
+from mmg_nb.results import MIResult
+
+if TYPE_CHECKING:
+    from mmg_nb.checkpoint import Checkpoint
+
+__all__ = ["Job", "reopened"]
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """An estimate that is ready to run.
+
+    Attributes:
+        estimator: With its fields.
+        pairs: The data.
+        seed: Seed of everything random.
+        device: Where to compute, as asked for.
+        keep: The file that the run is kept in, or None.
+    """
+
+    estimator: Estimator
+    pairs: Pairs
+    seed: int
+    device: str
+    keep: Checkpoint | None = None
+
+    def with_own_data(self) -> Job:
+        """The same on copies of the arrays, which may be changed or deleted from now on."""
+        return replace(self, pairs=self.pairs.with_own_data())
+
+    def kept_in(self, path: str | Path, every: float) -> Job:
+        """The same, kept in a file from now on.
+
+        Args:
+            path: The file.
+            every: Seconds between two writes.
+
+        Returns:
+            The job.
+
+        Raises:
+            MMGError: The estimator has nothing to keep, the data hold categories, or the file
+                cannot be used.
+        """
+        _check_resumable(self.estimator)
+        _check_numbers(self.pairs)
+        # Imported here because estimates in closed form must not load torch.
+        from mmg_nb.checkpoint import Checkpoint
+        from mmg_nb.checkpoint_file import Contents
+
+        values: dict[str, Any] = {
+            "estimator": self.estimator.name,
+            "fields": dataclasses.asdict(cast(Any, self.estimator)),
+            "seed": self.seed,
+            "device": self.device,
+        }
+        arrays = {}
+        for part in dataclasses.fields(Pairs):
+            value = getattr(self.pairs, part.name)
+            if isinstance(value, np.ndarray):
+                arrays[part.name] = value.copy()
+            else:
+                values[part.name] = value
+        keep = Checkpoint.new(_as_path(path), every, Contents(values, arrays))
+        return replace(self, keep=keep)
+
+    def run(self, listen: Listener) -> MIResult:
+        """Estimate; see `mmg_nb.estimate` for interrupts and what is raised."""
+        with stoppable(listen) as listener:
+            result = self._estimate(listener)
+            listener(Finished(result))
+        return result
+
+    def _estimate(self, listen: Listener) -> MIResult:
+        asked: dict[str, Any] = {"seed": self.seed, "listen": listen, "device": self.device}
+        if self.keep is None:
+            return self.estimator.estimate(self.pairs, **asked)
+        resumable = cast(Resumable, self.estimator)
+        return self.keep.close(resumable.estimate(self.pairs, **asked, keep=self.keep))
+
+
+def reopened(path: str | Path, every: float | None) -> Job:
+    """The job of a checkpoint, which goes on where it was kept when it is run.
+
+    Args:
+        path: The file.
+        every: Seconds between two writes; None for as often as before.
+
+    Returns:
+        The job.
+
+    Raises:
+        MMGError: There is no such file, or it is damaged, something else, or too new.
+    """
+    from mmg_nb.checkpoint import Checkpoint
+
+    keep = Checkpoint.open(_as_path(path), every)
+    asked = keep.job.values
+    device = keep.device or asked["device"]
+    chosen = build(asked["estimator"], asked["fields"])
+    return Job(chosen, _pairs(asked, keep.job.arrays), asked["seed"], device, keep)
+
+
+def _pairs(values: Mapping[str, Any], arrays: Mapping[str, Any]) -> Pairs:
+    parts: dict[str, Any] = {}
+    for part in dataclasses.fields(Pairs):
+        value = arrays[part.name] if part.name in arrays else values[part.name]
+        parts[part.name] = tuple(value) if isinstance(value, list) else value  # as JSON has it
+    return Pairs(**parts)
+
+
+def _check_resumable(estimator: Estimator) -> None:
+    resumable = getattr(estimator, "resumable", None)
+    if resumable:
+        return
+    what = f"{estimator.name} needs no checkpoint: it does not train."
+    if resumable is not None:
+        what = f"The training of {estimator.name} cannot be kept in a checkpoint."
+    raise MMGError(what, "Leave checkpoint out.")
+
+
+def _check_numbers(pairs: Pairs) -> None:
+    """With categories a run may be a sum of several trainings, and a file keeps one."""
+    if pairs.discrete_x or pairs.discrete_y or pairs.discrete_z:
+        what = "A run on categories cannot be kept in a checkpoint."
+        raise MMGError(
+            what, "Leave checkpoint out; with discrete='none' whole numbers are numbers."
+        )
+
+
+def _as_path(path: str | Path) -> Path:
+    if not isinstance(path, (str, Path)) or not str(path):
+        raise MMGError(f"A checkpoint is named by its path; got {path!r}.", "Try 'run.mmg'.")
+    return Path(path).expanduser().absolute()

@@ -1,0 +1,167 @@
+"""Everything that changes while training goes on, in one object that can be kept."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Generator, Tensor
+
+from mmg_nb.denoisers import Denoiser
+from mmg_nb.logsnr import BinnedProposal, Proposal
+from mmg_nb.results import Status, TrainingHistory
+
+__all__ = ["Arrays", "Optimiser", "Record", "RestorableOptimiser", "TrainingState", "as_tensors"]
+
+Arrays = dict[str, NDArray[Any]]
+
+
+class Optimiser(Protocol):
+    """Updates parameters from their gradients."""
+
+    def step(self, scale: float) -> None:
+        """One update, learning rates multiplied by `scale`."""
+        ...
+
+
+class RestorableOptimiser(Optimiser, Protocol):
+    """Can be kept and restored."""
+
+    def state(self) -> dict[str, Tensor]:
+        """What it has gathered over the steps, by name."""
+        ...
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from what `state` gave."""
+        ...
+
+
+@dataclass(eq=False)
+class Record:
+    """What validation has said so far."""
+
+    step: list[int] = field(default_factory=list)
+    loss: list[float] = field(default_factory=list)
+    mi: list[float] = field(default_factory=list)
+
+    def history(self) -> TrainingHistory:
+        """The record as part of a result."""
+        return TrainingHistory(
+            np.asarray(self.step, dtype=np.int64), np.asarray(self.loss), np.asarray(self.mi)
+        )
+
+
+@dataclass(eq=False, kw_only=True)
+class TrainingState:
+    """All that a training run changes: what is restored goes on as if it had never stopped.
+
+    Attributes:
+        denoiser: The weights being trained.
+        average: Their running average, which is validated.
+        kept: The average at the best step so far.
+        optimiser: With its moments.
+        proposal: Density of the training log-SNRs.
+        generator: Source of the batches and their noise.
+        record: What validation has said.
+        step: Steps done.
+        best: Step of the least validation error.
+        least: That error.
+        status: How training ended; None while it goes on.
+    """
+
+    denoiser: Denoiser
+    average: Denoiser
+    kept: Denoiser
+    optimiser: RestorableOptimiser
+    proposal: Proposal
+    generator: Generator
+    record: Record = field(default_factory=Record)
+    step: int = 0
+    best: int = 0
+    least: float = math.inf
+    status: Status | None = None
+
+    @classmethod
+    def start(
+        cls,
+        denoiser: Denoiser,
+        optimiser: RestorableOptimiser,
+        proposal: Proposal,
+        generator: Generator,
+    ) -> TrainingState:
+        """The state before the first step."""
+        average = copy.deepcopy(denoiser).requires_grad_(False)
+        return cls(
+            denoiser=denoiser,
+            average=average,
+            kept=copy.deepcopy(average),
+            optimiser=optimiser,
+            proposal=proposal,
+            generator=generator,
+        )
+
+    def arrays(self) -> Arrays:
+        """Copies of every tensor, by name, on the host. Waits for the device."""
+        tensors = {"generator": self.generator.get_state()}
+        for name, module in self._modules().items():
+            tensors |= _named(name, module.state_dict())
+        tensors |= _named("optimiser", self.optimiser.state())
+        if isinstance(self.proposal, BinnedProposal):
+            tensors |= _named(
+                "proposal", {"edges": self.proposal.edges, "mass": self.proposal.mass}
+            )
+        return {name: value.detach().cpu().numpy().copy() for name, value in tensors.items()}
+
+    def numbers(self) -> dict[str, Any]:
+        """Everything that is no tensor, as plain values."""
+        return {
+            "step": self.step,
+            "best": self.best,
+            "least": self.least,
+            "status": None if self.status is None else self.status.value,
+            "record": dataclasses.asdict(self.record),
+        }
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]], numbers: Mapping[str, Any]) -> None:
+        """Become the state that `arrays` and `numbers` were taken of.
+
+        Raises:
+            KeyError: Something is missing.
+            RuntimeError: The weights have other names or shapes.
+        """
+        for name, module in self._modules().items():
+            module.load_state_dict(as_tensors(arrays, name))
+        self.optimiser.restore(as_tensors(arrays, "optimiser"))
+        if "proposal.mass" in arrays:
+            device = self.generator.device
+            found = as_tensors(arrays, "proposal")
+            self.proposal = BinnedProposal(found["edges"].to(device), found["mass"].to(device))
+        self.generator.set_state(torch.tensor(arrays["generator"]))
+        self.step, self.best = numbers["step"], numbers["best"]
+        self.least = numbers["least"]
+        self.status = None if numbers["status"] is None else Status(numbers["status"])
+        self.record = Record(**numbers["record"])
+
+    def _modules(self) -> dict[str, Denoiser]:
+        return {"denoiser": self.denoiser, "average": self.average, "kept": self.kept}
+
+
+def _named(name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {f"{name}.{key}": value for key, value in tensors.items()}
+
+
+def as_tensors(arrays: Mapping[str, NDArray[Any]], name: str) -> dict[str, Tensor]:
+    """The arrays called `name.…`, without that prefix, as new tensors on the host."""
+    start = name + "."
+    return {
+        key.removeprefix(start): torch.tensor(value)
+        for key, value in arrays.items()
+        if key.startswith(start)
+    }

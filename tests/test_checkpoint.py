@@ -1,0 +1,344 @@
+"""Runs that are kept in a file: what resuming gives, and what files are refused."""
+
+from __future__ import annotations
+
+import json
+import os
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+import mmg_nb
+from mmg_nb.checkpoint import Checkpoint
+from mmg_nb.checkpoint_file import Contents, read, write
+from mmg_nb.errors import MMGError
+from mmg_nb.events import Phase, Snapshot, Started, Step
+from mmg_nb.results import Status
+
+SMALL = {"steps": 240, "width": 16, "blocks": 1, "batch": 32, "draws": 4, "folds": 3}
+PUBLISHED = {"estimator": "published", "steps": 20, "batch": 32, "adaptive": True, "draws": 4}
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(120, 2))
+Y = X + RNG.normal(size=(120, 2))
+
+
+def content(result):
+    """Everything but where and when."""
+    data = result.to_dict()
+    del data["provenance"]
+    return json.dumps(data)
+
+
+def stop_at(step):
+    """A listener that stops at a step, counted over all trainings."""
+    done = []
+
+    def listen(event):
+        done.extend([event] if isinstance(event, Step) else [])
+        return len(done) == step
+
+    return listen
+
+
+def kept(path, step, **fields):
+    """A run that was stopped, and its file."""
+    fields = fields or SMALL
+    return mmg_nb.estimate(X, Y, checkpoint=path, listen=stop_at(step), **fields)
+
+
+@pytest.fixture(scope="module")
+def whole():
+    """The run that nobody interrupts."""
+    return mmg_nb.estimate(X, Y, **SMALL)
+
+
+@pytest.fixture(scope="module")
+def stopped_file(tmp_path_factory):
+    """The bytes of the file of a run stopped at step 30."""
+    path = tmp_path_factory.mktemp("kept") / "run.mmg"
+    kept(path, 30)
+    return path.read_bytes()
+
+
+@pytest.fixture
+def file(tmp_path, stopped_file):
+    path = tmp_path / "run.mmg"
+    path.write_bytes(stopped_file)
+    return path
+
+
+# --- a resumed run is the run that was never interrupted
+
+
+@pytest.mark.parametrize("step", [1, 57, 100, 150])
+def test_resumed_equals_uninterrupted_to_the_last_bit(tmp_path, whole, step):
+    partial = kept(tmp_path / "run.mmg", step)
+    assert partial.status is Status.INTERRUPTED
+    assert content(partial) != content(whole)
+    resumed = mmg_nb.resume(tmp_path / "run.mmg")
+    assert content(resumed) == content(whole)
+    assert resumed.provenance["seconds"] > partial.provenance["seconds"] * 0.5
+
+
+def test_a_run_may_be_stopped_again_and_again(tmp_path, whole):
+    kept(tmp_path / "run.mmg", 20)
+    for more in (1, 35, 50):
+        partial = mmg_nb.resume(tmp_path / "run.mmg", listen=stop_at(more))
+        assert partial.status is Status.INTERRUPTED
+    assert content(mmg_nb.resume(tmp_path / "run.mmg")) == content(whole)
+
+
+@pytest.mark.parametrize("form", ["conditional", "joint"])
+def test_a_run_of_minde_goes_on(tmp_path, form):
+    fields = {**SMALL, "estimator": "minde", "steps": 110, "form": form, "sigma": True}
+    expected = mmg_nb.estimate(X, Y, **fields)
+    kept(tmp_path / "run.mmg", 101, **fields)
+    assert content(mmg_nb.resume(tmp_path / "run.mmg")) == content(expected)
+
+
+@pytest.mark.parametrize("step", [13, 27])
+def test_a_run_of_two_trainings_goes_on_in_either(tmp_path, step):
+    expected = mmg_nb.estimate(X, Y, **PUBLISHED)
+    kept(tmp_path / "run.mmg", step, **PUBLISHED)
+    assert content(mmg_nb.resume(tmp_path / "run.mmg")) == content(expected)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"gap": "cross"}, {"proposal": "logistic", "folds": 1}, {"noised": "y"}],
+    ids=str,
+)
+def test_every_kind_of_run_goes_on(tmp_path, fields):
+    fields = SMALL | fields
+    expected = mmg_nb.estimate(X, Y[:, :1], seed=3, groups=np.arange(120) // 3, **fields)
+    path = tmp_path / "run.mmg"
+    asked = {"seed": 3, "groups": np.arange(120) // 3, "checkpoint": path, **fields}
+    mmg_nb.estimate(X, Y[:, :1], listen=stop_at(50), **asked)
+    assert content(mmg_nb.resume(path)) == content(expected)
+
+
+def test_a_run_that_has_not_begun_to_train_goes_on(tmp_path, whole):
+    class Crash(Exception):
+        pass
+
+    def listen(event):
+        if isinstance(event, (Started, Phase)):
+            raise Crash
+
+    path = tmp_path / "run.mmg"
+    with pytest.raises(Crash):
+        mmg_nb.estimate(X, Y, checkpoint=path, listen=listen, **SMALL)
+    assert read(path).values["trainings"] == []
+    assert content(mmg_nb.resume(path)) == content(whole)
+
+
+def test_what_comes_before_training_is_not_done_again(file):
+    events = []
+    mmg_nb.resume(file, listen=lambda event: events.append(event))
+    assert next(e.step for e in events if isinstance(e, Step)) == 31
+    assert [e.step for e in events if isinstance(e, Snapshot)][1:] == [200]
+    assert read(file).values["finished"]
+
+
+def test_a_finished_run_gives_its_result_again(tmp_path, whole):
+    path = tmp_path / "run.mmg"
+    assert content(mmg_nb.estimate(X, Y, checkpoint=path, **SMALL)) == content(whole)
+    steps = []
+    again = mmg_nb.resume(path, listen=lambda e: steps.append(isinstance(e, Snapshot)))
+    assert content(again) == content(whole)
+    assert not any(steps)
+
+
+def test_keeping_a_run_changes_nothing_in_it(tmp_path, whole):
+    often = mmg_nb.estimate(X, Y, checkpoint=tmp_path / "run.mmg", every=0, **SMALL)
+    assert content(often) == content(whole)
+
+
+def test_the_arrays_may_be_changed_while_it_is_kept(tmp_path, whole):
+    x, y = X.copy(), Y.copy()
+
+    def spoil(event):
+        if isinstance(event, Step):
+            x[:], y[:] = 0, 0
+        return isinstance(event, Step)
+
+    mmg_nb.estimate(x, y, checkpoint=tmp_path / "run.mmg", listen=spoil, **SMALL)
+    assert content(mmg_nb.resume(tmp_path / "run.mmg")) == content(whole)
+
+
+# --- when it is written
+
+
+def test_it_is_written_by_the_clock_and_at_the_end(tmp_path):
+    now, written = [0.0], []
+    checkpoint = Checkpoint(tmp_path / "run.mmg", 10.0, Contents({}, {}), clock=lambda: now[0])
+
+    class State:
+        step = 0
+        generator = SimpleNamespace(device="cpu")
+
+        def numbers(self):
+            return {"step": self.step}
+
+        def arrays(self):
+            return {}
+
+    state = State()
+    checkpoint.begin(state)
+    for step in range(36):
+        now[0], state.step = float(step), step
+        checkpoint.offer(state, urgent=step == 33)
+        if checkpoint.path.exists():
+            found = read(checkpoint.path).values
+            written += [(found["trainings"][0]["step"], found["seconds"])]
+    assert sorted(set(written)) == [(10, 10.0), (20, 20.0), (30, 30.0), (33, 33.0)]
+
+
+def test_a_disk_that_fails_costs_the_file_but_not_the_run(tmp_path, whole, monkeypatch):
+    path = tmp_path / "run.mmg"
+    from mmg_nb import checkpoint
+
+    def full(path, contents):
+        raise OSError(28, "No space left on device")
+
+    def listen(event):
+        if isinstance(event, Step):
+            monkeypatch.setattr(checkpoint, "write", full)
+
+    result = mmg_nb.estimate(X, Y, checkpoint=path, every=0, listen=listen, **SMALL)
+    assert result.mi == whole.mi
+    assert "No space left on device" in result.notes[-1]
+    monkeypatch.undo()
+    assert content(mmg_nb.resume(path)) == content(whole)
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
+    path = tmp_path / "run.mmg"
+    write(path, Contents({"a": 1}, {}))
+
+    def fails(descriptor):
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(os, "fsync", fails)
+    with pytest.raises(OSError, match="the disk is gone"):
+        write(path, Contents({"a": 2}, {}))
+    assert read(path).values == {"a": 1}
+    assert [each.name for each in tmp_path.iterdir()] == ["run.mmg"]
+
+
+# --- what is refused
+
+
+def refused(act):
+    with pytest.raises(MMGError) as caught:
+        act()
+    assert str(caught.value).count("\n") == 1
+    return caught.value.what
+
+
+def test_no_file(tmp_path):
+    assert "There is no checkpoint at" in refused(lambda: mmg_nb.resume(tmp_path / "none.mmg"))
+    assert "There is no checkpoint at" in refused(lambda: mmg_nb.resume(tmp_path))
+    assert "named by its path" in refused(lambda: mmg_nb.resume(3))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: b"",
+        lambda data: data[:7],
+        lambda data: data[:200],
+        lambda data: data[: len(data) // 2],
+        lambda data: data[:-1],
+        lambda data: data + b"\0",
+        lambda data: b"Dear diary" * 500,
+        lambda data: b"PK\x03\x04" + data,
+        lambda data: bytes(len(data)),
+    ],
+)
+def test_a_cut_or_foreign_file_is_refused_and_left_alone(file, damage):
+    damaged = damage(file.read_bytes())
+    file.write_bytes(damaged)
+    refused(lambda: mmg_nb.resume(file))
+    refused(lambda: mmg_nb.estimate(X, Y, checkpoint=file, **SMALL))
+    assert file.read_bytes() == damaged
+
+
+def test_a_changed_byte_anywhere_is_noticed(file):
+    data = file.read_bytes()
+    for place in np.random.default_rng(0).integers(len(data), size=200):
+        damaged = bytearray(data)
+        damaged[place] ^= 0x11
+        file.write_bytes(bytes(damaged))
+        refused(lambda: read(file))
+
+
+def test_tensors_of_another_program_are_refused(tmp_path):
+    save_file({"weight": np.zeros(3)}, tmp_path / "model.safetensors")
+    assert "no checkpoint of mmg_nb" in refused(
+        lambda: mmg_nb.resume(tmp_path / "model.safetensors")
+    )
+
+
+def test_a_newer_format_is_told(file, monkeypatch):
+    from mmg_nb import checkpoint_file
+
+    contents = read(file)
+    monkeypatch.setattr(checkpoint_file, "NUMBER", 2)
+    write(file, contents)
+    monkeypatch.undo()
+    assert "is in format 2; this version reads 1" in refused(lambda: mmg_nb.resume(file))
+
+
+def test_weights_of_another_version_are_told(file):
+    contents = read(file)
+    gone = {k: v for k, v in contents.arrays.items() if not k.endswith("denoiser.null")}
+    write(file, Contents({**contents.values, "package": "0.0.7"}, gone))
+    assert "is of mmg_nb 0.0.7 and does not fit" in refused(lambda: mmg_nb.resume(file))
+
+
+def test_another_split_of_the_rows_is_refused(file):
+    contents = read(file)
+    write(file, Contents({**contents.values, "fingerprint": 1}, contents.arrays))
+    assert "split its rows in another way" in refused(lambda: mmg_nb.resume(file))
+
+
+def test_an_unfinished_run_is_not_overwritten(file):
+    before = file.read_bytes()
+    what = refused(lambda: mmg_nb.estimate(X, Y, checkpoint=file, **SMALL))
+    assert "a run that has not finished (step 30)" in what
+    assert file.read_bytes() == before
+
+
+def test_a_finished_run_is(tmp_path):
+    path = tmp_path / "run.mmg"
+    for _ in range(2):
+        result = mmg_nb.estimate(X, Y, checkpoint=path, **(SMALL | {"steps": 2}))
+        assert result.status is not Status.INTERRUPTED
+
+
+def test_an_estimator_without_training_needs_none(tmp_path):
+    for name in ("gcmi", "cca", "ksg"):
+        what = refused(lambda n=name: mmg_nb.estimate(X, Y, n, checkpoint=tmp_path / "run.mmg"))
+        assert what == f"{name} needs no checkpoint: it does not train."
+    for name in ("mine", "doe"):
+        what = refused(lambda n=name: mmg_nb.estimate(X, Y, n, checkpoint=tmp_path / "run.mmg"))
+        assert what == f"The training of {name} cannot be kept in a checkpoint."
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_not_there_is_told_at_once(tmp_path):
+    path = tmp_path / "none" / "run.mmg"
+    what = refused(lambda: mmg_nb.estimate(X, Y, checkpoint=path, **SMALL))
+    assert "No checkpoint can be written to" in what
+
+
+@pytest.mark.parametrize("every", [-1, float("nan"), "often", True])
+def test_an_interval_that_is_none_is_told(tmp_path, every):
+    path = tmp_path / "run.mmg"
+    assert "every must be" in refused(
+        lambda: mmg_nb.estimate(X, Y, checkpoint=path, every=every, **SMALL)
+    )
+    assert not path.exists()

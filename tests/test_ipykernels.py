@@ -1,0 +1,105 @@
+"""The same magic under other versions of ipykernel, which treat threads and messages differently.
+
+Only ipykernel is swapped; the version that is installed is the one of `test_kernel.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+from jupyter_client.manager import start_new_kernel
+from jupyter_core.utils import ensure_event_loop
+from test_kernel import SETUP, TIMEOUT, Kernel
+
+VERSIONS = ["6.31.0", "7.3.0"]
+PROMPT = 5.0  # seconds for a cell beside a run; a kernel that is held up takes ten
+LONG = "--steps 1000 --delay 0.01"
+
+
+def fetch(version, folder):
+    """Install that ipykernel, and what only old ones need, into a folder of its own."""
+    wanted = [f"ipykernel=={version}", "nest-asyncio==1.6.0"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", folder, *wanted],
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        pytest.skip(f"ipykernel {version} cannot be fetched: {done.stderr.strip()[-200:]}")
+
+
+@pytest.fixture(scope="module", params=VERSIONS)
+def kernel(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ipykernel")
+    fetch(request.param, str(folder))
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(folder)}
+    manager, client = start_new_kernel(cwd=str(folder), env=env)
+    kernel = Kernel(manager, client)
+    reply, outputs = kernel.run(SETUP)
+    assert reply["status"] == "ok", outputs
+    assert kernel.value("__import__('ipykernel').__version__") == request.param
+    yield kernel
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
+    ensure_event_loop().close()
+
+
+def test_the_card_becomes_the_result_in_place(kernel):
+    reply, outputs = kernel.run("res = %mmg estimate x y --delay 0.05 --curves")
+    assert reply["status"] == "ok"
+    kinds = [kind for kind, _ in outputs]
+    assert kinds[0] == "display_data"
+    assert set(kinds[1:]) == {"update_display_data"}
+    assert outputs[-1][1]["data"]["text/plain"] == kernel.value("repr(res)")
+    assert kernel.late_outputs() is None
+
+
+def test_an_interrupt_keeps_what_is_learnt(kernel):
+    reply, _ = kernel.run(f"res = %mmg estimate x y {LONG}", [0.3])
+    assert reply["status"] == "ok", reply
+    assert kernel.value("res.status") == "interrupted"
+
+
+def test_an_interrupt_of_a_cell_that_awaits_keeps_it_too(kernel):
+    cell = f"print(1)\nrun = %mmg estimate x y {LONG} -b\nres = await run"
+    reply, _ = kernel.run(cell, [0.5])
+    assert reply["status"] == "ok", reply
+    assert kernel.value("res.status") == "interrupted"
+
+
+def test_a_background_run_goes_on_beside_cells(kernel):
+    kernel.run(f"run = %mmg estimate x y {LONG} -b")
+    began = time.monotonic()
+    assert kernel.value("1 + 1") == "2"
+    assert time.monotonic() - began < PROMPT
+    assert kernel.value("run.state") == "running"
+    kernel.run("run.stop()\nrun.wait()")
+
+
+def updates(kernel, cell):
+    """Texts of all displays that are updated while a cell runs, whichever cell they belong to."""
+    sent, texts = kernel.client.execute(cell), []
+    while True:
+        message = kernel.client.get_iopub_msg(timeout=TIMEOUT)
+        kind, content = message["msg_type"], message["content"]
+        if kind == "update_display_data":
+            texts.append(content["data"]["text/plain"])
+        ours = message["parent_header"].get("msg_id") == sent
+        if ours and kind == "status" and content["execution_state"] == "idle":
+            return texts
+
+
+def test_the_thread_of_a_run_updates_a_display(kernel):
+    kernel.run(
+        f"run = %mmg estimate x y {LONG} -b\n"
+        "from IPython.display import display\n"
+        "from mmg_nb.events import StateChanged\n"
+        "shown = display('before', display_id=True)\n"
+        "run.subscribe(lambda e: isinstance(e, StateChanged) and shown.update(str(e.state)))"
+    )
+    assert "'stopped'" in updates(kernel, "run.stop()\nrun.wait()")
+    assert kernel.value("run.result.status") == "interrupted"

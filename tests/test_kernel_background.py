@@ -1,0 +1,56 @@
+"""A background run in a real kernel: cells go on beside it, and it survives the kernel."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+from jupyter_client.manager import start_new_kernel
+from jupyter_core.utils import ensure_event_loop
+from test_kernel import SETUP, Kernel
+
+FIELDS = "--estimator mmg --width 16 --blocks 1 --batch 32 --draws 4 --folds 3"
+PROMPT = 0.5  # seconds in which a cell must answer
+TRIES = 10
+
+
+@pytest.fixture
+def kernel(tmp_path):
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    manager, client = start_new_kernel(cwd=str(tmp_path), env=env)
+    kernel = Kernel(manager, client)
+    reply, outputs = kernel.run(SETUP)
+    assert reply["status"] == "ok", outputs
+    yield kernel
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
+    ensure_event_loop().close()
+
+
+def seconds(kernel, cell):
+    began = time.monotonic()
+    reply, _ = kernel.run(cell)
+    assert reply["status"] == "ok", reply
+    return time.monotonic() - began
+
+
+def test_cells_go_on_and_a_killed_kernel_loses_no_run(kernel):
+    kernel.run(f"whole = %mmg estimate x y {FIELDS} --steps 600 --live none")
+    expected = kernel.value("whole.mi")
+    begin = f"run = %mmg estimate x y {FIELDS} --steps 600 -b --checkpoint run.mmg --every 0.2"
+    assert kernel.run(begin)[0]["status"] == "ok"
+    kernel.run("import time\nwhile run.progress.step is None: time.sleep(0.01)")
+    took = sorted(seconds(kernel, "1 + 1") for _ in range(TRIES))
+    assert kernel.value("run.state") == "running"
+    # A machine that does other things may be late once, a kernel that is held up always.
+    assert took[TRIES // 2] < PROMPT
+    os.kill(kernel.manager.provisioner.pid, signal.SIGKILL)
+    kernel.manager.restart_kernel(now=True)
+    kernel.client.wait_for_ready(timeout=60)
+    reply, _ = kernel.run(SETUP)
+    assert reply["status"] == "ok"
+    reply, outputs = kernel.run("res = %mmg resume run.mmg")
+    assert reply["status"] == "ok", outputs
+    assert kernel.value("res.mi") == expected
