@@ -107,8 +107,8 @@ def test_a_run_of_two_trainings_goes_on_in_either(tmp_path, step):
 
 @pytest.mark.parametrize(
     "fields",
-    [{"gap": "cross"}, {"proposal": "logistic", "folds": 1}, {"noised": "y"}],
-    ids=str,
+    [{"gap": "cross"}, {"proposal": "logistic", "folds": 1}, {"noised": "y"}, {"given": X[:, 1]}],
+    ids=["cross", "logistic", "noised y", "given"],
 )
 def test_every_kind_of_run_goes_on(tmp_path, fields):
     fields = SMALL | fields
@@ -327,6 +327,15 @@ def test_an_estimator_without_training_needs_none(tmp_path):
         what = refused(lambda n=name: mmg_nb.estimate(X, Y, n, checkpoint=tmp_path / "run.mmg"))
         assert what == f"The training of {name} cannot be kept in a checkpoint."
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_on_categories_cannot_be_kept(tmp_path):
+    label = np.arange(120) % 3
+    what = refused(lambda: mmg_nb.estimate(X, label, checkpoint=tmp_path / "run.mmg", **SMALL))
+    assert what == "A run on categories cannot be kept in a checkpoint."
+    asked = {"discrete": "none", "checkpoint": tmp_path / "run.mmg", **SMALL}
+    assert mmg_nb.estimate(X, label, listen=stop_at(3), **asked).status is Status.INTERRUPTED
+    assert (tmp_path / "run.mmg").exists()
 
 
 def test_a_folder_that_is_not_there_is_told_at_once(tmp_path):
