@@ -22,6 +22,13 @@ __all__ = ["GCMI", "gaussian_mi"]
 
 Array = NDArray[np.float64]
 
+SINGULAR = 1e-12  # of the largest variance: what float64 can tell from 0
+LARGEST = 12.0  # nats; about what one direction without noise comes to at that floor
+FUNCTION = (
+    "One variable is nearly a linear function of the other: their mutual information may be "
+    "infinite, and this is only the largest value that can be computed."
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class GCMI:
@@ -58,7 +65,7 @@ class GCMI:
             n_samples=pairs.n_samples,
             dim_x=pairs.dim_x,
             dim_y=pairs.dim_y,
-            notes=pairs.notes,
+            notes=(*pairs.notes, FUNCTION) if estimate.mi > LARGEST else pairs.notes,
             fields=asdict(self),
             provenance=provenance(seed, "cpu", time.perf_counter() - began),
             dim_z=pairs.dim_z,
@@ -97,21 +104,26 @@ def gaussian_mi(x: Array, y: Array, z: Array, *, correct_bias: bool = True) -> E
     joint = np.concatenate([x, z, y], axis=1)
     joint = joint - joint.mean(axis=0)
     xz, yz, only_z = joint[:, : dim_x + dim_z], joint[:, dim_x:], joint[:, dim_x : dim_x + dim_z]
-    log_ratio = _log_density(joint) - _log_density(xz) - _log_density(yz) + _log_density(only_z)
+    floor = SINGULAR * float(joint.var(axis=0).max())
+    terms = (_log_density(values, floor) for values in (joint, only_z, xz, yz))
+    log_ratio = next(terms) + next(terms) - next(terms) - next(terms)
     bias = _wishart_bias(n, dim_x, dim_y, dim_z) if correct_bias else 0.0
     return Estimate(float(log_ratio.mean() - bias), float(log_ratio.std() / np.sqrt(n)))
 
 
-def _log_density(values: Array) -> Array:
-    """Log of the fitted Gaussian density, `(n,)`, up to a constant linear in the dimension."""
+def _log_density(values: Array, floor: float) -> Array:
+    """Log of the fitted Gaussian density, `(n,)`, up to a constant linear in the dimension.
+
+    Variances below the floor count as the floor: a copied column then cancels between the joint
+    density and the one that it is in, and y = x comes out very large rather than without its part.
+    """
     if not values.shape[1]:
         return np.zeros(len(values))
     covariance = values.T @ values / len(values)
-    # A copied column makes it singular; the pseudo-inverse leaves the direction out.
     variances, directions = np.linalg.eigh(covariance)
-    kept = variances > 1e-12 * variances[-1]
-    white = values @ directions[:, kept] / np.sqrt(variances[kept])
-    return -0.5 * (np.log(variances[kept]).sum() + np.sum(white**2 - 1, axis=1))
+    variances = np.maximum(variances, floor)
+    white = values @ directions / np.sqrt(variances)
+    return -0.5 * (np.log(variances).sum() + np.sum(white**2 - 1, axis=1))
 
 
 def _wishart_bias(n: int, dim_x: int, dim_y: int, dim_z: int) -> float:
