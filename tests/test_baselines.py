@@ -27,6 +27,17 @@ def test_a_gaussian_pair_is_found_and_nothing_else(name, pair):
         assert abs(result.mi - wrong) > 4 * result.stderr
 
 
+@pytest.mark.parametrize("name", ["gcmi", "cca"])
+def test_a_function_comes_out_very_large_and_a_copied_column_changes_nothing(name):
+    same = mmg_nb.estimate(X, X, name)
+    assert same.mi > 12 * X.shape[1]
+    assert "may be infinite" in same.notes[-1]
+    plain = mmg_nb.estimate(X, Y, name, correct_bias=False)
+    copied = mmg_nb.estimate(np.c_[X, X[:, 0]], Y, name, correct_bias=False)
+    assert copied.mi == pytest.approx(plain.mi, abs=1e-6)
+    assert not any("may be infinite" in note for note in plain.notes)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_shuffled_rows_tell_nothing(name):
     result = mmg_nb.estimate(X, np.random.default_rng(1).permutation(Y), name)

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from mmg_nb.data import Pairs
 from mmg_nb.errors import MMGError
-from mmg_nb.estimators.gcmi import gaussian_mi
+from mmg_nb.estimators.gcmi import gaussian_mi, remarks
 from mmg_nb.events import Listener, Started
 from mmg_nb.fields import field
 from mmg_nb.provenance import provenance
@@ -59,7 +59,7 @@ class CCA:
             n_samples=pairs.n_samples,
             dim_x=pairs.dim_x,
             dim_y=pairs.dim_y,
-            notes=pairs.notes,
+            notes=pairs.notes + remarks(estimate),
             fields=asdict(self),
             provenance=provenance(seed, "cpu", time.perf_counter() - began),
             dim_z=pairs.dim_z,

@@ -18,7 +18,7 @@ from mmg_nb.fields import field
 from mmg_nb.provenance import provenance
 from mmg_nb.results import Estimate, MIResult
 
-__all__ = ["GCMI", "gaussian_mi"]
+__all__ = ["GCMI", "gaussian_mi", "remarks"]
 
 Array = NDArray[np.float64]
 
@@ -65,11 +65,16 @@ class GCMI:
             n_samples=pairs.n_samples,
             dim_x=pairs.dim_x,
             dim_y=pairs.dim_y,
-            notes=(*pairs.notes, FUNCTION) if estimate.mi > LARGEST else pairs.notes,
+            notes=pairs.notes + remarks(estimate),
             fields=asdict(self),
             provenance=provenance(seed, "cpu", time.perf_counter() - began),
             dim_z=pairs.dim_z,
         )
+
+
+def remarks(estimate: Estimate) -> tuple[str, ...]:
+    """What is to be said of a Gaussian estimate: a note where it is as large as can be."""
+    return (FUNCTION,) if estimate.mi > LARGEST else ()
 
 
 def _check_size(pairs: Pairs) -> None:
