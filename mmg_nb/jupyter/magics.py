@@ -102,7 +102,6 @@ class MMG(SessionSettings):
         run = %mmg estimate x y -b               in the background: run.wait(), %mmg stop
         %mmg compare x y --estimators ksg,mmg    several estimators side by side
         %mmg panel x y                           the same by widgets
-        %mmg plot res --kind integrand
         %mmg benchmark bmi --estimators gcmi,mmg --n 1000
         %mmg config device=cuda                  change a default; alone: show all
         %mmg help estimate                       all options
