@@ -48,6 +48,14 @@ def test_it_is_saved_as_run_from_top_to_bottom(path):
         assert failed == ("raises-exception" in cell["metadata"].get("tags", ()))
 
 
+def test_it_holds_no_trace_of_the_machine_that_ran_it(path):
+    """A state of widgets shows as dead widgets, times and warnings change with every run."""
+    assert "widgets" not in json.loads(path.read_text(encoding="utf-8"))["metadata"]
+    for cell in cells(path, "code"):
+        assert "execution" not in cell["metadata"]
+        assert all(output.get("name") != "stderr" for output in cell["outputs"])
+
+
 def test_the_text_holds_no_measured_number(path):
     """Words are not run, so a decimal number in them would outlive what it was read from."""
     text = PAPERS.sub("", sources(path, "markdown")).replace(CRITERION, "")
