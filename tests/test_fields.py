@@ -110,6 +110,6 @@ def test_every_estimator_describes_fields_it_accepts(name):
     for info in field_infos(estimator_class(name)):
         assert info.help
         assert info.kind in (int, float, str, bool)
-        assert info.optional or info.default is not None
+        assert info.optional == (info.default is None)
         if info.default is not None:
             assert parse(info, str(info.default)) == info.default

@@ -23,13 +23,19 @@ class CriticBased(Variational):
         "joint: one network of x and y; separable: a product of features of x and of y",
         choices=("joint", "separable"),
     )
-    negatives: int | None = field(
-        3, "independent pairs for each pair; none: all of the batch", low=1, high=100_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class ByRatio(CriticBased):
+    """The critic learns from a few independent pairs for each pair; more lessen its noise."""
+
+    negatives: int = field(
+        3, "independent pairs for each pair; 0: all of the batch", low=0, high=100_000
     )
 
 
 @dataclass(frozen=True, kw_only=True)
-class MINE(CriticBased):
+class MINE(ByRatio):
     """Mutual information neural estimation (Belghazi et al. 2018, arXiv 1801.04062).
 
     Donsker & Varadhan's lower bound, its gradient corrected by a moving average. No lower bound
@@ -46,7 +52,7 @@ class MINE(CriticBased):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DV(CriticBased):
+class DV(ByRatio):
     """Donsker & Varadhan's lower bound, trained by its own batch gradient; see `MINE`."""
 
     name: ClassVar[str] = "dv"
@@ -54,7 +60,7 @@ class DV(CriticBased):
 
 
 @dataclass(frozen=True, kw_only=True)
-class NWJ(CriticBased):
+class NWJ(ByRatio):
     """The lower bound of Nguyen, Wainwright & Jordan 2010 (arXiv 0809.0853); see `MINE`."""
 
     name: ClassVar[str] = "nwj"
@@ -83,7 +89,7 @@ class InfoNCE(CriticBased):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SMILE(CriticBased):
+class SMILE(ByRatio):
     """Smoothed estimator of Song & Ermon 2020 (arXiv 1910.06222).
 
     The critic learns ln r by logistic regression; the estimate is Donsker & Varadhan's with the
@@ -97,13 +103,13 @@ class SMILE(CriticBased):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DIME(CriticBased):
+class DIME(ByRatio):
     """Discriminative estimation by f-divergences (Letizia et al. 2024, arXiv 2305.20025).
 
     The critic learns ln r by one of three objectives, and the estimate is the mean of ln r over
     pairs: no partition term, hence little variance, and no bound. The paper's `deranged`
     architecture is critic=joint with negatives=1, its `separable` one critic=separable with
-    negatives=none.
+    negatives=0.
     """
 
     name: ClassVar[str] = "dime"
