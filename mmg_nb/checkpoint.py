@@ -15,7 +15,7 @@ from mmg_nb.checkpoint_file import Contents, read, write
 from mmg_nb.errors import MMGError
 from mmg_nb.keeping import Tensors
 from mmg_nb.results import MIResult, Status
-from mmg_nb.training_state import Arrays, TrainingState, as_tensors
+from mmg_nb.training_state import Arrays, TrainingState, as_tensors, named, part
 
 __all__ = ["Checkpoint"]
 
@@ -101,13 +101,13 @@ class Checkpoint:
         found = read(path)
         values = found.values
         chosen = values["every"] if every is None else every
-        checkpoint = cls(path, chosen, Contents(values["job"], _part(found.arrays, "job")))
+        checkpoint = cls(path, chosen, Contents(values["job"], part(found.arrays, "job")))
         checkpoint.seconds = values["seconds"]
         checkpoint.device = values["device"]
         checkpoint._fingerprint = values["fingerprint"]
-        checkpoint._once = _part(found.arrays, "once")
+        checkpoint._once = part(found.arrays, "once")
         checkpoint._trainings = [
-            (numbers, _part(found.arrays, f"training {k}"))
+            (numbers, part(found.arrays, f"training {k}"))
             for k, numbers in enumerate(values["trainings"])
         ]
         checkpoint._package = values["package"]
@@ -185,9 +185,9 @@ class Checkpoint:
         self._written = self._clock()
 
     def _contents(self) -> Contents:
-        arrays = _named("job", self.job.arrays) | _named("once", self._once)
+        arrays = named("job", self.job.arrays) | named("once", self._once)
         for k, (_, kept) in enumerate(self._trainings):
-            arrays |= _named(f"training {k}", kept)
+            arrays |= named(f"training {k}", kept)
         values = {
             "package": __version__,
             "every": self.every,
@@ -208,13 +208,3 @@ def _check_finished(path: Path) -> None:
     step = values["trainings"][-1]["step"] if values["trainings"] else 0
     what = f"{str(path)!r} holds a run that has not finished (step {step})."
     raise MMGError(what, "Go on with it by resume, delete the file, or name another one.")
-
-
-def _named(name: str, arrays: Arrays) -> Arrays:
-    return {f"{name}.{key}": value for key, value in arrays.items()}
-
-
-def _part(arrays: Arrays, name: str) -> Arrays:
-    """The arrays called `name.…`, without that prefix."""
-    start = name + "."
-    return {k.removeprefix(start): v for k, v in arrays.items() if k.startswith(start)}

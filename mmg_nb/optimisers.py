@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["MuonAdamW", "clip_by_member", "moments", "orthogonalized", "restore_moments"]
+__all__ = [
+    "ClippedMuon",
+    "MuonAdamW",
+    "clip_by_member",
+    "moments",
+    "orthogonalized",
+    "restore_moments",
+]
 
+CLIP_NORM = 5.0
+MUON_TO_ADAMW = 5.0  # learning rates
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # Jordan et al. 2024: quintic, 5 rounds
 
 
@@ -79,6 +88,40 @@ class MuonAdamW:
             velocity.copy_(state[f"velocity.{k}"])
         rest = {name: v for name, v in state.items() if not name.startswith("velocity.")}
         restore_moments(self.adamw, rest)
+
+
+class ClippedMuon(MuonAdamW):
+    """Muon on the hidden matrices of a network, each member's gradient clipped before.
+
+    Args:
+        parameters: All that is trained, each `(members, …)` with three axes.
+        hidden: Those among them that are hidden matrices.
+        learning_rate: Of AdamW; Muon takes five times as much.
+        weight_decay: Decoupled decay of the hidden matrices.
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[nn.Parameter],
+        hidden: list[nn.Parameter],
+        *,
+        learning_rate: float,
+        weight_decay: float,
+    ) -> None:
+        self.parameters = list(parameters)
+        known = {id(p) for p in hidden}
+        super().__init__(
+            hidden,
+            [p for p in self.parameters if id(p) not in known],
+            learning_rate=learning_rate,
+            muon_rate=MUON_TO_ADAMW * learning_rate,
+            weight_decay=weight_decay,
+        )
+
+    def step(self, scale: float) -> None:
+        """Clip, and update all parameters from their gradients; see `MuonAdamW`."""
+        clip_by_member(self.parameters, CLIP_NORM)
+        super().step(scale)
 
 
 def moments(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from mmg_nb.data import Pairs
 
-__all__ = ["Member", "Plan", "Reading", "make_plan"]
+__all__ = ["Member", "Plan", "Reading", "make_plan", "usual_folds"]
 
 Rows = NDArray[np.int64]
 
 EVALUATION_SHARE = 0.25  # of all rows, when there is a single split
 VALIDATION_SHARE = 0.1  # of the rows a member trains on
+FEW_ROWS = 5000
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +65,11 @@ class Plan:
         parts = [rows for member in self.members for rows in (member.fit, member.validation)]
         parts += [reading.rows for reading in self.readings]
         return zlib.crc32(b"".join(zlib.crc32(part.tobytes()).to_bytes(4) for part in parts))
+
+
+def usual_folds(n_samples: int) -> int:
+    """Folds of a cross-fit: more where rows are scarce and steps are cheap."""
+    return 5 if n_samples <= FEW_ROWS else 3
 
 
 def make_plan(

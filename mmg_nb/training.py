@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,9 +13,18 @@ from mmg_nb.events import Listener, Snapshot, Step
 from mmg_nb.keeping import Keeper
 from mmg_nb.logsnr import BinnedProposal, Proposal
 from mmg_nb.results import Status, TrainingHistory
-from mmg_nb.training_state import Record, RestorableOptimiser, TrainingState
+from mmg_nb.training_state import RestorableOptimiser, TrainingState, follow
 
-__all__ = ["Outcome", "Rows", "Schedule", "Validation", "train", "trapezoid"]
+__all__ = [
+    "Outcome",
+    "Rows",
+    "Schedule",
+    "Validation",
+    "even_batch",
+    "paired_halves",
+    "train",
+    "trapezoid",
+]
 
 EMA_DECAY = 0.998
 NOT_WORTH_MORE_STEPS = 0.005  # nats that the last fifth of the steps may still have gained
@@ -73,6 +81,44 @@ class Schedule:
         if self.grace is None or self.overtrain is None:
             return False
         return step >= max(self.grace, max(2.0, self.overtrain) * best)
+
+
+def even_batch(wanted: int, count: Tensor) -> int:
+    """Rows a step: even, so that half goes to each branch, and no more than any member has.
+
+    Args:
+        wanted: As asked for.
+        count: Rows of each member, `(members,)`.
+
+    Returns:
+        At least 2.
+    """
+    return max(2, min(wanted, int(count.min())) // 2 * 2)
+
+
+def paired_halves(
+    denoiser: Denoiser, samples: Samples, generator: Generator, proposal: Proposal
+) -> Tensor:
+    """Training loss: ε-error of a batch, the first half without y, the second with y.
+
+    Args:
+        denoiser: Of all members.
+        samples: `(members, batch, …)`, batch even.
+        generator: Source of the noise.
+        proposal: Where the log-SNRs are drawn, stratified.
+
+    Returns:
+        ‖ε − ε̂‖², mean over the batch and sum over members.
+    """
+    members, batch, _ = samples.x.shape
+    half, device = batch // 2, samples.x.device
+    jitter = torch.rand(members, 2, half, generator=generator, device=device)
+    u = (torch.arange(half, device=device) + jitter) / half
+    logsnr = proposal.quantile(u.view(members, batch)).float()
+    given = (torch.arange(batch, device=device) >= half).view(1, batch, 1)
+    eps = torch.randn(samples.x.shape, generator=generator, device=device)
+    error = eps - denoiser(samples, eps, logsnr, given)
+    return error.square().sum(-1).mean(-1).sum()
 
 
 def trapezoid(fraction: float) -> float:
@@ -211,8 +257,7 @@ def train(
         denoiser.zero_grad(set_to_none=True)
         value.backward()
         optimiser.step(schedule.rate(state.step / schedule.steps))
-        decay = min(schedule.ema, (1 + state.step / 10) / (10 + state.step / 10))
-        _follow(state.average, denoiser, decay)
+        follow(state.average, denoiser, state.step, schedule.ema)
         state.step += 1
         stopped = bool(listen(Step(state.step, schedule.steps)))
     if not stopped:
@@ -244,12 +289,11 @@ def _validate(
         return Status.INTERRUPTED
     if schedule.is_over(state.step, state.best):
         return Status.EARLY_STOPPED
-    return _verdict(state.record, grid) if state.step == schedule.steps else None
-
-
-@torch.no_grad()
-def _follow(average: Denoiser, denoiser: Denoiser, decay: float) -> None:
-    torch._foreach_lerp_(list(average.parameters()), list(denoiser.parameters()), 1 - decay)
+    if state.step < schedule.steps:
+        return None
+    if state.step == 0:
+        return Status.STEP_LIMIT
+    return state.record.verdict(NOT_WORTH_MORE_STEPS / (0.5 * (grid.high - grid.low)))
 
 
 @torch.no_grad()
@@ -269,15 +313,3 @@ def _report(
     density = state.proposal.density(grid.centres).cpu().numpy()
     centres = grid.centres.cpu().numpy()
     listen(Snapshot(state.step, mi, error, centres, error_u, error_c, gap, density))
-
-
-def _verdict(record: Record, grid: BinnedProposal) -> Status:
-    """Whether the last fifth of the steps still lowered the error by something worth having."""
-    if len(record.loss) < 2:
-        return Status.STEP_LIMIT
-    earlier = [
-        v for s, v in zip(record.step, record.loss, strict=True) if s <= 0.8 * record.step[-1]
-    ]
-    gained = 0.5 * (grid.high - grid.low) * (min(earlier) - min(record.loss))
-    worth = math.isfinite(gained) and gained > NOT_WORTH_MORE_STEPS
-    return Status.STEP_LIMIT if worth else Status.CONVERGED

@@ -7,20 +7,31 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
 from mmg_nb.denoisers import Denoiser
 from mmg_nb.logsnr import BinnedProposal, Proposal
 from mmg_nb.results import Status, TrainingHistory
 
-__all__ = ["Arrays", "Optimiser", "Record", "RestorableOptimiser", "TrainingState", "as_tensors"]
+__all__ = [
+    "Arrays",
+    "Optimiser",
+    "Record",
+    "RestorableOptimiser",
+    "TrainingState",
+    "as_tensors",
+    "follow",
+    "named",
+    "part",
+]
 
 Arrays = dict[str, NDArray[Any]]
+Value = TypeVar("Value")
 
 
 class Optimiser(Protocol):
@@ -56,6 +67,22 @@ class Record:
         return TrainingHistory(
             np.asarray(self.step, dtype=np.int64), np.asarray(self.loss), np.asarray(self.mi)
         )
+
+    def verdict(self, worth: float) -> Status:
+        """How training ended that did all its steps.
+
+        Args:
+            worth: Fall of the loss over the last fifth of the steps from which more steps are
+                worth having.
+
+        Returns:
+            `STEP_LIMIT` if it fell by more, else `CONVERGED`.
+        """
+        steps = zip(self.step, self.loss, strict=True)
+        earlier = min(loss for step, loss in steps if step <= 0.8 * self.step[-1])
+        gained = earlier - min(self.loss)
+        enough = math.isfinite(gained) and gained > worth
+        return Status.STEP_LIMIT if enough else Status.CONVERGED
 
 
 @dataclass(eq=False, kw_only=True)
@@ -111,10 +138,10 @@ class TrainingState:
         """Copies of every tensor, by name, on the host. Waits for the device."""
         tensors = {"generator": self.generator.get_state()}
         for name, module in self._modules().items():
-            tensors |= _named(name, module.state_dict())
-        tensors |= _named("optimiser", self.optimiser.state())
+            tensors |= named(name, module.state_dict())
+        tensors |= named("optimiser", self.optimiser.state())
         if isinstance(self.proposal, BinnedProposal):
-            tensors |= _named(
+            tensors |= named(
                 "proposal", {"edges": self.proposal.edges, "mass": self.proposal.mass}
             )
         return {name: value.detach().cpu().numpy().copy() for name, value in tensors.items()}
@@ -153,15 +180,31 @@ class TrainingState:
         return {"denoiser": self.denoiser, "average": self.average, "kept": self.kept}
 
 
-def _named(name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {f"{name}.{key}": value for key, value in tensors.items()}
+@torch.no_grad()
+def follow(average: nn.Module, module: nn.Module, step: int, ema: float) -> None:
+    """Move a running average of weights towards the present ones, faster at the beginning.
+
+    Args:
+        average: Changed in place.
+        module: The present weights.
+        step: Steps done before this one.
+        ema: Decay in the long run.
+    """
+    decay = min(ema, (1 + step / 10) / (10 + step / 10))
+    torch._foreach_lerp_(list(average.parameters()), list(module.parameters()), 1 - decay)
+
+
+def named(name: str, values: Mapping[str, Value]) -> dict[str, Value]:
+    """The values with `name.` before each of their names."""
+    return {f"{name}.{key}": value for key, value in values.items()}
+
+
+def part(values: Mapping[str, Value], name: str) -> dict[str, Value]:
+    """The values called `name.…`, without that prefix."""
+    start = name + "."
+    return {k.removeprefix(start): v for k, v in values.items() if k.startswith(start)}
 
 
 def as_tensors(arrays: Mapping[str, NDArray[Any]], name: str) -> dict[str, Tensor]:
     """The arrays called `name.…`, without that prefix, as new tensors on the host."""
-    start = name + "."
-    return {
-        key.removeprefix(start): torch.tensor(value)
-        for key, value in arrays.items()
-        if key.startswith(start)
-    }
+    return {key: torch.tensor(value) for key, value in part(arrays, name).items()}

@@ -26,6 +26,7 @@ LAYERS = [
         "logsnr",
         "devices",
         "optimisers",
+        "randomness",
         "nets",
     ],
     ["mmse", "denoisers", "anchor"],

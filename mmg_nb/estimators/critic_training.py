@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from dataclasses import field as dataclass_field
 from typing import Protocol
 
 import numpy as np
@@ -16,7 +14,7 @@ from torch import Generator, Tensor, nn
 from mmg_nb.events import Listener, Snapshot, Step
 from mmg_nb.results import Status, TrainingHistory
 from mmg_nb.training import Schedule
-from mmg_nb.training_state import Optimiser
+from mmg_nb.training_state import Optimiser, Record, follow
 
 __all__ = ["Learner", "Outcome", "Stack", "train"]
 
@@ -68,33 +66,6 @@ class Outcome:
     history: TrainingHistory
 
 
-@dataclass(eq=False)
-class _Record:
-    step: list[int] = dataclass_field(default_factory=list)
-    loss: list[float] = dataclass_field(default_factory=list)
-    mi: list[float] = dataclass_field(default_factory=list)
-
-    def add(self, step: int, loss: Tensor, mi: float, listen: Listener) -> None:
-        self.step.append(step)
-        self.loss.append(float(loss.mean()))
-        self.mi.append(mi)
-        listen(Snapshot(step, mi, self.loss[-1], *[_NO_CURVE] * 5))
-
-    def history(self) -> TrainingHistory:
-        return TrainingHistory(
-            np.asarray(self.step, dtype=np.int64), np.asarray(self.loss), np.asarray(self.mi)
-        )
-
-    def verdict(self) -> Status:
-        """Whether the last fifth of the steps still gained something worth having."""
-        earlier = [
-            v for s, v in zip(self.step, self.loss, strict=True) if s <= 0.8 * self.step[-1]
-        ]
-        gained = min(earlier) - min(self.loss)
-        worth = math.isfinite(gained) and gained > NOT_WORTH_MORE_STEPS
-        return Status.STEP_LIMIT if worth else Status.CONVERGED
-
-
 def train(
     net: nn.Module,
     learner: Learner,
@@ -123,16 +94,16 @@ def train(
     """
     average = copy.deepcopy(net).requires_grad_(False)
     kept = copy.deepcopy(average)
-    record, status, step, best = _Record(), None, 0, 0
+    record, status, step, best = Record(), None, 0, 0
     least, mi = _check(learner, average, held)
-    record.add(0, least, mi, listen)
+    _report(record, 0, least, mi, listen)
     batches = fit.batches(schedule.batch, generator)
     while step < schedule.steps and status is None:
         value = learner.loss(net, *next(batches))
         net.zero_grad(set_to_none=True)
         value.backward()
         optimiser.step(schedule.rate(step / schedule.steps))
-        _follow(average, net, min(schedule.ema, (1 + step / 10) / (10 + step / 10)))
+        follow(average, net, step, schedule.ema)
         step += 1
         stopped = bool(listen(Step(step, schedule.steps)))
         if not (stopped or step % schedule.check_every == 0 or step == schedule.steps):
@@ -145,12 +116,12 @@ def train(
             best = step
         _keep(kept, average, loss < least)
         least = torch.minimum(least, loss)
-        record.add(step, loss, mi, listen)
+        _report(record, step, loss, mi, listen)
         if stopped:
             status = Status.INTERRUPTED
         elif schedule.is_over(step, best):
             status = Status.EARLY_STOPPED
-    return Outcome(kept, status or record.verdict(), record.history())
+    return Outcome(kept, status or record.verdict(NOT_WORTH_MORE_STEPS), record.history())
 
 
 @torch.no_grad()
@@ -158,9 +129,11 @@ def _check(learner: Learner, net: nn.Module, held: Stack) -> tuple[Tensor, float
     return learner.check(net, held.x, held.y)
 
 
-@torch.no_grad()
-def _follow(average: nn.Module, net: nn.Module, decay: float) -> None:
-    torch._foreach_lerp_(list(average.parameters()), list(net.parameters()), 1 - decay)
+def _report(record: Record, step: int, loss: Tensor, mi: float, listen: Listener) -> None:
+    record.step.append(step)
+    record.loss.append(float(loss.mean()))
+    record.mi.append(mi)
+    listen(Snapshot(step, mi, record.loss[-1], *[_NO_CURVE] * 5))
 
 
 @torch.no_grad()

@@ -9,13 +9,12 @@ from mmg_nb.data import Pairs
 from mmg_nb.events import Listener
 from mmg_nb.fields import field
 from mmg_nb.results import MIResult
+from mmg_nb.splits import usual_folds
 
 if TYPE_CHECKING:
     from mmg_nb.keeping import Keeper
 
 __all__ = ["MINDE"]
-
-FEW_ROWS = 5000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,10 +63,8 @@ class MINDE:
     )
 
     def folds_for(self, n_samples: int) -> int:
-        """Folds of the cross-fit: more where rows are scarce and steps are cheap."""
-        if self.folds is not None:
-            return self.folds
-        return 5 if n_samples <= FEW_ROWS else 3
+        """Folds of the cross-fit, from `folds` or by the number of rows."""
+        return usual_folds(n_samples) if self.folds is None else self.folds
 
     @property
     def gap(self) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,15 +21,24 @@ from mmg_nb.estimators.report import report
 from mmg_nb.evaluation import Measurement, Model, measure
 from mmg_nb.events import Listener, Phase, Started
 from mmg_nb.keeping import Keeper, Unkept
-from mmg_nb.logsnr import BinnedProposal, Proposal, uniform_bins
+from mmg_nb.logsnr import BinnedProposal, uniform_bins
 from mmg_nb.members import member_rows
 from mmg_nb.mmse import estimate_from_points, null_spread
 from mmg_nb.nets.layers import selected
-from mmg_nb.optimisers import MuonAdamW, clip_by_member
+from mmg_nb.optimisers import ClippedMuon
 from mmg_nb.provenance import provenance
+from mmg_nb.randomness import Sources
 from mmg_nb.results import MIResult, Status
 from mmg_nb.splits import Plan, make_plan
-from mmg_nb.training import Outcome, Schedule, Validation, train, trapezoid
+from mmg_nb.training import (
+    Outcome,
+    Schedule,
+    Validation,
+    even_batch,
+    paired_halves,
+    train,
+    trapezoid,
+)
 from mmg_nb.transforms import fit_transform
 
 __all__ = ["run", "schedule_logsnr"]
@@ -38,7 +46,6 @@ __all__ = ["run", "schedule_logsnr"]
 BETA_LOW, BETA_HIGH, FIRST_TIME = 0.1, 20.0, 1e-3
 BIN_WIDTH = 0.5
 VALIDATION_DRAWS = 2048
-CLIP_NORM = 5.0
 GRACE = 1000  # steps in which something must begin to be learnt
 DRAWS_WHEN_STOPPED = 4
 
@@ -95,16 +102,14 @@ def _run(
     keep: Keeper,
 ) -> MIResult:
     began = time.perf_counter() - keep.seconds
-    rng = np.random.default_rng(seed)
-    generator = Generator(where).manual_seed(int(rng.integers(2**62)))
-    host = Generator().manual_seed(int(rng.integers(2**62)))
+    random = Sources.of(seed, where)
     listen(
         Started(config.name, pairs.n_samples, pairs.dim_x, pairs.dim_y, str(where), config.steps)
     )
-    this, notes = _prepare(config, pairs, rng, generator, listen)
+    this, notes = _prepare(config, pairs, random, where, listen)
     keep.confirm(this.plan.fingerprint)
     listen(Phase("training"))
-    outcome = _train(this, host, keep)
+    outcome = _train(this, random.host, keep)
     listen(Phase("evaluation"))
     stopped = outcome.status is Status.INTERRUPTED
     draws = min(config.draws, DRAWS_WHEN_STOPPED) if stopped else config.draws
@@ -117,7 +122,7 @@ def _run(
         this.grid,
         this.grid,
         draws=draws,
-        generator=generator,
+        generator=random.device,
         listen=listen,
     )
     origin = provenance(seed, str(where), time.perf_counter() - began)
@@ -126,12 +131,11 @@ def _run(
 
 
 def _prepare(
-    config: MINDE, pairs: Pairs, rng: np.random.Generator, generator: Generator, listen: Listener
+    config: MINDE, pairs: Pairs, random: Sources, device: torch.device, listen: Listener
 ) -> tuple[_Setting, tuple[str, ...]]:
-    plan = make_plan(pairs, config.folds_for(pairs.n_samples), False, rng)
+    plan = make_plan(pairs, config.folds_for(pairs.n_samples), False, random.splits)
     x, notes_x = fit_transform(pairs.x, "x", config.transform, plan.transform_rows)
     y, notes_y = fit_transform(pairs.y, "y", config.transform, plan.transform_rows)
-    device = generator.device
     noised = np.concatenate([x, y], axis=1) if config.form == "joint" else x
     wide, other = (torch.as_tensor(v, dtype=torch.float64, device=device) for v in (noised, y))
     # No anchor: every member sees the coordinates as they are.
@@ -139,7 +143,7 @@ def _prepare(
     low, high = schedule_logsnr(1.0), schedule_logsnr(FIRST_TIME)
     grid = uniform_bins(low, high, BIN_WIDTH, device)
     dims = x.shape[1], y.shape[1]
-    this = _Setting(config, wide, other, dims, plan, anchor, grid, generator, listen)
+    this = _Setting(config, wide, other, dims, plan, anchor, grid, random.device, listen)
     return this, notes_x + notes_y
 
 
@@ -154,7 +158,7 @@ def _train(this: _Setting, host: Generator, keep: Keeper) -> Outcome:
     draws = max(VALIDATION_DRAWS, held.samples.x.shape[1])
     schedule = Schedule(
         steps=config.steps,
-        batch=max(2, min(config.batch, int(rows.count.min())) // 2 * 2),
+        batch=even_batch(config.batch, rows.count),
         check_every=100,
         grace=min(GRACE, max(1, config.steps // 2)),
         overtrain=1.0,
@@ -162,58 +166,22 @@ def _train(this: _Setting, host: Generator, keep: Keeper) -> Outcome:
     )
     return train(
         denoiser,
-        _ClippedMuon(denoiser, config),
+        ClippedMuon(
+            denoiser.parameters(),
+            denoiser.net.hidden_matrices(),
+            learning_rate=config.learning_rate,
+            weight_decay=config.weight_decay,
+        ),
         rows,
         Validation.prepare(held, this.grid, draws, this.generator),
         this.grid,
         schedule,
-        loss=_halves,
+        loss=paired_halves,
         adapt=None,
         generator=this.generator,
         listen=this.listen,
         keep=keep,
     )
-
-
-class _ClippedMuon:
-    """Muon + AdamW with each member's gradient clipped."""
-
-    def __init__(self, denoiser: ConditionalDenoiser | JointDenoiser, config: MINDE) -> None:
-        hidden = denoiser.net.hidden_matrices()
-        known = {id(p) for p in hidden}
-        self._all = list(denoiser.parameters())
-        self._inner = MuonAdamW(
-            hidden,
-            [p for p in self._all if id(p) not in known],
-            learning_rate=config.learning_rate,
-            muon_rate=5 * config.learning_rate,
-            weight_decay=config.weight_decay,
-        )
-
-    def step(self, scale: float) -> None:
-        clip_by_member(self._all, CLIP_NORM)
-        self._inner.step(scale)
-
-    def state(self) -> dict[str, Tensor]:
-        return self._inner.state()
-
-    def restore(self, state: Mapping[str, Tensor]) -> None:
-        self._inner.restore(state)
-
-
-def _halves(
-    denoiser: Denoiser, samples: Samples, generator: Generator, proposal: Proposal
-) -> Tensor:
-    """ε-error of a batch at uniform log-SNRs, the first half without y, the second with y."""
-    members, batch, _ = samples.x.shape
-    half, device = batch // 2, samples.x.device
-    jitter = torch.rand(members, 2, half, generator=generator, device=device)
-    u = (torch.arange(half, device=device) + jitter) / half
-    logsnr = proposal.quantile(u.view(members, batch)).float()
-    given = (torch.arange(batch, device=device) >= half).view(1, batch, 1)
-    eps = torch.randn(samples.x.shape, generator=generator, device=device)
-    error = eps - denoiser(samples, eps, logsnr, given)
-    return error.square().sum(-1).mean(-1).sum()
 
 
 def _in_sigma_form(

@@ -10,13 +10,13 @@ from mmg_nb.errors import MMGError
 from mmg_nb.events import Listener
 from mmg_nb.fields import field
 from mmg_nb.results import MIResult
+from mmg_nb.splits import usual_folds
 
 if TYPE_CHECKING:
     from mmg_nb.keeping import Keeper
 
 __all__ = ["EFFORT_STEPS", "MMG"]
 
-FEW_ROWS = 5000
 EFFORT_STEPS = {"quick": 1000, "normal": 8000, "high": 32000}
 
 
@@ -92,10 +92,10 @@ class MMG:
             raise MMGError(what, "Try folds=3 or 5, or gap='inner' with any number of folds.")
 
     def folds_for(self, n_samples: int) -> int:
-        """Folds of the cross-fit: more where rows are scarce and steps are cheap."""
+        """Folds of the cross-fit, from `folds` or by the number of rows."""
         if self.folds is not None:
             return self.folds
-        return 5 if n_samples <= FEW_ROWS and self.gap != "cross" else 3
+        return 3 if self.gap == "cross" else usual_folds(n_samples)
 
     def noises_y(self, dim_x: int, dim_y: int) -> bool:
         """Whether y is noised rather than x; mutual information is the same either way."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,20 +12,29 @@ from torch import Generator, Tensor
 from mmg_nb.anchor import Anchor, fit_anchor
 from mmg_nb.conditioning import without_condition
 from mmg_nb.data import Pairs
-from mmg_nb.denoisers import Denoiser, ResidualDenoiser, Samples
+from mmg_nb.denoisers import ResidualDenoiser
 from mmg_nb.devices import pick_device, threads_for
 from mmg_nb.estimators.mmg import MMG
 from mmg_nb.estimators.report import report
 from mmg_nb.evaluation import Model, measure
 from mmg_nb.events import Listener, Phase, Started
 from mmg_nb.keeping import Keeper, Unkept
-from mmg_nb.logsnr import BinnedProposal, LogisticProposal, Proposal, uniform_bins
+from mmg_nb.logsnr import BinnedProposal, LogisticProposal, uniform_bins
 from mmg_nb.members import member_rows, stack
-from mmg_nb.optimisers import MuonAdamW, clip_by_member
+from mmg_nb.optimisers import ClippedMuon
 from mmg_nb.provenance import provenance
+from mmg_nb.randomness import Sources
 from mmg_nb.results import MIResult, Status
 from mmg_nb.splits import Plan, make_plan
-from mmg_nb.training import Outcome, Schedule, Validation, train, trapezoid
+from mmg_nb.training import (
+    Outcome,
+    Schedule,
+    Validation,
+    even_batch,
+    paired_halves,
+    train,
+    trapezoid,
+)
 from mmg_nb.transforms import fit_transform
 
 __all__ = ["run"]
@@ -37,7 +45,6 @@ NARROWEST = (-8.0, 12.0)
 WIDEST = (-16.0, 24.0)
 VALIDATION_DRAWS = 2048
 ANCHOR_STEPS = 1000
-CLIP_NORM = 5.0
 GRACE = 1000  # steps in which something must begin to be learnt
 OVERTRAIN = 3.0
 DRAWS_WHEN_STOPPED = 8
@@ -81,19 +88,17 @@ def _run(
     keep: Keeper,
 ) -> MIResult:
     began = time.perf_counter() - keep.seconds
-    rng = np.random.default_rng(seed)
-    generator = Generator(where).manual_seed(int(rng.integers(2**62)))
-    host = Generator().manual_seed(int(rng.integers(2**62)))
+    random = Sources.of(seed, where)
     sizes = pairs.n_samples, pairs.dim_x, pairs.dim_y
     listen(Started(config.name, *sizes, str(where), config.max_steps, pairs.dim_z))
     listen(Phase("anchor"))
-    data = _prepare(config, pairs, rng, where, generator)
+    data = _prepare(config, pairs, random, where)
     keep.confirm(data.plan.fingerprint)
-    fitted = keep.once("anchor", lambda: _fit_anchor(config, data, generator), generator)
+    fitted = keep.once("anchor", lambda: _fit_anchor(config, data, random.device), random.device)
     anchor, variance = Anchor.restored(fitted), fitted["variance"]
     listen(Phase("training"))
     grid = _grid(config, variance, where)
-    outcome = _train(config, data, anchor, variance, grid, generator, host, listen, keep)
+    outcome = _train(config, data, anchor, variance, grid, random, listen, keep)
     listen(Phase("evaluation"))
     model = Model(anchor, outcome.denoiser)
     stopped = outcome.status is Status.INTERRUPTED
@@ -106,7 +111,7 @@ def _run(
         outcome.proposal,
         grid,
         draws=min(config.draws, DRAWS_WHEN_STOPPED) if stopped else config.draws,
-        generator=generator,
+        generator=random.device,
         listen=listen,
     )
     origin = provenance(seed, str(where), time.perf_counter() - began)
@@ -116,11 +121,12 @@ def _run(
 def _prepare(
     config: MMG,
     pairs: Pairs,
-    rng: np.random.Generator,
+    random: Sources,
     device: torch.device,
-    generator: Generator,
 ) -> _Prepared:
-    plan = make_plan(pairs, config.folds_for(pairs.n_samples), config.gap == "cross", rng)
+    plan = make_plan(
+        pairs, config.folds_for(pairs.n_samples), config.gap == "cross", random.splits
+    )
     rows = plan.transform_rows
     mapped_x, notes_x = fit_transform(pairs.x, "x", config.transform, rows, pairs.discrete_x)
     mapped_y, notes_y = fit_transform(pairs.y, "y", config.transform, rows, pairs.discrete_y)
@@ -144,7 +150,7 @@ def _prepare(
             width=config.width,
             steps=min(ANCHOR_STEPS, config.max_steps),
             batch=min(config.batch, len(member.fit)),
-            generator=generator,
+            generator=random.device,
         )
         for values, name in zip((x, y), names, strict=True)
     )
@@ -165,15 +171,10 @@ def _fit_anchor(config: MMG, data: _Prepared, generator: Generator) -> dict[str,
         stacked("validation"),
         width=config.width,
         steps=min(ANCHOR_STEPS, config.max_steps // 4),
-        batch=_batch(config, fit[2]),
+        batch=even_batch(config.batch, fit[2]),
         generator=generator,
     )
     return {**anchor.state_dict(), "variance": variance}
-
-
-def _batch(config: MMG, count: Tensor) -> int:
-    """Rows a step: even, so that half goes to each branch, and no more than there are."""
-    return max(2, min(config.batch, int(count.min())) // 2 * 2)
 
 
 def _grid(config: MMG, variance: Tensor, device: torch.device) -> BinnedProposal:
@@ -201,8 +202,7 @@ def _train(
     anchor: Anchor,
     variance: Tensor,
     grid: BinnedProposal,
-    generator: Generator,
-    host: Generator,
+    random: Sources,
     listen: Listener,
     keep: Keeper,
 ) -> Outcome:
@@ -211,75 +211,39 @@ def _train(
         data.y.shape[1],
         width=config.width,
         blocks=config.blocks,
-        generator=host,
+        generator=random.host,
         condition=data.condition,
     ).to(data.x.device)
     members = data.plan.members
     rows = member_rows(data.x, data.y, anchor, [member.fit for member in members])
     held = member_rows(data.x, data.y, anchor, [member.validation for member in members])
     draws = max(VALIDATION_DRAWS, held.samples.x.shape[1])
-    validation = Validation.prepare(held, grid, draws, generator)
+    validation = Validation.prepare(held, grid, draws, random.device)
     logistic = LogisticProposal(config.loc, config.scale, config.clip)
     adaptive = config.proposal == "adaptive"
     steps = config.max_steps
     return train(
         denoiser,
-        _ClippedMuon(denoiser, config),
+        ClippedMuon(
+            denoiser.parameters(),
+            denoiser.net.hidden_matrices(),
+            learning_rate=config.learning_rate,
+            weight_decay=config.weight_decay,
+        ),
         rows,
         validation,
         grid if adaptive else logistic,
         Schedule(
             steps=steps,
-            batch=_batch(config, rows.count),
+            batch=even_batch(config.batch, rows.count),
             check_every=100,
             grace=min(GRACE, max(1, steps // 2)),
             overtrain=OVERTRAIN if config.gap == "inner" else 1.0,
             rate=trapezoid,
         ),
-        loss=_paired_halves,
+        loss=paired_halves,
         adapt=grid.adapted if adaptive else None,
-        generator=generator,
+        generator=random.device,
         listen=listen,
         keep=keep,
     )
-
-
-class _ClippedMuon:
-    """Muon + AdamW with each member's gradient clipped."""
-
-    def __init__(self, denoiser: ResidualDenoiser, config: MMG) -> None:
-        hidden = denoiser.net.hidden_matrices()
-        known = {id(p) for p in hidden}
-        self._all = list(denoiser.parameters())
-        self._inner = MuonAdamW(
-            hidden,
-            [p for p in self._all if id(p) not in known],
-            learning_rate=config.learning_rate,
-            muon_rate=5 * config.learning_rate,
-            weight_decay=config.weight_decay,
-        )
-
-    def step(self, scale: float) -> None:
-        clip_by_member(self._all, CLIP_NORM)
-        self._inner.step(scale)
-
-    def state(self) -> dict[str, Tensor]:
-        return self._inner.state()
-
-    def restore(self, state: Mapping[str, Tensor]) -> None:
-        self._inner.restore(state)
-
-
-def _paired_halves(
-    denoiser: Denoiser, samples: Samples, generator: Generator, proposal: Proposal
-) -> Tensor:
-    """ε-error of a batch, the first half without y, the second with y, log-SNR stratified."""
-    members, batch, _ = samples.x.shape
-    half, device = batch // 2, samples.x.device
-    jitter = torch.rand(members, 2, half, generator=generator, device=device)
-    u = (torch.arange(half, device=device) + jitter) / half
-    logsnr = proposal.quantile(u.view(members, batch)).float()
-    given = (torch.arange(batch, device=device) >= half).view(1, batch, 1)
-    eps = torch.randn(samples.x.shape, generator=generator, device=device)
-    error = eps - denoiser(samples, eps, logsnr, given)
-    return error.square().sum(-1).mean(-1).sum()

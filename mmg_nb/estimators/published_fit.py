@@ -31,6 +31,7 @@ from mmg_nb.members import member_rows
 from mmg_nb.nets.published_mlp import PublishedMLP, published_width
 from mmg_nb.optimisers import moments, restore_moments
 from mmg_nb.provenance import provenance
+from mmg_nb.randomness import Sources
 from mmg_nb.results import MIResult, Status
 from mmg_nb.splits import Plan, make_plan
 from mmg_nb.training import Outcome, Rows, Schedule, Validation, train
@@ -83,8 +84,7 @@ class _Setting:
     y: Tensor
     plan: Plan
     anchor: Anchor
-    generator: Generator
-    host: Generator
+    random: Sources
     listen: Listener
     keep: Keeper
 
@@ -114,14 +114,12 @@ def _run(
     keep: Keeper,
 ) -> MIResult:
     began = time.perf_counter() - keep.seconds
-    rng = np.random.default_rng(seed)
-    generator = Generator(where).manual_seed(int(rng.integers(2**62)))
-    host = Generator().manual_seed(int(rng.integers(2**62)))
-    plan = make_plan(pairs, 1, False, rng, evaluation_share=EVALUATION_SHARE)
+    random = Sources.of(seed, where)
+    plan = make_plan(pairs, 1, False, random.splits, evaluation_share=EVALUATION_SHARE)
     keep.confirm(plan.fingerprint)
     x, y = (_standardized(values, plan, where) for values in (pairs.x, pairs.y))
     anchor = Anchor(x.new_zeros(1, y.shape[1], x.shape[1]))
-    this = _Setting(config, x, y, plan, anchor, generator, host, listen, keep)
+    this = _Setting(config, x, y, plan, anchor, random, listen, keep)
     trainings = 2 if config.adaptive else 1
     steps = trainings * _steps(this)
     listen(Started(config.name, pairs.n_samples, pairs.dim_x, pairs.dim_y, str(where), steps))
@@ -140,7 +138,7 @@ def _run(
         proposal,
         _bins(proposal, where),
         draws=config.draws,
-        generator=generator,
+        generator=random.device,
         listen=listen,
         paired=False,
     )
@@ -175,15 +173,15 @@ def _bins(proposal: Proposal, device: torch.device) -> BinnedProposal:
 
 def _validation(this: _Setting, proposal: Proposal, rows: Rows) -> Validation:
     draws = max(VALIDATION_DRAWS, rows.samples.x.shape[1])
-    return Validation.prepare(rows, _bins(proposal, this.x.device), draws, this.generator)
+    return Validation.prepare(rows, _bins(proposal, this.x.device), draws, this.random.device)
 
 
 def _train(this: _Setting, proposal: LogisticProposal) -> Outcome:
     config, member = this.config, this.plan.members[0]
     this.listen(Phase("training"))
-    denoiser = PublishedDenoiser(this.x.shape[1], this.y.shape[1], config.experts, this.host).to(
-        this.x.device
-    )
+    denoiser = PublishedDenoiser(
+        this.x.shape[1], this.y.shape[1], config.experts, this.random.host
+    ).to(this.x.device)
     rate = config.learning_rate or (1e-3 if _small(this) else 2e-3)
     held = member_rows(this.x, this.y, this.anchor, [member.validation])
     steps = _steps(this)
@@ -205,7 +203,7 @@ def _train(this: _Setting, proposal: LogisticProposal) -> Outcome:
         schedule,
         loss=_likelihood_loss,
         adapt=None,
-        generator=this.generator,
+        generator=this.random.device,
         listen=this.listen,
         keep=this.keep,
     )

@@ -9,10 +9,9 @@ from mmg_nb.data import Pairs
 from mmg_nb.events import Listener
 from mmg_nb.fields import field
 from mmg_nb.results import MIResult
+from mmg_nb.splits import usual_folds
 
 __all__ = ["Variational"]
-
-FEW_ROWS = 5000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,10 +45,8 @@ class Variational:
     )
 
     def folds_for(self, n_samples: int) -> int:
-        """Folds of the cross-fit: more where rows are scarce and steps are cheap."""
-        if self.folds is not None:
-            return self.folds
-        return 5 if n_samples <= FEW_ROWS else 3
+        """Folds of the cross-fit, from `folds` or by the number of rows."""
+        return usual_folds(n_samples) if self.folds is None else self.folds
 
     def estimate(
         self, pairs: Pairs, *, seed: int, listen: Listener, device: str = "auto"

@@ -27,8 +27,9 @@ from mmg_nb.mmse import null_spread
 from mmg_nb.nets.critics import CRITICS, Critic
 from mmg_nb.nets.entropy_net import EntropyNet
 from mmg_nb.nets.layers import selected
-from mmg_nb.optimisers import MuonAdamW, clip_by_member
+from mmg_nb.optimisers import ClippedMuon
 from mmg_nb.provenance import provenance
+from mmg_nb.randomness import Sources
 from mmg_nb.results import MIResult, PointwiseMI
 from mmg_nb.splits import Plan, make_plan
 from mmg_nb.spread import sampling_variance, training_variance
@@ -39,7 +40,6 @@ __all__ = ["run"]
 
 CHECK_EVERY = 50
 GRACE = 300  # steps in which something must begin to be learnt
-CLIP_NORM = 5.0
 EMA = 0.99
 NEAR = 1.0  # nats below its ceiling at which a bound is said to have reached it
 
@@ -77,16 +77,14 @@ def _run(
     config: Variational, pairs: Pairs, seed: int, listen: Listener, where: torch.device
 ) -> MIResult:
     began = time.perf_counter()
-    rng = np.random.default_rng(seed)
-    generator = Generator(where).manual_seed(int(rng.integers(2**62)))
-    host = Generator().manual_seed(int(rng.integers(2**62)))
+    random = Sources.of(seed, where)
     listen(
         Started(config.name, pairs.n_samples, pairs.dim_x, pairs.dim_y, str(where), config.steps)
     )
-    data = _prepare(config, pairs, rng, where)
-    net, learner = _build(config, data, host)
+    data = _prepare(config, pairs, random.splits, where)
+    net, learner = _build(config, data, random.host)
     listen(Phase("training"))
-    outcome = _train(config, data, net, learner, generator, listen)
+    outcome = _train(config, data, net, learner, random.device, listen)
     listen(Phase("evaluation"))
     points = _read(data, outcome.net, learner, listen)
     index = np.concatenate([reading.rows for reading in data.plan.readings])
@@ -166,7 +164,12 @@ def _train(
     return train(
         net,
         learner,
-        _ClippedMuon(net, config),
+        ClippedMuon(
+            net.parameters(),
+            net.hidden_matrices(),
+            learning_rate=config.learning_rate,
+            weight_decay=config.weight_decay,
+        ),
         _stacked(data, [member.fit for member in members]),
         _stacked(data, [member.validation[:shortest] for member in members]),
         schedule,
@@ -178,26 +181,6 @@ def _train(
 def _stacked(data: _Prepared, rows: Sequence[NDArray[np.int64]]) -> Stack:
     x, count = stack(data.x, rows)
     return Stack(x, stack(data.y, rows)[0], count)
-
-
-class _ClippedMuon:
-    """Muon + AdamW with each member's gradient clipped."""
-
-    def __init__(self, net: _Net, config: Variational) -> None:
-        hidden = net.hidden_matrices()
-        known = {id(p) for p in hidden}
-        self._all = list(net.parameters())
-        self._inner = MuonAdamW(
-            hidden,
-            [p for p in self._all if id(p) not in known],
-            learning_rate=config.learning_rate,
-            muon_rate=5 * config.learning_rate,
-            weight_decay=config.weight_decay,
-        )
-
-    def step(self, scale: float) -> None:
-        clip_by_member(self._all, CLIP_NORM)
-        self._inner.step(scale)
 
 
 @torch.no_grad()

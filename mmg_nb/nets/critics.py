@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from mmg_nb.nets.layers import StackedLinear
+from mmg_nb.nets.layers import StackedLinear, StackedTrunk
 
 __all__ = ["CRITICS", "Critic", "JointCritic", "SeparableCritic"]
 
@@ -42,21 +41,6 @@ class Critic(nn.Module):
         return [p for name, p in self.named_parameters() if "blocks" in name and "weight" in name]
 
 
-class _Trunk(nn.Module):
-    """Residual layers, each h + W·silu(h)."""
-
-    def __init__(self, members: int, width: int, blocks: int, generator: Generator) -> None:
-        super().__init__()
-        self.blocks = nn.ModuleList(
-            StackedLinear(members, width, width, generator) for _ in range(blocks)
-        )
-
-    def forward(self, h: Tensor) -> Tensor:
-        for block in self.blocks:
-            h = h + block(F.silu(h))
-        return F.silu(h)
-
-
 class JointCritic(Critic):
     """One network of both: f(x, y) = net(x, y). Its last layer starts at zero; see `Critic`.
 
@@ -77,7 +61,7 @@ class JointCritic(Critic):
         super().__init__()
         self.enter_x = StackedLinear(members, dim_x, width, generator)
         self.enter_y = StackedLinear(members, dim_y, width, generator)
-        self.trunk = _Trunk(members, width, blocks, generator)
+        self.trunk = StackedTrunk(members, width, blocks, generator)
         self.leave = StackedLinear(members, width, 1, generator, zero=True)
 
     def forward(self, x: Tensor, y: Tensor, k: int, first: int = 0) -> Tensor:
@@ -136,7 +120,7 @@ def _features(
 ) -> nn.Sequential:
     return nn.Sequential(
         StackedLinear(members, dim, width, generator),
-        _Trunk(members, width, blocks, generator),
+        StackedTrunk(members, width, blocks, generator),
         StackedLinear(members, width, width + 1, generator),
     )
 

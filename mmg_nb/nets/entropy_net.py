@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from mmg_nb.nets.layers import StackedLinear
+from mmg_nb.nets.layers import StackedLinear, StackedTrunk
 
 __all__ = ["HEADS", "EntropyNet"]
 
@@ -56,21 +56,16 @@ class EntropyNet(nn.Module):
         self._log_density = HEADS[head]
         self.alone = nn.Parameter(torch.zeros(members, 1, 2 * dim_y))
         self.enter = StackedLinear(members, dim_x, width, generator)
-        self.blocks = nn.ModuleList(
-            StackedLinear(members, width, width, generator) for _ in range(blocks)
-        )
+        self.trunk = StackedTrunk(members, width, blocks, generator)
         self.leave = StackedLinear(members, width, 2 * dim_y, generator, zero=True)
 
     def hidden_matrices(self) -> list[nn.Parameter]:
         """The square weights between hidden features, the ones Muon is made for."""
-        return [p for name, p in self.blocks.named_parameters() if name.endswith("weight")]
+        return [p for name, p in self.trunk.named_parameters() if name.endswith("weight")]
 
     def forward(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Log-densities of y `(members, n, dim_y)` alone and given x, each `(members, n)`."""
-        h = self.enter(x)
-        for block in self.blocks:
-            h = h + block(F.silu(h))
-        shift: Tensor = self.leave(F.silu(h))
+        shift: Tensor = self.leave(self.trunk(self.enter(x)))
         return self._density(y, self.alone), self._density(y, self.alone + shift)
 
     def _density(self, y: Tensor, parameters: Tensor) -> Tensor:

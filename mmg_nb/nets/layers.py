@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 import torch
+import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-__all__ = ["FourierFeatures", "StackedLinear", "StackedUpdate", "selected"]
+__all__ = ["FourierFeatures", "StackedLinear", "StackedTrunk", "StackedUpdate", "selected"]
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -60,6 +61,29 @@ class StackedUpdate(nn.Module):
     def forward(self, base: Tensor, x: Tensor) -> Tensor:
         """Add the map of x `(members, batch, dim_in)` to base `(members, batch, dim_out)`."""
         return torch.baddbmm(base, x, self.weight)
+
+
+class StackedTrunk(nn.Module):
+    """Residual layers, each h + W·silu(h), and a last silu.
+
+    Args:
+        members: Number of independent trunks.
+        width: Features in and out.
+        blocks: Layers.
+        generator: Source of the starting weights.
+    """
+
+    def __init__(self, members: int, width: int, blocks: int, generator: Generator) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(
+            StackedLinear(members, width, width, generator) for _ in range(blocks)
+        )
+
+    def forward(self, h: Tensor) -> Tensor:
+        """Map `(members, batch, width)` to the same shape."""
+        for block in self.blocks:
+            h = h + block(F.silu(h))
+        return F.silu(h)
 
 
 class FourierFeatures(nn.Module):
