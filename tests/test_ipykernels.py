@@ -5,15 +5,12 @@ Only ipykernel is swapped; the version that is installed is the one of `test_ker
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
 
 import pytest
-from jupyter_client.manager import start_new_kernel
-from jupyter_core.utils import ensure_event_loop
-from test_kernel import SETUP, TIMEOUT, Kernel
+from kernels import TIMEOUT, running_kernel
 
 VERSIONS = ["6.31.0", "7.3.0"]
 PROMPT = 5.0  # seconds for a cell beside a run; a kernel that is held up takes ten
@@ -36,16 +33,9 @@ def fetch(version, folder):
 def kernel(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("ipykernel")
     fetch(request.param, str(folder))
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(folder)}
-    manager, client = start_new_kernel(cwd=str(folder), env=env)
-    kernel = Kernel(manager, client)
-    reply, outputs = kernel.run(SETUP)
-    assert reply["status"] == "ok", outputs
-    assert kernel.value("__import__('ipykernel').__version__") == request.param
-    yield kernel
-    client.stop_channels()
-    manager.shutdown_kernel(now=True)
-    ensure_event_loop().close()
+    with running_kernel(folder, PYTHONPATH=str(folder)) as kernel:
+        assert kernel.value("__import__('ipykernel').__version__") == request.param
+        yield kernel
 
 
 def test_the_card_becomes_the_result_in_place(kernel):

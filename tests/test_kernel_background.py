@@ -7,9 +7,7 @@ import signal
 import time
 
 import pytest
-from jupyter_client.manager import start_new_kernel
-from jupyter_core.utils import ensure_event_loop
-from test_kernel import SETUP, Kernel
+from kernels import SETUP, running_kernel
 
 FIELDS = "--estimator mmg --width 16 --blocks 1 --batch 32 --draws 4 --folds 3"
 PROMPT = 0.5  # seconds in which a cell must answer
@@ -18,15 +16,8 @@ TRIES = 10
 
 @pytest.fixture
 def kernel(tmp_path):
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    manager, client = start_new_kernel(cwd=str(tmp_path), env=env)
-    kernel = Kernel(manager, client)
-    reply, outputs = kernel.run(SETUP)
-    assert reply["status"] == "ok", outputs
-    yield kernel
-    client.stop_channels()
-    manager.shutdown_kernel(now=True)
-    ensure_event_loop().close()
+    with running_kernel(tmp_path) as kernel:
+        yield kernel
 
 
 def seconds(kernel, cell):
