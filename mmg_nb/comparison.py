@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import html
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from mmg_nb.events import Listener, Phase, silent
 from mmg_nb.fields import field_infos
 from mmg_nb.interrupts import stoppable
 from mmg_nb.job import Job
+from mmg_nb.pictures import Picture
 from mmg_nb.results import MIResult, Status
 
 if TYPE_CHECKING:
@@ -159,20 +159,14 @@ class Comparison:
         return [(", ".join(labels), note) for note, labels in found.items()]
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        bundle = {"text/plain": repr(self), "text/html": self.html()}
         if not self.results:
-            return bundle, {}
+            return {"text/plain": repr(self), "text/html": self.html()}, {}
         from mmg_nb import forest
         from mmg_nb.axes import axes_png
 
-        png = base64.b64encode(axes_png(self.plot())).decode("ascii")
-        image = (
-            f'<img alt="{html.escape(self.summary)}, with 95 % intervals" style="max-width:100%" '
-            f'width="{forest.PNG_WIDTH}" src="data:image/png;base64,{png}">'
-        )
-        bundle["text/html"] = self.html(image)
-        bundle["image/png"] = png
-        return bundle, {"image/png": {"width": forest.PNG_WIDTH}}
+        alt = f"{self.summary}, with 95 % intervals"
+        picture = Picture(axes_png(self.plot()), alt, forest.PNG_WIDTH)
+        return picture.bundle(repr(self), self.html(picture.tag))
 
     def html(self, below: str = "") -> str:
         """The table as HTML.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import html
 import itertools
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from mmg_nb.api import estimate
 from mmg_nb.errors import MMGError
 from mmg_nb.fields import closest
+from mmg_nb.pictures import Picture
 from mmg_nb.results import NATS_PER_BIT
 from mmg_nb.variables import read_choice
 
@@ -117,15 +117,10 @@ class DependencyMap:
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         from mmg_nb.axes import axes_png
 
-        png = base64.b64encode(axes_png(self.plot())).decode("ascii")
+        picture = Picture(axes_png(self.plot()), repr(self), WIDTH)
         notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
-        image = (
-            f'<img alt="{html.escape(repr(self))}" style="max-width:100%" width="{WIDTH}" '
-            f'src="data:image/png;base64,{png}">'
-        )
-        shown = f"<div>{image}<ul>{notes}</ul></div>" if notes else f"<div>{image}</div>"
-        bundle = {"text/plain": repr(self), "text/html": shown, "image/png": png}
-        return bundle, {"image/png": {"width": WIDTH}}
+        below = f"<ul>{notes}</ul>" if notes else ""
+        return picture.bundle(repr(self), f"<div>{picture.tag}{below}</div>")
 
 
 def _draw(ax: Axes, found: DependencyMap, values: Array, unit: str) -> None:

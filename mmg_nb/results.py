@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import html
 import json
@@ -10,7 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
-from enum import Enum, StrEnum
+from enum import StrEnum
 from pathlib import Path
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmg_nb.errors import MMGError
+from mmg_nb.pictures import Picture
+from mmg_nb.plain import ArrayRecord, as_plain, with_arrays
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,18 +60,6 @@ _REMEDIES = {
 }
 
 
-class _Arrays:
-    """Equality and JSON for frozen dataclasses that hold arrays."""
-
-    def __eq__(self, other: object) -> bool:
-        if type(other) is not type(self):
-            return NotImplemented
-        # As text, because NaN differs from itself.
-        return json.dumps(_plain(self)) == json.dumps(_plain(other))
-
-    __hash__ = None  # type: ignore[assignment]
-
-
 @dataclass(frozen=True)
 class Estimate:
     """One number in nats with its standard error."""
@@ -80,7 +69,7 @@ class Estimate:
 
 
 @dataclass(frozen=True, eq=False)
-class MMSECurve(_Arrays):
+class MMSECurve(ArrayRecord):
     """Denoising errors against log-SNR, measured on evaluation points; all arrays are `(k,)`.
 
     Attributes:
@@ -112,18 +101,18 @@ class MMSECurve(_Arrays):
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as texts and lists of numbers."""
-        plain: dict[str, Any] = _plain(self)
+        plain: dict[str, Any] = as_plain(self)
         return plain
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> MMSECurve:
         """The inverse of `to_dict`."""
-        curve: MMSECurve = _with_arrays(cls, data)
+        curve: MMSECurve = with_arrays(cls, data)
         return curve
 
 
 @dataclass(frozen=True, eq=False)
-class PointwiseMI(_Arrays):
+class PointwiseMI(ArrayRecord):
     """Estimated log p(x, y) / (p(x) p(y)) at evaluation points, nats; all arrays are `(m,)`.
 
     Attributes:
@@ -138,7 +127,7 @@ class PointwiseMI(_Arrays):
 
 
 @dataclass(frozen=True, eq=False)
-class TrainingHistory(_Arrays):
+class TrainingHistory(ArrayRecord):
     """What was seen on validation points during training; all arrays are `(k,)`.
 
     Attributes:
@@ -153,7 +142,7 @@ class TrainingHistory(_Arrays):
 
 
 @dataclass(frozen=True, eq=False)
-class MIResult(_Arrays):
+class MIResult(ArrayRecord):
     """Mutual information with its uncertainty, curves, status and provenance.
 
     Attributes:
@@ -266,7 +255,7 @@ class MIResult(_Arrays):
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as numbers, texts, lists and dictionaries."""
-        return {"format": FORMAT, **_plain(self)}
+        return {"format": FORMAT, **as_plain(self)}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> MIResult:
@@ -341,19 +330,16 @@ class MIResult(_Arrays):
         return cls.from_json(text)
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        bundle: dict[str, Any] = {"text/plain": repr(self), "text/html": self._html(None)}
         if self.curve is None:
-            return bundle, {}
+            return {"text/plain": repr(self), "text/html": self._html()}, {}
         from mmg_nb import plotting
 
-        # PNG inside the HTML: front ends that know both show only the HTML, and untrusted
-        # notebooks drop inline SVG and style sheets but keep data images.
-        png = base64.b64encode(plotting.result_png(self)).decode("ascii")
-        bundle["text/html"] = self._html(png)
-        bundle["image/png"] = png
-        return bundle, {"image/png": {"width": plotting.PNG_WIDTH}}
+        given = self.curve.given
+        alt = f"Denoising error against log-SNR with and without {given}; {self.summary}"
+        picture = Picture(plotting.result_png(self), alt, plotting.PNG_WIDTH)
+        return picture.bundle(repr(self), self._html(picture.tag))
 
-    def _html(self, png: str | None) -> str:
+    def _html(self, image: str = "") -> str:
         low, high = self.interval()
         rows = [("status", f"{self.status}. {self.status.remedy}")]
         if self.stderr is not None:
@@ -366,14 +352,6 @@ class MIResult(_Arrays):
             for k, v in rows
         )
         size = f"{self.estimator}, {self.size}"
-        image = ""
-        if png is not None and self.curve is not None:
-            given = self.curve.given
-            alt = f"Denoising error against log-SNR with and without {given}; {self.summary}"
-            image = (
-                f'<img alt="{html.escape(alt)}" style="max-width:100%" '
-                f'width="560" src="data:image/png;base64,{png}">'
-            )
         return (
             f"<div><p><strong>{self.quantity} = {html.escape(self.summary)}</strong><br>"
             f"<small>{html.escape(size)}</small></p>{image}"
@@ -387,18 +365,6 @@ _CELL = "text-align:left;vertical-align:top;padding:2px 10px 2px 0"
 _PARTS = {"curve": MMSECurve, "pointwise": PointwiseMI, "history": TrainingHistory}
 
 
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    return value.value if isinstance(value, Enum) else value
-
-
 def _read(data: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments of `MIResult` from plain values."""
     values = {f.name: data[f.name] for f in dataclasses.fields(MIResult) if f.name in data}
@@ -408,17 +374,5 @@ def _read(data: Mapping[str, Any]) -> dict[str, Any]:
     values["notes"] = tuple(values.get("notes", ()))
     for name, kind in _PARTS.items():
         part = values.get(name)
-        values[name] = None if part is None else _with_arrays(kind, part)
+        values[name] = None if part is None else with_arrays(kind, part)
     return values
-
-
-def _with_arrays(kind: type, values: Mapping[str, Any]) -> Any:
-    def array(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {k: array(v) for k, v in value.items()}
-        if isinstance(value, str):
-            return value
-        # None is JSON's word for what is no number.
-        return np.asarray(value, dtype=np.float64 if None in value else None)
-
-    return kind(**{k: array(v) for k, v in values.items()})
