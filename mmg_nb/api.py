@@ -128,15 +128,9 @@ def prepare(
     y: Any,
     estimator: str = "mmg",
     *,
-    given: Any = None,
-    groups: Any = None,
-    discrete: Any = "auto",
-    missing: str = "refuse",
-    seed: int = 0,
-    device: str = "auto",
     checkpoint: str | Path | None = None,
     every: float = EVERY,
-    **fields: Any,
+    **asked: Any,
 ) -> Job:
     """Check what `estimate` is given, and run nothing yet; the arguments are the same.
 
@@ -146,18 +140,7 @@ def prepare(
     Raises:
         MMGError: The arrays or fields cannot be used; the message says why and what to do.
     """
-    job = assemble(
-        x,
-        y,
-        estimator,
-        given=given,
-        groups=groups,
-        discrete=discrete,
-        missing=missing,
-        seed=seed,
-        device=device,
-        **fields,
-    )
+    job = assemble(x, y, estimator, **asked)
     check_acceptance(job.estimator, job.pairs)
     if checkpoint is None:
         return job

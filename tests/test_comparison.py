@@ -147,7 +147,7 @@ def test_the_live_table_fills_and_ends_as_the_comparison(shell, monkeypatch):
         shown.append(what)
         return Handle()
 
-    monkeypatch.setattr("mmg_nb.jupyter.comparing.display", display)
+    monkeypatch.setattr("mmg_nb.jupyter.place.display", display)
     clock = iter(range(100))
     view, progress = LiveTable(job, lambda: next(clock)), Progress()
 

@@ -113,7 +113,7 @@ def displayed(monkeypatch):
         seen.append(what)
         return Handle()
 
-    monkeypatch.setattr(benchmark, "display", display)
+    monkeypatch.setattr("mmg_nb.jupyter.place.display", display)
     return seen
 
 

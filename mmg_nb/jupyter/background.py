@@ -11,7 +11,7 @@ import traceback
 from collections import deque
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, TypeVar, overload
 
 import numpy as np
 
@@ -36,10 +36,12 @@ from mmg_nb.jupyter.stopwatch import Stopwatch
 from mmg_nb.jupyter.worker import Work, Worker
 from mmg_nb.results import MIResult
 
-__all__ = ["Log", "Run", "session_runs", "start", "start_from"]
+__all__ = ["Log", "Run", "begin", "session_runs", "start", "start_from"]
 
 SLICE = 0.05  # seconds: short enough for interrupts and other threads to feel prompt
 LOG_LINES = 1000
+
+AnyRun = TypeVar("AnyRun", bound="Run")
 
 
 class Log(tuple[str, ...]):
@@ -365,7 +367,7 @@ def start(
         every=every,
         **fields,
     )
-    return _begun(job.with_own_data(), listen or silent)
+    return _begin_job(job.with_own_data(), listen)
 
 
 def start_from(
@@ -381,15 +383,20 @@ def start_from(
     Raises:
         MMGError: There is no such file, or it is damaged, something else, or too new.
     """
-    return _begun(reopen(checkpoint, every), listen or silent)
+    return _begin_job(reopen(checkpoint, every), listen)
 
 
-def _begun(job: Job, listen: Listener) -> Run:
-    run = Run(job.run, estimator=job.estimator.name, listen=listen)
+def _begin_job(job: Job, listen: Listener | None) -> Run:
+    return begin(Run(job.run, estimator=job.estimator.name, listen=listen or silent))
+
+
+def begin(run: AnyRun) -> AnyRun:
+    """Start a run, and list it in the session where there is one."""
     runs = session_runs()
     if runs is not None:
         runs.add(run)
-    return run.start()
+    run.start()
+    return run
 
 
 def session_runs() -> Any:

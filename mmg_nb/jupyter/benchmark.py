@@ -7,15 +7,14 @@ import time
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
-from IPython.display import display
 
 from mmg_nb.benchmark.commands import run_sweep, show_table, sweep_parser, table_parser
 from mmg_nb.benchmark.progress import Progress
 from mmg_nb.benchmark.sweep import Sweep
 from mmg_nb.benchmark.tables import Table, tabulate
+from mmg_nb.jupyter.place import Place
 
 __all__ = ["LiveTable", "benchmark_command"]
 
@@ -60,7 +59,7 @@ class LiveTable:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._handle: Any = None
+        self._place = Place()
         self._last = float("-inf")
 
     def __call__(self, progress: Progress) -> None:
@@ -69,11 +68,7 @@ class LiveTable:
         if not progress.ended and now - self._last < SECONDS_BETWEEN_UPDATES:
             return
         self._last = now
-        shown = _Standing(progress)
-        if self._handle is None:
-            self._handle = display(shown, display_id=True)
-        else:
-            self._handle.update(shown)
+        self._place.show(_Standing(progress))
 
 
 @dataclass(frozen=True, eq=False)

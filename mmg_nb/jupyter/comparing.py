@@ -6,12 +6,11 @@ import html
 import time
 from typing import Any, cast
 
-from IPython.display import display
-
 from mmg_nb.benchmark.cells import Estimators
 from mmg_nb.comparison import DEFAULT_ESTIMATORS, Comparison, ComparisonJob, prepare_comparison
 from mmg_nb.events import Listener, silent
-from mmg_nb.jupyter.background import Run, session_runs
+from mmg_nb.jupyter.background import Run, begin
+from mmg_nb.jupyter.place import Place
 from mmg_nb.jupyter.progress import CARD_SECONDS, HOW_TO_STOP, Card, Clock, Progress
 from mmg_nb.jupyter.worker import Work
 
@@ -56,12 +55,7 @@ def start_comparison(
         The run's handle. Its `standing` is the comparison so far.
     """
     job = prepare_comparison(x, y, estimators, **options).with_own_data()
-    run = ComparisonRun(job, listen=listen or silent)
-    runs = session_runs()
-    if runs is not None:
-        runs.add(run)
-    run.start()
-    return run
+    return begin(ComparisonRun(job, listen=listen or silent))
 
 
 class LiveTable:
@@ -75,7 +69,7 @@ class LiveTable:
     def __init__(self, job: ComparisonJob, clock: Clock = time.monotonic) -> None:
         self._job = job
         self._clock = clock
-        self._handle: Any = None
+        self._place = Place()
         self._last = -CARD_SECONDS
 
     def tick(self, progress: Progress) -> None:
@@ -86,24 +80,18 @@ class LiveTable:
         doing = "; ".join(part for part in (doing, progress.estimate) if part)
         table = self._job.standing
         below = f"<p>{html.escape(doing)}<br><small>{HOW_TO_STOP}</small></p>"
-        self._show(Card(f"{table!r}\n{doing}", table.html(below)))
+        self._place.show(Card(f"{table!r}\n{doing}", table.html(below)))
         self._last = self._clock()
 
     def finish(self, result: Any) -> bool:
         """Replace the live table by the comparison."""
-        self._show(result)
+        self._place.show(result)
         return True
 
     def fail(self, error: BaseException) -> None:
         """Replace the live table by what was done before the error."""
-        if self._handle is not None:
-            self._show(self._job.standing)
-
-    def _show(self, shown: Any) -> None:
-        if self._handle is None:
-            self._handle = display(shown, display_id=True)
-        else:
-            self._handle.update(shown)
+        if self._place.taken:
+            self._place.show(self._job.standing)
 
 
 class PrintedTable:

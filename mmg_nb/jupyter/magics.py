@@ -142,16 +142,8 @@ class MMG(SessionSettings):
         if output is not None:
             check_name(output)
         background = fields.pop("background", False)
-        texts = _two(target.name, asked, call)
-        x, y = (resolve(text, call.namespace) for text in texts)
-        condition = fields.get("given")
-        for name in ("groups", "given"):
-            if fields.get(name) is not None:
-                fields[name] = resolve(fields[name], call.namespace)
-
+        x, y, what = _variables(_two(target.name, asked, call), fields, call)
         fields |= {key: settings[key] for key in ("estimator", "seed", "device")}
-        given = f" | {condition}" if condition else ""
-        what = f"I({texts[0]}; {texts[1]}{given})"
         if background:
             return self._put(start(x, y, **fields), what, output)
         run = Run(
@@ -185,14 +177,7 @@ class MMG(SessionSettings):
         live, output = options.pop("live"), options.pop("output", None)
         if output is not None:
             check_name(output)
-        texts = _two(target.name, asked, call)
-        x, y = (resolve(text, call.namespace) for text in texts)
-        condition = options.get("given")
-        for name in ("groups", "given"):
-            if options.get(name) is not None:
-                options[name] = resolve(options[name], call.namespace)
-        given = f" | {condition}" if condition else ""
-        what = f"I({texts[0]}; {texts[1]}{given})"
+        x, y, what = _variables(_two(target.name, asked, call), options, call)
         if options.pop("background", False):
             return self._put(start_comparison(x, y, **options), what, output)
         job = prepare_comparison(x, y, **options)
@@ -362,3 +347,16 @@ def _two(name: str, asked: Arguments, call: Call) -> tuple[str, str]:
     if count > 2:
         remedy = "Put an expression with blanks in brackets; conditions go to --given."
     raise MMGError(f"%mmg {name} takes two expressions, X and Y; got {count}.", remedy)
+
+
+def _variables(
+    texts: tuple[str, str], options: dict[str, Any], call: Call
+) -> tuple[Any, Any, str]:
+    """x, y and what is estimated in words; expressions in the options give way to their values."""
+    x, y = (resolve(text, call.namespace) for text in texts)
+    condition = options.get("given")
+    for name in ("groups", "given"):
+        if options.get(name) is not None:
+            options[name] = resolve(options[name], call.namespace)
+    given = f" | {condition}" if condition else ""
+    return x, y, f"I({texts[0]}; {texts[1]}{given})"

@@ -6,11 +6,10 @@ import html
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
-
-from IPython.display import display
+from typing import Protocol
 
 from mmg_nb.events import Event, Phase, Snapshot, Started, Step
+from mmg_nb.jupyter.place import Place
 from mmg_nb.results import MIResult
 
 __all__ = ["CardView", "NoView", "Progress", "TextView", "View"]
@@ -167,32 +166,26 @@ class CardView:
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
         self._clock = clock
-        self._handle: Any = None
+        self._place = Place()
         self._last = -CARD_SECONDS
 
     def tick(self, progress: Progress) -> None:
         """Show the card anew if it is time to."""
         if progress.started is None or self._clock() - self._last < CARD_SECONDS:
             return
-        self._show(_card(progress))
+        self._place.show(_card(progress))
         self._last = self._clock()
 
     def finish(self, result: MIResult) -> bool:
         """Replace the card by the result."""
-        self._show(result)
+        self._place.show(result)
         return True
 
     def fail(self, error: BaseException) -> None:
         """Replace the card, if there is one, by a word of what happened."""
-        if self._handle is not None:
+        if self._place.taken:
             text = f"Ended without a result ({type(error).__name__})."
-            self._show(Card(text, f"<p>{html.escape(text)}</p>"))
-
-    def _show(self, shown: Any) -> None:
-        if self._handle is None:
-            self._handle = display(shown, display_id=True)
-        else:
-            self._handle.update(shown)
+            self._place.show(Card(text, f"<p>{html.escape(text)}</p>"))
 
 
 @dataclass(frozen=True)
