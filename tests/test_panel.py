@@ -123,6 +123,27 @@ def test_the_line_asks_for_the_same(notebook, chosen):
     assert by_panel.provenance["seed"] == 3
 
 
+def test_a_condition_categories_and_missing_values_can_be_asked_for(notebook):
+    notebook.user_ns["df"]["kind"] = np.arange(100) % 3
+    notebook.user_ns["df"].loc[4, "a"] = np.nan
+    roles = {
+        "x": {"name": "df", "columns": [0]},
+        "y": {"name": "y"},
+        "given": {"name": "df", "columns": [3]},
+    }
+    settings = {"discrete": "given", "missing": "drop"}
+    fields = {"steps": "5", "draws": "4"}
+    chosen = form(estimator="mmg", roles=roles, settings=settings, fields=fields)
+    asked = read_form(chosen, notebook.user_ns)
+    assert asked.what == "I(df['a']; y | df['kind'])"
+    by_panel = asked.start(notebook.user_ns).wait()
+    with capture_output():
+        by_line = notebook.run_cell(f"r = {asked.line}\nr")
+    assert (by_line.mi, by_line.notes) == (by_panel.mi, by_panel.notes)
+    assert (by_panel.quantity, by_panel.n_samples) == ("I(x; y | z)", 99)
+    assert asked.changed == {"steps": 5, "draws": 4, **settings}
+
+
 @pytest.mark.parametrize(
     ("change", "what", "remedy"),
     [

@@ -21,6 +21,7 @@ __all__ = [
     "COMMANDS",
     "SHORT_FLAGS",
     "Command",
+    "DataOptions",
     "command",
     "command_help",
     "estimator_help",
@@ -30,7 +31,7 @@ __all__ = [
 
 
 SHORT_FLAGS = {"-b": "--background", "-o": "--output"}
-ONLY_ESTIMATE = ("output", "background", "given")
+ONLY_ESTIMATE = ("output", "background", "checkpoint", "every")
 WITH_OPTIONS = ("estimate", "compare", "resume", "panel", "plot", "benchmark")
 
 
@@ -43,11 +44,9 @@ class _WayToRun:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunOptions(_WayToRun):
-    """Options of `%mmg estimate` beside the settings and the estimator's fields."""
+class DataOptions:
+    """What else there is to say about the data of an estimate."""
 
-    checkpoint: str | None = field(None, "file that keeps the run; %mmg resume FILE goes on")
-    every: float = field(EVERY, "seconds between two writes of the checkpoint", low=0)
     groups: str | None = field(None, "labels of rows that depend on each other, e.g. df.patient")
     given: str | None = field(None, "what is conditioned on, for I(x; y | z), e.g. df.age")
     discrete: str = field("auto", "columns that are categories: auto, none, or e.g. y,sex,x[2]")
@@ -55,16 +54,18 @@ class RunOptions(_WayToRun):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompareOptions:
+class RunOptions(DataOptions, _WayToRun):
+    """Options of `%mmg estimate` beside the settings and the estimator's fields."""
+
+    checkpoint: str | None = field(None, "file that keeps the run; %mmg resume FILE goes on")
+    every: float = field(EVERY, "seconds between two writes of the checkpoint", low=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareOptions(DataOptions, _WayToRun):
     """Options of `%mmg compare` beside the settings."""
 
     estimators: str = field(DEFAULT_ESTIMATORS, "names with or without fields: ksg,mmg:steps=1000")
-    output: str | None = field(None, "variable that gets the comparison; also -o")
-    background: bool = field(False, "return a handle at once and run beside the cells; also -b")
-    groups: str | None = field(None, "labels of rows that depend on each other, e.g. df.patient")
-    given: str | None = field(None, "what is conditioned on, for I(x; y | z), e.g. df.age")
-    discrete: str = field("auto", "columns that are categories: auto, none, or e.g. y,sex,x[2]")
-    missing: str = field("refuse", "what to do about rows with a missing value", choices=MISSING)
 
 
 @dataclass(frozen=True, kw_only=True)

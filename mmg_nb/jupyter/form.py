@@ -10,13 +10,22 @@ from mmg_nb.errors import MMGError
 from mmg_nb.estimators.registry import estimator_class, names
 from mmg_nb.fields import FieldInfo, closest, field_infos, parse
 from mmg_nb.jupyter.background import Run, start
-from mmg_nb.jupyter.commands import flag
+from mmg_nb.jupyter.commands import DataOptions, flag
 from mmg_nb.jupyter.namespace import arrays, columns, in_words, resolve
 from mmg_nb.jupyter.settings import setting_infos
 
-__all__ = ["ROLES", "Asked", "Role", "describe", "read_form", "variables"]
+__all__ = [
+    "ROLES",
+    "SETTINGS",
+    "Asked",
+    "Role",
+    "describe",
+    "general_infos",
+    "read_form",
+    "variables",
+]
 
-SETTINGS = ("seed", "device")  # of the session's, those that a form can change
+SETTINGS = ("seed", "device", "discrete", "missing")  # what else a form can change
 MOST_COLUMNS = 200
 
 
@@ -38,6 +47,7 @@ class Role:
 ROLES = (
     Role("x", "x"),
     Role("y", "y"),
+    Role("given", "given z", optional=True),
     Role("groups", "groups of dependent rows", optional=True),
 )
 
@@ -49,7 +59,7 @@ class Asked:
     Attributes:
         texts: Role -> expression.
         estimator: Name in the registry.
-        settings: Seed and device.
+        settings: Those of `SETTINGS`.
         fields: Fields of the estimator that differ from their defaults.
     """
 
@@ -60,15 +70,17 @@ class Asked:
 
     @property
     def what(self) -> str:
-        """What is estimated, e.g. `I(x; y)`."""
-        return f"I({self.texts['x']}; {self.texts['y']})"
+        """What is estimated, e.g. `I(x; y)` or `I(x; y | z)`."""
+        given = f" | {self.texts['given']}" if "given" in self.texts else ""
+        return f"I({self.texts['x']}; {self.texts['y']}{given})"
 
     @property
     def changed(self) -> dict[str, Any]:
-        """The choices that differ from defaults, x and y left out."""
-        infos = setting_infos()
+        """The choices that differ from defaults, variables of the estimate left out."""
+        infos = general_infos()
         settings = {k: v for k, v in self.settings.items() if v != infos[k].default}
-        others = {name: text for name, text in self.texts.items() if name not in ("x", "y")}
+        told = ("x", "y", "given")  # in `what`
+        others = {name: text for name, text in self.texts.items() if name not in told}
         return {**self.fields, **settings, **others}
 
     @property
@@ -79,7 +91,7 @@ class Asked:
         for name, text in self.texts.items():
             if name not in ("x", "y"):
                 words += [f"--{name}", _word(text)]
-        infos = {**setting_infos(), **_infos(self.estimator)}
+        infos = {**general_infos(), **_infos(self.estimator)}
         for name, value in {**self.settings, **self.fields}.items():
             words += _option(infos[name], value)
         return " ".join(words)
@@ -108,6 +120,11 @@ def _option(info: FieldInfo, value: Any) -> list[str]:
     return [flag(info), "none" if value is None else str(value)]
 
 
+def general_infos() -> dict[str, FieldInfo]:
+    """What can be set whatever the estimator, by name."""
+    return {**setting_infos(), **{info.name: info for info in field_infos(DataOptions)}}
+
+
 def _infos(estimator: str) -> dict[str, FieldInfo]:
     return {info.name: info for info in field_infos(estimator_class(estimator))}
 
@@ -127,7 +144,7 @@ def variables(namespace: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def describe() -> dict[str, Any]:
     """All controls of the form, as plain values."""
-    infos = setting_infos()
+    infos = general_infos()
     return {
         "roles": [
             {"name": role.name, "label": role.label, "optional": role.optional} for role in ROLES
@@ -182,7 +199,7 @@ def read_form(form: Mapping[str, Any], namespace: Mapping[str, Any]) -> Asked:
     """
     estimator = str(form.get("estimator", ""))
     owner = _infos(estimator)
-    infos = setting_infos()
+    infos = general_infos()
     chosen = form.get("roles", {})
     texts = {role.name: _expression(role, chosen.get(role.name), namespace) for role in ROLES}
     return Asked(

@@ -17,11 +17,18 @@ from mmg_nb.errors import MMGError
 from mmg_nb.estimators.registry import estimator_class
 from mmg_nb.fields import FieldInfo, check_fields, closest, field_infos, from_fields, parse
 from mmg_nb.jupyter.background import Run
-from mmg_nb.jupyter.form import ROLES, Asked, describe, read_form, variables
+from mmg_nb.jupyter.form import (
+    ROLES,
+    SETTINGS,
+    Asked,
+    describe,
+    general_infos,
+    read_form,
+    variables,
+)
 from mmg_nb.jupyter.front_end import module
 from mmg_nb.jupyter.history import Entry, comparison, history_html, history_text, shown_html
 from mmg_nb.jupyter.live import Feed, LiveWidget, hear_beside_cells, picture, steer
-from mmg_nb.jupyter.settings import setting_infos
 from mmg_nb.results import MIResult
 
 if TYPE_CHECKING:
@@ -102,8 +109,8 @@ class Panel:
         """Fill in the form.
 
         Args:
-            **values: `x`, `y` and `groups` as texts, e.g. `x="df[['a', 'b']]"`; `estimator`,
-                `seed`, `device`, and fields of the estimator.
+            **values: `x`, `y`, `given` and `groups` as texts, e.g. `x="df[['a', 'b']]"`;
+                `estimator`, `seed`, `device`, `discrete`, `missing`, and fields of the estimator.
 
         Returns:
             The panel.
@@ -121,9 +128,9 @@ class Panel:
             if role.name in values:
                 text = values.pop(role.name)
                 chosen["roles"][role.name] = {"expression": _checked_text(role.name, text)}
-        for name in ("seed", "device"):
+        for name in SETTINGS:
             if name in values:
-                chosen["settings"][name] = _checked(setting_infos()[name], values.pop(name))
+                chosen["settings"][name] = _checked(general_infos()[name], values.pop(name))
         _check_known(values, infos)
         check_fields(from_fields(estimator_class(estimator), values))
         chosen["fields"] |= {name: _as_text(value) for name, value in values.items()}
@@ -327,7 +334,7 @@ def _checked(info: FieldInfo, value: Any) -> str:
 def _check_known(values: Mapping[str, Any], infos: Mapping[str, FieldInfo]) -> None:
     for name in values:
         if name not in infos:
-            known = [role.name for role in ROLES] + ["estimator", "seed", "device", *infos]
+            known = [role.name for role in ROLES] + ["estimator", *SETTINGS, *infos]
             what = f"There is nothing called {name!r} to choose."
             raise MMGError(what, closest(name, known) + "Choices: " + ", ".join(known) + ".")
 
