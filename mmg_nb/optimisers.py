@@ -18,14 +18,17 @@ __all__ = [
 
 CLIP_NORM = 5.0
 MUON_TO_ADAMW = 5.0  # learning rates
-NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # Jordan et al. 2024: quintic, 5 rounds
+MUON_EVERY = 2  # steps for which one orthogonalisation serves, at so many times the rate
+NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # Jordan et al. 2024: quintic
 
 
 class MuonAdamW:
     """Muon (Jordan et al. 2024) on stacks of square matrices, AdamW on everything else.
 
     PyTorch's own Muon takes single matrices only; here every matrix of every member goes through
-    one batched Newton–Schulz iteration.
+    one batched Newton–Schulz iteration. That costs about as much as a gradient of a small
+    network, and momentum changes slowly: hidden matrices move at every second step only, twice
+    as far.
 
     Args:
         hidden: Parameters `(members, width, width)`, for Muon.
@@ -52,16 +55,18 @@ class MuonAdamW:
         self.muon_rate = muon_rate
         self.weight_decay = weight_decay
         self.momentum = momentum
+        self.steps = 0
         self.velocity = [torch.zeros_like(p) for p in hidden]
         self.adamw = torch.optim.AdamW(rest, lr=learning_rate, weight_decay=0.0, fused=True)
 
     @torch.no_grad()
     def step(self, scale: float) -> None:
-        """Update all parameters from their gradients.
+        """Update parameters from their gradients.
 
         Args:
             scale: Factor of both learning rates, from the schedule.
         """
+        self.steps += 1
         for group in self.adamw.param_groups:
             group["lr"] = self.learning_rate * scale
         self.adamw.step()
@@ -69,9 +74,11 @@ class MuonAdamW:
         if not gradients:
             return
         torch._foreach_lerp_(self.velocity, gradients, 1 - self.momentum)
+        if self.steps % MUON_EVERY:
+            return
         ahead = torch._foreach_lerp(gradients, self.velocity, self.momentum)
         updates = orthogonalized(torch.cat(list(ahead))).split([len(p) for p in self.hidden])
-        rate = self.muon_rate * scale
+        rate = MUON_EVERY * self.muon_rate * scale
         hidden: list[Tensor] = list(self.hidden)
         torch._foreach_mul_(hidden, 1 - rate * self.weight_decay)
         torch._foreach_add_(hidden, updates, alpha=-rate)
@@ -79,14 +86,15 @@ class MuonAdamW:
     def state(self) -> dict[str, Tensor]:
         """Moments of both parts, by name."""
         velocity = {f"velocity.{k}": v for k, v in enumerate(self.velocity)}
-        return velocity | moments(self.adamw)
+        return {"steps": torch.tensor(self.steps), **velocity, **moments(self.adamw)}
 
     @torch.no_grad()
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Go on from what `state` gave."""
+        self.steps = int(state["steps"])
         for k, velocity in enumerate(self.velocity):
             velocity.copy_(state[f"velocity.{k}"])
-        rest = {name: v for name, v in state.items() if not name.startswith("velocity.")}
+        rest = {name: v for name, v in state.items() if name[0].isdigit()}
         restore_moments(self.adamw, rest)
 
 
@@ -139,8 +147,11 @@ def restore_moments(optimiser: torch.optim.Optimizer, state: Mapping[str, Tensor
     optimiser.load_state_dict({**optimiser.state_dict(), "state": gathered})
 
 
-def orthogonalized(matrices: Tensor, rounds: int = 5) -> Tensor:
+def orthogonalized(matrices: Tensor, rounds: int = 4) -> Tensor:
     """Nearly the orthogonal factor of each matrix, by a Newton–Schulz iteration.
+
+    The first Gram matrix is at hand before the iteration needs it. Its Frobenius norm bounds the
+    largest singular value better than that of the matrix does, which saves a round of five.
 
     Args:
         matrices: `(k, rows, columns)`.
@@ -150,9 +161,12 @@ def orthogonalized(matrices: Tensor, rounds: int = 5) -> Tensor:
         The same shape, singular values within about 0.7 … 1.2.
     """
     a, b, c = NEWTON_SCHULZ
-    x = matrices / (matrices.norm(dim=(1, 2), keepdim=True) + 1e-7)
-    for _ in range(rounds):
-        gram = x @ x.mT
+    gram = matrices @ matrices.mT
+    bound = gram.norm(dim=(1, 2), keepdim=True).sqrt() + 1e-7
+    x, gram = matrices / bound, gram / bound**2
+    for k in range(rounds):
+        if k:
+            gram = x @ x.mT
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return x
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EFFORT_STEPS", "MMG"]
 
-EFFORT_STEPS = {"quick": 1000, "normal": 8000, "high": 32000}
+EFFORT_STEPS = {"quick": 1000, "normal": 5500, "high": 32000}
 
 
 @dataclass(frozen=True, kw_only=True)
