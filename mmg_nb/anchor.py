@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +13,14 @@ from torch import Generator, Tensor, nn
 
 from mmg_nb.nets.layers import StackedLinear
 
-__all__ = ["Anchor", "AnchorNet", "fit_anchor", "shrunk_regression"]
+__all__ = [
+    "Anchor",
+    "AnchorNet",
+    "ImageAnchor",
+    "fit_anchor",
+    "fit_image_anchor",
+    "shrunk_regression",
+]
 
 LEARNING_RATE = 3e-3
 CHECKS = 10
@@ -93,6 +100,40 @@ class Anchor(nn.Module):
             residual = residual - self.net(y.float()).double()
         return residual @ self.rotation
 
+    def turned(self, x: Tensor) -> Tensor:
+        """Common coordinates `(…, batch, dim_x)` to those of each member, `(members, …)`."""
+        return x @ self.rotation.to(x.dtype)
+
+    def turned_back(self, x: Tensor) -> Tensor:
+        """The inverse of `turned`."""
+        return x @ self.rotation.mT.to(x.dtype)
+
+
+class ImageAnchor(nn.Module):
+    """m(y) per member by a network alone; images keep their coordinates.
+
+    Args:
+        net: The network.
+    """
+
+    def __init__(self, net: AnchorNet) -> None:
+        super().__init__()
+        self.net = net
+
+    @torch.no_grad()
+    def residual(self, x: Tensor, y: Tensor) -> Tensor:
+        """Residual x − m(y), see `Anchor`."""
+        return x - self.net(y.float()).double()
+
+    def turned(self, x: Tensor) -> Tensor:
+        """The same for every member, see `Anchor`."""
+        members = len(self.net.leave.weight)
+        return x.expand(members, *x.shape[-2:])
+
+    def turned_back(self, x: Tensor) -> Tensor:
+        """The inverse of `turned`."""
+        return x
+
 
 @dataclass(frozen=True, eq=False)
 class _Rows:
@@ -102,6 +143,10 @@ class _Rows:
     y: Tensor
     weight: Tensor
     count: Tensor
+
+    def towards(self, target: Tensor) -> _Rows:
+        """The same rows with another x."""
+        return replace(self, x=target)
 
     def mean(self, values: Tensor) -> Tensor:
         return (values * self.weight).sum(1) / self.count.unsqueeze(-1)
@@ -142,7 +187,10 @@ def fit_anchor(
     anchor = Anchor(matrix)
     kept = torch.zeros(len(matrix), dtype=torch.bool, device=matrix.device)
     if steps:
-        anchor.net, kept = _fit_net(anchor, rows, held, width, steps, batch, generator)
+        targets = anchor.residual(rows.x, rows.y), anchor.residual(held.x, held.y)
+        scale = held.mean(targets[1].float() ** 2)
+        fitted = rows.towards(targets[0]), held.towards(targets[1])
+        anchor.net, kept = _fit_net(*fitted, scale, width, steps, batch, generator)
     train, test = anchor.residual(rows.x, rows.y), anchor.residual(held.x, held.y)
     # For a conditional mean, cov(residual) = cov(x) − cov(m): with white x the two share their
     # eigenvectors, and where m explains nothing the residual is x itself, with variance 1.
@@ -159,27 +207,50 @@ def fit_anchor(
     return anchor, (left / total).clamp(FLOOR, 1.0).unsqueeze(1)
 
 
+def fit_image_anchor(
+    fit: tuple[Tensor, Tensor, Tensor],
+    validation: tuple[Tensor, Tensor, Tensor],
+    *,
+    width: int,
+    steps: int,
+    batch: int,
+    generator: Generator,
+) -> ImageAnchor:
+    """Fit m(y) where x holds images; the arguments are those of `fit_anchor`.
+
+    All pixels count alike, in their common unit: those that hardly ever change must not be
+    scaled up to the others.
+
+    Returns:
+        The anchor; m(y) = 0 for members whose network does not lower the validation error.
+    """
+    rows, held = _padded(*fit), _padded(*validation)
+    scale = held.mean(held.x**2).mean(1, keepdim=True).expand(-1, held.x.shape[2])
+    return ImageAnchor(_fit_net(rows, held, scale, width, steps, batch, generator)[0])
+
+
 def _padded(x: Tensor, y: Tensor, count: Tensor) -> _Rows:
     weight = torch.arange(x.shape[1], device=x.device) < count.unsqueeze(-1)
     return _Rows(x, y, weight.unsqueeze(-1).to(x.dtype), count.to(x.dtype))
 
 
 def _fit_net(
-    anchor: Anchor,
     rows: _Rows,
     held: _Rows,
+    scale: Tensor,
     width: int,
     steps: int,
     batch: int,
     generator: Generator,
 ) -> tuple[AnchorNet, Tensor]:
+    """A network for x given y, errors in units of `scale`, `(members, dim_x)`; and who has one."""
     members, _, dim_y = rows.y.shape
     device = rows.x.device
     net = AnchorNet(members, dim_y, rows.x.shape[2], width, _host(generator)).to(device)
     best = copy.deepcopy(net)
-    target, y = anchor.residual(rows.x, rows.y).float(), rows.y.float()
-    held_target, held_y = anchor.residual(held.x, held.y).float(), held.y.float()
-    scale = held.mean(held_target**2).clamp_min(FLOOR).unsqueeze(1)
+    target, y = rows.x.float(), rows.y.float()
+    held_target, held_y = held.x.float(), held.y.float()
+    scale = scale.clamp_min(FLOOR).unsqueeze(1)
     before = (held_target**2 / scale).sum(-1, keepdim=True)
     least = held.mean(before).squeeze(-1)
     optimiser = torch.optim.AdamW(

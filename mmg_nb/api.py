@@ -40,8 +40,8 @@ def estimate(
     """Estimate the mutual information I(x; y), or I(x; y | z) with `given=z`.
 
     Args:
-        x: Numbers or categories, `(n,)` or `(n, dim_x)`: numpy, pandas, torch, or lists. Never
-            modified.
+        x: Numbers or categories, `(n,)` or `(n, dim_x)`: numpy, pandas, torch, or lists; or
+            images, `(n, height, width)` or `(n, channels, height, width)`. Never modified.
         y: The same, `(n,)` or `(n, dim_y)`, row i belonging to row i of x.
         estimator: Name in the registry, e.g. `mmg`, `gcmi`.
         given: What is conditioned on, `(n,)` or `(n, dim_z)`, for I(x; y | given): how much x

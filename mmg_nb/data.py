@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmg_nb.errors import MMGError
-from mmg_nb.variables import Choice, Variable, labels_of, read_choice, read_variable
+from mmg_nb.variables import Choice, Shape, Variable, labels_of, read_choice, read_variable
 
 __all__ = ["MIN_SAMPLES", "MISSING", "Pairs", "make_pairs"]
 
@@ -41,6 +41,8 @@ class Pairs:
         discrete_x: Columns of x that are categories.
         discrete_y: Columns of y that are categories.
         discrete_z: Columns of the condition that are categories.
+        shape_x: Channels, height and width where x holds images; its columns are their pixels.
+        shape_y: The same of y.
     """
 
     x: Array
@@ -51,6 +53,8 @@ class Pairs:
     discrete_x: Columns = ()
     discrete_y: Columns = ()
     discrete_z: Columns = ()
+    shape_x: Shape | None = None
+    shape_y: Shape | None = None
 
     @property
     def n_samples(self) -> int:
@@ -113,8 +117,9 @@ def make_pairs(
     """Check two variables, and a condition, and lay them out as pairs of rows.
 
     Args:
-        x: `(n,)` or `(n, dim_x)`: numpy, pandas, torch (any device) or nested lists.
-        y: `(n,)` or `(n, dim_y)`.
+        x: `(n,)` or `(n, dim_x)`: numpy, pandas, torch (any device) or nested lists; or images,
+            `(n, height, width)` or `(n, channels, height, width)`.
+        y: `(n,)` or `(n, dim_y)`, or images.
         groups: `(n,)` labels of rows that depend on each other, or None.
         given: `(n,)` or `(n, dim_z)`, what is conditioned on, or None.
         discrete: Which columns are categories, see `mmg_nb.estimate`.
@@ -144,9 +149,14 @@ def make_pairs(
         _check_finite(each, name)
         used[name], constants = _without_constants(each, name)
         notes += constants
+        if each.shape is not None:
+            continue
         remarks += _judged_notes(used[name], name) + _tie_notes(used[name], name)
     blocks, block_notes = _blocks(used, labels)
     condition = used.get("given")
+    if condition is not None and condition.shape is not None:
+        what = "given holds images; only x and y may."
+        raise MMGError(what, "Condition on a few numbers that describe each image.")
     return Pairs(
         used["x"].values,
         used["y"].values,
@@ -156,6 +166,8 @@ def make_pairs(
         used["x"].discrete,
         used["y"].discrete,
         () if condition is None else condition.discrete,
+        used["x"].shape,
+        used["y"].shape,
     )
 
 
@@ -223,8 +235,8 @@ def _check_finite(variable: Variable, name: str) -> None:
 def _without_constants(variable: Variable, name: str) -> tuple[Variable, tuple[str, ...]]:
     values = variable.values
     constant = (values == values[0]).all(axis=0)
-    if not constant.any():
-        return variable, ()
+    if not constant.any() or (variable.shape is not None and not constant.all()):
+        return variable, ()  # a pixel has its place in the image
     where = ", ".join(variable.labels[i] for i in np.flatnonzero(constant)[:8])
     if constant.all():
         what = f"{name} must vary; every column is constant."
@@ -298,8 +310,9 @@ def _copies(used: Mapping[str, Variable]) -> tuple[NDArray[np.int64], tuple[str,
     rows = np.concatenate([each.values for each in used.values()], axis=1)
     _, copy = np.unique(rows, axis=0, return_inverse=True)
     copy = copy.reshape(-1).astype(np.int64)
-    by_chance = np.ones(n, dtype=bool)
-    for column in numbers.T:
+    images = any(each.shape is not None for each in used.values())  # no two agree by chance
+    by_chance = np.full(n, not images)
+    for column in numbers.T if not images else ():
         _, value, count = np.unique(column, return_inverse=True, return_counts=True)
         by_chance &= _is_coarse(column) | (count[value.reshape(-1)] > COMMON * n)
     if by_chance.any():

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
-from mmg_nb.anchor import Anchor
+from mmg_nb.anchor import Anchor, ImageAnchor
 from mmg_nb.denoisers import Denoiser, Samples
 from mmg_nb.events import Listener, Step
 from mmg_nb.logsnr import BinnedProposal, Proposal
@@ -28,7 +28,7 @@ CHUNK = 4096  # rows at a time
 class Model:
     """Everything that turns rows into predictions: one anchor and one denoiser per member."""
 
-    anchor: Anchor
+    anchor: Anchor | ImageAnchor
     denoiser: Denoiser
 
     def select(self, members: Sequence[int]) -> Model:
@@ -45,11 +45,10 @@ class Model:
         Returns:
             Samples `(members, batch, …)`, float32.
         """
-        rotation = self.anchor.rotation
-        members = len(rotation)
-        wide_x, wide_y = (v.expand(members, *v.shape) for v in (x, y))
+        turned = self.anchor.turned(x)
+        wide_x, wide_y = (v.expand(len(turned), *v.shape) for v in (x, y))
         residual = self.anchor.residual(wide_x, wide_y)
-        return Samples((wide_x @ rotation).float(), residual.float(), wide_y.float())
+        return Samples(turned.float(), residual.float(), wide_y.float())
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +77,7 @@ class _Bins:
         self.first.index_add_(1, bins, values)
         self.second.index_add_(1, bins, values**2)
 
-    def curve(self, forms: Sequence[str]) -> MMSECurve:
+    def curve(self, forms: Sequence[str], noised: str) -> MMSECurve:
         """Means and standard errors in each bin."""
         count = self.count.clamp_min(1)
         mean = self.first / count
@@ -93,6 +92,7 @@ class _Bins:
             mse_given_y=means[1],
             gaps={form: means[row] for form, row in rows.items()},
             stderrs={form: stderr[row] for form, row in rows.items()},
+            noised=noised,
         )
 
 
@@ -110,6 +110,7 @@ def measure(
     generator: Generator,
     listen: Listener,
     paired: bool = True,
+    noised: str = "x",
 ) -> Measurement:
     """Measure every reading: each point at `draws` log-SNRs, stratified over the proposal.
 
@@ -125,6 +126,7 @@ def measure(
         generator: Source of the noise.
         listen: Gets a `Step` after each chunk; its answer is not heeded, for this is the end.
         paired: Use the same λ and ε with and without y. The published method does not.
+        noised: The user's name of the variable that is noised, here called x.
 
     Returns:
         The measurement.
@@ -133,7 +135,7 @@ def measure(
     total = sum(-(-len(reading.rows) // CHUNK) for reading in readings)
     done = 0
     for reading in readings:
-        pair = model.select(reading.members)
+        pair = model.select(list(dict.fromkeys(reading.members)))
         for rows in torch.as_tensor(reading.rows, device=x.device).split(CHUNK):
             samples = pair.samples(x[rows], y[rows])
             value, noise = _measure_chunk(
@@ -152,7 +154,7 @@ def measure(
         noise=torch.cat(noises, dim=1).cpu().numpy(),
     )
     single = all(a == b for a, b in (reading.members for reading in readings))
-    return Measurement(points, sums.curve(FORMS[1:] if single else FORMS))
+    return Measurement(points, sums.curve(FORMS[1:] if single else FORMS, noised))
 
 
 def _measure_chunk(
@@ -194,16 +196,16 @@ def _measure_chunk(
 def _predict(
     pair: Model, samples: Samples, logsnr: Tensor, generator: Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Fresh noise `(batch, dim_x)` and both predictions `(2, batch, dim_x)` of it."""
+    """Fresh noise `(batch, dim_x)` and both predictions `(members, batch, dim_x)` of it."""
     _, batch, dim_x = samples.x.shape
     eps = torch.randn(batch, dim_x, generator=generator, device=samples.x.device)
-    rotation = pair.anchor.rotation.float()
-    wide, level = eps @ rotation, logsnr.float().expand(len(rotation), batch)
+    wide = pair.anchor.turned(eps)
+    level = logsnr.float().expand(len(wide), batch)
     u, c = (
         pair.denoiser(samples, wide, level, torch.full((1, 1, 1), flag, device=eps.device))
         for flag in (False, True)
     )
-    return eps, u @ rotation.mT, c @ rotation.mT
+    return eps, pair.anchor.turned_back(u), pair.anchor.turned_back(c)
 
 
 def _unpaired_difference(

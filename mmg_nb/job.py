@@ -62,6 +62,9 @@ class Job:
         """
         _check_resumable(self.estimator)
         _check_numbers(self.pairs)
+        if self.pairs.shape_x is not None or self.pairs.shape_y is not None:
+            what = "A run on images cannot be kept in a checkpoint."
+            raise MMGError(what, "Leave checkpoint out.")
         # Imported here because estimates in closed form must not load torch.
         from mmg_nb.checkpoint import Checkpoint
         from mmg_nb.checkpoint_file import Contents

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mmg_nb.anchor import Anchor
+from mmg_nb.anchor import Anchor, ImageAnchor
 from mmg_nb.denoisers import Samples
 from mmg_nb.training import Rows
 
@@ -33,7 +33,9 @@ def stack(values: Tensor, rows: Sequence[NDArray[np.int64]]) -> tuple[Tensor, Te
     return out, torch.tensor([len(index) for index in rows], device=values.device)
 
 
-def member_rows(x: Tensor, y: Tensor, anchor: Anchor, rows: Sequence[NDArray[np.int64]]) -> Rows:
+def member_rows(
+    x: Tensor, y: Tensor, anchor: Anchor | ImageAnchor, rows: Sequence[NDArray[np.int64]]
+) -> Rows:
     """Rows as each member sees them.
 
     Args:
@@ -48,4 +50,4 @@ def member_rows(x: Tensor, y: Tensor, anchor: Anchor, rows: Sequence[NDArray[np.
     stacked_x, count = stack(x, rows)
     stacked_y, _ = stack(y, rows)
     residual = anchor.residual(stacked_x, stacked_y).float()
-    return Rows(Samples((stacked_x @ anchor.rotation).float(), residual, stacked_y.float()), count)
+    return Rows(Samples(anchor.turned(stacked_x).float(), residual, stacked_y.float()), count)

@@ -56,14 +56,15 @@ def gap_forms(eps: Tensor, u: Tensor, c: Tensor) -> Tensor:
 
     Args:
         eps: The noise, `(batch, dim_x)`.
-        u: Predictions without y of two members, `(2, batch, dim_x)`, in the coordinates of eps.
+        u: Predictions without y of two members, or of the only one, `(2 or 1, batch, dim_x)`, in
+            the coordinates of eps.
         c: Predictions with y, likewise.
 
     Returns:
-        `(4, batch)` in the order of `FORMS`; forms of one member are averaged over both.
+        `(4, batch)` in the order of `FORMS`; forms of one member are averaged over all.
     """
     error_u, error_c, gap = eps - u, eps - c, c - u
-    cross = (error_u[0] * error_u[1] - error_c[0] * error_c[1]).sum(-1)
+    cross = (error_u[0] * error_u[-1] - error_c[0] * error_c[-1]).sum(-1)
     inner = (error_u * gap).sum(-1).mean(0)
     orthogonal = gap.square().sum(-1).mean(0)
     return torch.stack([cross, inner, orthogonal, 2 * inner - orthogonal])

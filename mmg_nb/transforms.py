@@ -10,7 +10,7 @@ from scipy.stats import norm
 
 from mmg_nb.errors import MMGError
 
-__all__ = ["NormalScores", "Standardize", "Whiten", "fit_transform"]
+__all__ = ["NormalScores", "Standardize", "Whiten", "fit_transform", "image_transform"]
 
 Array = NDArray[np.float64]
 GRID = 2000  # quantiles kept for each coordinate
@@ -192,6 +192,21 @@ def fit_transform(
     if whiten.dropped:
         notes = (f"{name}: {whiten.dropped} direction(s) of zero variance dropped.",)
     return whiten(values), notes
+
+
+def image_transform(values: Array, fit_rows: NDArray[np.int64] | slice) -> Array:
+    """Centre each pixel, and scale the whole image to a mean square of 1 a pixel.
+
+    Args:
+        values: `(n, pixels)`.
+        fit_rows: Rows to fit on, see `fit_transform`.
+
+    Returns:
+        `(n, pixels)`.
+    """
+    values = values / np.abs(values).max()  # else squares of extreme units overflow
+    centred = values - values[fit_rows].mean(axis=0)
+    return np.asarray(centred / np.sqrt(np.mean(centred[fit_rows] ** 2)))
 
 
 def _indicators(codes: Array) -> Array:

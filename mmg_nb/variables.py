@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mmg_nb.errors import MMGError
 
-__all__ = ["Choice", "Variable", "labels_of", "read_choice", "read_variable"]
+__all__ = ["Choice", "Shape", "Variable", "labels_of", "read_choice", "read_variable"]
 
 FEW = 20  # different whole numbers that may be categories
 ROWS_EACH = 10  # rows a value, on average, before whole numbers are taken for categories
@@ -21,6 +21,7 @@ _TIMES = "Turn times into numbers first, e.g. seconds since the start."
 _MISSING = ("nan", "None", "<NA>", "NaT")
 
 Array = NDArray[np.float64]
+Shape = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -71,12 +72,14 @@ class Variable:
         labels: Names of the columns, or their numbers.
         discrete: Numbers of the columns of categories.
         judged: Those of them that hold whole numbers and were not asked for.
+        shape: Channels, height and width of an image, whose pixels are the columns; else None.
     """
 
     values: Array
     labels: tuple[str, ...]
     discrete: tuple[int, ...] = ()
     judged: tuple[int, ...] = ()
+    shape: Shape | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +95,8 @@ def read_variable(values: Any, name: str, choice: Choice) -> Variable:
     """Read one variable.
 
     Args:
-        values: `(n,)` or `(n, d)`: numpy, pandas, torch (any device) or nested lists.
+        values: `(n,)` or `(n, d)`: numpy, pandas, torch (any device) or nested lists; or images,
+            `(n, height, width)` or `(n, channels, height, width)`.
         name: `x`, `y` or `given`, for the messages.
         choice: Which columns are categories.
 
@@ -105,7 +109,10 @@ def read_variable(values: Any, name: str, choice: Choice) -> Variable:
     if hasattr(values, "iloc") and not isinstance(values, type):  # pandas
         columns = _pandas_columns(values, name)
     else:
-        columns = _array_columns(values, name)
+        array = _to_numpy(values, name)
+        if array.ndim in (3, 4):
+            return _images(array, name, choice)
+        columns = _array_columns(array, name)
     discrete, judged, read = [], [], []
     for index, column in enumerate(columns):
         wanted = choice.names(name, column.label, index)
@@ -155,14 +162,27 @@ def _encoded(column: _Column, name: str) -> _Column:
     return _Column(column.label, values, column.kind)
 
 
-def _array_columns(values: Any, name: str) -> list[_Column]:
-    array = _to_numpy(values, name)
+def _images(array: NDArray[Any], name: str, choice: Choice) -> Variable:
+    if array.dtype.kind not in "fiub":
+        _refuse(array.dtype, name)
+    if array.size == 0:
+        raise MMGError(f"{name} is empty; its shape is {array.shape}.", "Pass one image a sample.")
+    if choice.names(name, name, 0):
+        what = f"{name} holds images, whose pixels are no categories."
+        raise MMGError(what, f"Leave {name} out of discrete=.")
+    channels = array.shape[1] if array.ndim == 4 else 1
+    shape = channels, array.shape[-2], array.shape[-1]
+    values = np.array(array.reshape(len(array), -1), dtype=np.float64)
+    return Variable(values, tuple(map(str, range(values.shape[1]))), shape=shape)
+
+
+def _array_columns(array: NDArray[Any], name: str) -> list[_Column]:
     if array.dtype.kind not in "fiubUSO":
         _refuse(array.dtype, name)
     if array.ndim == 1:
         array = array[:, None]
     if array.ndim != 2:
-        what = f"{name} must have shape (n,) or (n, d); got {array.shape}."
+        what = f"{name} must have shape (n,), (n, d) or (n, c, h, w); got {array.shape}."
         raise MMGError(what, f"Flatten each sample to a row: {name}.reshape(len({name}), -1).")
     if array.size == 0:
         raise MMGError(f"{name} is empty; its shape is {array.shape}.", "Pass one row a sample.")

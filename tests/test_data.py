@@ -97,11 +97,11 @@ BAD_X = {
         pd.Series(pd.date_range("2020", periods=N, tz="UTC"), name="at"),
         f"x must hold numbers or categories; these columns do not: at.\n{TIMES}",
     ),
-    "three_axes": (
-        np.zeros((N, 2, 2)),
-        f"x must have shape (n,) or (n, d); got (60, 2, 2).\n{FLATTEN}",
+    "five_axes": (
+        np.zeros((N, 1, 2, 2, 2)),
+        f"x must have shape (n,), (n, d) or (n, c, h, w); got (60, 1, 2, 2, 2).\n{FLATTEN}",
     ),
-    "images": (torch.zeros(N, 1, 8, 8), "x must have shape (n,) or (n, d); got (60, 1, 8, 8)."),
+    "constant_images": (torch.zeros(N, 1, 8, 8), "x must vary; every column is constant."),
     "scalar": (3.0, f"x must be an array with one row a sample; got 3.0.\n{ARRAY}"),
     "no_axes": (np.array(3.0), "x must be an array with one row a sample; got array(3.)."),
     "none": (None, f"x must be an array with one row a sample; got None.\n{ARRAY}"),

@@ -30,7 +30,7 @@ LAYERS = [
         "randomness",
         "nets",
     ],
-    ["mmse", "denoisers", "anchor"],
+    ["mmse", "denoisers", "image_denoiser", "anchor"],
     ["evaluation", "diagnosis", "training_state", "keeping", "training", "members"],
     ["checkpoint", "checkpoint_file"],
     ["conditioning"],

@@ -12,6 +12,7 @@ __all__ = ["FEATURES", "accepts", "check_acceptance", "estimators_that_accept"]
 FEATURES = {
     "given": "estimates I(x; y) only, not I(x; y | z): it takes no given=",
     "discrete": "takes numbers only, and there are categories in {where}",
+    "images": "takes rows of numbers, and there are images in {where}",
 }
 """What an estimator may accept -> what is said of one that does not."""
 
@@ -60,4 +61,7 @@ def _needed(pairs: Pairs) -> dict[str, str]:
         for name, found in columns.items()
         if found
     ]
-    return needed | ({"discrete": " and ".join(where)} if where else {})
+    shapes = {"x": pairs.shape_x, "y": pairs.shape_y}
+    images = [name for name, shape in shapes.items() if shape is not None]
+    needed |= {"discrete": " and ".join(where)} if where else {}
+    return needed | ({"images": " and ".join(images)} if images else {})

@@ -28,6 +28,10 @@ class MMG:
     learns only what is left. It is cross-fitted: each fold of the rows is evaluated by a member
     trained on the others, so that every row counts for training and for evaluation. For
     I(x; y | z) both branches know z: I = ½ ∫ [mmse(x | λ, z) − mmse(x | λ, y, z)] dλ.
+
+    Of two images one is noised, and denoised by small U-Nets in 2 folds, with a quarter of `batch`
+    and an eighth of `width`; `steps` are 500, 2500 or 10 000 by `effort`. Beside an image numbers
+    are noised, and beside categories the image.
     """
 
     name: ClassVar[str] = "mmg"
@@ -36,7 +40,7 @@ class MMG:
     )
     resumable: ClassVar[bool] = True
 
-    accepts: ClassVar[frozenset[str]] = frozenset({"given", "discrete"})
+    accepts: ClassVar[frozenset[str]] = frozenset({"given", "discrete", "images"})
 
     effort: str = field("normal", "how long to train at most", choices=("quick", "normal", "high"))
     gap: str = field(

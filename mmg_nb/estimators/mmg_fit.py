@@ -113,6 +113,7 @@ def _run(
         draws=min(config.draws, DRAWS_WHEN_STOPPED) if stopped else config.draws,
         generator=random.device,
         listen=listen,
+        noised="y" if config.noises_y(pairs.dim_x, pairs.dim_y) else "x",
     )
     origin = provenance(seed, str(where), time.perf_counter() - began)
     return report(config, pairs, measurement, outcome, data.notes, origin)

@@ -50,6 +50,7 @@ def run(
     Only a run of one term can be kept; data without categories have no more.
     """
     terms = decompose(pairs)
+    _check_images(pairs)
     if len(terms) == 1:
         found = _one(config, pairs, terms[0], seed=seed, listen=listen, device=device, keep=keep)
         return replace(found, fields=asdict(config))
@@ -101,13 +102,29 @@ def _one(
 
     if term.symmetric:
         config = replace(config, noised=_smoother(pairs, config.noised))
+        if (pairs.shape_x is None) != (pairs.shape_y is None) and config.noised == "auto":
+            config = replace(config, noised="x" if pairs.shape_x is None else "y")
     else:
         noised = "y" if pairs.discrete_x else "x"
         if config.noised not in ("auto", noised):
             what = f"noised={config.noised!r} needs numbers, and {config.noised} has categories."
             raise MMGError(what, "Leave noised= out.")
         config = replace(config, noised=noised)
+    noised = "y" if config.noises_y(pairs.dim_x, pairs.dim_y) else "x"
+    if (pairs.shape_y if noised == "y" else pairs.shape_x) is not None:
+        from mmg_nb.estimators import mmg_image_fit
+
+        return mmg_image_fit.run(
+            config, pairs, seed=seed, listen=listen, device=device, noised=noised
+        )
     return mmg_fit.run(config, pairs, seed=seed, listen=listen, device=device, keep=keep)
+
+
+def _check_images(pairs: Pairs) -> None:
+    images = pairs.shape_x is not None or pairs.shape_y is not None
+    if images and pairs.given is not None:
+        what = "With images mmg estimates I(x; y) only, not I(x; y | z)."
+        raise MMGError(what, "Leave given= out, or describe each image by a few numbers.")
 
 
 def _smoother(pairs: Pairs, asked: str) -> str:

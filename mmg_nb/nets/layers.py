@@ -11,7 +11,14 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-__all__ = ["FourierFeatures", "StackedLinear", "StackedTrunk", "StackedUpdate", "selected"]
+__all__ = [
+    "FourierFeatures",
+    "StackedConv",
+    "StackedLinear",
+    "StackedTrunk",
+    "StackedUpdate",
+    "selected",
+]
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -61,6 +68,43 @@ class StackedUpdate(nn.Module):
     def forward(self, base: Tensor, x: Tensor) -> Tensor:
         """Add the map of x `(members, batch, dim_in)` to base `(members, batch, dim_out)`."""
         return torch.baddbmm(base, x, self.weight)
+
+
+class StackedConv(nn.Module):
+    """A convolution per member, 3 × 3 and padded; images of the members lie side by side.
+
+    Args:
+        members: Number of independent convolutions.
+        channels_in: Channels in.
+        channels_out: Channels out.
+        generator: Source of the starting weights.
+        stride: 1, or 2 to halve the image.
+        zero: Start at zero instead.
+    """
+
+    def __init__(
+        self,
+        members: int,
+        channels_in: int,
+        channels_out: int,
+        generator: Generator,
+        *,
+        stride: int = 1,
+        zero: bool = False,
+    ) -> None:
+        super().__init__()
+        fan_in = 9 * channels_in
+        bound = 0.0 if zero else 1 / math.sqrt(fan_in)
+        self.stride = stride
+        self.weight = nn.Parameter(_uniform((members, channels_out, fan_in), bound, generator))
+        self.bias = nn.Parameter(_uniform((members, 1, channels_out), bound, generator))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map `(batch, members·channels_in, h, w)` to `(batch, members·channels_out, …)`."""
+        members, channels, fan_in = self.weight.shape
+        kernel = self.weight.view(members * channels, fan_in // 9, 3, 3)
+        bias = self.bias.flatten()
+        return F.conv2d(x, kernel, bias, stride=self.stride, padding=1, groups=members)
 
 
 class StackedTrunk(nn.Module):

@@ -1,0 +1,215 @@
+"""The run behind `MMG` where what is noised is an image."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mmg_nb.anchor import ImageAnchor, fit_image_anchor
+from mmg_nb.data import Pairs
+from mmg_nb.devices import pick_device, threads_for
+from mmg_nb.estimators.mmg import MMG
+from mmg_nb.estimators.report import report
+from mmg_nb.evaluation import Model, measure
+from mmg_nb.events import Listener, Phase, Started
+from mmg_nb.image_denoiser import ImageDenoiser
+from mmg_nb.keeping import Unkept
+from mmg_nb.logsnr import BinnedProposal, uniform_bins
+from mmg_nb.members import member_rows, stack
+from mmg_nb.optimisers import ClippedMuon
+from mmg_nb.provenance import provenance
+from mmg_nb.randomness import Sources
+from mmg_nb.results import MIResult, Status
+from mmg_nb.splits import Plan, make_plan
+from mmg_nb.training import (
+    Outcome,
+    Schedule,
+    Validation,
+    even_batch,
+    paired_halves,
+    train,
+    trapezoid,
+)
+from mmg_nb.transforms import fit_transform, image_transform
+from mmg_nb.variables import Shape
+
+__all__ = ["run"]
+
+EFFORT_STEPS = {"quick": 500, "normal": 2500, "high": 10_000}
+FOLDS = 2
+# A step costs a hundred times as much as one of vectors: of the fields, these shares are taken.
+BATCH_SHARE, WIDTH_SHARE = 1 / 4, 1 / 8
+RATE_FACTOR = 2.0
+MOST_DRAWS, DRAWS_WHEN_STOPPED = 4, 2
+BIN_WIDTH = 0.5
+TAIL = 2e-3  # nats that the range may lose at its lower end
+HIGHEST = 8.0  # log-SNR at which pixels are as good as clean
+VALIDATION_DRAWS = 1024
+ANCHOR_STEPS, ANCHOR_WIDTH = 600, 128
+GRACE = 1000  # steps in which something must begin to be learnt
+OVERTRAIN = 3.0
+
+
+@dataclass(frozen=True, eq=False)
+class _Setting:
+    """Scaled data on the device, float64; x holds the images that are noised."""
+
+    config: MMG
+    x: Tensor
+    y: Tensor
+    shape_x: Shape
+    shape_y: Shape | None
+    plan: Plan
+    random: Sources
+    listen: Listener
+
+    @property
+    def batch(self) -> int:
+        return max(2, round(BATCH_SHARE * self.config.batch))
+
+    @property
+    def width(self) -> int:
+        return max(2, round(WIDTH_SHARE * self.config.width))
+
+
+def run(
+    config: MMG, pairs: Pairs, *, seed: int, listen: Listener, device: str, noised: str
+) -> MIResult:
+    """Estimate I(x; y), noising the images of x or of y; see `MMG`."""
+    where = pick_device(device)
+    pixels = pairs.dim_x if noised == "x" else pairs.dim_y
+    with threads_for(FOLDS * config.batch * config.width * pixels // 128, where):
+        return _run(config, pairs, seed, listen, where, noised)
+
+
+def _run(
+    config: MMG, pairs: Pairs, seed: int, listen: Listener, where: torch.device, noised: str
+) -> MIResult:
+    began = time.perf_counter()
+    steps = EFFORT_STEPS[config.effort] if config.steps is None else config.steps
+    listen(Started(config.name, pairs.n_samples, pairs.dim_x, pairs.dim_y, str(where), steps))
+    listen(Phase("anchor"))
+    this, notes = _prepare(config, pairs, Sources.of(seed, where), where, noised, listen)
+    anchor = _fit_anchor(this, min(ANCHOR_STEPS, steps))
+    listen(Phase("training"))
+    grid = _grid(this)
+    outcome = _train(this, anchor, grid, steps)
+    listen(Phase("evaluation"))
+    stopped = outcome.status is Status.INTERRUPTED
+    measurement = measure(
+        Model(anchor, outcome.denoiser),
+        this.x,
+        this.y,
+        pairs.blocks,
+        this.plan.readings,
+        outcome.proposal,
+        grid,
+        draws=DRAWS_WHEN_STOPPED if stopped else min(config.draws, MOST_DRAWS),
+        generator=this.random.device,
+        listen=listen,
+        noised=noised,
+    )
+    origin = provenance(seed, str(where), time.perf_counter() - began)
+    return report(config, pairs, measurement, outcome, notes, origin)
+
+
+def _prepare(
+    config: MMG,
+    pairs: Pairs,
+    random: Sources,
+    device: torch.device,
+    noised: str,
+    listen: Listener,
+) -> tuple[_Setting, tuple[str, ...]]:
+    plan = make_plan(pairs, config.folds or FOLDS, False, random.splits)
+    x, notes_x = _scaled(config, pairs.x, pairs.shape_x, "x", pairs.discrete_x, plan)
+    y, notes_y = _scaled(config, pairs.y, pairs.shape_y, "y", pairs.discrete_y, plan)
+    shapes = pairs.shape_x, pairs.shape_y
+    notes = notes_x + notes_y
+    if noised == "y":
+        x, y, shapes = y, x, shapes[::-1]
+        notes += ("y is the variable that is noised; the error curves are of y, with x given.",)
+    assert shapes[0] is not None
+    wide, other = (torch.as_tensor(v, dtype=torch.float64, device=device) for v in (x, y))
+    return _Setting(config, wide, other, shapes[0], shapes[1], plan, random, listen), notes
+
+
+def _scaled(
+    config: MMG,
+    values: NDArray[np.float64],
+    shape: Shape | None,
+    name: str,
+    discrete: tuple[int, ...],
+    plan: Plan,
+) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+    if shape is not None:
+        return image_transform(values, plan.transform_rows), ()
+    return fit_transform(values, name, config.transform, plan.transform_rows, discrete)
+
+
+def _fit_anchor(this: _Setting, steps: int) -> ImageAnchor:
+    def stacked(kind: str) -> tuple[Tensor, Tensor, Tensor]:
+        rows = [getattr(member, kind) for member in this.plan.members]
+        x, count = stack(this.x, rows)
+        return x, stack(this.y, rows)[0], count
+
+    fit = stacked("fit")
+    return fit_image_anchor(
+        fit,
+        stacked("validation"),
+        width=ANCHOR_WIDTH,
+        steps=steps,
+        batch=even_batch(2 * this.batch, fit[2]),
+        generator=this.random.device,
+    )
+
+
+def _grid(this: _Setting) -> BinnedProposal:
+    """Bins over the range in which the gap can matter; below it is at most α² a pixel."""
+    low = math.log(2 * TAIL / this.x.shape[1])
+    return uniform_bins(low, HIGHEST, BIN_WIDTH, this.x.device)
+
+
+def _train(this: _Setting, anchor: ImageAnchor, grid: BinnedProposal, steps: int) -> Outcome:
+    config, members, random = this.config, this.plan.members, this.random
+    denoiser = ImageDenoiser(
+        len(members),
+        this.shape_x,
+        this.y.shape[1],
+        this.shape_y,
+        width=this.width,
+        generator=random.host,
+    ).to(this.x.device)
+    rows = member_rows(this.x, this.y, anchor, [member.fit for member in members])
+    held = member_rows(this.x, this.y, anchor, [member.validation for member in members])
+    return train(
+        denoiser,
+        ClippedMuon(
+            denoiser.parameters(),
+            [],
+            learning_rate=RATE_FACTOR * config.learning_rate,
+            weight_decay=config.weight_decay,
+        ),
+        rows,
+        Validation.prepare(held, grid, VALIDATION_DRAWS, random.device),
+        grid,
+        Schedule(
+            steps=steps,
+            batch=even_batch(this.batch, rows.count),
+            check_every=100,
+            grace=min(GRACE, max(1, steps // 2)),
+            overtrain=OVERTRAIN if config.gap == "inner" else 1.0,
+            rate=trapezoid,
+        ),
+        loss=paired_halves,
+        adapt=grid.adapted,
+        generator=random.device,
+        listen=this.listen,
+        keep=Unkept(),
+    )

@@ -1,0 +1,166 @@
+"""A small U-Net for images, with one set of weights per member."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor, nn
+
+from mmg_nb.nets.layers import StackedConv, StackedLinear
+
+__all__ = ["ImageEncoder", "UNet", "halvings"]
+
+SMALLEST = 4  # pixels a side at the bottom, about
+
+
+def halvings(height: int, width: int) -> int:
+    """How often an image is halved until its shorter side has about four pixels."""
+    count, side = 0, min(height, width)
+    while side >= 2 * SMALLEST:
+        count, side = count + 1, -(-side // 2)
+    return count
+
+
+class ImageEncoder(nn.Module):
+    """A code of each image: strided convolutions, then an affine map.
+
+    Args:
+        members: Number of independent encoders.
+        shape: Channels, height and width.
+        code: Features of the code.
+        width: Features of the convolutions.
+        generator: Source of the starting weights.
+    """
+
+    def __init__(
+        self,
+        members: int,
+        shape: tuple[int, int, int],
+        code: int,
+        *,
+        width: int,
+        generator: Generator,
+    ) -> None:
+        super().__init__()
+        self.shape = shape
+        channels, *size = shape
+        depth = halvings(*size)
+        sizes = [channels] + [width] * (depth + 1)
+        self.convolutions = nn.ModuleList(
+            StackedConv(members, a, b, generator, stride=1 if k == 0 else 2)
+            for k, (a, b) in enumerate(pairwise(sizes))
+        )
+        for _ in range(depth):
+            size = [-(-side // 2) for side in size]
+        self.leave = StackedLinear(members, width * size[0] * size[1], code, generator)
+
+    def forward(self, flat: Tensor) -> Tensor:
+        """Map images `(members, batch, c·h·w)` to codes `(members, batch, code)`."""
+        members = len(flat)
+        h = side_by_side(flat, self.shape)
+        for convolution in self.convolutions:
+            h = F.silu(convolution(h))
+        return self.leave(apart(h, members))
+
+
+class UNet(nn.Module):
+    """Maps images to images, given a code; starts at zero.
+
+    The code scales and shifts the features of every block and is written, place by place, into
+    the smallest image, together with what that holds: so that it can say where something is.
+
+    Args:
+        members: Number of independent networks.
+        shape: Channels, height and width of what comes in.
+        channels_out: Channels that go out.
+        code: Features of the code.
+        width: Features at full size; twice as many below.
+        generator: Source of the starting weights.
+    """
+
+    def __init__(
+        self,
+        members: int,
+        shape: tuple[int, int, int],
+        channels_out: int,
+        code: int,
+        *,
+        width: int,
+        generator: Generator,
+    ) -> None:
+        super().__init__()
+        channels, *size = shape
+        self.shape = shape
+        depth = halvings(*size)
+        widths = [width] + [2 * width] * depth
+        for _ in range(depth):
+            size = [-(-side // 2) for side in size]
+        bottom = widths[-1] * size[0] * size[1]
+        self.enter = StackedConv(members, channels, width, generator)
+        self.down = nn.ModuleList(
+            StackedConv(members, a, b, generator, stride=2) for a, b in pairwise(widths)
+        )
+        self.before = nn.ModuleList(_Block(members, w, code, generator) for w in widths)
+        self.read = StackedLinear(members, bottom, code, generator)
+        self.write = StackedLinear(members, code, bottom, generator, zero=True)
+        self.merge = nn.ModuleList(
+            StackedConv(members, a + b, a, generator) for a, b in pairwise(widths)
+        )
+        self.after = nn.ModuleList(_Block(members, w, code, generator) for w in widths)
+        self.leave = StackedConv(members, width, channels_out, generator, zero=True)
+
+    def forward(self, flat: Tensor, code: Tensor) -> Tensor:
+        """Map `(members, batch, c·h·w)` with codes to `(members, batch, c_out·h·w)`."""
+        members = len(flat)
+        h = self.before[0](self.enter(side_by_side(flat, self.shape)), code)
+        passed = [h]
+        for down, block in zip(self.down, self.before[1:], strict=True):
+            h = block(down(h), code)
+            passed.append(h)
+        told = F.silu(self.read(apart(h, members)) + code)
+        written = self.write(told)
+        h = self.after[-1](h + side_by_side(written, (-1, *h.shape[2:])), code)
+        for k in reversed(range(len(self.merge))):
+            larger = F.interpolate(h, size=passed[k].shape[2:], mode="nearest")
+            h = self.after[k](self.merge[k](joined(passed[k], larger, members)), code)
+        return apart(self.leave(F.silu(h)), members)
+
+
+class _Block(nn.Module):
+    """h + outer∗SiLU(inner∗SiLU(normalised h) scaled and shifted by the code)."""
+
+    def __init__(self, members: int, width: int, code: int, generator: Generator) -> None:
+        super().__init__()
+        self.inner = StackedConv(members, width, width, generator)
+        self.outer = StackedConv(members, width, width, generator, zero=True)
+        self.told = StackedLinear(members, code, 2 * width, generator)
+
+    def forward(self, h: Tensor, code: Tensor) -> Tensor:
+        members = len(code)
+        scale, shift = (
+            side_by_side(part, (-1, 1, 1)) for part in self.told(code).chunk(2, dim=-1)
+        )
+        inner = self.inner(F.silu(F.group_norm(h, members)))
+        return h + self.outer(F.silu(inner * (1 + scale) + shift))
+
+
+def side_by_side(flat: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    """`(members, batch, c·h·w)` as `(batch, members·c, h, w)`, as grouped convolutions want it."""
+    members, batch, _ = flat.shape
+    wide = flat.view(members, batch, *shape).transpose(0, 1)
+    return wide.reshape(batch, -1, *shape[1:])
+
+
+def apart(images: Tensor, members: int) -> Tensor:
+    """The inverse of `side_by_side`."""
+    batch = len(images)
+    return images.view(batch, members, -1).transpose(0, 1).contiguous()
+
+
+def joined(first: Tensor, second: Tensor, members: int) -> Tensor:
+    """Both images' channels, member by member."""
+    batch, _, height, width = first.shape
+    parts = [v.view(batch, members, -1, height, width) for v in (first, second)]
+    return torch.cat(parts, dim=2).flatten(1, 2)
