@@ -257,7 +257,7 @@ def _fit_net(
         net.parameters(), lr=LEARNING_RATE, weight_decay=1e-3, fused=True
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda i: min(1.0, (i + 1) / 50) * (1 - i / steps)
+        optimiser, lambda i: min(1.0, (i + 1) / 50) * (1 - i / max(1, steps))
     )
     member = torch.arange(members, device=device).unsqueeze(1)
     for step in range(steps):

@@ -13,7 +13,7 @@ from mmg_nb.anchor import Anchor, ImageAnchor
 from mmg_nb.denoisers import Samples
 from mmg_nb.training import Rows
 
-__all__ = ["member_rows", "stack"]
+__all__ = ["member_rows", "stack", "stack_pairs"]
 
 
 def stack(values: Tensor, rows: Sequence[NDArray[np.int64]]) -> tuple[Tensor, Tensor]:
@@ -33,6 +33,14 @@ def stack(values: Tensor, rows: Sequence[NDArray[np.int64]]) -> tuple[Tensor, Te
     return out, torch.tensor([len(index) for index in rows], device=values.device)
 
 
+def stack_pairs(
+    x: Tensor, y: Tensor, rows: Sequence[NDArray[np.int64]]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """`stack` of both variables: x, y and the true lengths."""
+    stacked_x, count = stack(x, rows)
+    return stacked_x, stack(y, rows)[0], count
+
+
 def member_rows(
     x: Tensor, y: Tensor, anchor: Anchor | ImageAnchor, rows: Sequence[NDArray[np.int64]]
 ) -> Rows:
@@ -47,7 +55,6 @@ def member_rows(
     Returns:
         The rows, in float32.
     """
-    stacked_x, count = stack(x, rows)
-    stacked_y, _ = stack(y, rows)
+    stacked_x, stacked_y, count = stack_pairs(x, y, rows)
     residual = anchor.residual(stacked_x, stacked_y).float()
     return Rows(Samples(anchor.turned(stacked_x).float(), residual, stacked_y.float()), count)

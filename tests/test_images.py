@@ -171,6 +171,17 @@ def test_of_two_images_one_is_noised(pair):
     assert second.curve.noised == "y"
 
 
+@pytest.mark.parametrize(("name", "value"), [("gap", "cross"), ("proposal", "logistic")])
+def test_what_is_for_rows_of_numbers_is_refused(pair, name, value):
+    with pytest.raises(MMGError, match=f"{name}='{value}' is for rows of numbers"):
+        mmg_nb.estimate(*pair[:2], **{name: value})
+
+
+def test_without_training_nothing_is_found(pair):
+    result = mmg_nb.estimate(*pair[:2], steps=0, draws=4)
+    assert abs(result.mi) < 1e-6
+
+
 def test_an_interrupt_keeps_what_was_learnt(pair):
     result = mmg_nb.estimate(
         pair[0], pair[1], listen=lambda event: getattr(event, "step", 0) >= 5, **SMALL

@@ -30,8 +30,8 @@ class MMG:
     I(x; y | z) both branches know z: I = ½ ∫ [mmse(x | λ, z) − mmse(x | λ, y, z)] dλ.
 
     Of two images one is noised, and denoised by small U-Nets in 2 folds, with a quarter of `batch`
-    and an eighth of `width`; `steps` are 500, 2500 or 10 000 by `effort`. Beside an image numbers
-    are noised, and beside categories the image.
+    and an eighth of `width`, whatever `blocks`; `steps` are 500, 2500 or 10 000 by `effort`.
+    Beside an image numbers are noised, and beside categories the image.
     """
 
     name: ClassVar[str] = "mmg"

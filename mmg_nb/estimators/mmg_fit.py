@@ -20,7 +20,7 @@ from mmg_nb.evaluation import Model, measure
 from mmg_nb.events import Listener, Phase, Started
 from mmg_nb.keeping import Keeper, Unkept
 from mmg_nb.logsnr import BinnedProposal, LogisticProposal, uniform_bins
-from mmg_nb.members import member_rows, stack
+from mmg_nb.members import member_rows, stack_pairs
 from mmg_nb.optimisers import ClippedMuon
 from mmg_nb.provenance import provenance
 from mmg_nb.randomness import Sources
@@ -160,16 +160,11 @@ def _prepare(
 
 def _fit_anchor(config: MMG, data: _Prepared, generator: Generator) -> dict[str, Tensor]:
     """The anchor's tensors, and the variance of what it leaves."""
-
-    def stacked(kind: str) -> tuple[Tensor, Tensor, Tensor]:
-        rows = [getattr(member, kind) for member in data.plan.members]
-        x, count = stack(data.x, rows)
-        return x, stack(data.y, rows)[0], count
-
-    fit = stacked("fit")
+    members = data.plan.members
+    fit = stack_pairs(data.x, data.y, [member.fit for member in members])
     anchor, variance = fit_anchor(
         fit,
-        stacked("validation"),
+        stack_pairs(data.x, data.y, [member.validation for member in members]),
         width=config.width,
         steps=min(ANCHOR_STEPS, config.max_steps // 4),
         batch=even_batch(config.batch, fit[2]),

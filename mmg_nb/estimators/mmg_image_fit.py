@@ -14,6 +14,7 @@ from torch import Tensor
 from mmg_nb.anchor import ImageAnchor, fit_image_anchor
 from mmg_nb.data import Pairs
 from mmg_nb.devices import pick_device, threads_for
+from mmg_nb.errors import MMGError
 from mmg_nb.estimators.mmg import MMG
 from mmg_nb.estimators.report import report
 from mmg_nb.evaluation import Model, measure
@@ -21,7 +22,7 @@ from mmg_nb.events import Listener, Phase, Started
 from mmg_nb.image_denoiser import ImageDenoiser
 from mmg_nb.keeping import Unkept
 from mmg_nb.logsnr import BinnedProposal, uniform_bins
-from mmg_nb.members import member_rows, stack
+from mmg_nb.members import member_rows, stack_pairs
 from mmg_nb.optimisers import ClippedMuon
 from mmg_nb.provenance import provenance
 from mmg_nb.randomness import Sources
@@ -81,7 +82,15 @@ class _Setting:
 def run(
     config: MMG, pairs: Pairs, *, seed: int, listen: Listener, device: str, noised: str
 ) -> MIResult:
-    """Estimate I(x; y), noising the images of x or of y; see `MMG`."""
+    """Estimate I(x; y), noising the images of x or of y; see `MMG`.
+
+    Raises:
+        MMGError: Fields ask for what there is for rows of numbers only.
+    """
+    for name, value in (("gap", "cross"), ("proposal", "logistic")):
+        if getattr(config, name) == value:
+            what = f"{name}={value!r} is for rows of numbers; here images are noised."
+            raise MMGError(what, f"Leave {name} out.")
     where = pick_device(device)
     pixels = pairs.dim_x if noised == "x" else pairs.dim_y
     with threads_for(FOLDS * config.batch * config.width * pixels // 128, where):
@@ -154,15 +163,11 @@ def _scaled(
 
 
 def _fit_anchor(this: _Setting, steps: int) -> ImageAnchor:
-    def stacked(kind: str) -> tuple[Tensor, Tensor, Tensor]:
-        rows = [getattr(member, kind) for member in this.plan.members]
-        x, count = stack(this.x, rows)
-        return x, stack(this.y, rows)[0], count
-
-    fit = stacked("fit")
+    members = this.plan.members
+    fit = stack_pairs(this.x, this.y, [member.fit for member in members])
     return fit_image_anchor(
         fit,
-        stacked("validation"),
+        stack_pairs(this.x, this.y, [member.validation for member in members]),
         width=ANCHOR_WIDTH,
         steps=steps,
         batch=even_batch(2 * this.batch, fit[2]),

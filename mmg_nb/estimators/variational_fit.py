@@ -22,7 +22,7 @@ from mmg_nb.estimators.doe import DoE
 from mmg_nb.estimators.learners import DensityLearner, critic_learner
 from mmg_nb.estimators.variational import Variational
 from mmg_nb.events import Listener, Phase, Started, Step
-from mmg_nb.members import stack
+from mmg_nb.members import stack_pairs
 from mmg_nb.mmse import null_spread
 from mmg_nb.nets.critics import CRITICS, Critic
 from mmg_nb.nets.entropy_net import EntropyNet
@@ -179,8 +179,7 @@ def _train(
 
 
 def _stacked(data: _Prepared, rows: Sequence[NDArray[np.int64]]) -> Stack:
-    x, count = stack(data.x, rows)
-    return Stack(x, stack(data.y, rows)[0], count)
+    return Stack(*stack_pairs(data.x, data.y, rows))
 
 
 @torch.no_grad()
