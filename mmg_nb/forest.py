@@ -51,5 +51,5 @@ def plot_estimates(
         ax.plot([mi], [place], "o", color=BLUE, ms=6)
     ax.set_yticks(range(len(estimates)), list(estimates))
     ax.set_ylim(len(estimates) - 0.4, -0.6)
-    ax.set_xlabel("mutual information, nats, with 95 % intervals")
+    ax.set_xlabel("nats, with 95 % intervals")
     return ax

@@ -48,7 +48,7 @@ ROLES = (
     Role("x", "x"),
     Role("y", "y"),
     Role("given", "given z", optional=True),
-    Role("groups", "groups of dependent rows", optional=True),
+    Role("groups", "groups of rows", optional=True),
 )
 
 
