@@ -102,8 +102,6 @@ def _one(
 
     if term.symmetric:
         config = replace(config, noised=_smoother(pairs, config.noised))
-        if (pairs.shape_x is None) != (pairs.shape_y is None) and config.noised == "auto":
-            config = replace(config, noised="x" if pairs.shape_x is None else "y")
     else:
         noised = "y" if pairs.discrete_x else "x"
         if config.noised not in ("auto", noised):
@@ -128,7 +126,9 @@ def _check_images(pairs: Pairs) -> None:
 
 
 def _smoother(pairs: Pairs, asked: str) -> str:
-    """The variable to noise: not one in which a single value is common, if the other has none."""
+    """The variable to noise: no image, if the other is none, nor one with a common value."""
+    if asked == "auto" and (pairs.shape_x is None) != (pairs.shape_y is None):
+        return "x" if pairs.shape_x is None else "y"
     x, y = (_largest_atom(values) for values in (pairs.x, pairs.y))
     if asked != "auto" or max(x, y) < ATOM or max(x, y) < 2 * min(x, y):
         return asked
