@@ -222,7 +222,7 @@ def fit_image_anchor(
     scaled up to the others.
 
     Returns:
-        The anchor; m(y) = 0 for members whose network does not lower the validation error.
+        The anchor; m(y) = 0 for members whose network does not clearly lower the validation error.
     """
     rows, held = _padded(*fit), _padded(*validation)
     scale = held.mean(held.x**2).mean(1, keepdim=True).expand(-1, held.x.shape[2])
@@ -295,7 +295,7 @@ def _clearly_better(before: Tensor, after: Tensor, held: _Rows) -> Tensor:
 
 
 def _host(generator: Generator) -> Generator:
-    """A CPU generator that continues a generator of any device."""
+    """A CPU generator: the one given, or one of the same seed."""
     if generator.device.type == "cpu":
         return generator
     return Generator().manual_seed(generator.initial_seed())

@@ -145,9 +145,10 @@ class Checkpoint:
             state.restore(arrays, numbers)
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
             what = (
-                f"{str(self.path)!r} is of mmg_nb {self._package} and does not fit {__version__}."
+                f"{str(self.path)!r} is of mmg_nb {self._package} and does not fit this one, "
+                f"{__version__}."
             )
-            remedy = f"Go on with mmg_nb {self._package}; the file is left as it is."
+            remedy = "Go on with the one that wrote it; the file is left as it is."
             raise MMGError(what, remedy) from error
 
     def offer(self, state: TrainingState, *, urgent: bool = False) -> None:

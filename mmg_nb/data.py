@@ -17,6 +17,7 @@ __all__ = ["MIN_SAMPLES", "MISSING", "Pairs", "make_pairs"]
 MISSING = ("refuse", "drop")
 MIN_SAMPLES = 50
 MIN_GROUPS = 20
+ROWS_FOR_RANK = 1000
 TIES_WORTH_A_NOTE = 0.05
 MOST_DIGITS = 6  # after the decimal point, of a column that counts as rounded
 PLACES = 10  # a row, of such a column's grid, at most
@@ -83,13 +84,13 @@ class Pairs:
 
     @property
     def freedom_x(self) -> int:
-        """Columns of x, where one of k categories counts for k − 1."""
-        return _freedom(self.x, self.discrete_x)
+        """Columns of x, one of k categories counting for k − 1; of images their effective rank."""
+        return _freedom(self.x, self.discrete_x, self.shape_x)
 
     @property
     def freedom_y(self) -> int:
-        """Columns of y, where one of k categories counts for k − 1."""
-        return _freedom(self.y, self.discrete_y)
+        """The same of y."""
+        return _freedom(self.y, self.discrete_y, self.shape_y)
 
     def with_own_data(self) -> Pairs:
         """The same samples on arrays that nobody else can change."""
@@ -101,8 +102,19 @@ class Pairs:
         return replace(self, notes=self.notes + notes)
 
 
-def _freedom(values: Array, discrete: Columns) -> int:
+def _freedom(values: Array, discrete: Columns, shape: Shape | None) -> int:
+    if shape is not None:
+        return _effective_rank(values[:ROWS_FOR_RANK])
     return values.shape[1] + sum(len(np.unique(values[:, i])) - 2 for i in discrete)
+
+
+def _effective_rank(values: Array) -> int:
+    """Participation ratio (tr C)² / tr C² of the covariance: neighbouring pixels agree."""
+    centred = values - values.mean(axis=0)
+    # Both traces are those of the smaller of the two products.
+    gram = centred @ centred.T if len(values) < values.shape[1] else centred.T @ centred
+    square = float(np.sum(gram**2))
+    return max(1, round(float(np.trace(gram)) ** 2 / square)) if square else 1
 
 
 def make_pairs(

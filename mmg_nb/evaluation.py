@@ -111,6 +111,7 @@ def measure(
     listen: Listener,
     paired: bool = True,
     noised: str = "x",
+    chunk: int = CHUNK,
 ) -> Measurement:
     """Measure every reading: each point at `draws` log-SNRs, stratified over the proposal.
 
@@ -127,16 +128,17 @@ def measure(
         listen: Gets a `Step` after each chunk; its answer is not heeded, for this is the end.
         paired: Use the same λ and ε with and without y. The published method does not.
         noised: The user's name of the variable that is noised, here called x.
+        chunk: Rows at a time.
 
     Returns:
         The measurement.
     """
     sums, values, noises = _Bins(bins), [], []
-    total = sum(-(-len(reading.rows) // CHUNK) for reading in readings)
+    total = sum(-(-len(reading.rows) // chunk) for reading in readings)
     done = 0
     for reading in readings:
         pair = model.select(list(dict.fromkeys(reading.members)))
-        for rows in torch.as_tensor(reading.rows, device=x.device).split(CHUNK):
+        for rows in torch.as_tensor(reading.rows, device=x.device).split(chunk):
             samples = pair.samples(x[rows], y[rows])
             value, noise = _measure_chunk(
                 pair, samples, proposal, sums, draws=draws, generator=generator, paired=paired

@@ -18,7 +18,8 @@ class Sources:
     Attributes:
         splits: Who gets which rows.
         device: Batches and noise, on the device of the run.
-        host: Starting weights, drawn on the host, so that they are the same on every device.
+        host: Starting weights of what estimates, drawn on the host, so that they are the same on
+            every device.
     """
 
     splits: np.random.Generator

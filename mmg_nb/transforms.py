@@ -178,7 +178,8 @@ def fit_transform(
     """
     indicators = _indicators(values[:, list(discrete)])
     values = np.delete(values, discrete, axis=1)
-    values = values / np.abs(values).max(axis=0)  # else squares of extreme units overflow
+    peak = np.abs(values).max(axis=0)  # else squares of extreme units overflow
+    values = values / np.where(peak > 0, peak, 1.0)  # a pixel may always be black
     if transform == "normal_scores" and values.shape[1]:
         values = NormalScores.fit(values[fit_rows])(values)
     elif transform == "standardize":
@@ -186,27 +187,38 @@ def fit_transform(
     values = np.concatenate([values, indicators], axis=1)
     whiten = Whiten.fit(values[fit_rows])
     if not whiten.matrix.shape[1]:
-        what = f"{name} must vary in the rows used for training; there every column is constant."
-        raise MMGError(what, "Collect more rows in which it varies, or use folds=3.")
+        raise _constant(name, "column is constant")
     notes: tuple[str, ...] = ()
     if whiten.dropped:
         notes = (f"{name}: {whiten.dropped} direction(s) of zero variance dropped.",)
     return whiten(values), notes
 
 
-def image_transform(values: Array, fit_rows: NDArray[np.int64] | slice) -> Array:
+def image_transform(values: Array, name: str, fit_rows: NDArray[np.int64] | slice) -> Array:
     """Centre each pixel, and scale the whole image to a mean square of 1 a pixel.
 
     Args:
         values: `(n, pixels)`.
+        name: `x` or `y`, for the message.
         fit_rows: Rows to fit on, see `fit_transform`.
 
     Returns:
         `(n, pixels)`.
+
+    Raises:
+        MMGError: The images do not vary in the rows fitted on.
     """
     values = values / np.abs(values).max()  # else squares of extreme units overflow
     centred = values - values[fit_rows].mean(axis=0)
-    return np.asarray(centred / np.sqrt(np.mean(centred[fit_rows] ** 2)))
+    scale = float(np.sqrt(np.mean(centred[fit_rows] ** 2)))
+    if not scale:
+        raise _constant(name, "image is the same")
+    return centred / scale
+
+
+def _constant(name: str, what: str) -> MMGError:
+    what = f"{name} must vary in the rows used for training; there every {what}."
+    return MMGError(what, "Collect more rows in which it varies, or use folds=3.")
 
 
 def _indicators(codes: Array) -> Array:

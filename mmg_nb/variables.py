@@ -167,7 +167,7 @@ def _images(array: NDArray[Any], name: str, choice: Choice) -> Variable:
         _refuse(array.dtype, name)
     if array.size == 0:
         raise MMGError(f"{name} is empty; its shape is {array.shape}.", "Pass one image a sample.")
-    if choice.names(name, name, 0):
+    if any(each == name or each.startswith(f"{name}[") for each in choice.named):
         what = f"{name} holds images, whose pixels are no categories."
         raise MMGError(what, f"Leave {name} out of discrete=.")
     channels = array.shape[1] if array.ndim == 4 else 1

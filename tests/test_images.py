@@ -77,6 +77,7 @@ def test_repeated_images_stay_on_one_side_of_splits(pair):
         (np.full((N, 8, 8), np.nan), {}, "x must be finite"),
         (np.zeros((N, 1, 1, 8, 8)), {}, r"or \(n, c, h, w\)"),
         (np.eye(8)[None] * np.arange(N)[:, None, None], {"discrete": "x"}, "x holds images"),
+        (np.eye(8)[None] * np.arange(N)[:, None, None], {"discrete": "x[5]"}, "x holds images"),
     ],
 )
 def test_what_is_no_image_is_refused(pair, x, options, message):
@@ -202,12 +203,32 @@ def test_labels_are_given_and_images_noised(pair, numbers_too):
 def test_numbers_are_noised_and_the_image_tells_of_them():
     """Rejects 0, half and double, and the estimate of images that belong to other rows."""
     u, v = latents(1500, seed=3)
-    result = mmg_nb.estimate(blobs(u, 10), v, effort="quick")
+    images = blobs(u, 10)
+    images[:, :, 0, 0] = 0
+    result = mmg_nb.estimate(images, v, effort="quick")
     assert result.curve.noised == "y"
     assert abs(result.mi - TRUTH) < 4 * result.stderr
     assert 4 * result.stderr < TRUTH / 2
     other = mmg_nb.estimate(blobs(u[::-1], 10), v, effort="quick", steps=200)
     assert abs(other.mi) < 4 * other.stderr + 0.05
+
+
+def test_what_an_image_shows_is_found_and_nothing_else():
+    """ln 2 for its half, rejecting 0, half and double; 0 for labels of other rows."""
+    _, v = latents(600, seed=4)
+    fields = {"steps": 300, "batch": 128, "width": 32, "seed": 1}
+    labels = (v[:, 0] > 0).astype(str)
+    shown = mmg_nb.estimate(blobs(v, 8), labels, **fields)
+    assert abs(shown.mi - np.log(2)) < 3 * shown.stderr
+    assert 0.7 * np.log(2) < shown.mi < 1.7 * np.log(2)
+    other = mmg_nb.estimate(blobs(v, 8), np.roll(labels, 1), **fields)
+    assert abs(other.mi) < 3 * other.stderr < 0.3
+
+
+def test_the_error_does_not_count_pixels():
+    u, v = latents(N)
+    pairs = make_pairs(blobs(u, 40), np.repeat(np.repeat(blobs(v, 40), 2, axis=2), 2, axis=3))
+    assert 2 <= pairs.freedom_x == pairs.freedom_y <= 40
 
 
 @pytest.mark.accuracy
@@ -216,3 +237,4 @@ def test_images_of_correlated_places(seed):
     u, v = latents(10_000, seed)
     result = mmg_nb.estimate(blobs(u, 16), blobs(v, 16), seed=seed)
     assert abs(result.mi - TRUTH) < 0.1 * TRUTH
+    assert result.stderr < 0.1 * TRUTH

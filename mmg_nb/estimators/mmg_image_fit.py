@@ -47,11 +47,12 @@ FOLDS = 2
 # A step costs a hundred times as much as one of vectors: of the fields, these shares are taken.
 BATCH_SHARE, WIDTH_SHARE = 1 / 4, 1 / 8
 RATE_FACTOR = 2.0
-MOST_DRAWS, DRAWS_WHEN_STOPPED = 4, 2
+DRAWS_SHARE, DRAWS_WHEN_STOPPED = 1 / 5, 2
 BIN_WIDTH = 0.5
 TAIL = 2e-3  # nats that the range may lose at its lower end
 HIGHEST = 8.0  # log-SNR at which pixels are as good as clean
 VALIDATION_DRAWS = 1024
+CHUNK_PIXELS = 2**18  # pixels at a time in the evaluation
 ANCHOR_STEPS, ANCHOR_WIDTH = 600, 128
 GRACE = 1000  # steps in which something must begin to be learnt
 OVERTRAIN = 3.0
@@ -93,7 +94,8 @@ def run(
             raise MMGError(what, f"Leave {name} out.")
     where = pick_device(device)
     pixels = pairs.dim_x if noised == "x" else pairs.dim_y
-    with threads_for(FOLDS * config.batch * config.width * pixels // 128, where):
+    folds = config.folds or FOLDS
+    with threads_for(folds * config.batch * config.width * pixels // 128, where):
         return _run(config, pairs, seed, listen, where, noised)
 
 
@@ -119,7 +121,8 @@ def _run(
         this.plan.readings,
         outcome.proposal,
         grid,
-        draws=DRAWS_WHEN_STOPPED if stopped else min(config.draws, MOST_DRAWS),
+        draws=DRAWS_WHEN_STOPPED if stopped else max(2, round(DRAWS_SHARE * config.draws)),
+        chunk=max(this.batch, CHUNK_PIXELS // this.x.shape[1]),
         generator=this.random.device,
         listen=listen,
         noised=noised,
@@ -158,7 +161,7 @@ def _scaled(
     plan: Plan,
 ) -> tuple[NDArray[np.float64], tuple[str, ...]]:
     if shape is not None:
-        return image_transform(values, plan.transform_rows), ()
+        return image_transform(values, name, plan.transform_rows), ()
     return fit_transform(values, name, config.transform, plan.transform_rows, discrete)
 
 

@@ -127,8 +127,9 @@ def _check_images(pairs: Pairs) -> None:
 
 def _smoother(pairs: Pairs, asked: str) -> str:
     """The variable to noise: no image, if the other is none, nor one with a common value."""
-    if asked == "auto" and (pairs.shape_x is None) != (pairs.shape_y is None):
-        return "x" if pairs.shape_x is None else "y"
+    images = pairs.shape_x is not None, pairs.shape_y is not None
+    if any(images):
+        return asked if asked != "auto" or all(images) else "y" if images[0] else "x"
     x, y = (_largest_atom(values) for values in (pairs.x, pairs.y))
     if asked != "auto" or max(x, y) < ATOM or max(x, y) < 2 * min(x, y):
         return asked

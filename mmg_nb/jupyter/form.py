@@ -117,7 +117,8 @@ def _word(text: str) -> str:
 def _option(info: FieldInfo, value: Any) -> list[str]:
     if isinstance(value, bool):
         return [flag(info) if value else flag(info).replace("--", "--no-", 1)]
-    return [flag(info), "none" if value is None else str(value)]
+    text = "none" if value is None else str(value)
+    return [flag(info), f'"{text}"' if " " in text or "#" in text else text]
 
 
 def general_infos() -> dict[str, FieldInfo]:
@@ -224,7 +225,7 @@ def _fields(
 
 
 def _typed(info: FieldInfo, text: str | None) -> Any:
-    if text is None:
+    if text is None or (info.kind is str and not info.optional and not text.strip()):
         return info.default
     return parse(info, text.strip() or ("none" if info.optional else ""))
 
