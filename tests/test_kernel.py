@@ -83,11 +83,12 @@ def test_a_cell_that_awaits_is_stopped_too(kernel):
 def test_a_second_interrupt_raises_and_ends_the_worker(kernel):
     kernel.run("del res")
     kernel.run("import threading, time")
-    line = "res = %mmg estimate x y --steps 40 --delay 1"
+    # Long enough that the worker sleeps from the first interrupt to the second on any machine.
+    line = "res = %mmg estimate x y --steps 40 --delay 3"
     reply, outputs = kernel.run(line, [0.0, 0.2])
     assert reply["ename"] == "KeyboardInterrupt"
     assert outputs[-2][1]["data"]["text/plain"].startswith("Ended without a result")
-    kernel.run("time.sleep(1.2)")
+    kernel.run("time.sleep(3.2)")
     assert kernel.value("[t.name for t in threading.enumerate() if 'mmg' in t.name]") == "[]"
     assert kernel.value("'res' in globals()") == "False"
 
