@@ -144,10 +144,6 @@ class _Rows:
     weight: Tensor
     count: Tensor
 
-    def towards(self, target: Tensor) -> _Rows:
-        """The same rows with another x."""
-        return replace(self, x=target)
-
     def mean(self, values: Tensor) -> Tensor:
         return (values * self.weight).sum(1) / self.count.unsqueeze(-1)
 
@@ -187,10 +183,9 @@ def fit_anchor(
     anchor = Anchor(matrix)
     kept = torch.zeros(len(matrix), dtype=torch.bool, device=matrix.device)
     if steps:
-        targets = anchor.residual(rows.x, rows.y), anchor.residual(held.x, held.y)
-        scale = held.mean(targets[1].float() ** 2)
-        fitted = rows.towards(targets[0]), held.towards(targets[1])
-        anchor.net, kept = _fit_net(*fitted, scale, width, steps, batch, generator)
+        rest, held_rest = (replace(v, x=anchor.residual(v.x, v.y)) for v in (rows, held))
+        scale = held.mean(held_rest.x.float() ** 2)
+        anchor.net, kept = _fit_net(rest, held_rest, scale, width, steps, batch, generator)
     train, test = anchor.residual(rows.x, rows.y), anchor.residual(held.x, held.y)
     # For a conditional mean, cov(residual) = cov(x) − cov(m): with white x the two share their
     # eigenvectors, and where m explains nothing the residual is x itself, with variance 1.

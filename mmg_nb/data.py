@@ -323,10 +323,7 @@ def _copies(used: Mapping[str, Variable]) -> tuple[NDArray[np.int64], tuple[str,
     _, copy = np.unique(rows, axis=0, return_inverse=True)
     copy = copy.reshape(-1).astype(np.int64)
     images = any(each.shape is not None for each in used.values())  # no two agree by chance
-    by_chance = np.full(n, not images)
-    for column in numbers.T if not images else ():
-        _, value, count = np.unique(column, return_inverse=True, return_counts=True)
-        by_chance &= _is_coarse(column) | (count[value.reshape(-1)] > COMMON * n)
+    by_chance = np.zeros(n, dtype=bool) if images else _may_agree(numbers)
     if by_chance.any():
         copy[by_chance] = copy.max() + 1 + np.arange(by_chance.sum())
         copy = np.unique(copy, return_inverse=True)[1].reshape(-1).astype(np.int64)
@@ -338,6 +335,16 @@ def _copies(used: Mapping[str, Variable]) -> tuple[NDArray[np.int64], tuple[str,
         return copy, ()
     note = f"{repeats} of {n} rows repeat another; copies are kept on one side of splits."
     return copy, (note,)
+
+
+def _may_agree(numbers: Array) -> NDArray[np.bool_]:
+    """Rows all of whose values are to be expected in other rows, too, `(n,)`."""
+    n = len(numbers)
+    found = np.ones(n, dtype=bool)
+    for column in numbers.T:
+        _, value, count = np.unique(column, return_inverse=True, return_counts=True)
+        found &= _is_coarse(column) | (count[value.reshape(-1)] > COMMON * n)
+    return found
 
 
 def _is_coarse(column: Array) -> bool:

@@ -82,8 +82,8 @@ class ImageDenoiser(Denoiser):
         code = F.silu(time + torch.where(given, self.encoder(samples.y), self.null))
         h, g = self._gates(time, logsnr)
         anchor = torch.where(given, samples.x - samples.residual, 0.0)
-        parts = [_by_image(v, self.a.shape[0]) for v in (z, anchor, alone)]
-        correction = self.b(torch.cat(parts, dim=2).flatten(2), code)
+        # Pixels lie channel by channel, so this puts channels beside each other.
+        correction = self.b(torch.cat([z, anchor, alone], dim=-1), code)
         return sigma * z + alpha * (alone + g * correction - h * anchor)
 
     def _gates(self, time: Tensor, logsnr: Tensor) -> tuple[Tensor, Tensor]:
@@ -91,8 +91,3 @@ class ImageDenoiser(Denoiser):
         past = logsnr.unsqueeze(-1) - self._told
         h, g = self.gates(F.silu(time)).chunk(2, dim=-1)
         return torch.sigmoid(ANCHOR_ENDS - past + h), torch.sigmoid(CORRECTION_ENDS - past + g)
-
-
-def _by_image(flat: Tensor, channels: int) -> Tensor:
-    """`(members, batch, c·h·w)` as `(members, batch, c, h·w)`."""
-    return flat.unflatten(-1, (channels, -1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 __all__ = ["Picture"]
@@ -27,7 +28,7 @@ class Picture:
     alt: str
     width: int
 
-    @property
+    @cached_property
     def base64(self) -> str:
         """The file as text."""
         return base64.b64encode(self.png).decode("ascii")

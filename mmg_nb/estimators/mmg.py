@@ -15,9 +15,10 @@ from mmg_nb.splits import usual_folds
 if TYPE_CHECKING:
     from mmg_nb.keeping import Keeper
 
-__all__ = ["EFFORT_STEPS", "MMG"]
+__all__ = ["EFFORT_STEPS", "MMG", "Y_IS_NOISED"]
 
 EFFORT_STEPS = {"quick": 1000, "normal": 5500, "high": 32000}
+Y_IS_NOISED = "y is the variable that is noised; the error curves are of y, with x given."
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from mmg_nb.conditioning import without_condition
 from mmg_nb.data import Pairs
 from mmg_nb.denoisers import ResidualDenoiser
 from mmg_nb.devices import pick_device, threads_for
-from mmg_nb.estimators.mmg import MMG
+from mmg_nb.estimators.mmg import MMG, Y_IS_NOISED
 from mmg_nb.estimators.report import report
 from mmg_nb.evaluation import Model, measure
 from mmg_nb.events import Listener, Phase, Started
@@ -136,7 +136,7 @@ def _prepare(
     names = ("x", "y")
     if config.noises_y(pairs.dim_x, pairs.dim_y):
         x, y, names = y, x, ("y", "x")
-        notes += ("y is the variable that is noised; the error curves are of y, with x given.",)
+        notes += (Y_IS_NOISED,)
     if pairs.given is None:
         return _Prepared(x, y, 0, plan, notes)
     given, notes_z = fit_transform(pairs.given, "given", config.transform, rows, pairs.discrete_z)

@@ -15,7 +15,7 @@ from mmg_nb.anchor import ImageAnchor, fit_image_anchor
 from mmg_nb.data import Pairs
 from mmg_nb.devices import pick_device, threads_for
 from mmg_nb.errors import MMGError
-from mmg_nb.estimators.mmg import MMG
+from mmg_nb.estimators.mmg import MMG, Y_IS_NOISED
 from mmg_nb.estimators.report import report
 from mmg_nb.evaluation import Model, measure
 from mmg_nb.events import Listener, Phase, Started
@@ -146,7 +146,7 @@ def _prepare(
     notes = notes_x + notes_y
     if noised == "y":
         x, y, shapes = y, x, shapes[::-1]
-        notes += ("y is the variable that is noised; the error curves are of y, with x given.",)
+        notes += (Y_IS_NOISED,)
     assert shapes[0] is not None
     wide, other = (torch.as_tensor(v, dtype=torch.float64, device=device) for v in (x, y))
     return _Setting(config, wide, other, shapes[0], shapes[1], plan, random, listen), notes

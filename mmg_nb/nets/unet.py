@@ -23,6 +23,11 @@ def halvings(height: int, width: int) -> int:
     return count
 
 
+def _halved(size: tuple[int, int], times: int) -> tuple[int, int]:
+    """Height and width after so many halvings, rounded up as padded convolutions do."""
+    return -(-size[0] // 2**times), -(-size[1] // 2**times)
+
+
 class ImageEncoder(nn.Module):
     """A code of each image: strided convolutions, then an affine map.
 
@@ -47,14 +52,13 @@ class ImageEncoder(nn.Module):
         self.shape = shape
         channels, *size = shape
         depth = halvings(*size)
+        height, breadth = _halved(shape[1:], depth)
         sizes = [channels] + [width] * (depth + 1)
         self.convolutions = nn.ModuleList(
             StackedConv(members, a, b, generator, stride=1 if k == 0 else 2)
             for k, (a, b) in enumerate(pairwise(sizes))
         )
-        for _ in range(depth):
-            size = [-(-side // 2) for side in size]
-        self.leave = StackedLinear(members, width * size[0] * size[1], code, generator)
+        self.leave = StackedLinear(members, width * height * breadth, code, generator)
 
     def forward(self, flat: Tensor) -> Tensor:
         """Map images `(members, batch, c·h·w)` to codes `(members, batch, code)`."""
@@ -95,9 +99,8 @@ class UNet(nn.Module):
         self.shape = shape
         depth = halvings(*size)
         widths = [width] + [2 * width] * depth
-        for _ in range(depth):
-            size = [-(-side // 2) for side in size]
-        bottom = widths[-1] * size[0] * size[1]
+        height, breadth = _halved(shape[1:], depth)
+        bottom = widths[-1] * height * breadth
         self.enter = StackedConv(members, channels, width, generator)
         self.down = nn.ModuleList(
             StackedConv(members, a, b, generator, stride=2) for a, b in pairwise(widths)
