@@ -119,6 +119,25 @@ def test_a_panel_is_started_watched_and_stopped(panels, pictures):
     assert panels.errors == []
 
 
+def test_several_estimators_run_side_by_side(panels, pictures):
+    panel = panels_in(panels).first
+    panel.get_by_text("Compare with").click()
+    others = panel.get_by_role("group", name="Compare with")
+    expect(others.get_by_label("fake")).to_be_hidden()
+    others.get_by_label("gcmi").check()
+    others.get_by_label("ksg").check()
+    button(panel, "Start").click()
+    expect(result_in(panel)).to_contain_text("not run")
+    panels.page.screenshot(path=pictures / "panel_compares.png")
+    button(panel, "Stop").click()
+    expect(result_in(panel).locator("img")).to_be_visible()
+    expect(panel.locator(".mmg-history tbody")).to_contain_text("gcmi, ksg, fake")
+    panels.page.screenshot(path=pictures / "panel_compared.png")
+    others.get_by_label("gcmi").uncheck()
+    others.get_by_label("ksg").uncheck()
+    assert panels.errors == []
+
+
 def test_a_bad_choice_is_told_in_the_panel(panels, pictures):
     panel = panels_in(panels).last
     panel.get_by_label("y", exact=True).select_option("short")

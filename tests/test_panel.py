@@ -123,6 +123,25 @@ def test_the_line_asks_for_the_same(notebook, chosen):
     assert by_panel.provenance["seed"] == 3
 
 
+def test_the_line_asks_for_the_same_comparison(notebook):
+    chosen = form(beside=["gcmi", "cca"], fields={"steps": "4"}, settings={"seed": "3"})
+    asked = read_form(chosen, notebook.user_ns)
+    assert asked.line.startswith("%mmg compare x y --estimators gcmi,cca,fake:steps=4 --seed 3 ")
+    by_panel = asked.start(notebook.user_ns).wait()
+    with capture_output():
+        by_line = notebook.run_cell(f"r = {asked.line}\nr")
+    assert list(by_panel.results) == ["gcmi", "cca", "fake:steps=4"]
+    assert [r.mi for r in by_line] == [r.mi for r in by_panel]
+    assert by_panel["fake:steps=4"].provenance["seed"] == 3
+
+
+def test_an_estimator_is_not_compared_with_itself(notebook):
+    asked = read_form(form(beside=["fake", "gcmi", "gcmi"]), notebook.user_ns)
+    assert asked.beside == ("gcmi",)
+    with pytest.raises(MMGError, match="gcmj"):
+        read_form(form(beside=["gcmj"]), notebook.user_ns)
+
+
 @pytest.mark.parametrize("discrete", ["given", "kind, given", ""])
 def test_a_condition_categories_and_missing_values_can_be_asked_for(notebook, discrete):
     notebook.user_ns["df"]["kind"] = np.arange(100) % 3
@@ -270,6 +289,26 @@ def test_results_are_shown_again_and_compared(panel):
     assert "no run 9" in panel._widget.message["what"]
 
 
+def test_several_estimators_run_side_by_side(panel):
+    run = panel.choose(steps=1000, beside="gcmi, cca").start()
+    until(lambda: "not run" in panel._widget.shown and "gcmi" in panel._widget.shown)
+    until(lambda: panel._widget.rows and "training" in panel._widget.said["phase"])
+    assert panel._widget.view == "live"
+    panel._hear(None, {"action": "stop"}, [])
+    assert list(run.wait().results) == ["gcmi", "cca", "fake:steps=1000,delay=0.01"]
+    finished(panel, 1)
+    assert panel._widget.shown.count("<img") == 1
+    assert "Run 1: I(x; y) by gcmi, cca, fake" in panel._widget.shown
+    assert panel._widget.rows[0]["cells"][2] == "gcmi, cca, fake"
+    assert panel._widget.rows[0]["cells"][3].endswith(" to 0.511 nats")
+    assert [r.estimator for r in panel.results] == ["gcmi", "cca", "fake"]
+    panel.choose(beside=[], steps=3).start().wait()
+    finished(panel, 2)
+    panel.compare()
+    assert panel._widget.shown.count("left:calc") == 4
+    assert panel._widget.rows[1]["line"].startswith("%mmg estimate")
+
+
 # --- what is offered, and what is kept
 
 
@@ -331,6 +370,7 @@ def test_closing_leaves_no_thread_no_widget_and_no_callback(notebook):
     [
         ({"x": 3}, "x must be the name of a variable"),
         ({"stesp": 3}, "nothing called 'stesp'"),
+        ({"beside": "gcmj"}, "gcmj"),
         ({"steps": "few"}, "steps must be a whole number"),
         ({"seed": -1}, "seed must be a whole number"),
         ({"estimator": "magic"}, "no estimator 'magic'"),

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from mmg_nb.benchmark.cells import read_specs
 from mmg_nb.errors import MMGError
 from mmg_nb.estimators.registry import estimator_class, names
 from mmg_nb.fields import FieldInfo, closest, field_infos, parse
 from mmg_nb.jupyter.background import Run, start
 from mmg_nb.jupyter.commands import DataOptions, flag
+from mmg_nb.jupyter.comparing import start_comparison
 from mmg_nb.jupyter.namespace import arrays, columns, in_words, resolve
 from mmg_nb.jupyter.settings import setting_infos
 
@@ -19,6 +21,7 @@ __all__ = [
     "SETTINGS",
     "Asked",
     "Role",
+    "check_beside",
     "describe",
     "general_infos",
     "read_form",
@@ -54,19 +57,26 @@ ROLES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """An estimate that a form asks for.
+    """An estimate that a form asks for, or a comparison of several.
 
     Attributes:
         texts: Role -> expression.
         estimator: Name in the registry.
         settings: Those of `SETTINGS`.
         fields: Fields of the estimator that differ from their defaults.
+        beside: Names of estimators that are to run beside it, at their defaults.
     """
 
     texts: Mapping[str, str]
     estimator: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     fields: Mapping[str, Any] = field(default_factory=dict)
+    beside: tuple[str, ...] = ()
+
+    @property
+    def estimators(self) -> str:
+        """Those that run, by name."""
+        return ", ".join((*self.beside, self.estimator))
 
     @property
     def what(self) -> str:
@@ -86,15 +96,24 @@ class Asked:
     @property
     def line(self) -> str:
         """The magic that asks for the same."""
-        words = ["%mmg estimate", _word(self.texts["x"]), _word(self.texts["y"])]
-        words += ["--estimator", self.estimator]
+        operands = [_word(self.texts["x"]), _word(self.texts["y"])]
+        if self.beside:
+            labels = ",".join(spec.label for spec in read_specs(self._specs))
+            words = ["%mmg compare", *operands, "--estimators", labels]
+        else:
+            words = ["%mmg estimate", *operands, "--estimator", self.estimator]
         for name, text in self.texts.items():
             if name not in ("x", "y"):
                 words += [f"--{name}", _word(text)]
         infos = {**general_infos(), **_infos(self.estimator)}
-        for name, value in {**self.settings, **self.fields}.items():
+        fields = {} if self.beside else self.fields
+        for name, value in {**self.settings, **fields}.items():
             words += _option(infos[name], value)
         return " ".join(words)
+
+    @property
+    def _specs(self) -> list[str | tuple[str, Mapping[str, Any]]]:
+        return [*self.beside, (self.estimator, self.fields)]
 
     def start(self, namespace: dict[str, Any]) -> Run:
         """Begin the estimate in the background.
@@ -104,7 +123,12 @@ class Asked:
         """
         values = {name: resolve(text, namespace) for name, text in self.texts.items()}
         x, y = values.pop("x"), values.pop("y")
-        run = start(x, y, self.estimator, **values, **self.settings, **self.fields)
+        options = {**values, **self.settings}
+        run = (
+            start_comparison(x, y, self._specs, **options)
+            if self.beside
+            else start(x, y, self.estimator, **options, **self.fields)
+        )
         run.what = self.what
         return run
 
@@ -189,7 +213,8 @@ def read_form(form: Mapping[str, Any], namespace: Mapping[str, Any]) -> Asked:
 
     Args:
         form: `roles`: role -> `{"name": variable, "columns": [position, …]}` or
-            `{"expression": text}`; `estimator`; `settings` and `fields`: name -> text.
+            `{"expression": text}`; `estimator`; `beside`: names of others to compare it with;
+            `settings` and `fields`: name -> text.
         namespace: The user's variables.
 
     Returns:
@@ -210,7 +235,19 @@ def read_form(form: Mapping[str, Any], namespace: Mapping[str, Any]) -> Asked:
             name: _typed(infos[name], form.get("settings", {}).get(name)) for name in SETTINGS
         },
         fields=_fields(estimator, owner, form.get("fields", {})),
+        beside=check_beside(form.get("beside", ()), estimator),
     )
+
+
+def check_beside(names: Iterable[str], estimator: str) -> tuple[str, ...]:
+    """Estimators to compare one with: each once, and not itself.
+
+    Raises:
+        MMGError: There is no estimator of that name.
+    """
+    for name in names:
+        estimator_class(name)
+    return tuple(name for name in dict.fromkeys(names) if name != estimator)
 
 
 def _fields(

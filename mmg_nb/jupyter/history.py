@@ -7,13 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mmg_nb.comparison import Comparison
 from mmg_nb.errors import MMGError
 from mmg_nb.events import RunState
 from mmg_nb.jupyter.background import Run
 from mmg_nb.jupyter.form import Asked
 from mmg_nb.results import MIResult
 
-__all__ = ["Entry", "comparison", "history_html", "history_text", "shown_html"]
+__all__ = ["Entry", "comparison", "history_html", "history_text", "shown_html", "titled"]
 
 COLUMNS = ("run", "what", "estimator", "estimate", "time", "settings", "state")
 CELL = "text-align:left;vertical-align:top;padding:3px 12px 3px 0"
@@ -32,24 +33,33 @@ class Entry:
     line: str
 
     @property
-    def result(self) -> MIResult | None:
-        """The result, if there is one."""
+    def outcome(self) -> MIResult | Comparison | None:
+        """The result, or the results of a comparison, if there are any."""
         ended_well = self.run.state in (RunState.STOPPED, RunState.FINISHED)
         return self.run.result if ended_well else None
 
     @property
+    def results(self) -> dict[str, MIResult]:
+        """Estimator -> result: one, several of a comparison, or none."""
+        outcome = self.outcome
+        if isinstance(outcome, Comparison):
+            return outcome.results
+        return {} if outcome is None else {self.asked.estimator: outcome}
+
+    @property
     def estimate(self) -> str:
         """The result in words, or the validation estimate so far."""
-        return self.run.progress.estimate if self.result is None else self.result.summary
+        return self.run.progress.estimate if self.outcome is None else self.outcome.summary
 
     @property
     def brief(self) -> str:
         """The estimate with its error, or the validation estimate so far, as short as can be."""
-        result = self.result
-        if result is None:
+        found = list(self.results.values())
+        if not found:
             return self.run.progress.estimate.replace(" estimate", "") or "–"
-        error = "" if result.stderr is None else f" ± {result.stderr:.3f}"
-        return f"{result.mi:.3f}{error} nats"
+        values = [result.mi for result in found]
+        span = f"{min(values):.3f} to {max(values):.3f} nats"
+        return span if len(found) > 1 else _brief(found[0])
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -57,7 +67,7 @@ class Entry:
         return (
             str(self.number),
             self.asked.what,
-            self.asked.estimator,
+            self.asked.estimators,
             self.brief,
             f"{self.run.seconds:.0f} s",
             _words(self.asked.changed),
@@ -71,8 +81,13 @@ class Entry:
             "number": self.number,
             "cells": list(self.cells),
             "line": self.line,
-            "done": self.result is not None,
+            "done": bool(self.results),
         }
+
+
+def _brief(result: MIResult) -> str:
+    error = "" if result.stderr is None else f" ± {result.stderr:.3f}"
+    return f"{result.mi:.3f}{error} nats"
 
 
 def _words(settings: Mapping[str, Any]) -> str:
@@ -85,7 +100,7 @@ def history_text(entries: Sequence[Entry]) -> str:
     if not entries:
         return "Panel without runs yet"
     lines = (
-        f"run {e.number}: {e.asked.what} by {e.asked.estimator}: {e.estimate or 'no estimate'}, "
+        f"run {e.number}: {e.asked.what} by {e.asked.estimators}: {e.estimate or 'no estimate'}, "
         f"{e.run.state}"
         for e in entries
     )
@@ -100,13 +115,22 @@ def history_html(entries: Sequence[Entry]) -> str:
 
 
 def shown_html(entry: Entry) -> str:
-    """The result of a run, with its plot."""
-    result = entry.result
-    if result is None:
+    """What a run found, with its plot.
+
+    Raises:
+        MMGError: It has no result.
+    """
+    outcome = entry.outcome
+    if outcome is None:
         raise MMGError(f"Run {entry.number} has no result.", f"It is {entry.run.state}.")
-    bundle, _ = result._repr_mimebundle_()
-    title = html.escape(f"Run {entry.number}: {entry.asked.what} by {entry.asked.estimator}")
-    return f"<h4 style='margin:0 0 4px'>{title}</h4>{bundle['text/html']}"
+    bundle, _ = outcome._repr_mimebundle_()
+    return titled(entry, bundle["text/html"])
+
+
+def titled(entry: Entry, shown: str) -> str:
+    """HTML of a run under its title."""
+    title = html.escape(f"Run {entry.number}: {entry.asked.what} by {entry.asked.estimators}")
+    return f"<h4 style='margin:0 0 4px'>{title}</h4>{shown}"
 
 
 def comparison(entries: Sequence[Entry]) -> str:
@@ -115,19 +139,19 @@ def comparison(entries: Sequence[Entry]) -> str:
     Raises:
         MMGError: There are fewer than two results among them.
     """
-    pairs = [(e, e.result) for e in entries if e.result is not None]
-    if len(pairs) < 2:
+    found = [(e, name, result) for e in entries for name, result in e.results.items()]
+    if len(found) < 2:
         raise MMGError("A comparison needs two results.", "Tick two or more runs that have one.")
-    spans = [result.interval() if result.stderr else (result.mi, result.mi) for _, result in pairs]
+    spans = [r.interval() if r.stderr else (r.mi, r.mi) for _, _, r in found]
     low = min(0.0, *(low for low, _ in spans))
     high = max(1e-9, *(high for _, high in spans))
 
     def share(value: float) -> float:
         return 92 * (value - low) / (high - low)
 
-    shared = set.intersection(*(set(entry.asked.changed.items()) for entry, _ in pairs))
+    shared = set.intersection(*(set(entry.asked.changed.items()) for entry, _, _ in found))
     rows = []
-    for (entry, result), (left, right) in zip(pairs, spans, strict=True):
+    for (entry, name, result), (left, right) in zip(found, spans, strict=True):
         bar = (
             f'<div style="{TRACK}"><div style="{LINE};left:{share(left):.1f}%;'
             f'width:{share(right) - share(left):.1f}%"></div>'
@@ -136,9 +160,9 @@ def comparison(entries: Sequence[Entry]) -> str:
         words = (
             str(entry.number),
             entry.asked.what,
-            entry.asked.estimator,
+            name,
             _words({k: v for k, v in entry.asked.changed.items() if (k, v) not in shared}),
-            entry.brief,
+            _brief(result),
         )
         rows.append([*map(html.escape, words), bar])
     axis = f"95 % interval, {low:.2f} to {high:.2f} nats"

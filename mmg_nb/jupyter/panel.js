@@ -94,6 +94,38 @@ function createField(info, prefix) {
   return { name: info.name, node, set, reset: () => set(info.default), read: () => control.value };
 }
 
+/** Estimators to run beside the one that is chosen. */
+function createBeside(names) {
+  const ticks = new Map(names.map((name) => [name, make("input", { type: "checkbox", value: name })]));
+  const labels = new Map(names.map((name) => [name, make("label", {}, ticks.get(name), name)]));
+  const count = make("span");
+  const list = make("div", { class: "mmg-columns", role: "group", "aria-label": "Compare with",
+    onchange: tell }, ...labels.values());
+  const node = make("details", {}, make("summary", {}, "Compare with", count), list);
+
+  function read() {
+    return names.filter((name) => ticks.get(name).checked && !labels.get(name).hidden);
+  }
+
+  function tell() {
+    const others = read();
+    say(count, others.length ? `: ${others.join(", ")}` : " other estimators…");
+  }
+
+  function arrange(chosen) {
+    for (const [name, label] of labels) label.hidden = name === chosen;
+    tell();
+  }
+
+  function choose(others) {
+    for (const [name, tick] of ticks) tick.checked = others.includes(name);
+    if (others.length) node.open = true;
+    tell();
+  }
+
+  return { node, read, arrange, choose };
+}
+
 /** All choices; `read` gives what Start sends along. */
 function createForm(model, start) {
   const prefix = unique();
@@ -106,6 +138,7 @@ function createForm(model, start) {
     ...estimators.map(({ name }) => option(name, name)),
   );
   const summary = make("small", { id: `${prefix}-summary` });
+  const beside = createBeside(estimators.map(({ name }) => name));
   const first = make("div");
   const more = make("div", { class: "mmg-fields" });
   const reset = make("button", { type: "button", onclick: restore }, "Reset settings");
@@ -119,6 +152,7 @@ function createForm(model, start) {
       make("label", { for: `${prefix}-estimator` }, "estimator"), select, summary),
     first,
     button,
+    beside.node,
     details,
   );
   const made = new Map();
@@ -137,6 +171,7 @@ function createForm(model, start) {
     const [leading, ...others] = fields();
     first.replaceChildren(...(leading ? [leading.node] : []));
     more.replaceChildren(...[...others, ...general].map((field) => field.node));
+    beside.arrange(select.value);
   }
 
   function restore() {
@@ -149,6 +184,7 @@ function createForm(model, start) {
     start({
       roles: Object.fromEntries(parts.map(([name, part]) => [name, part.read()])),
       estimator: select.value,
+      beside: beside.read(),
       settings: Object.fromEntries(general.map((field) => [field.name, field.read()])),
       fields: Object.fromEntries(fields().map((field) => [field.name, field.read()])),
     });
@@ -161,6 +197,7 @@ function createForm(model, start) {
   function choose() {
     const chosen = model.get("chosen");
     if (chosen.estimator) select.value = chosen.estimator;
+    beside.choose(chosen.beside ?? []);
     arrange();
     for (const [name, part] of parts) {
       const given = (chosen.roles ?? {})[name];

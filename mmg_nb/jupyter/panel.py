@@ -17,17 +17,26 @@ from mmg_nb.errors import MMGError
 from mmg_nb.estimators.registry import estimator_class
 from mmg_nb.fields import FieldInfo, check_fields, closest, field_infos, from_fields, parse
 from mmg_nb.jupyter.background import Run
+from mmg_nb.jupyter.comparing import ComparisonRun
 from mmg_nb.jupyter.form import (
     ROLES,
     SETTINGS,
     Asked,
+    check_beside,
     describe,
     general_infos,
     read_form,
     variables,
 )
 from mmg_nb.jupyter.front_end import module
-from mmg_nb.jupyter.history import Entry, comparison, history_html, history_text, shown_html
+from mmg_nb.jupyter.history import (
+    Entry,
+    comparison,
+    history_html,
+    history_text,
+    shown_html,
+    titled,
+)
 from mmg_nb.jupyter.live import Feed, LiveWidget, hear_beside_cells, picture, steer
 from mmg_nb.results import MIResult
 
@@ -110,7 +119,8 @@ class Panel:
 
         Args:
             **values: `x`, `y`, `given` and `groups` as texts, e.g. `x="df[['a', 'b']]"`;
-                `estimator`, `seed`, `device`, `discrete`, `missing`, and fields of the estimator.
+                `estimator`, `seed`, `device`, `discrete`, `missing`, and fields of the estimator;
+                `beside`, names of estimators to compare it with, e.g. `"gcmi,ksg"`.
 
         Returns:
             The panel.
@@ -118,12 +128,13 @@ class Panel:
         Raises:
             MMGError: There is no such choice, or a value is not allowed.
         """
-        chosen = {key: dict(part) for key, part in self._chosen.items() if key != "estimator"}
+        chosen = {name: dict(self._chosen[name]) for name in ("roles", "settings", "fields")}
         before = self._chosen.get("estimator", "mmg")
         estimator = values.pop("estimator", before)
         infos = {info.name: info for info in field_infos(estimator_class(estimator))}
         if estimator != before:
             chosen["fields"] = {}
+        beside = _names(values.pop("beside", self._chosen.get("beside", ())))
         for role in ROLES:
             if role.name in values:
                 text = values.pop(role.name)
@@ -134,7 +145,8 @@ class Panel:
         _check_known(values, infos)
         check_fields(from_fields(estimator_class(estimator), values))
         chosen["fields"] |= {name: _as_text(value) for name, value in values.items()}
-        self._chosen = {**chosen, "estimator": estimator}
+        others = check_beside(beside, estimator)
+        self._chosen = {**chosen, "estimator": estimator, "beside": list(others)}
         self._widget.put(chosen=self._chosen)
         return self
 
@@ -188,8 +200,8 @@ class Panel:
 
     @property
     def results(self) -> tuple[MIResult, ...]:
-        """The results so far, oldest first."""
-        return tuple(e.result for e in self._entries if e.result is not None)
+        """The results so far, oldest first, those of comparisons among them."""
+        return tuple(result for e in self._entries for result in e.results.values())
 
     def __repr__(self) -> str:
         return f"<{history_text(self._entries)}>"
@@ -246,12 +258,12 @@ class Panel:
     def _follow(self, entry: Entry) -> None:
         """Show where a run stands; in the thread of its feed."""
         rows = [each.row for each in self._entries]
-        self._widget.put(rows=rows, **picture(entry.run))
+        self._widget.put(rows=rows, **picture(entry.run), **_standing(entry))
         if entry.run.state.ended:
             self._conclude(entry)
 
     def _conclude(self, entry: Entry) -> None:
-        if entry.result is not None:
+        if entry.outcome is not None:
             self._present(shown_html(entry))
             return
         self._widget.put(view="result" if self._shown else "empty")
@@ -319,6 +331,19 @@ def _needs_an_output(shell: InteractiveShell) -> bool:
     return "__vsc_ipynb_file__" in shell.user_ns or "google.colab" in sys.modules
 
 
+def _standing(entry: Entry) -> dict[str, str]:
+    """What a comparison has found so far."""
+    if not isinstance(entry.run, ComparisonRun) or entry.run.state.ended:
+        return {}
+    return {"shown": titled(entry, entry.run.standing.html())}
+
+
+def _names(asked: Any) -> list[str]:
+    """Names in a text with commas, or in a list."""
+    parts = asked.split(",") if isinstance(asked, str) else asked
+    return [str(part).strip() for part in parts if str(part).strip()]
+
+
 def _checked_text(name: str, text: Any) -> str:
     if isinstance(text, str):
         return text
@@ -334,7 +359,7 @@ def _checked(info: FieldInfo, value: Any) -> str:
 def _check_known(values: Mapping[str, Any], infos: Mapping[str, FieldInfo]) -> None:
     for name in values:
         if name not in infos:
-            known = [role.name for role in ROLES] + ["estimator", *SETTINGS, *infos]
+            known = [role.name for role in ROLES] + ["estimator", "beside", *SETTINGS, *infos]
             what = f"There is nothing called {name!r} to choose."
             raise MMGError(what, closest(name, known) + "Choices: " + ", ".join(known) + ".")
 
