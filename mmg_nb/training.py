@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Generator, Tensor
@@ -29,6 +29,8 @@ __all__ = [
 EMA_DECAY = 0.998
 NOT_WORTH_MORE_STEPS = 0.005  # nats that the last fifth of the steps may still have gained
 BETTER = 0.002  # nats by which a validation error must fall to count as better
+SIGNIFICANT = 3.0  # standard errors from which something counts as learnt
+LEAST_SHARE = 0.2  # of the correction that must be learnt rather than overfitted
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +59,9 @@ class Schedule:
             validation error, 1 for the least itself; None for the last. The inner form of the
             gap is biased by what is not learnt yet, not by overfitting, so it gains from more.
         rate: Factor of the learning rate at a fraction of the steps.
+        calibrated: Whether the validation error is that of the best multiple of what was learnt
+            with y, as in `Validation.starting_from`: overfitting does not count in it either, but
+            once the multiple is below `LEAST_SHARE` no later weights are kept.
         ema: Decay of the averaged weights that are validated and kept.
     """
 
@@ -66,21 +71,30 @@ class Schedule:
     grace: int | None
     overtrain: float | None
     rate: Callable[[float], float]
+    calibrated: bool = False
     ema: float = EMA_DECAY
 
     def is_due(self, step: int) -> bool:
         """Whether to validate before the first step, now and then, or after the last."""
         return step % self.check_every == 0 or step == self.steps
 
-    def keeps(self, step: int, best: int) -> bool:
-        """Whether the weights at `step` replace those kept, the best step so far being `best`."""
-        return self.overtrain is None or step <= self.overtrain * best
+    def keeps(self, step: int, best: int, share: float = 1.0) -> bool:
+        """Whether the weights at `step` replace those kept.
 
-    def is_over(self, step: int, best: int) -> bool:
-        """Whether it is time to stop early."""
-        if self.grace is None or self.overtrain is None:
+        Args:
+            step: Steps done.
+            best: The best step so far.
+            share: See `Measured.share`.
+        """
+        if self.overtrain is None or step == best:
+            return True
+        return step <= self.overtrain * best and share >= LEAST_SHARE
+
+    def is_over(self, step: int, best: int, share: float = 1.0) -> bool:
+        """Whether it is time to stop early; arguments as for `keeps`."""
+        if self.grace is None or self.overtrain is None or step < self.grace:
             return False
-        return step >= max(self.grace, max(2.0, self.overtrain) * best)
+        return step >= max(2.0, self.overtrain) * best or (best > 0 and share < LEAST_SHARE)
 
 
 def even_batch(wanted: int, count: Tensor) -> int:
@@ -135,14 +149,19 @@ class Validation:
         eps: Their noise.
         logsnr: Their λ, stratified uniformly over the bins, `(members, draws)`.
         bins: Bin of each λ.
+        row: Which row of the member was repeated, `(members, draws)`.
         grid: The bins.
+        start: Predictions that learning started from, without and with y, `(2, members, draws,
+            …)`; None if they do not matter.
     """
 
     samples: Samples
     eps: Tensor
     logsnr: Tensor
     bins: Tensor
+    row: Tensor
     grid: BinnedProposal
+    start: Tensor | None = None
 
     @classmethod
     def prepare(
@@ -161,32 +180,76 @@ class Validation:
         """
         members, device = len(rows.count), rows.count.device
         order = torch.arange(draws, device=device).expand(members, draws)
-        samples = rows.samples.take(order % rows.count.unsqueeze(1))
+        row = order % rows.count.unsqueeze(1)
+        samples = rows.samples.take(row)
         shape = members, draws
         jitter = torch.rand(shape, generator=generator, device=device, dtype=torch.float64)
         strata = torch.rand(shape, generator=generator, device=device).argsort(dim=1)
         level = grid.low + (grid.high - grid.low) * (strata + jitter) / draws
         eps = torch.randn(samples.x.shape, generator=generator, device=device)
-        return cls(samples, eps, level.float(), grid.bins(level), grid)
+        return cls(samples, eps, level.float(), grid.bins(level), row, grid)
 
     @torch.no_grad()
-    def measure(self, denoiser: Denoiser) -> tuple[Tensor, Tensor]:
-        """Errors and gap of the present weights.
+    def starting_from(self, denoiser: Denoiser) -> Validation:
+        """The same, with the predictions of a denoiser that has learnt nothing yet."""
+        return replace(self, start=self._predict(denoiser))
 
-        Returns:
-            The mean squared ε-error of each member, both branches together, `(members,)`, and the
-            means over bins of both errors and of the inner gap, `(3, k)`.
-        """
-        none = torch.zeros(1, 1, 1, dtype=torch.bool, device=self.eps.device)
-        u = denoiser(self.samples, self.eps, self.logsnr, none)
-        c = denoiser(self.samples, self.eps, self.logsnr, ~none)
-        error_u, error_c = ((self.eps - v).square().sum(-1) for v in (u, c))
-        inner = ((self.eps - u) * (c - u)).sum(-1)
-        values = torch.stack([error_u, error_c, inner]).flatten(1).double()
+    @torch.no_grad()
+    def measure(self, denoiser: Denoiser) -> Measured:
+        """Errors and gap of the present weights."""
+        both = self._predict(denoiser)
+        error = (self.eps - both).square().sum(-1)
+        inner = ((self.eps - both[0]) * (both[1] - both[0])).sum(-1)
+        values = torch.cat([error, inner.unsqueeze(0)]).flatten(1).double()
         k, bins = len(self.grid.mass), self.bins.flatten()
         sums = torch.zeros(3, k, dtype=torch.float64, device=bins.device)
         sums.index_add_(1, bins, values)
-        return (error_u + error_c).mean(1), sums / torch.bincount(bins, minlength=k).clamp_min(1)
+        curves = sums / torch.bincount(bins, minlength=k).clamp_min(1)
+        members = error.sum(0).mean(1)
+        if self.start is None:
+            return Measured(members, float(members.mean()), 1.0, curves)
+        gained, share = self._gained(both[1], self.start[1])
+        return Measured(members, -gained, share, curves)
+
+    def _predict(self, denoiser: Denoiser) -> Tensor:
+        none = torch.zeros(1, 1, 1, dtype=torch.bool, device=self.eps.device)
+        flags = none, ~none
+        return torch.stack([denoiser(self.samples, self.eps, self.logsnr, flag) for flag in flags])
+
+    def _gained(self, predicted: Tensor, start: Tensor) -> tuple[float, float]:
+        """Fall of the error at the best multiple of the correction, and that multiple, up to 1.
+
+        What is learnt shows in the product of the correction with the error at the start, what is
+        overfitted only in its size. A product that may be chance counts as none.
+        """
+        rest, correction = self.eps - start, predicted - start
+        along = (rest * correction).sum(-1).double()
+        by_row = torch.zeros(len(self.row), int(self.row.max()) + 1, dtype=torch.float64)
+        by_row = by_row.to(along.device).scatter_add_(1, self.row, along)
+        total, spread = float(by_row.sum()), float(by_row.square().sum().sqrt())
+        size = float(correction.square().sum(dtype=torch.float64))
+        if not total > SIGNIFICANT * spread:
+            return 0.0, 0.0
+        share = min(1.0, total / size)
+        return (2 * share * total - share**2 * size) / along.numel(), share
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What the validation points say of some weights.
+
+    Attributes:
+        error: Mean squared ε-error of each member, both branches together, `(members,)`.
+        judged: The error by which weights are chosen, up to a constant.
+        share: Share of the correction of the start that is learnt rather than overfitted, 0 to 1;
+            1 if it was not asked for.
+        curves: Means over bins of both errors and of the inner gap, `(3, k)`.
+    """
+
+    error: Tensor
+    judged: float
+    share: float
+    curves: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -245,6 +308,8 @@ def train(
         The outcome.
     """
     state = TrainingState.start(denoiser, optimiser, proposal, generator)
+    if schedule.calibrated:
+        validation = validation.starting_from(denoiser)
     keep.begin(state)
     stopped = False
     while state.status is None:
@@ -274,20 +339,19 @@ def _validate(
     listen: Listener,
 ) -> Status | None:
     """Look at the validation points, draw the consequences, and say whether this is the end."""
-    found, curves = validation.measure(state.average)
-    if state.step and not bool(found.isfinite().all()):
+    found, grid = validation.measure(state.average), validation.grid
+    if state.step and not bool(found.error.isfinite().all()):
         return Status.DIVERGED
-    error, grid = float(found.mean()), validation.grid
-    if error < state.least - BETTER / (0.5 * (grid.high - grid.low)):
-        state.least, state.best = error, state.step
-    if schedule.keeps(state.step, state.best):
+    if found.judged < state.least - BETTER / (0.5 * (grid.high - grid.low)):
+        state.least, state.best = found.judged, state.step
+    if schedule.keeps(state.step, state.best, found.share):
         _copy(state.kept, state.average)
     if adapt is not None and state.step:
-        state.proposal = adapt(curves[2])
-    _report(state, error, curves, grid, listen)
+        state.proposal = adapt(found.curves[2])
+    _report(state, found, grid, listen)
     if stopped:
         return Status.INTERRUPTED
-    if schedule.is_over(state.step, state.best):
+    if schedule.is_over(state.step, state.best, found.share):
         return Status.EARLY_STOPPED
     if state.step < schedule.steps:
         return None
@@ -302,14 +366,13 @@ def _copy(target: Denoiser, source: Denoiser) -> None:
         old.copy_(new)
 
 
-def _report(
-    state: TrainingState, error: float, curves: Tensor, grid: BinnedProposal, listen: Listener
-) -> None:
-    mi = float(0.5 * (curves[2] * grid.widths).sum())
+def _report(state: TrainingState, found: Measured, grid: BinnedProposal, listen: Listener) -> None:
+    error = float(found.error.mean())
+    mi = float(0.5 * (found.curves[2] * grid.widths).sum())
     state.record.step.append(state.step)
     state.record.loss.append(error)
     state.record.mi.append(mi)
-    error_u, error_c, gap = curves.cpu().numpy()
+    error_u, error_c, gap = found.curves.cpu().numpy()
     density = state.proposal.density(grid.centres).cpu().numpy()
     centres = grid.centres.cpu().numpy()
     listen(Snapshot(state.step, mi, error, centres, error_u, error_c, gap, density))

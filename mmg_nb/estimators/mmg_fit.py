@@ -236,6 +236,7 @@ def _train(
             grace=min(GRACE, max(1, steps // 2)),
             overtrain=OVERTRAIN if config.gap == "inner" else 1.0,
             rate=trapezoid,
+            calibrated=config.gap == "inner",
         ),
         loss=paired_halves,
         adapt=grid.adapted if adaptive else None,

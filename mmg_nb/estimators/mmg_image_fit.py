@@ -214,6 +214,7 @@ def _train(this: _Setting, anchor: ImageAnchor, grid: BinnedProposal, steps: int
             grace=min(GRACE, max(1, steps // 2)),
             overtrain=OVERTRAIN if config.gap == "inner" else 1.0,
             rate=trapezoid,
+            calibrated=config.gap == "inner",
         ),
         loss=paired_halves,
         adapt=grid.adapted,

@@ -240,6 +240,6 @@ def _adapted(this: _Setting, outcome: Outcome, proposal: LogisticProposal) -> Lo
     member = this.plan.members[0]
     held = member_rows(this.x, this.y, this.anchor, [member.validation])
     validation = _validation(this, proposal, held)
-    _, curves = validation.measure(outcome.denoiser)
+    curves = validation.measure(outcome.denoiser).curves
     dim_x = this.x.shape[1]
     return adapted_logistic(validation.grid.centres.cpu(), curves[1].cpu(), dim_x, proposal.clip)
