@@ -20,8 +20,8 @@ __all__ = [
     "Rows",
     "Schedule",
     "Validation",
+    "antithetic_halves",
     "even_batch",
-    "paired_halves",
     "train",
     "trapezoid",
 ]
@@ -110,10 +110,14 @@ def even_batch(wanted: int, count: Tensor) -> int:
     return max(2, min(wanted, int(count.min())) // 2 * 2)
 
 
-def paired_halves(
+def antithetic_halves(
     denoiser: Denoiser, samples: Samples, generator: Generator, proposal: Proposal
 ) -> Tensor:
     """Training loss: ε-error of a batch, the first half without y, the second with y.
+
+    Each row is seen twice, with ε and with −ε. Where the prediction hardly changes over the
+    breadth of the noise, which at high log-SNR is nearly everywhere, the noise of the two
+    gradients cancels, and what is left is what there is to learn.
 
     Args:
         denoiser: Of all members.
@@ -129,9 +133,12 @@ def paired_halves(
     jitter = torch.rand(members, 2, half, generator=generator, device=device)
     u = (torch.arange(half, device=device) + jitter) / half
     logsnr = proposal.quantile(u.view(members, batch)).float()
-    given = (torch.arange(batch, device=device) >= half).view(1, batch, 1)
     eps = torch.randn(samples.x.shape, generator=generator, device=device)
-    error = eps - denoiser(samples, eps, logsnr, given)
+    row = torch.arange(2 * batch, device=device) % batch
+    given = (row >= half).view(1, 2 * batch, 1)
+    both = torch.cat([eps, -eps], dim=1)
+    twice = samples.take(row.expand(members, 2 * batch))
+    error = both - denoiser(twice, both, logsnr[:, row], given)
     return error.square().sum(-1).mean(-1).sum()
 
 

@@ -43,7 +43,9 @@ class MINDE:
         False, "difference of both divergences from a Gaussian, the paper's σ form"
     )
     steps: int = field(4000, "most training steps", low=0, high=10_000_000)
-    batch: int = field(256, "rows a training step and member", low=2, high=1_000_000)
+    batch: int = field(
+        256, "noisy rows a training step and member, two of each row", low=2, high=1_000_000
+    )
     width: int = field(64, "hidden features of the network", low=8, high=4096)
     blocks: int = field(3, "residual blocks of the network", low=1, high=32)
     learning_rate: float = field(2e-3, "of AdamW; Muon takes five times as much", low=0, high=1)

@@ -34,8 +34,8 @@ from mmg_nb.training import (
     Outcome,
     Schedule,
     Validation,
+    antithetic_halves,
     even_batch,
-    paired_halves,
     train,
     trapezoid,
 )
@@ -158,7 +158,7 @@ def _train(this: _Setting, host: Generator, keep: Keeper) -> Outcome:
     draws = max(VALIDATION_DRAWS, held.samples.x.shape[1])
     schedule = Schedule(
         steps=config.steps,
-        batch=even_batch(config.batch, rows.count),
+        batch=even_batch(config.batch // 2, rows.count),
         check_every=100,
         grace=min(GRACE, max(1, config.steps // 2)),
         overtrain=1.0,
@@ -176,7 +176,7 @@ def _train(this: _Setting, host: Generator, keep: Keeper) -> Outcome:
         Validation.prepare(held, this.grid, draws, this.generator),
         this.grid,
         schedule,
-        loss=paired_halves,
+        loss=antithetic_halves,
         adapt=None,
         generator=this.generator,
         listen=this.listen,

@@ -74,7 +74,9 @@ class MMG:
         choices=("normal_scores", "standardize", "none"),
     )
     steps: int | None = field(None, "most training steps; none: by effort", low=0, high=10_000_000)
-    batch: int = field(256, "rows a training step and member", low=2, high=1_000_000)
+    batch: int = field(
+        256, "noisy rows a training step and member, two of each row", low=2, high=1_000_000
+    )
     width: int = field(64, "hidden features of the network", low=8, high=4096)
     blocks: int = field(3, "residual blocks of the network", low=1, high=32)
     learning_rate: float = field(2e-3, "of AdamW; Muon takes five times as much", low=0, high=1)
