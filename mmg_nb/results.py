@@ -51,8 +51,8 @@ _REMEDIES = {
     Status.CONVERGED: "The estimate is complete; nothing to do.",
     Status.STEP_LIMIT: "Training was still improving when its steps ran out; raise `steps` "
     "or `effort` for a closer estimate.",
-    Status.EARLY_STOPPED: "The validation error stopped falling, so training stopped. "
-    "Nothing to do.",
+    Status.EARLY_STOPPED: "The validation points showed nothing more to learn, so training "
+    "stopped. Nothing to do.",
     Status.INTERRUPTED: "The run was stopped before its end and evaluated as it was; run it "
     "again to the end for a closer estimate.",
     Status.DIVERGED: "The training error became non-finite, so the last good state was kept; "

@@ -15,6 +15,7 @@ from oracle import PAIRS, GaussianPair, mixed
 
 import mmg_nb
 from mmg_nb.benchmark import task
+from mmg_nb.estimators.mmg import EFFORT_STEPS, MMG
 from mmg_nb.events import Finished, Phase, Snapshot, Started, Step
 from mmg_nb.nets.mlp import ResidualMLP
 from mmg_nb.results import MIResult, Status
@@ -138,6 +139,14 @@ def test_live_values_do_not_look_at_evaluation_points():
     for a, b in zip(snapshots, again, strict=True):
         assert (a.mi, a.loss) == (b.mi, b.loss)
         np.testing.assert_array_equal(a.gap, b.gap)
+
+
+def test_fewer_rows_get_fewer_steps():
+    normal, quick = EFFORT_STEPS["normal"], EFFORT_STEPS["quick"]
+    assert MMG().steps_for(10_000) == MMG().steps_for(1_000_000) == normal
+    assert quick < MMG().steps_for(1000) < MMG().steps_for(5000) < normal
+    assert MMG(effort="quick").steps_for(100) == quick
+    assert MMG(steps=7).steps_for(100) == 7
 
 
 def test_the_result_tells_what_was_run():

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["EFFORT_STEPS", "MMG", "Y_IS_NOISED"]
 
 EFFORT_STEPS = {"quick": 1000, "normal": 5500, "high": 32000}
+ALL_STEPS_FROM = 10_000  # rows; from fewer there is less to learn
 Y_IS_NOISED = "y is the variable that is noised; the error curves are of y, with x given."
 
 
@@ -73,7 +74,12 @@ class MMG:
         "map of each coordinate before whitening",
         choices=("normal_scores", "standardize", "none"),
     )
-    steps: int | None = field(None, "most training steps; none: by effort", low=0, high=10_000_000)
+    steps: int | None = field(
+        None,
+        "most training steps; none: by effort, fewer below 10 000 rows",
+        low=0,
+        high=10_000_000,
+    )
     batch: int = field(
         256, "noisy rows a training step and member, two of each row", low=2, high=1_000_000
     )
@@ -85,11 +91,6 @@ class MMG:
         20, "log-SNRs at which each evaluation point is measured", low=4, high=10_000
     )
 
-    @property
-    def max_steps(self) -> int:
-        """Most training steps, from `steps` or `effort`."""
-        return EFFORT_STEPS[self.effort] if self.steps is None else self.steps
-
     def __post_init__(self) -> None:
         """Refuse fields that do not go together.
 
@@ -99,6 +100,13 @@ class MMG:
         if self.gap == "cross" and self.folds is not None and self.folds % 2 == 0:
             what = f"gap='cross' needs an odd number of folds; got folds={self.folds}."
             raise MMGError(what, "Try folds=3 or 5, or gap='inner' with any number of folds.")
+
+    def steps_for(self, n_samples: int) -> int:
+        """Most training steps, from `steps` or by `effort` and the number of rows."""
+        if self.steps is not None:
+            return self.steps
+        share = min(1.0, n_samples / ALL_STEPS_FROM) ** (1 / 3)
+        return max(EFFORT_STEPS["quick"], round(share * EFFORT_STEPS[self.effort]))
 
     def folds_for(self, n_samples: int) -> int:
         """Folds of the cross-fit, from `folds` or by the number of rows."""

@@ -90,7 +90,7 @@ def _run(
     began = time.perf_counter() - keep.seconds
     random = Sources.of(seed, where)
     sizes = pairs.n_samples, pairs.dim_x, pairs.dim_y
-    listen(Started(config.name, *sizes, str(where), config.max_steps, pairs.dim_z))
+    listen(Started(config.name, *sizes, str(where), config.steps_for(sizes[0]), pairs.dim_z))
     listen(Phase("anchor"))
     data = _prepare(config, pairs, random, where)
     keep.confirm(data.plan.fingerprint)
@@ -149,7 +149,7 @@ def _prepare(
             member,
             name,
             width=config.width,
-            steps=min(ANCHOR_STEPS, config.max_steps),
+            steps=min(ANCHOR_STEPS, config.steps_for(pairs.n_samples)),
             batch=min(config.batch, len(member.fit)),
             generator=random.device,
         )
@@ -166,7 +166,7 @@ def _fit_anchor(config: MMG, data: _Prepared, generator: Generator) -> dict[str,
         fit,
         stack_pairs(data.x, data.y, [member.validation for member in members]),
         width=config.width,
-        steps=min(ANCHOR_STEPS, config.max_steps // 4),
+        steps=min(ANCHOR_STEPS, config.steps_for(len(data.x)) // 4),
         batch=even_batch(config.batch, fit[2]),
         generator=generator,
     )
@@ -217,7 +217,7 @@ def _train(
     validation = Validation.prepare(held, grid, draws, random.device)
     logistic = LogisticProposal(config.loc, config.scale, config.clip)
     adaptive = config.proposal == "adaptive"
-    steps = config.max_steps
+    steps = config.steps_for(len(data.x))
     return train(
         denoiser,
         ClippedMuon(

@@ -56,7 +56,7 @@ def run(
         return replace(found, fields=asdict(config))
     began = time.perf_counter()
     sizes = pairs.n_samples, pairs.dim_x, pairs.dim_y
-    listen(Started(config.name, *sizes, device, config.max_steps, pairs.dim_z))
+    listen(Started(config.name, *sizes, device, config.steps_for(sizes[0]), pairs.dim_z))
     listener = _Relay(listen)
     results = [
         _one(config, part_of(pairs, t), t, seed=seed, listen=listener, device=device)
