@@ -29,7 +29,7 @@ __all__ = [
 EMA_DECAY = 0.998
 NOT_WORTH_MORE_STEPS = 0.005  # nats that the last fifth of the steps may still have gained
 BETTER = 0.002  # nats by which a validation error must fall to count as better
-SIGNIFICANT = 3.0  # standard errors from which something counts as learnt
+SIGNIFICANT = 4.0  # standard errors from which something counts as learnt
 LEAST_SHARE = 0.2  # of the correction that must be learnt rather than overfitted
 
 
