@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 import torch
 from torch import Generator, Tensor
@@ -16,10 +18,12 @@ from mmg_nb.results import Status, TrainingHistory
 from mmg_nb.training_state import RestorableOptimiser, TrainingState, follow
 
 __all__ = [
+    "Measured",
     "Outcome",
     "Rows",
     "Schedule",
     "Validation",
+    "Weights",
     "antithetic_halves",
     "even_batch",
     "train",
@@ -46,6 +50,19 @@ class Rows:
         return self.samples.take((uniform * self.count.unsqueeze(1)).long())
 
 
+class Weights(StrEnum):
+    """Which weights are kept, and with that when training may stop early."""
+
+    LAST = "last"
+    """Those after the last step; training never stops early."""
+    BEST = "best"
+    """Those of the least validation error; over at twice the steps that it took."""
+    LEARNT = "learnt"
+    """The last of which at least `LEAST_SHARE` is learnt rather than overfitted, see
+    `Measured.share`; over with less. The inner form of the gap is biased by what is not learnt
+    yet, not by overfitting, which only makes it noisy."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
     """How long and in what rhythm to train.
@@ -55,13 +72,8 @@ class Schedule:
         batch: Rows a step and member.
         check_every: Steps between validations.
         grace: Steps before training may stop early; None to train all steps.
-        overtrain: The weights kept are those at this multiple of the step with the least
-            validation error, 1 for the least itself; None for the last. The inner form of the
-            gap is biased by what is not learnt yet, not by overfitting, so it gains from more.
+        weights: Which weights to keep.
         rate: Factor of the learning rate at a fraction of the steps.
-        calibrated: Whether the validation error is that of the best multiple of what was learnt
-            with y, as in `Validation.starting_from`: overfitting does not count in it either, but
-            once the multiple is below `LEAST_SHARE` no later weights are kept.
         ema: Decay of the averaged weights that are validated and kept.
     """
 
@@ -69,32 +81,31 @@ class Schedule:
     batch: int
     check_every: int
     grace: int | None
-    overtrain: float | None
+    weights: Weights
     rate: Callable[[float], float]
-    calibrated: bool = False
     ema: float = EMA_DECAY
 
     def is_due(self, step: int) -> bool:
         """Whether to validate before the first step, now and then, or after the last."""
         return step % self.check_every == 0 or step == self.steps
 
-    def keeps(self, step: int, best: int, share: float = 1.0) -> bool:
+    def keeps(self, step: int, best: int, share: float) -> bool:
         """Whether the weights at `step` replace those kept.
 
         Args:
             step: Steps done.
-            best: The best step so far.
+            best: The step of the least validation error so far.
             share: See `Measured.share`.
         """
-        if self.overtrain is None or step == best:
-            return True
-        return step <= self.overtrain * best and share >= LEAST_SHARE
+        if self.weights is Weights.LEARNT:
+            return share >= LEAST_SHARE
+        return self.weights is Weights.LAST or step == best
 
     def is_over(self, step: int, best: int, share: float = 1.0) -> bool:
         """Whether it is time to stop early; arguments as for `keeps`."""
-        if self.grace is None or self.overtrain is None or step < self.grace:
+        if self.grace is None or step < self.grace or self.weights is Weights.LAST:
             return False
-        return step >= max(2.0, self.overtrain) * best or (best > 0 and share < LEAST_SHARE)
+        return share < LEAST_SHARE if self.weights is Weights.LEARNT else step >= 2 * best
 
 
 def even_batch(wanted: int, count: Tensor) -> int:
@@ -157,6 +168,7 @@ class Validation:
         logsnr: Their λ, stratified uniformly over the bins, `(members, draws)`.
         bins: Bin of each λ.
         row: Which row of the member was repeated, `(members, draws)`.
+        count: Rows of each member, `(members,)`.
         grid: The bins.
         start: Predictions that learning started from, without and with y, `(2, members, draws,
             …)`; None if they do not matter.
@@ -167,6 +179,7 @@ class Validation:
     logsnr: Tensor
     bins: Tensor
     row: Tensor
+    count: Tensor
     grid: BinnedProposal
     start: Tensor | None = None
 
@@ -194,7 +207,7 @@ class Validation:
         strata = torch.rand(shape, generator=generator, device=device).argsort(dim=1)
         level = grid.low + (grid.high - grid.low) * (strata + jitter) / draws
         eps = torch.randn(samples.x.shape, generator=generator, device=device)
-        return cls(samples, eps, level.float(), grid.bins(level), row, grid)
+        return cls(samples, eps, level.float(), grid.bins(level), row, rows.count, grid)
 
     @torch.no_grad()
     def starting_from(self, denoiser: Denoiser) -> Validation:
@@ -212,33 +225,44 @@ class Validation:
         sums = torch.zeros(3, k, dtype=torch.float64, device=bins.device)
         sums.index_add_(1, bins, values)
         curves = sums / torch.bincount(bins, minlength=k).clamp_min(1)
-        members = error.sum(0).mean(1)
+        errors = error.sum(0).mean(1)
         if self.start is None:
-            return Measured(members, float(members.mean()), 1.0, curves)
-        gained, share = self._gained(both[1], self.start[1])
-        return Measured(members, -gained, share, curves)
+            return Measured(errors, float(errors.mean()), 1.0, curves)
+        return Measured(errors, *self._judged(both, self.start), curves)
 
     def _predict(self, denoiser: Denoiser) -> Tensor:
         none = torch.zeros(1, 1, 1, dtype=torch.bool, device=self.eps.device)
         flags = none, ~none
         return torch.stack([denoiser(self.samples, self.eps, self.logsnr, flag) for flag in flags])
 
-    def _gained(self, predicted: Tensor, start: Tensor) -> tuple[float, float]:
-        """Fall of the error at the best multiple of the correction, and that multiple, up to 1.
+    def _judged(self, both: Tensor, start: Tensor) -> tuple[float, float]:
+        """What is learnt with y; or of both branches together, if that is nothing."""
+        rest, correction = self.eps - start, both - start
+        along = (rest * correction).sum(-1).double()
+        size = correction.square().sum(-1).double()
+        fall, share = self._learnt(along[1], size[1])
+        if share == 0:
+            fall, share = self._learnt(along.sum(0), size.sum(0))
+        return -fall, share
+
+    def _learnt(self, along: Tensor, size: Tensor) -> tuple[float, float]:
+        """Fall of the error at the best multiple of a correction, and that multiple, up to 1.
 
         What is learnt shows in the product of the correction with the error at the start, what is
         overfitted only in its size. A product that may be chance counts as none.
+
+        Args:
+            along: The product at each draw, `(members, draws)`.
+            size: The square of the correction.
         """
-        rest, correction = self.eps - start, predicted - start
-        along = (rest * correction).sum(-1).double()
-        by_row = torch.zeros(len(self.row), int(self.row.max()) + 1, dtype=torch.float64)
-        by_row = by_row.to(along.device).scatter_add_(1, self.row, along)
-        total, spread = float(by_row.sum()), float(by_row.square().sum().sqrt())
-        size = float(correction.square().sum(dtype=torch.float64))
-        if not total > SIGNIFICANT * spread:
+        by_row = torch.zeros_like(along).scatter_add_(1, self.row, along)
+        rows, total = int(self.count.sum()), float(along.sum())
+        variance = float(by_row.square().sum()) - total**2 / rows
+        if not total > SIGNIFICANT * math.sqrt(max(0.0, variance) * rows / max(1, rows - 1)):
             return 0.0, 0.0
-        share = min(1.0, total / size)
-        return (2 * share * total - share**2 * size) / along.numel(), share
+        whole = float(size.sum())
+        share = min(1.0, total / whole)
+        return (2 * share * total - share**2 * whole) / along.numel(), share
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,9 +271,10 @@ class Measured:
 
     Attributes:
         error: Mean squared ε-error of each member, both branches together, `(members,)`.
-        judged: The error by which weights are chosen, up to a constant.
-        share: Share of the correction of the start that is learnt rather than overfitted, 0 to 1;
-            1 if it was not asked for.
+        judged: The error by which progress is judged: the mean error, or, where predictions are
+            compared with those of the start, minus its fall at the best multiple of what changed.
+        share: That multiple: the share of the change that is learnt rather than overfitted, up
+            to 1; 0 if all of it may be chance; 1 without a start.
         curves: Means over bins of both errors and of the inner gap, `(3, k)`.
     """
 
@@ -315,7 +340,7 @@ def train(
         The outcome.
     """
     state = TrainingState.start(denoiser, optimiser, proposal, generator)
-    if schedule.calibrated:
+    if schedule.weights is Weights.LEARNT:
         validation = validation.starting_from(denoiser)
     keep.begin(state)
     stopped = False
@@ -376,9 +401,7 @@ def _copy(target: Denoiser, source: Denoiser) -> None:
 def _report(state: TrainingState, found: Measured, grid: BinnedProposal, listen: Listener) -> None:
     error = float(found.error.mean())
     mi = float(0.5 * (found.curves[2] * grid.widths).sum())
-    state.record.step.append(state.step)
-    state.record.loss.append(error)
-    state.record.mi.append(mi)
+    state.record.add(state.step, error, mi, found.judged)
     error_u, error_c, gap = found.curves.cpu().numpy()
     density = state.proposal.density(grid.centres).cpu().numpy()
     centres = grid.centres.cpu().numpy()

@@ -56,11 +56,19 @@ class RestorableOptimiser(Optimiser, Protocol):
 
 @dataclass(eq=False)
 class Record:
-    """What validation has said so far."""
+    """What validation has said so far; `judged` is the loss by which progress is judged."""
 
     step: list[int] = field(default_factory=list)
     loss: list[float] = field(default_factory=list)
     mi: list[float] = field(default_factory=list)
+    judged: list[float] = field(default_factory=list)
+
+    def add(self, step: int, loss: float, mi: float, judged: float | None = None) -> None:
+        """Note a validation; progress is judged by the loss if by nothing else."""
+        self.step.append(step)
+        self.loss.append(loss)
+        self.mi.append(mi)
+        self.judged.append(loss if judged is None else judged)
 
     def history(self) -> TrainingHistory:
         """The record as part of a result."""
@@ -72,15 +80,15 @@ class Record:
         """How training ended that did all its steps.
 
         Args:
-            worth: Fall of the loss over the last fifth of the steps from which more steps are
-                worth having.
+            worth: Fall of the judged loss over the last fifth of the steps from which more of
+                them are worth having.
 
         Returns:
             `STEP_LIMIT` if it fell by more, else `CONVERGED`.
         """
-        steps = zip(self.step, self.loss, strict=True)
+        steps = zip(self.step, self.judged, strict=True)
         earlier = min(loss for step, loss in steps if step <= 0.8 * self.step[-1])
-        gained = earlier - min(self.loss)
+        gained = earlier - min(self.judged)
         enough = math.isfinite(gained) and gained > worth
         return Status.STEP_LIMIT if enough else Status.CONVERGED
 
@@ -92,13 +100,13 @@ class TrainingState:
     Attributes:
         denoiser: The weights being trained.
         average: Their running average, which is validated.
-        kept: The average at the best step so far.
+        kept: The average that is kept so far.
         optimiser: With its moments.
         proposal: Density of the training log-SNRs.
         generator: Source of the batches and their noise.
         record: What validation has said.
         step: Steps done.
-        best: Step of the least validation error.
+        best: Step of the least judged error.
         least: That error.
         status: How training ended; None while it goes on.
     """

@@ -17,9 +17,11 @@ from mmg_nb.logsnr import uniform_bins
 from mmg_nb.optimisers import moments, restore_moments
 from mmg_nb.results import Status
 from mmg_nb.training import (
+    LEAST_SHARE,
     Rows,
     Schedule,
     Validation,
+    Weights,
     antithetic_halves,
     train,
     trapezoid,
@@ -86,7 +88,7 @@ PLAN = {
     "batch": 32,
     "check_every": 20,
     "grace": None,
-    "overtrain": 1.0,
+    "weights": Weights.BEST,
     "rate": lambda fraction: 1.0,
 }
 
@@ -289,7 +291,7 @@ def test_the_kept_weights_are_those_of_the_best_validation():
 def test_what_is_learnt_beside_much_overfitting_is_kept():
     """From twelve rows: the raw error only rises, the inner gap comes near the truth, 0.83."""
     plan = {"n": 12, "steps": 400, "speed": 1e-2}
-    raw, calibrated = learning(**plan)[0], learning(**plan, overtrain=2.0, calibrated=True)[0]
+    raw, calibrated = learning(**plan)[0], learning(**plan, weights=Weights.LEARNT)[0]
     validation = validation_of(LEARNABLE, n=5000, draws=20_000, seed=5)
     found = [validation.measure(each.denoiser) for each in (raw, calibrated)]
     mi = [0.5 * float((each.curves[2] * GRID.widths).sum()) for each in found]
@@ -299,16 +301,16 @@ def test_what_is_learnt_beside_much_overfitting_is_kept():
 
 
 def test_the_last_weights_are_kept_on_demand():
-    outcome, _ = run(speed=0.3, steps=100, overtrain=None)
+    outcome, _ = run(speed=0.3, steps=100, weights=Weights.LAST)
     validation = validation_of(PAIRS["1x1"])
     found = float(validation.measure(outcome.denoiser).error.mean())
     assert found == pytest.approx(outcome.history.loss[-1], rel=1e-6)
 
 
 def test_kept_weights_are_an_average_over_steps():
-    still, _ = run(speed=0.05, ema=1.0, overtrain=None)
-    moving, _ = run(speed=0.05, ema=0.0, overtrain=None)
-    middle, _ = run(speed=0.05, ema=0.9, overtrain=None)
+    still, _ = run(speed=0.05, ema=1.0, weights=Weights.LAST)
+    moving, _ = run(speed=0.05, ema=0.0, weights=Weights.LAST)
+    middle, _ = run(speed=0.05, ema=0.9, weights=Weights.LAST)
     start = weights(network(PAIRS["1x1"]))
     far = (weights(moving.denoiser) - start).norm()
     assert 0.05 * far < (weights(still.denoiser) - start).norm() < far
@@ -389,10 +391,9 @@ def test_without_a_grace_every_step_is_done():
     assert outcome.status is Status.CONVERGED
 
 
-@pytest.mark.parametrize("overtrain", [1.0, 3.0])
-def test_the_end_comes_at_a_multiple_of_the_best_step(overtrain):
-    """Best near the start, then worse and worse; kept is `overtrain` times the best step."""
-    outcome, _ = learning(steps=2000, check_every=5, grace=50, overtrain=overtrain, ema=0.9)
+def test_the_end_comes_at_twice_the_best_step():
+    """Best near the start, then worse and worse."""
+    outcome, _ = learning(steps=2000, check_every=5, grace=50, ema=0.9)
     assert outcome.status is Status.EARLY_STOPPED
     loss, step = outcome.history.loss, outcome.history.step
     best = 0
@@ -400,11 +401,64 @@ def test_the_end_comes_at_a_multiple_of_the_best_step(overtrain):
         if 0.5 * (GRID.high - GRID.low) * (loss[best] - loss[k]) > 0.002:
             best = k
     assert best > 0
-    end = max(50, max(2, overtrain) * step[best])
+    end = max(50, 2 * step[best])
     assert end <= outcome.steps < end + 5
-    last = np.flatnonzero(step <= overtrain * step[best])[-1]
     kept = float(validation_of(LEARNABLE).measure(outcome.denoiser).error.mean())
-    assert kept == pytest.approx(loss[last], rel=1e-6)
+    assert kept == pytest.approx(loss[best], rel=1e-6)
+
+
+@pytest.mark.parametrize("n", [12, 200])
+def test_the_end_comes_when_too_little_of_what_changed_is_learnt(n):
+    """Twelve rows are soon overfitted, two hundred are not."""
+    plan = {"n": n, "steps": 600, "check_every": 10, "ema": 0.9, "speed": 1e-2}
+    outcome, _ = learning(**plan, grace=50, weights=Weights.LEARNT)
+    validation = validation_of(LEARNABLE).starting_from(
+        ResidualDenoiser(
+            torch.ones(2, 1, 1), 1, width=16, blocks=1, generator=Generator().manual_seed(0)
+        )
+    )
+    kept = validation.measure(outcome.denoiser)
+    assert kept.share >= LEAST_SHARE
+    stopped = outcome.status is Status.EARLY_STOPPED
+    assert stopped == (n == 12)
+    assert (outcome.steps < 600) == stopped
+    assert kept.error.mean().item() != pytest.approx(outcome.history.loss[-1]) or not stopped
+
+
+@pytest.mark.parametrize(
+    ("keep", "share", "kept", "over"),
+    [
+        (Weights.LEARNT, 1.0, True, False),
+        (Weights.LEARNT, LEAST_SHARE - 0.01, False, True),
+        (Weights.BEST, 1.0, False, True),
+        (Weights.LAST, 1.0, True, False),
+    ],
+)
+def test_what_is_kept_and_when_it_is_over(keep, share, kept, over):
+    plan = Schedule(**(PLAN | {"grace": 50, "weights": keep}))
+    assert plan.keeps(60, 30, share) is kept
+    assert plan.is_over(60, 30, share) is over
+    assert not plan.is_over(40, 10, share)
+    assert not Schedule(**(PLAN | {"weights": keep})).is_over(60, 30, share)
+
+
+class Timid(Denoiser):
+    """Half of the right prediction without y, all of it with y."""
+
+    def __init__(self, right):
+        super().__init__()
+        self.right = right
+
+    def forward(self, samples, eps, logsnr, given):
+        return torch.where(given, 1.0, 0.5) * self.right(samples, eps, logsnr, given)
+
+
+def test_what_is_learnt_without_y_counts_where_there_is_nothing_to_learn_with_y():
+    right = LEARNABLE.model(2).denoiser
+    validation = validation_of(LEARNABLE, n=2000, draws=8000).starting_from(Timid(right))
+    found = validation.measure(right)
+    assert found.judged < -0.01
+    assert found.share > 0.9
 
 
 def test_no_steps_leave_the_start_as_it_was():
@@ -445,6 +499,6 @@ def test_the_last_weights_are_not_kept_once_diverged():
     def poisoned(denoiser, samples, generator, proposal):
         return epsilon_error(denoiser, samples, generator, proposal) * math.nan
 
-    outcome, _ = run(loss=poisoned, overtrain=None)
+    outcome, _ = run(loss=poisoned, weights=Weights.LAST)
     assert outcome.status is Status.DIVERGED
     assert bool(weights(outcome.denoiser).isfinite().all())

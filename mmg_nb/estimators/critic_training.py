@@ -130,9 +130,7 @@ def _check(learner: Learner, net: nn.Module, held: Stack) -> tuple[Tensor, float
 
 
 def _report(record: Record, step: int, loss: Tensor, mi: float, listen: Listener) -> None:
-    record.step.append(step)
-    record.loss.append(float(loss.mean()))
-    record.mi.append(mi)
+    record.add(step, float(loss.mean()), mi)
     listen(Snapshot(step, mi, record.loss[-1], *[_NO_CURVE] * 5))
 
 

@@ -34,6 +34,7 @@ from mmg_nb.training import (
     Outcome,
     Schedule,
     Validation,
+    Weights,
     antithetic_halves,
     even_batch,
     train,
@@ -161,7 +162,7 @@ def _train(this: _Setting, host: Generator, keep: Keeper) -> Outcome:
         batch=even_batch(config.batch // 2, rows.count),
         check_every=100,
         grace=min(GRACE, max(1, config.steps // 2)),
-        overtrain=1.0,
+        weights=Weights.BEST,
         rate=trapezoid,
     )
     return train(

@@ -30,6 +30,7 @@ from mmg_nb.training import (
     Outcome,
     Schedule,
     Validation,
+    Weights,
     antithetic_halves,
     even_batch,
     train,
@@ -46,7 +47,6 @@ WIDEST = (-16.0, 24.0)
 VALIDATION_DRAWS = 2048
 ANCHOR_STEPS = 1000
 GRACE = 1000  # steps in which something must begin to be learnt
-OVERTRAIN = 3.0
 DRAWS_WHEN_STOPPED = 8
 
 
@@ -234,9 +234,8 @@ def _train(
             batch=even_batch(config.batch // 2, rows.count),
             check_every=100,
             grace=min(GRACE, max(1, steps // 2)),
-            overtrain=OVERTRAIN if config.gap == "inner" else 1.0,
+            weights=Weights.LEARNT if config.gap == "inner" else Weights.BEST,
             rate=trapezoid,
-            calibrated=config.gap == "inner",
         ),
         loss=antithetic_halves,
         adapt=grid.adapted if adaptive else None,

@@ -32,6 +32,7 @@ from mmg_nb.training import (
     Outcome,
     Schedule,
     Validation,
+    Weights,
     antithetic_halves,
     even_batch,
     train,
@@ -55,7 +56,6 @@ VALIDATION_DRAWS = 1024
 CHUNK_PIXELS = 2**18  # pixels at a time in the evaluation
 ANCHOR_STEPS, ANCHOR_WIDTH = 600, 128
 GRACE = 1000  # steps in which something must begin to be learnt
-OVERTRAIN = 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,9 +212,8 @@ def _train(this: _Setting, anchor: ImageAnchor, grid: BinnedProposal, steps: int
             batch=even_batch(this.batch // 2, rows.count),
             check_every=100,
             grace=min(GRACE, max(1, steps // 2)),
-            overtrain=OVERTRAIN if config.gap == "inner" else 1.0,
+            weights=Weights.LEARNT if config.gap == "inner" else Weights.BEST,
             rate=trapezoid,
-            calibrated=config.gap == "inner",
         ),
         loss=antithetic_halves,
         adapt=grid.adapted,

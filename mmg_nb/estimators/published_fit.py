@@ -34,7 +34,7 @@ from mmg_nb.provenance import provenance
 from mmg_nb.randomness import Sources
 from mmg_nb.results import MIResult, Status
 from mmg_nb.splits import Plan, make_plan
-from mmg_nb.training import Outcome, Rows, Schedule, Validation, train
+from mmg_nb.training import Outcome, Rows, Schedule, Validation, Weights, train
 from mmg_nb.transforms import Standardize
 
 __all__ = ["PublishedDenoiser", "run"]
@@ -190,7 +190,7 @@ def _train(this: _Setting, proposal: LogisticProposal) -> Outcome:
         batch=_batch(this),
         check_every=max(1, steps // CHECKS),
         grace=None,
-        overtrain=None,
+        weights=Weights.LAST,
         rate=lambda fraction: 1.0,
         ema=config.ema,
     )

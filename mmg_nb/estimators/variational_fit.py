@@ -33,7 +33,7 @@ from mmg_nb.randomness import Sources
 from mmg_nb.results import MIResult, PointwiseMI
 from mmg_nb.splits import Plan, make_plan
 from mmg_nb.spread import sampling_variance, training_variance
-from mmg_nb.training import Schedule, trapezoid
+from mmg_nb.training import Schedule, Weights, trapezoid
 from mmg_nb.transforms import fit_transform
 
 __all__ = ["run"]
@@ -157,7 +157,7 @@ def _train(
         batch=data.batch,
         check_every=CHECK_EVERY,
         grace=min(GRACE, max(1, config.steps // 2)),
-        overtrain=1.0,
+        weights=Weights.BEST,
         rate=trapezoid,
         ema=EMA,
     )
