@@ -345,8 +345,8 @@ def test_auto_picks_a_device_that_is_there():
 @pytest.mark.parametrize(
     "fields",
     [
-        {"batch": 2},
-        {"batch": 3},
+        {"batch": 4},
+        {"batch": 5},
         {"batch": 1_000_000},
         {"width": 9, "blocks": 2},
         {"clip": 1.0, "scale": 0.1, "proposal": "logistic"},

@@ -298,8 +298,10 @@ def test_several_estimators_run_side_by_side(panel):
     assert list(run.wait().results) == ["gcmi", "cca", "fake:steps=1000,delay=0.01"]
     finished(panel, 1)
     assert panel._widget.shown.count("<img") == 1
-    assert "Run 1: I(x; y) by gcmi, cca, fake" in panel._widget.shown
-    assert panel._widget.rows[0]["cells"][2] == "gcmi, cca, fake"
+    label = "gcmi, cca, fake:steps=1000,delay=0.01"
+    assert f"Run 1: I(x; y) by {label}" in panel._widget.shown
+    assert panel._widget.rows[0]["cells"][2] == label
+    assert panel._widget.rows[0]["cells"][5] == "defaults"  # the label has the others
     assert panel._widget.rows[0]["cells"][3].endswith(" to 0.511 nats")
     assert [r.estimator for r in panel.results] == ["gcmi", "cca", "fake"]
     panel.choose(beside=[], steps=3).start().wait()
@@ -307,6 +309,37 @@ def test_several_estimators_run_side_by_side(panel):
     panel.compare()
     assert panel._widget.shown.count("left:calc") == 4
     assert panel._widget.rows[1]["line"].startswith("%mmg estimate")
+
+
+def test_what_is_shown_stays_while_a_comparison_goes_on(panel):
+    panel.choose(steps=3).start().wait()
+    finished(panel, 1)
+    panel.choose(steps=1000, beside="gcmi").start()
+    until(lambda: panel._widget.shown.count("not run") == 1)  # gcmi is done
+    panel.show(1)
+    until(lambda: panel._widget.curves)
+    assert "Run 1" in panel._widget.shown
+    panel.run.stop()
+    panel.run.wait()
+
+
+def test_a_comparison_that_fails_keeps_what_it_has_found(panel):
+    run = panel.choose(steps=5, ending="defect", beside="gcmi").start()
+    until(lambda: run.state.ended and panel._widget.view == "result")
+    until(lambda: "ZeroDivisionError" in panel._widget.message.get("what", ""))
+    assert [each.estimator for each in panel.results] == ["gcmi"]
+    assert panel._widget.rows[0]["done"]
+    assert "not run" in panel._widget.shown
+    assert panel._shown == panel._widget.shown
+
+
+def test_no_names_are_no_estimators_beside(panel):
+    panel.choose(beside="gcmi")
+    panel.choose(beside=None, steps=3).start().wait()
+    finished(panel, 1)
+    assert panel._widget.rows[0]["line"].startswith("%mmg estimate")
+    with pytest.raises(MMGError, match="beside must be names"):
+        panel.choose(beside=3)
 
 
 # --- what is offered, and what is kept

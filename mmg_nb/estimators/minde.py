@@ -44,7 +44,7 @@ class MINDE:
     )
     steps: int = field(4000, "most training steps", low=0, high=10_000_000)
     batch: int = field(
-        256, "noisy rows a training step and member, two of each row", low=2, high=1_000_000
+        256, "noisy rows a training step and member, two of each row", low=4, high=1_000_000
     )
     width: int = field(64, "hidden features of the network", low=8, high=4096)
     blocks: int = field(3, "residual blocks of the network", low=1, high=32)

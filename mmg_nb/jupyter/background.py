@@ -299,6 +299,7 @@ class Run:
     def _note(self, event: Event) -> None:
         self._progress(event)
         if isinstance(event, Started):
+            self._snapshot, self._record = None, []  # of an earlier one, in a comparison
             self._write(self._progress.subject)
         elif isinstance(event, Phase):
             self._write(event.name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,9 +21,9 @@ __all__ = [
     "SETTINGS",
     "Asked",
     "Role",
-    "check_beside",
     "describe",
     "general_infos",
+    "read_beside",
     "read_form",
     "variables",
 ]
@@ -75,8 +75,10 @@ class Asked:
 
     @property
     def estimators(self) -> str:
-        """Those that run, by name."""
-        return ", ".join((*self.beside, self.estimator))
+        """Those that run: the name, or the labels of a comparison, which have the fields."""
+        if not self.beside:
+            return self.estimator
+        return ", ".join(spec.label for spec in read_specs(self._specs))
 
     @property
     def what(self) -> str:
@@ -91,7 +93,8 @@ class Asked:
         settings = {k: v for k, v in self.settings.items() if v != infos[k].default}
         told = ("x", "y", "given")  # in `what`
         others = {name: text for name, text in self.texts.items() if name not in told}
-        return {**self.fields, **settings, **others}
+        fields = {} if self.beside else self.fields  # then the label has them
+        return {**fields, **settings, **others}
 
     @property
     def line(self) -> str:
@@ -235,19 +238,19 @@ def read_form(form: Mapping[str, Any], namespace: Mapping[str, Any]) -> Asked:
             name: _typed(infos[name], form.get("settings", {}).get(name)) for name in SETTINGS
         },
         fields=_fields(estimator, owner, form.get("fields", {})),
-        beside=check_beside(form.get("beside", ()), estimator),
+        beside=read_beside(form.get("beside", ()), estimator),
     )
 
 
-def check_beside(names: Iterable[str], estimator: str) -> tuple[str, ...]:
+def read_beside(asked: Sequence[str], estimator: str) -> tuple[str, ...]:
     """Estimators to compare one with: each once, and not itself.
 
     Raises:
         MMGError: There is no estimator of that name.
     """
-    for name in names:
+    for name in asked:
         estimator_class(name)
-    return tuple(name for name in dict.fromkeys(names) if name != estimator)
+    return tuple(name for name in dict.fromkeys(asked) if name != estimator)
 
 
 def _fields(

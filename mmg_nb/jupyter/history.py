@@ -11,6 +11,7 @@ from mmg_nb.comparison import Comparison
 from mmg_nb.errors import MMGError
 from mmg_nb.events import RunState
 from mmg_nb.jupyter.background import Run
+from mmg_nb.jupyter.comparing import ComparisonRun
 from mmg_nb.jupyter.form import Asked
 from mmg_nb.results import MIResult
 
@@ -34,7 +35,9 @@ class Entry:
 
     @property
     def outcome(self) -> MIResult | Comparison | None:
-        """The result, or the results of a comparison, if there are any."""
+        """The result, if there is one; what a comparison has found, however it ended."""
+        if isinstance(self.run, ComparisonRun):
+            return self.run.standing if self.run.state.ended else None
         ended_well = self.run.state in (RunState.STOPPED, RunState.FINISHED)
         return self.run.result if ended_well else None
 
@@ -57,9 +60,10 @@ class Entry:
         found = list(self.results.values())
         if not found:
             return self.run.progress.estimate.replace(" estimate", "") or "–"
+        if len(found) == 1:
+            return _brief(found[0])
         values = [result.mi for result in found]
-        span = f"{min(values):.3f} to {max(values):.3f} nats"
-        return span if len(found) > 1 else _brief(found[0])
+        return f"{min(values):.3f} to {max(values):.3f} nats"
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -81,7 +85,8 @@ class Entry:
             "number": self.number,
             "cells": list(self.cells),
             "line": self.line,
-            "done": bool(self.results),
+            "done": self.outcome is not None,
+            "comparable": bool(self.results),
         }
 
 

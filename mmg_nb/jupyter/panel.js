@@ -98,10 +98,10 @@ function createField(info, prefix) {
 function createBeside(names) {
   const ticks = new Map(names.map((name) => [name, make("input", { type: "checkbox", value: name })]));
   const labels = new Map(names.map((name) => [name, make("label", {}, ticks.get(name), name)]));
-  const count = make("span");
+  const chosen = make("span");
   const list = make("div", { class: "mmg-columns", role: "group", "aria-label": "Compare with",
     onchange: tell }, ...labels.values());
-  const node = make("details", {}, make("summary", {}, "Compare with", count), list);
+  const node = make("details", {}, make("summary", {}, "Compare with", chosen), list);
 
   function read() {
     return names.filter((name) => ticks.get(name).checked && !labels.get(name).hidden);
@@ -109,11 +109,11 @@ function createBeside(names) {
 
   function tell() {
     const others = read();
-    say(count, others.length ? `: ${others.join(", ")}` : " other estimators…");
+    say(chosen, others.length ? `: ${others.join(", ")}` : " other estimators…");
   }
 
-  function arrange(chosen) {
-    for (const [name, label] of labels) label.hidden = name === chosen;
+  function arrange(leading) {
+    for (const [name, label] of labels) label.hidden = name === leading;
     tell();
   }
 
@@ -273,7 +273,8 @@ function createHistory(model, ask, tell) {
       const line = lines.get(row.number) ?? createLine(row);
       line.text = row.line;
       line.cells.forEach((cell, k) => say(cell, row.cells[k]));
-      line.tick.disabled = line.show.disabled = !row.done;
+      line.tick.disabled = !row.comparable;
+      line.show.disabled = !row.done;
     }
     arrange();
   }

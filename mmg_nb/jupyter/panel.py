@@ -13,6 +13,7 @@ import traitlets
 from IPython.core.getipython import get_ipython
 from IPython.display import display, update_display
 
+from mmg_nb.comparison import Comparison
 from mmg_nb.errors import MMGError
 from mmg_nb.estimators.registry import estimator_class
 from mmg_nb.fields import FieldInfo, check_fields, closest, field_infos, from_fields, parse
@@ -22,9 +23,9 @@ from mmg_nb.jupyter.form import (
     ROLES,
     SETTINGS,
     Asked,
-    check_beside,
     describe,
     general_infos,
+    read_beside,
     read_form,
     variables,
 )
@@ -101,6 +102,7 @@ class Panel:
         self._entries: tuple[Entry, ...] = ()
         self._feed: Feed | None = None
         self._shown = ""
+        self._standing: Comparison | None = None
         self._closed = False
         self._chosen: dict[str, Any] = {"roles": {}, "settings": {}, "fields": {}}
         self._widget = PanelWidget(
@@ -145,7 +147,7 @@ class Panel:
         _check_known(values, infos)
         check_fields(from_fields(estimator_class(estimator), values))
         chosen["fields"] |= {name: _as_text(value) for name, value in values.items()}
-        others = check_beside(beside, estimator)
+        others = read_beside(beside, estimator)
         self._chosen = {**chosen, "estimator": estimator, "beside": list(others)}
         self._widget.put(chosen=self._chosen)
         return self
@@ -258,15 +260,24 @@ class Panel:
     def _follow(self, entry: Entry) -> None:
         """Show where a run stands; in the thread of its feed."""
         rows = [each.row for each in self._entries]
-        self._widget.put(rows=rows, **picture(entry.run), **_standing(entry))
+        self._widget.put(rows=rows, **picture(entry.run))
+        self._fill(entry.run)
         if entry.run.state.ended:
             self._conclude(entry)
+
+    def _fill(self, run: Run) -> None:
+        """Show the table of a comparison whenever another estimator has ended."""
+        if not isinstance(run, ComparisonRun) or run.standing is self._standing:
+            return
+        self._standing = run.standing
+        if not run.state.ended:
+            self._present(titled(self._entries[-1], run.standing.html()))
 
     def _conclude(self, entry: Entry) -> None:
         if entry.outcome is not None:
             self._present(shown_html(entry))
-            return
-        self._widget.put(view="result" if self._shown else "empty")
+        else:
+            self._widget.put(view="result" if self._shown else "empty")
         try:
             entry.run.result  # noqa: B018
         except MMGError as error:
@@ -331,16 +342,12 @@ def _needs_an_output(shell: InteractiveShell) -> bool:
     return "__vsc_ipynb_file__" in shell.user_ns or "google.colab" in sys.modules
 
 
-def _standing(entry: Entry) -> dict[str, str]:
-    """What a comparison has found so far."""
-    if not isinstance(entry.run, ComparisonRun) or entry.run.state.ended:
-        return {}
-    return {"shown": titled(entry, entry.run.standing.html())}
-
-
 def _names(asked: Any) -> list[str]:
-    """Names in a text with commas, or in a list."""
-    parts = asked.split(",") if isinstance(asked, str) else asked
+    """Names in a text with commas, or in a list; none for None."""
+    parts = asked.split(",") if isinstance(asked, str) else asked or ()
+    if not isinstance(parts, (list, tuple)):
+        what = f"beside must be names of estimators; got {type(asked).__name__}."
+        raise MMGError(what, "E.g. panel.choose(beside='gcmi,ksg').")
     return [str(part).strip() for part in parts if str(part).strip()]
 
 

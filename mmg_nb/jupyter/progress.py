@@ -49,7 +49,7 @@ class Progress:
         elif isinstance(event, Phase):
             self.phase, self.step = event.name, None
         elif isinstance(event, Started):
-            self.started = event
+            self.started, self.mi, self.step = event, None, None
 
     @property
     def fraction(self) -> float:
