@@ -228,7 +228,7 @@ BAD_ARGUMENTS = {
     ),
     "field_missing": (
         {"batch": None},
-        "batch must be a whole number from 2 to 1000000; got None.",
+        "batch must be a whole number from 4 to 1000000; got None.",
     ),
 }
 
