@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Generator, Tensor
 
 from mmg_nb.anchor import Anchor, ImageAnchor
 from mmg_nb.denoisers import Samples
-from mmg_nb.training import Rows
 
-__all__ = ["member_rows", "stack", "stack_pairs"]
+__all__ = ["Rows", "member_rows", "stack", "stack_pairs"]
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Samples of every member, padded to one length, and the true lengths `(members,)`."""
+
+    samples: Samples
+    count: Tensor
+
+    def draw(self, batch: int, generator: Generator) -> Samples:
+        """A random batch for every member."""
+        uniform = torch.rand(len(self.count), batch, generator=generator, device=self.count.device)
+        return self.samples.take((uniform * self.count.unsqueeze(1)).long())
 
 
 def stack(values: Tensor, rows: Sequence[NDArray[np.int64]]) -> tuple[Tensor, Tensor]:

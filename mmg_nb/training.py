@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 import torch
@@ -14,15 +13,14 @@ from mmg_nb.denoisers import Denoiser, Samples
 from mmg_nb.events import Listener, Snapshot, Step
 from mmg_nb.keeping import Keeper
 from mmg_nb.logsnr import BinnedProposal, Proposal
+from mmg_nb.members import Rows
 from mmg_nb.results import Status, TrainingHistory
 from mmg_nb.training_state import RestorableOptimiser, TrainingState, follow
+from mmg_nb.validation import Measured, Validation
 
 __all__ = [
-    "Measured",
     "Outcome",
-    "Rows",
     "Schedule",
-    "Validation",
     "Weights",
     "antithetic_halves",
     "even_batch",
@@ -33,21 +31,7 @@ __all__ = [
 EMA_DECAY = 0.998
 NOT_WORTH_MORE_STEPS = 0.005  # nats that the last fifth of the steps may still have gained
 BETTER = 0.002  # nats by which a validation error must fall to count as better
-SIGNIFICANT = 4.0  # standard errors from which something counts as learnt
 LEAST_SHARE = 0.2  # of the correction that must be learnt rather than overfitted
-
-
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """Samples of every member, padded to one length, and the true lengths `(members,)`."""
-
-    samples: Samples
-    count: Tensor
-
-    def draw(self, batch: int, generator: Generator) -> Samples:
-        """A random batch for every member."""
-        uniform = torch.rand(len(self.count), batch, generator=generator, device=self.count.device)
-        return self.samples.take((uniform * self.count.unsqueeze(1)).long())
 
 
 class Weights(StrEnum):
@@ -156,132 +140,6 @@ def antithetic_halves(
 def trapezoid(fraction: float) -> float:
     """A short rise, a plateau, a linear fall: factor of the learning rate."""
     return min(1.0, fraction / 0.05 + 1e-3) * (1 - 0.99 * max(0.0, fraction - 0.3) / 0.7)
-
-
-@dataclass(frozen=True, eq=False)
-class Validation:
-    """Fixed noise on the validation rows, the same at every check, so that checks compare.
-
-    Attributes:
-        samples: Rows repeated to `(members, draws, …)`.
-        eps: Their noise.
-        logsnr: Their λ, stratified uniformly over the bins, `(members, draws)`.
-        bins: Bin of each λ.
-        row: Which row of the member was repeated, `(members, draws)`.
-        count: Rows of each member, `(members,)`.
-        grid: The bins.
-        start: Predictions that learning started from, without and with y, `(2, members, draws,
-            …)`; None if they do not matter.
-    """
-
-    samples: Samples
-    eps: Tensor
-    logsnr: Tensor
-    bins: Tensor
-    row: Tensor
-    count: Tensor
-    grid: BinnedProposal
-    start: Tensor | None = None
-
-    @classmethod
-    def prepare(
-        cls, rows: Rows, grid: BinnedProposal, draws: int, generator: Generator
-    ) -> Validation:
-        """Draw the noise.
-
-        Args:
-            rows: Validation rows of every member.
-            grid: Bins, with their span.
-            draws: Rows × repeats for each member.
-            generator: Source of the noise.
-
-        Returns:
-            The fixed validation set.
-        """
-        members, device = len(rows.count), rows.count.device
-        order = torch.arange(draws, device=device).expand(members, draws)
-        row = order % rows.count.unsqueeze(1)
-        samples = rows.samples.take(row)
-        shape = members, draws
-        jitter = torch.rand(shape, generator=generator, device=device, dtype=torch.float64)
-        strata = torch.rand(shape, generator=generator, device=device).argsort(dim=1)
-        level = grid.low + (grid.high - grid.low) * (strata + jitter) / draws
-        eps = torch.randn(samples.x.shape, generator=generator, device=device)
-        return cls(samples, eps, level.float(), grid.bins(level), row, rows.count, grid)
-
-    @torch.no_grad()
-    def starting_from(self, denoiser: Denoiser) -> Validation:
-        """The same, with the predictions of a denoiser that has learnt nothing yet."""
-        return replace(self, start=self._predict(denoiser))
-
-    @torch.no_grad()
-    def measure(self, denoiser: Denoiser) -> Measured:
-        """Errors and gap of the present weights."""
-        both = self._predict(denoiser)
-        error = (self.eps - both).square().sum(-1)
-        inner = ((self.eps - both[0]) * (both[1] - both[0])).sum(-1)
-        values = torch.cat([error, inner.unsqueeze(0)]).flatten(1).double()
-        k, bins = len(self.grid.mass), self.bins.flatten()
-        sums = torch.zeros(3, k, dtype=torch.float64, device=bins.device)
-        sums.index_add_(1, bins, values)
-        curves = sums / torch.bincount(bins, minlength=k).clamp_min(1)
-        errors = error.sum(0).mean(1)
-        if self.start is None:
-            return Measured(errors, float(errors.mean()), 1.0, curves)
-        return Measured(errors, *self._judged(both, self.start), curves)
-
-    def _predict(self, denoiser: Denoiser) -> Tensor:
-        none = torch.zeros(1, 1, 1, dtype=torch.bool, device=self.eps.device)
-        flags = none, ~none
-        return torch.stack([denoiser(self.samples, self.eps, self.logsnr, flag) for flag in flags])
-
-    def _judged(self, both: Tensor, start: Tensor) -> tuple[float, float]:
-        """What is learnt with y; or of both branches together, if that is nothing."""
-        rest, correction = self.eps - start, both - start
-        along = (rest * correction).sum(-1).double()
-        size = correction.square().sum(-1).double()
-        fall, share = self._learnt(along[1], size[1])
-        if share == 0:
-            fall, share = self._learnt(along.sum(0), size.sum(0))
-        return -fall, share
-
-    def _learnt(self, along: Tensor, size: Tensor) -> tuple[float, float]:
-        """Fall of the error at the best multiple of a correction, and that multiple, up to 1.
-
-        What is learnt shows in the product of the correction with the error at the start, what is
-        overfitted only in its size. A product that may be chance counts as none.
-
-        Args:
-            along: The product at each draw, `(members, draws)`.
-            size: The square of the correction.
-        """
-        by_row = torch.zeros_like(along).scatter_add_(1, self.row, along)
-        rows, total = int(self.count.sum()), float(along.sum())
-        variance = float(by_row.square().sum()) - total**2 / rows
-        if not total > SIGNIFICANT * math.sqrt(max(0.0, variance) * rows / max(1, rows - 1)):
-            return 0.0, 0.0
-        whole = float(size.sum())
-        share = min(1.0, total / whole)
-        return (2 * share * total - share**2 * whole) / along.numel(), share
-
-
-@dataclass(frozen=True, eq=False)
-class Measured:
-    """What the validation points say of some weights.
-
-    Attributes:
-        error: Mean squared ε-error of each member, both branches together, `(members,)`.
-        judged: The error by which progress is judged: the mean error, or, where predictions are
-            compared with those of the start, minus its fall at the best multiple of what changed.
-        share: That multiple: the share of the change that is learnt rather than overfitted, up
-            to 1; 0 if all of it may be chance; 1 without a start.
-        curves: Means over bins of both errors and of the inner gap, `(3, k)`.
-    """
-
-    error: Tensor
-    judged: float
-    share: float
-    curves: Tensor
 
 
 @dataclass(frozen=True, eq=False)

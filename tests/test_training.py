@@ -14,18 +14,18 @@ from mmg_nb.denoisers import Denoiser, GaussianDenoiser, ResidualDenoiser, Sampl
 from mmg_nb.events import Snapshot, Step, silent
 from mmg_nb.keeping import Unkept
 from mmg_nb.logsnr import uniform_bins
+from mmg_nb.members import Rows
 from mmg_nb.optimisers import moments, restore_moments
 from mmg_nb.results import Status
 from mmg_nb.training import (
     LEAST_SHARE,
-    Rows,
     Schedule,
-    Validation,
     Weights,
     antithetic_halves,
     train,
     trapezoid,
 )
+from mmg_nb.validation import Validation
 
 GRID = uniform_bins(-8.0, 12.0, 0.5, CPU)
 

@@ -29,7 +29,6 @@ from mmg_nb.splits import Plan, make_plan
 from mmg_nb.training import (
     Outcome,
     Schedule,
-    Validation,
     Weights,
     antithetic_halves,
     even_batch,
@@ -37,6 +36,7 @@ from mmg_nb.training import (
     trapezoid,
 )
 from mmg_nb.transforms import fit_transform
+from mmg_nb.validation import Validation
 
 __all__ = ["run"]
 

@@ -31,7 +31,6 @@ from mmg_nb.splits import Plan, make_plan
 from mmg_nb.training import (
     Outcome,
     Schedule,
-    Validation,
     Weights,
     antithetic_halves,
     even_batch,
@@ -39,6 +38,7 @@ from mmg_nb.training import (
     trapezoid,
 )
 from mmg_nb.transforms import fit_transform, image_transform
+from mmg_nb.validation import Validation
 from mmg_nb.variables import Shape
 
 __all__ = ["run"]

@@ -27,15 +27,16 @@ from mmg_nb.logsnr import (
     adapted_logistic,
     uniform_bins,
 )
-from mmg_nb.members import member_rows
+from mmg_nb.members import Rows, member_rows
 from mmg_nb.nets.published_mlp import PublishedMLP, published_width
 from mmg_nb.optimisers import moments, restore_moments
 from mmg_nb.provenance import provenance
 from mmg_nb.randomness import Sources
 from mmg_nb.results import MIResult, Status
 from mmg_nb.splits import Plan, make_plan
-from mmg_nb.training import Outcome, Rows, Schedule, Validation, Weights, train
+from mmg_nb.training import Outcome, Schedule, Weights, train
 from mmg_nb.transforms import Standardize
+from mmg_nb.validation import Validation
 
 __all__ = ["PublishedDenoiser", "run"]
 
