@@ -24,6 +24,7 @@ __all__ = [
 
 LEARNING_RATE = 3e-3
 CHECKS = 10
+GRACE = 1000  # steps in which a network must become better than none
 FLOOR = 1e-12  # of a residual variance, relative to x
 
 
@@ -166,7 +167,7 @@ def fit_anchor(
             to one length, and the true lengths `(members,)`.
         validation: The same for validation rows.
         width: Hidden features of the network.
-        steps: Training steps of the network; 0 for the linear map alone.
+        steps: Training steps of the network, at most; 0 for the linear map alone.
         batch: Rows a step.
         generator: Source of randomness.
 
@@ -174,18 +175,14 @@ def fit_anchor(
         The anchor, and the variance of the residual in its coordinates `(members, 1, dim_x)`.
     """
     rows, held = _padded(*fit), _padded(*validation)
-    matrix = torch.stack(
-        [
-            shrunk_regression(x[:n], y[:n])
-            for x, y, n in zip(*fit[:2], fit[2].tolist(), strict=True)
-        ]
-    )
-    anchor = Anchor(matrix)
-    kept = torch.zeros(len(matrix), dtype=torch.bool, device=matrix.device)
+    anchor = Anchor(_regressions(fit))
+    kept = torch.zeros(len(anchor.matrix), dtype=torch.bool, device=anchor.matrix.device)
     if steps:
         rest, held_rest = (replace(v, x=anchor.residual(v.x, v.y)) for v in (rows, held))
         scale = held.mean(held_rest.x.float() ** 2)
         anchor.net, kept = _fit_net(rest, held_rest, scale, width, steps, batch, generator)
+    # Without a network nothing hangs on the validation rows, and the linear map may have them.
+    anchor.matrix = torch.where(kept.view(-1, 1, 1), anchor.matrix, _regressions(fit, validation))
     train, test = anchor.residual(rows.x, rows.y), anchor.residual(held.x, held.y)
     # For a conditional mean, cov(residual) = cov(x) − cov(m): with white x the two share their
     # eigenvectors, and where m explains nothing the residual is x itself, with variance 1.
@@ -222,6 +219,16 @@ def fit_image_anchor(
     rows, held = _padded(*fit), _padded(*validation)
     scale = held.mean(held.x**2).mean(1, keepdim=True).expand(-1, held.x.shape[2])
     return ImageAnchor(_fit_net(rows, held, scale, width, steps, batch, generator)[0])
+
+
+def _regressions(*parts: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    """`shrunk_regression` of every member on the rows of all parts, `(members, dim_y, dim_x)`."""
+    members = [
+        [(x[:n], y[:n]) for x, y, n in zip(*part[:2], part[2].tolist(), strict=True)]
+        for part in parts
+    ]
+    joined = (zip(*pieces, strict=True) for pieces in zip(*members, strict=True))
+    return torch.stack([shrunk_regression(torch.cat(x), torch.cat(y)) for x, y in joined])
 
 
 def _padded(x: Tensor, y: Tensor, count: Tensor) -> _Rows:
@@ -271,6 +278,9 @@ def _fit_net(
                 least = torch.where(better, loss, least)
                 for old, new in zip(best.parameters(), net.parameters(), strict=True):
                     old.copy_(torch.where(better.view(-1, 1, 1), new, old))
+                after = _errors(best, held_target, held_y, scale)
+                if step + 1 >= GRACE and not bool(_clearly_better(before, after, held).any()):
+                    break
     with torch.no_grad():
         kept = _clearly_better(before, _errors(best, held_target, held_y, scale), held)
         for parameter in best.parameters():

@@ -123,7 +123,7 @@ def test_shrinkage_is_about_the_best_there_is():
 # --- the whole anchor --------------------------------------------------------------------------
 
 
-def fitted(samples, held, *, steps=0, seed=0, width=32):
+def fitted(samples, held, *, steps=0, seed=0, width=32, generator=None):
     """`fit_anchor` for members given as lists of (x, y), padded here."""
 
     def padded(members):
@@ -142,18 +142,43 @@ def fitted(samples, held, *, steps=0, seed=0, width=32):
         width=width,
         steps=steps,
         batch=64,
-        generator=Generator().manual_seed(seed),
+        generator=generator or Generator().manual_seed(seed),
     )
 
 
 def test_where_nothing_is_explained_the_variance_is_exactly_one():
     """A variance beside 1 would turn noise into mutual information."""
-    members = [tuple(independent(500, 4, 3, seed)) for seed in range(6)]
-    anchor, variance = fitted(members, members)
+    members, held = (
+        [tuple(independent(n, 4, 3, seed + n)) for seed in range(6)] for n in (500, 100)
+    )
+    anchor, variance = fitted(members, held)
     null = ~anchor.matrix.flatten(1).any(1)
     assert null.sum() >= 4
     assert (variance[null] == 1.0).all()
     assert (variance <= 1.0).all()
+
+
+def test_without_a_network_the_linear_map_takes_the_validation_rows_too():
+    members, held = (
+        [tuple(drawn(PAIRS["mixed_4x2"], n, seed + n)) for seed in range(2)] for n in (500, 100)
+    )
+    anchor, _ = fitted(members, held)
+    for matrix, fit, validation in zip(anchor.matrix, members, held, strict=True):
+        x, y = (torch.cat(parts) for parts in zip(fit, validation, strict=True))
+        torch.testing.assert_close(matrix, shrunk_regression(x, y))
+
+
+@pytest.mark.parametrize(("steps", "done"), [(500, 500), (2500, 1000)])
+def test_a_network_that_finds_nothing_is_given_up_after_its_grace(steps, done):
+    members, held = ([tuple(independent(n, 2, 3, n))] for n in (500, 300))
+    generator = Generator().manual_seed(0)
+    found, _ = fitted(members, held, steps=steps, width=8, generator=generator)
+    assert not any(parameter.any() for parameter in found.net.parameters())
+    expected = Generator().manual_seed(0)
+    AnchorNet(1, 3, 2, 8, expected)
+    for _ in range(done):
+        torch.rand(1, 64, generator=expected)
+    assert torch.equal(generator.get_state(), expected.get_state())
 
 
 def test_directions_that_y_does_not_touch_have_variance_one():

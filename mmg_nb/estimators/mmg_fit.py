@@ -45,7 +45,7 @@ TAIL = 2e-3  # nats that a Gaussian with the anchor's residual may lose at each 
 NARROWEST = (-8.0, 12.0)
 WIDEST = (-16.0, 24.0)
 VALIDATION_DRAWS = 2048
-ANCHOR_STEPS = 1000
+ANCHOR_SHARE = 0.5  # of the training steps
 GRACE = 1000  # steps in which something must begin to be learnt
 DRAWS_WHEN_STOPPED = 8
 
@@ -149,13 +149,17 @@ def _prepare(
             member,
             name,
             width=config.width,
-            steps=min(ANCHOR_STEPS, config.steps_for(pairs.n_samples)),
+            steps=_anchor_steps(config, pairs.n_samples),
             batch=min(config.batch, len(member.fit)),
             generator=random.device,
         )
         for values, name in zip((x, y), names, strict=True)
     )
     return _Prepared(x, torch.cat([y, z], dim=1), z.shape[1], plan, notes + notes_z)
+
+
+def _anchor_steps(config: MMG, n_samples: int) -> int:
+    return round(ANCHOR_SHARE * config.steps_for(n_samples))
 
 
 def _fit_anchor(config: MMG, data: _Prepared, generator: Generator) -> dict[str, Tensor]:
@@ -166,7 +170,7 @@ def _fit_anchor(config: MMG, data: _Prepared, generator: Generator) -> dict[str,
         fit,
         stack_pairs(data.x, data.y, [member.validation for member in members]),
         width=config.width,
-        steps=min(ANCHOR_STEPS, config.steps_for(len(data.x)) // 4),
+        steps=_anchor_steps(config, len(data.x)),
         batch=even_batch(config.batch, fit[2]),
         generator=generator,
     )
