@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -105,7 +106,7 @@ class MMG:
         """Most training steps, from `steps` or by `effort` and the number of rows."""
         if self.steps is not None:
             return self.steps
-        share = min(1.0, n_samples / ALL_STEPS_FROM) ** (1 / 3)
+        share = math.sqrt(min(1.0, n_samples / ALL_STEPS_FROM))
         return max(EFFORT_STEPS["quick"], round(share * EFFORT_STEPS[self.effort]))
 
     def folds_for(self, n_samples: int) -> int:
