@@ -27,6 +27,7 @@ the first-order term of `inner` nor the variance term of `difference`.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,6 +41,7 @@ from mmg_nb.spread import sampling_variance, training_variance
 __all__ = [
     "FORMS",
     "PointValues",
+    "error_parts",
     "estimate_from_points",
     "gap_forms",
     "integrate",
@@ -102,24 +104,22 @@ class PointValues:
     noise: Array
 
 
-def estimate_from_points(points: PointValues, form: str, least: float = 0.0) -> Estimate:
-    """Mean over points and its standard error.
+def error_parts(points: PointValues, form: str) -> dict[str, float]:
+    """What the points say of the standard error of their mean.
 
-    The error has two parts: the spread of the points, clustered by block, and what the readings
-    (members trained on other rows) differ by beyond that spread. The forms `inner` and
-    `orthogonal` depend on the trained members at first order, so how these vary with their
-    training rows belongs to the error too. To first order every regular estimate of mutual
-    information varies like the mean of the pointwise log-ratio, which `difference` averages, so
-    its spread is taken instead; overfitting inflates it, hence at most twice the form's own.
+    `sampling` is the spread of the points, clustered by block; `members` is what the readings
+    (members trained on other rows) differ by beyond that. The forms `inner` and `orthogonal`
+    depend on the trained members at first order, so how these vary with their training rows
+    belongs to the error too. To first order every regular estimate of mutual information varies
+    like the mean of the pointwise log-ratio, which `difference` averages, so its spread is taken
+    instead; overfitting inflates it, hence at most twice the form's own.
 
     Args:
         points: The points.
         form: One of `FORMS`.
-        least: What cannot be told from nothing, nats, see `null_spread`; it is part of the
-            error, which would vanish where the denoisers learn that there is nothing to learn.
 
     Returns:
-        Estimate and standard error, nats.
+        Part -> standard error, nats.
     """
     values = points.values[FORMS.index(form)]
     variance = sampling_variance(points.block, values)
@@ -127,15 +127,33 @@ def estimate_from_points(points: PointValues, form: str, least: float = 0.0) -> 
         difference = points.values[FORMS.index("difference")]
         log_ratio = sampling_variance(points.block, difference)
         variance = max(variance, min(log_ratio, 4 * variance))
-    variance += training_variance(points.reading, values)
-    return Estimate(float(values.mean()), math.hypot(math.sqrt(variance), least))
+    training = training_variance(points.reading, values)
+    return {"sampling": math.sqrt(variance), "members": math.sqrt(training)}
+
+
+def estimate_from_points(
+    points: PointValues, form: str, more: Mapping[str, float] | None = None
+) -> Estimate:
+    """Mean over points and its standard error.
+
+    Args:
+        points: The points.
+        form: One of `FORMS`.
+        more: Parts of the error that the points do not show, nats; others count for nothing.
+
+    Returns:
+        Estimate and standard error, nats.
+    """
+    parts = {**(more or {}), **error_parts(points, form)}
+    return Estimate(float(points.values[FORMS.index(form)].mean()), math.hypot(*parts.values()))
 
 
 def null_spread(n_samples: int, dim_x: int, dim_y: int) -> float:
     """Standard deviation of the likelihood-ratio estimate for independent Gaussian data, nats.
 
     By Wilks' theorem 2n·Î is χ² with dim_x·dim_y degrees of freedom: linear dependence of less
-    than about this cannot be told from none, by any estimator.
+    than about this cannot be told from none, by any estimator. It is part of every error, which
+    would vanish where the denoisers learn that there is nothing to learn.
 
     Args:
         n_samples: Rows.

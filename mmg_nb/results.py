@@ -163,6 +163,8 @@ class MIResult(ArrayRecord):
         provenance: Seed, versions, device, wall time in seconds.
         dim_z: Columns of the condition in use; 0 for I(x; y).
         terms: What the estimate is the sum of, with signs, where it is one; otherwise empty.
+        error_parts: What the standard error is made of, nats; the squares add up to its square.
+            Empty where the estimator does not tell.
     """
 
     mi: float
@@ -182,6 +184,7 @@ class MIResult(ArrayRecord):
     provenance: dict[str, Any] = dataclass_field(default_factory=dict)
     dim_z: int = 0
     terms: dict[str, Estimate] = dataclass_field(default_factory=dict)
+    error_parts: dict[str, float] = dataclass_field(default_factory=dict)
 
     @property
     def quantity(self) -> str:
@@ -342,6 +345,9 @@ class MIResult(ArrayRecord):
     def _html(self, image: str = "") -> str:
         low, high = self.interval()
         rows = [("status", f"{self.status}. {self.status.remedy}")]
+        if self.error_parts:
+            parts = ", ".join(f"{name} {part:.3f}" for name, part in self.error_parts.items())
+            rows.insert(0, ("standard error", f"from {parts} nats"))
         if self.stderr is not None:
             rows.insert(0, ("95 % interval", f"{low:.3f} to {high:.3f} nats"))
         rows += [(k, f"{v.mi:.3f} ± {v.stderr:.3f} nats") for k, v in self.terms.items()]

@@ -152,6 +152,7 @@ class Outcome:
         status: How training ended.
         history: Validation record.
         steps: Steps done.
+        late_gain: See `Record.late_gain`.
     """
 
     denoiser: Denoiser
@@ -159,6 +160,7 @@ class Outcome:
     status: Status
     history: TrainingHistory
     steps: int
+    late_gain: float
 
 
 def train(
@@ -217,7 +219,14 @@ def train(
         stopped = bool(listen(Step(state.step, schedule.steps)))
     if not stopped:
         keep.offer(state, urgent=True)
-    return Outcome(state.kept, state.proposal, state.status, state.record.history(), state.step)
+    return Outcome(
+        state.kept,
+        state.proposal,
+        state.status,
+        state.record.history(),
+        state.step,
+        state.record.late_gain(state.kept_at),
+    )
 
 
 def _validate(
@@ -236,6 +245,7 @@ def _validate(
         state.least, state.best = found.judged, state.step
     if schedule.keeps(state.step, state.best, found.share):
         _copy(state.kept, state.average)
+        state.kept_at = state.step
     if adapt is not None and state.step:
         state.proposal = adapt(found.curves[2])
     _report(state, found, grid, listen)

@@ -76,6 +76,21 @@ class Record:
             np.asarray(self.step, dtype=np.int64), np.asarray(self.loss), np.asarray(self.mi)
         )
 
+    def late_gain(self, step: int) -> float:
+        """What the second half of the training up to a step added to the estimate.
+
+        Networks approach the optimum slowly: what the last doubling of the steps still gained is
+        the scale of what the next ones would.
+
+        Args:
+            step: Of the weights in question.
+
+        Returns:
+            Nats; 0 if the estimate did not rise.
+        """
+        half, end = np.interp([step / 2, step], self.step, self.mi)
+        return max(0.0, float(end - half))
+
     def verdict(self, worth: float) -> Status:
         """How training ended that did all its steps.
 
@@ -106,6 +121,7 @@ class TrainingState:
         generator: Source of the batches and their noise.
         record: What validation has said.
         step: Steps done.
+        kept_at: Step of the weights kept.
         best: Step of the least judged error.
         least: That error.
         status: How training ended; None while it goes on.
@@ -119,6 +135,7 @@ class TrainingState:
     generator: Generator
     record: Record = field(default_factory=Record)
     step: int = 0
+    kept_at: int = 0
     best: int = 0
     least: float = math.inf
     status: Status | None = None
@@ -158,6 +175,7 @@ class TrainingState:
         """Everything that is no tensor, as plain values."""
         return {
             "step": self.step,
+            "kept_at": self.kept_at,
             "best": self.best,
             "least": self.least,
             "status": None if self.status is None else self.status.value,
@@ -180,6 +198,7 @@ class TrainingState:
             self.proposal = BinnedProposal(found["edges"].to(device), found["mass"].to(device))
         self.generator.set_state(torch.tensor(arrays["generator"]))
         self.step, self.best = numbers["step"], numbers["best"]
+        self.kept_at = numbers["kept_at"]
         self.least = numbers["least"]
         self.status = None if numbers["status"] is None else Status(numbers["status"])
         self.record = Record(**numbers["record"])

@@ -17,6 +17,7 @@ import mmg_nb
 from mmg_nb.benchmark import task
 from mmg_nb.estimators.mmg import EFFORT_STEPS, MMG
 from mmg_nb.events import Finished, Phase, Snapshot, Started, Step
+from mmg_nb.mmse import null_spread
 from mmg_nb.nets.mlp import ResidualMLP
 from mmg_nb.results import MIResult, Status
 
@@ -144,9 +145,22 @@ def test_live_values_do_not_look_at_evaluation_points():
 def test_fewer_rows_get_fewer_steps():
     normal, quick = EFFORT_STEPS["normal"], EFFORT_STEPS["quick"]
     assert MMG().steps_for(10_000) == MMG().steps_for(1_000_000) == normal
+    assert MMG().steps_for(2500) == normal / 2
     assert quick < MMG().steps_for(1000) < MMG().steps_for(5000) < normal
     assert MMG(effort="quick").steps_for(100) == quick
     assert MMG(steps=7).steps_for(100) == 7
+
+
+def test_the_result_tells_what_its_error_is_made_of():
+    result = estimate(X, Y)
+    assert list(result.error_parts) == ["sampling", "members", "late learning", "detection"]
+    assert math.hypot(*result.error_parts.values()) == pytest.approx(result.stderr)
+    assert result.error_parts["detection"] == null_spread(200, 1, 1)
+    half = np.interp(result.history.step[-1] / 2, result.history.step, result.history.mi)
+    assert result.error_parts["late learning"] in (
+        0.0,
+        pytest.approx(float(result.history.mi[-1] - half)),
+    )
 
 
 def test_the_result_tells_what_was_run():

@@ -154,6 +154,7 @@ def test_html_holds_the_plot_and_says_it_in_words(result):
     assert f'src="data:image/png;base64,{bundle["image/png"]}"' in bundle["text/html"]
     assert 'alt="Denoising error against log-SNR' in bundle["text/html"]
     assert "0.472 to 0.550 nats" in bundle["text/html"]
+    assert "from sampling 0.016, members 0.012 nats" in bundle["text/html"]
 
 
 def test_html_escapes(plain):

@@ -25,6 +25,7 @@ from mmg_nb.training import (
     train,
     trapezoid,
 )
+from mmg_nb.training_state import Record
 from mmg_nb.validation import Validation
 
 GRID = uniform_bins(-8.0, 12.0, 0.5, CPU)
@@ -472,6 +473,26 @@ def test_a_run_that_still_gains_has_met_its_step_limit():
     outcome, _ = learning(n=500, speed=3e-3, batch=64, check_every=10, ema=0.5)
     assert outcome.history.loss[-1] == outcome.history.loss.min()
     assert outcome.status is Status.STEP_LIMIT
+
+
+@pytest.mark.parametrize(
+    ("at", "gain"), [(0, 0.0), (100, 0.3), (200, 0.5), (300, 0.45), (400, 0.0)]
+)
+def test_the_late_gain_is_that_of_the_second_half(at, gain):
+    record = Record()
+    for step, mi in ((0, 0.0), (100, 0.6), (200, 1.1), (300, 1.3), (400, 1.0)):
+        record.add(step, 1.0, mi)
+    assert record.late_gain(at) == pytest.approx(gain)
+
+
+@pytest.mark.parametrize("speed", [3e-3, 3e-2])
+def test_the_late_gain_is_that_of_the_weights_kept(speed):
+    outcome, _ = learning(n=500, speed=speed, batch=64, check_every=10, ema=0.5)
+    at = outcome.history.step[outcome.history.loss.argmin()]
+    half = np.interp(at / 2, outcome.history.step, outcome.history.mi)
+    kept = outcome.history.mi[outcome.history.step == at]
+    assert outcome.late_gain == pytest.approx(max(0.0, float(kept[0] - half)))
+    assert (outcome.late_gain > 0) == (speed < 0.01)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])

@@ -83,7 +83,7 @@ def _origin(seed: int, device: str, seconds: float) -> Record:
 def _blank(cell: Mapping[str, Any], attempt: int) -> Record:
     """The record before anything is known: every record has all keys, in one order."""
     unknown = ("mi", "stderr", "mi_true", "interval", "gap", "status", "device", "seconds")
-    more: Record = {"forms": {}, "notes": [], "versions": {}, "traceback": None}
+    more: Record = {"forms": {}, "error_parts": {}, "notes": [], "versions": {}, "traceback": None}
     return {"format": FORMAT, **cell, "attempt": attempt, **dict.fromkeys(unknown), **more}
 
 
@@ -123,6 +123,7 @@ def _fill(record: Record, device: str, listen: Listener) -> MIResult:
             form: {"mi": _number(value.mi), "stderr": _number(value.stderr)}
             for form, value in result.forms.items()
         },
+        "error_parts": {part: _number(value) for part, value in result.error_parts.items()},
         "status": str(result.status),
         "notes": list(result.notes),
         **{key: result.provenance[key] for key in ("device", "seconds", "versions")},

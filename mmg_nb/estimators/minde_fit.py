@@ -23,7 +23,7 @@ from mmg_nb.events import Listener, Phase, Started
 from mmg_nb.keeping import Keeper, Unkept
 from mmg_nb.logsnr import BinnedProposal, uniform_bins
 from mmg_nb.members import member_rows
-from mmg_nb.mmse import estimate_from_points, null_spread
+from mmg_nb.mmse import error_parts, estimate_from_points
 from mmg_nb.nets.layers import selected
 from mmg_nb.optimisers import ClippedMuon
 from mmg_nb.provenance import provenance
@@ -205,12 +205,12 @@ def _in_sigma_form(
     per_point = 0.5 * (this.grid.high - this.grid.low) * values.mean(0).cpu().numpy()
     points = measurement.points
     points = replace(points, values=np.broadcast_to(per_point, points.values.shape))
-    least = null_spread(result.n_samples, result.dim_x, result.dim_y)
-    found = estimate_from_points(points, "difference", least)
+    found = estimate_from_points(points, "difference", result.error_parts)
     return replace(
         result,
         mi=found.mi,
         stderr=found.stderr,
+        error_parts={**result.error_parts, **error_parts(points, "difference")},
         gap="sigma",
         forms={**result.forms, "sigma": found},
         curve=replace(

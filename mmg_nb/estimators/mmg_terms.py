@@ -151,8 +151,10 @@ def _joined(pairs: Pairs, terms: Sequence[Term], results: Sequence[MIResult]) ->
     }
     pointwise, covariances = _pointwise(pairs.n_samples, signs, results)
     own = sum(each.stderr**2 for each in signed.values())
+    learning = _learning_errors(results)
+    badly_learnt = sum(part**2 for part in learning.values())
     # What the terms share may cancel between them, but what was learnt badly does not.
-    variance = max(own + covariances, own / 2)
+    variance = max(own + covariances, own / 2, badly_learnt)
     meaning = "_c: its numbers, _d: its categories"
     note = f"Computed as the sum {' + '.join(names)} ({meaning}).".replace("+ −", "− ")
     said = [remark for each in results for remark in each.notes]
@@ -168,7 +170,18 @@ def _joined(pairs: Pairs, terms: Sequence[Term], results: Sequence[MIResult]) ->
         status=min((each.status for each in results), key=WORST_FIRST.index),
         notes=(*pairs.notes, note, *dict.fromkeys(said)),
         terms=signed,
+        error_parts={"sampling": math.sqrt(variance - badly_learnt), **learning},
     )
+
+
+def _learning_errors(results: Sequence[MIResult]) -> dict[str, float]:
+    """The parts of the error of a sum that each term has for itself, unlike sampling."""
+    names = dict.fromkeys(name for each in results for name in each.error_parts)
+    return {
+        name: math.hypot(*(each.error_parts.get(name, 0.0) for each in results))
+        for name in names
+        if name != "sampling"
+    }
 
 
 def _pointwise(

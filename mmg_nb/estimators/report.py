@@ -10,7 +10,7 @@ import numpy as np
 from mmg_nb.data import Pairs
 from mmg_nb.diagnosis import diagnose
 from mmg_nb.evaluation import Measurement
-from mmg_nb.mmse import FORMS, PointValues, estimate_from_points, null_spread
+from mmg_nb.mmse import FORMS, PointValues, error_parts, estimate_from_points, null_spread
 from mmg_nb.results import MIResult, PointwiseMI
 from mmg_nb.training import Outcome
 
@@ -39,11 +39,15 @@ def report(
         The result.
     """
     points, curve = measurement.points, measurement.curve
-    least = null_spread(pairs.n_samples, pairs.freedom_x, pairs.freedom_y)
-    forms = {form: estimate_from_points(points, form, least) for form in curve.gaps}
+    more = {
+        "late learning": outcome.late_gain,
+        "detection": null_spread(pairs.n_samples, pairs.freedom_x, pairs.freedom_y),
+    }
+    forms = {form: estimate_from_points(points, form, more) for form in curve.gaps}
     return MIResult(
         mi=forms[config.gap].mi,
         stderr=forms[config.gap].stderr,
+        error_parts={**error_parts(points, config.gap), **more},
         estimator=config.name,
         n_samples=pairs.n_samples,
         dim_x=pairs.dim_x,
