@@ -47,10 +47,16 @@ class Reading:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """All members and readings of one estimate."""
+    """All members and readings of one estimate, and the block of each row, `(n,)`."""
 
     members: tuple[Member, ...]
     readings: tuple[Reading, ...]
+    blocks: NDArray[np.int64]
+
+    @property
+    def validation_blocks(self) -> list[NDArray[np.int64]]:
+        """Blocks of each member's validation rows."""
+        return [self.blocks[member.validation] for member in self.members]
 
     @property
     def transform_rows(self) -> Rows | slice:
@@ -113,7 +119,7 @@ def make_plan(
             for e, rows in enumerate(fold)
         )
     members = [Member(*_split(part, pairs, VALIDATION_SHARE, rng)) for part in parts]
-    return Plan(tuple(members), readings)
+    return Plan(tuple(members), readings, pairs.blocks)
 
 
 def _split(

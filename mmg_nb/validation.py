@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
-from torch import Generator, Tensor
+from numpy.typing import NDArray
+from torch import Generator, Tensor, nn
 
 from mmg_nb.denoisers import Denoiser, Samples
 from mmg_nb.logsnr import BinnedProposal
@@ -26,8 +29,9 @@ class Validation:
         eps: Their noise.
         logsnr: Their λ, stratified uniformly over the bins, `(members, draws)`.
         bins: Bin of each λ.
-        row: Which row of the member was repeated, `(members, draws)`.
-        count: Rows of each member, `(members,)`.
+        block: Block of the row that was repeated, counted from 0 in each member,
+            `(members, draws)`.
+        blocks: How many there are in all members together.
         grid: The bins.
         start: Predictions that learning started from, without and with y, `(2, members, draws,
             …)`; None if they do not matter.
@@ -37,14 +41,19 @@ class Validation:
     eps: Tensor
     logsnr: Tensor
     bins: Tensor
-    row: Tensor
-    count: Tensor
+    block: Tensor
+    blocks: int
     grid: BinnedProposal
     start: Tensor | None = None
 
     @classmethod
     def prepare(
-        cls, rows: Rows, grid: BinnedProposal, draws: int, generator: Generator
+        cls,
+        rows: Rows,
+        grid: BinnedProposal,
+        draws: int,
+        generator: Generator,
+        blocks: Sequence[NDArray[np.int64]] | None = None,
     ) -> Validation:
         """Draw the noise.
 
@@ -53,6 +62,8 @@ class Validation:
             grid: Bins, with their span.
             draws: Rows × repeats for each member.
             generator: Source of the noise.
+            blocks: For each member the labels of its rows, the same for rows that depend on each
+                other; none if no rows do.
 
         Returns:
             The fixed validation set.
@@ -66,7 +77,13 @@ class Validation:
         strata = torch.rand(shape, generator=generator, device=device).argsort(dim=1)
         level = grid.low + (grid.high - grid.low) * (strata + jitter) / draws
         eps = torch.randn(samples.x.shape, generator=generator, device=device)
-        return cls(samples, eps, level.float(), grid.bins(level), row, rows.count, grid)
+        block, total = row, int(rows.count.sum())
+        if blocks is not None:
+            found = [np.unique(labels, return_inverse=True) for labels in blocks]
+            total = sum(len(labels) for labels, _ in found)
+            numbers = [torch.as_tensor(inverse.reshape(-1)) for _, inverse in found]
+            block = nn.utils.rnn.pad_sequence(numbers, batch_first=True).to(device).gather(1, row)
+        return cls(samples, eps, level.float(), grid.bins(level), block, total, grid)
 
     @torch.no_grad()
     def starting_from(self, denoiser: Denoiser) -> Validation:
@@ -114,10 +131,10 @@ class Validation:
             along: The product at each draw, `(members, draws)`.
             size: The square of the correction.
         """
-        by_row = torch.zeros_like(along).scatter_add_(1, self.row, along)
-        rows, total = int(self.count.sum()), float(along.sum())
-        variance = float(by_row.square().sum()) - total**2 / rows
-        if not total > SIGNIFICANT * math.sqrt(max(0.0, variance) * rows / max(1, rows - 1)):
+        by_block = torch.zeros_like(along).scatter_add_(1, self.block, along)
+        count, total = self.blocks, float(along.sum())
+        variance = float(by_block.square().sum()) - total**2 / count
+        if not total > SIGNIFICANT * math.sqrt(max(0.0, variance) * count / max(1, count - 1)):
             return 0.0, 0.0
         whole = float(size.sum())
         share = min(1.0, total / whole)

@@ -246,6 +246,25 @@ def test_the_calibrated_error_forgives_noise_that_the_raw_error_does_not():
     assert clean.judged < noisy.judged < nothing.judged
 
 
+def test_what_is_learnt_of_rows_that_repeat_each_other_is_judged_by_blocks():
+    """Sixteen rows that say the same are no more evidence than one."""
+    copies = torch.arange(16 * 12).repeat(2, 1) % 12
+    rows = Rows(rows_of(LEARNABLE, 12, 3).samples.take(copies), torch.full((2,), 16 * 12))
+    product = 0.6 + torch.randn(2, 12, generator=Generator().manual_seed(0)).double()
+    said = product.gather(1, copies)
+
+    def share(blocks):
+        validation = Validation.prepare(rows, GRID, 16 * 12, Generator(), blocks)
+        return validation._learnt(said, torch.ones_like(said))[1]
+
+    assert share([row.numpy() + 5 for row in copies]) == 0
+    assert (
+        share(None)
+        == share([np.arange(16 * 12)[::-1]] * 2)
+        == pytest.approx(float(product.mean()))
+    )
+
+
 def test_validation_levels_are_stratified_over_the_range():
     validation = validation_of(PAIRS["1x1"], draws=4000)
     counts = torch.stack([b.bincount(minlength=len(GRID.mass)) for b in validation.bins])

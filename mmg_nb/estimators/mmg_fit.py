@@ -218,7 +218,8 @@ def _train(
     rows = member_rows(data.x, data.y, anchor, [member.fit for member in members])
     held = member_rows(data.x, data.y, anchor, [member.validation for member in members])
     draws = max(VALIDATION_DRAWS, held.samples.x.shape[1])
-    validation = Validation.prepare(held, grid, draws, random.device)
+    blocks = data.plan.validation_blocks
+    validation = Validation.prepare(held, grid, draws, random.device, blocks)
     logistic = LogisticProposal(config.loc, config.scale, config.clip)
     adaptive = config.proposal == "adaptive"
     steps = config.steps_for(len(data.x))

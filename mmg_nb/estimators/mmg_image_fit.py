@@ -205,7 +205,9 @@ def _train(this: _Setting, anchor: ImageAnchor, grid: BinnedProposal, steps: int
             weight_decay=config.weight_decay,
         ),
         rows,
-        Validation.prepare(held, grid, VALIDATION_DRAWS, random.device),
+        Validation.prepare(
+            held, grid, VALIDATION_DRAWS, random.device, this.plan.validation_blocks
+        ),
         grid,
         Schedule(
             steps=steps,
