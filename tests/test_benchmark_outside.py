@@ -16,6 +16,7 @@ from scipy import stats
 from scipy.special import logsumexp, ndtr, ndtri
 
 from mmg_nb.benchmark import task, task_ids
+from mmg_nb.errors import MMGError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -259,6 +260,17 @@ def test_clusters_are_uncorrelated_and_dense_in_all_columns() -> None:
     cross_correlation = np.corrcoef(np.hstack([x, y]).T)[:5, 5:]
     assert np.max(np.abs(cross_correlation)) < 5 / math.sqrt(20_000)
     assert np.sum(np.abs(np.cov(x.T) - np.diag(np.var(x, axis=0))) > 0.02) >= 10
+
+
+@pytest.mark.parametrize("dim", [1, 25])
+def test_independent_columns_come_in_any_number(dim: int) -> None:
+    found = task(f"outside-independent-{dim}")
+    x, y = found.sample(50, seed=1)
+    assert x.shape == y.shape == (50, dim)
+    assert found.mi_true == 0
+    assert found.tags == {"outside", "independent"}
+    with pytest.raises(MMGError, match="unknown task"):
+        task(f"outside-independent-0{dim}")
 
 
 def test_independent_columns_are_dependent_among_themselves_only() -> None:

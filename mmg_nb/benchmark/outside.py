@@ -5,6 +5,7 @@ They keep an estimator tuned on the 40 tasks honest. Truths are closed forms or 
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from mmg_nb.benchmark.distributions.channels import (
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
 
 __all__ = ["FAMILIES", "IDS", "build"]
 
-FAMILIES: tuple[str, ...] = ("the ids of task_ids('outside')",)
+FAMILIES: tuple[str, ...] = (
+    "the ids of task_ids('outside')",
+    "outside-independent-<dimension>",
+)
 
 
 def _task(
@@ -95,22 +99,25 @@ _RECIPES: dict[str, Callable[[str], Task]] = {
         LabelUniform(n_labels=5),
         groups=frozenset({"discrete"}),
     ),
-    "outside-independent-5": lambda i: _task(
-        i, "Independent 5 × 5", Independent(dim=5), groups=frozenset({"independent"})
-    ),
 }
 
-IDS: tuple[str, ...] = tuple(_RECIPES)
+IDS: tuple[str, ...] = (*_RECIPES, "outside-independent-5")
+
+_INDEPENDENT = re.compile(r"outside-independent-(?P<dim>[1-9]\d*)")
 
 
 def build(task_id: str) -> Task | None:
     """Build one of the tasks outside BMI.
 
     Args:
-        task_id: One of `IDS`.
+        task_id: One of `IDS`, or independent columns of any number.
 
     Returns:
         The task, or None if the id is not one of this suite.
     """
+    match = _INDEPENDENT.fullmatch(task_id)
+    if match is not None:
+        dim, tag = int(match["dim"]), frozenset({"independent"})
+        return _task(task_id, f"Independent {dim} × {dim}", Independent(dim=dim), groups=tag)
     recipe = _RECIPES.get(task_id)
     return None if recipe is None else recipe(task_id)
