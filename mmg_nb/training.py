@@ -238,7 +238,7 @@ def _validate(
     listen: Listener,
 ) -> Status | None:
     """Look at the validation points, draw the consequences, and say whether this is the end."""
-    found, grid = validation.measure(state.average), validation.grid
+    found, grid = validation.measure(state.average, begun=state.kept_at > 0), validation.grid
     if state.step and not bool(found.error.isfinite().all()):
         return Status.DIVERGED
     if found.judged < state.least - BETTER / (0.5 * (grid.high - grid.low)):

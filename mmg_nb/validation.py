@@ -17,7 +17,8 @@ from mmg_nb.members import Rows
 
 __all__ = ["Measured", "Validation"]
 
-SIGNIFICANT = 4.0  # standard errors from which something counts as learnt
+SIGNIFICANT = 4.0  # standard errors from which something counts as learnt at first
+STILL_SIGNIFICANT = 2.0  # from which it still does, once it has
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,8 +92,13 @@ class Validation:
         return replace(self, start=self._predict(denoiser))
 
     @torch.no_grad()
-    def measure(self, denoiser: Denoiser) -> Measured:
-        """Errors and gap of the present weights."""
+    def measure(self, denoiser: Denoiser, *, begun: bool = False) -> Measured:
+        """Errors and gap of the present weights.
+
+        Args:
+            denoiser: The weights.
+            begun: Whether something has been learnt before: then less evidence is asked for.
+        """
         both = self._predict(denoiser)
         error = (self.eps - both).square().sum(-1)
         inner = ((self.eps - both[0]) * (both[1] - both[0])).sum(-1)
@@ -104,24 +110,25 @@ class Validation:
         errors = error.sum(0).mean(1)
         if self.start is None:
             return Measured(errors, float(errors.mean()), 1.0, curves)
-        return Measured(errors, *self._judged(both, self.start), curves)
+        least = STILL_SIGNIFICANT if begun else SIGNIFICANT
+        return Measured(errors, *self._judged(both, self.start, least), curves)
 
     def _predict(self, denoiser: Denoiser) -> Tensor:
         none = torch.zeros(1, 1, 1, dtype=torch.bool, device=self.eps.device)
         flags = none, ~none
         return torch.stack([denoiser(self.samples, self.eps, self.logsnr, flag) for flag in flags])
 
-    def _judged(self, both: Tensor, start: Tensor) -> tuple[float, float]:
+    def _judged(self, both: Tensor, start: Tensor, least: float) -> tuple[float, float]:
         """What is learnt with y; or of both branches together, if that is nothing."""
         rest, correction = self.eps - start, both - start
         along = (rest * correction).sum(-1).double()
         size = correction.square().sum(-1).double()
-        fall, share = self._learnt(along[1], size[1])
+        fall, share = self._learnt(along[1], size[1], least)
         if share == 0:
-            fall, share = self._learnt(along.sum(0), size.sum(0))
+            fall, share = self._learnt(along.sum(0), size.sum(0), least)
         return -fall, share
 
-    def _learnt(self, along: Tensor, size: Tensor) -> tuple[float, float]:
+    def _learnt(self, along: Tensor, size: Tensor, least: float) -> tuple[float, float]:
         """Fall of the error at the best multiple of a correction, and that multiple, up to 1.
 
         What is learnt shows in the product of the correction with the error at the start, what is
@@ -130,11 +137,12 @@ class Validation:
         Args:
             along: The product at each draw, `(members, draws)`.
             size: The square of the correction.
+            least: Standard errors that a product must exceed.
         """
         by_block = torch.zeros_like(along).scatter_add_(1, self.block, along)
         count, total = self.blocks, float(along.sum())
         variance = float(by_block.square().sum()) - total**2 / count
-        if not total > SIGNIFICANT * math.sqrt(max(0.0, variance) * count / max(1, count - 1)):
+        if not total > least * math.sqrt(max(0.0, variance) * count / max(1, count - 1)):
             return 0.0, 0.0
         whole = float(size.sum())
         share = min(1.0, total / whole)

@@ -26,7 +26,7 @@ from mmg_nb.training import (
     trapezoid,
 )
 from mmg_nb.training_state import Record
-from mmg_nb.validation import Validation
+from mmg_nb.validation import SIGNIFICANT, Validation
 
 GRID = uniform_bins(-8.0, 12.0, 0.5, CPU)
 
@@ -246,6 +246,17 @@ def test_the_calibrated_error_forgives_noise_that_the_raw_error_does_not():
     assert clean.judged < noisy.judged < nothing.judged
 
 
+def test_what_has_been_learnt_before_needs_less_evidence():
+    start, end = GaussianDenoiser(torch.ones(2, 1, 1)), LEARNABLE.model(2).denoiser
+    found = {}
+    for share in (0.0, 0.15, 0.45, 1.0):
+        blend = Blend(start, end, share, 1.0)
+        validation = validation_of(LEARNABLE, n=300).starting_from(start)
+        found[share] = [validation.measure(blend, begun=b).share > 0 for b in (False, True)]
+    no, yes = [False, False], [True, True]
+    assert found == {0.0: no, 0.15: no, 0.45: [False, True], 1.0: yes}
+
+
 def test_what_is_learnt_of_rows_that_repeat_each_other_is_judged_by_blocks():
     """Sixteen rows that say the same are no more evidence than one."""
     copies = torch.arange(16 * 12).repeat(2, 1) % 12
@@ -255,7 +266,7 @@ def test_what_is_learnt_of_rows_that_repeat_each_other_is_judged_by_blocks():
 
     def share(blocks):
         validation = Validation.prepare(rows, GRID, 16 * 12, Generator(), blocks)
-        return validation._learnt(said, torch.ones_like(said))[1]
+        return validation._learnt(said, torch.ones_like(said), SIGNIFICANT)[1]
 
     assert share([row.numpy() + 5 for row in copies]) == 0
     assert (
