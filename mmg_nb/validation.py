@@ -32,7 +32,7 @@ class Validation:
         bins: Bin of each λ.
         block: Block of the row that was repeated, counted from 0 in each member,
             `(members, draws)`.
-        blocks: How many there are in all members together.
+        blocks: How many there are in all members together, of the rows that are used.
         grid: The bins.
         start: Predictions that learning started from, without and with y, `(2, members, draws,
             …)`; None if they do not matter.
@@ -78,9 +78,9 @@ class Validation:
         strata = torch.rand(shape, generator=generator, device=device).argsort(dim=1)
         level = grid.low + (grid.high - grid.low) * (strata + jitter) / draws
         eps = torch.randn(samples.x.shape, generator=generator, device=device)
-        block, total = row, int(rows.count.sum())
+        block, total = row, int(rows.count.clamp_max(draws).sum())
         if blocks is not None:
-            found = [np.unique(labels, return_inverse=True) for labels in blocks]
+            found = [np.unique(labels[:draws], return_inverse=True) for labels in blocks]
             total = sum(len(labels) for labels, _ in found)
             numbers = [torch.as_tensor(inverse.reshape(-1)) for _, inverse in found]
             block = nn.utils.rnn.pad_sequence(numbers, batch_first=True).to(device).gather(1, row)
@@ -141,8 +141,10 @@ class Validation:
         """
         by_block = torch.zeros_like(along).scatter_add_(1, self.block, along)
         count, total = self.blocks, float(along.sum())
+        if count < 2:
+            return 0.0, 0.0
         variance = float(by_block.square().sum()) - total**2 / count
-        if not total > least * math.sqrt(max(0.0, variance) * count / max(1, count - 1)):
+        if not total > least * math.sqrt(max(0.0, variance) * count / (count - 1)):
             return 0.0, 0.0
         whole = float(size.sum())
         share = min(1.0, total / whole)

@@ -276,6 +276,23 @@ def test_what_is_learnt_of_rows_that_repeat_each_other_is_judged_by_blocks():
     )
 
 
+def test_one_block_is_no_evidence():
+    rows = rows_of(LEARNABLE, 12, 3, members=1)
+    blocks = [np.zeros(12, dtype=int)]
+    validation = Validation.prepare(rows, GRID, 48, Generator(), blocks)
+    ones = torch.ones(1, 48).double()
+    assert validation._learnt(ones, ones, SIGNIFICANT) == (0.0, 0.0)
+
+
+def test_rows_that_are_never_drawn_count_for_no_block():
+    rows = rows_of(LEARNABLE, 300, 3)
+    for blocks in (None, [np.arange(300)] * 2):
+        validation = Validation.prepare(rows, GRID, 100, Generator(), blocks)
+        assert validation.blocks == 200
+        assert validation.block.max() == 99
+        validation.starting_from(network(LEARNABLE)).measure(network(LEARNABLE))
+
+
 def test_validation_levels_are_stratified_over_the_range():
     validation = validation_of(PAIRS["1x1"], draws=4000)
     counts = torch.stack([b.bincount(minlength=len(GRID.mass)) for b in validation.bins])
