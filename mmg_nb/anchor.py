@@ -181,7 +181,9 @@ def fit_anchor(
         rest, held_rest = (replace(v, x=anchor.residual(v.x, v.y)) for v in (rows, held))
         scale = held.mean(held_rest.x.float() ** 2)
         anchor.net, kept = _fit_net(rest, held_rest, scale, width, steps, batch, generator)
-    # Without a network nothing hangs on the validation rows, and the linear map may have them.
+    # Without a network the validation rows have decided nothing so far, and the linear map may
+    # have them. Later they judge only what the denoiser changes of this start; fitted jointly,
+    # what it learns by heart of its own rows counts against it there.
     anchor.matrix = torch.where(kept.view(-1, 1, 1), anchor.matrix, _regressions(fit, validation))
     train, test = anchor.residual(rows.x, rows.y), anchor.residual(held.x, held.y)
     # For a conditional mean, cov(residual) = cov(x) − cov(m): with white x the two share their
@@ -262,6 +264,11 @@ def _fit_net(
         optimiser, lambda i: min(1.0, (i + 1) / 50) * (1 - i / max(1, steps))
     )
     member = torch.arange(members, device=device).unsqueeze(1)
+
+    @torch.no_grad()
+    def found_better() -> Tensor:
+        return _clearly_better(before, _errors(best, held_target, held_y, scale), held)
+
     for step in range(steps):
         uniform = torch.rand(members, batch, generator=generator, device=device)
         index = (uniform * rows.count.unsqueeze(1)).long()
@@ -278,11 +285,10 @@ def _fit_net(
                 least = torch.where(better, loss, least)
                 for old, new in zip(best.parameters(), net.parameters(), strict=True):
                     old.copy_(torch.where(better.view(-1, 1, 1), new, old))
-                after = _errors(best, held_target, held_y, scale)
-                if step + 1 >= GRACE and not bool(_clearly_better(before, after, held).any()):
-                    break
+            if step + 1 >= GRACE and not bool(found_better().any()):
+                break
+    kept = found_better()
     with torch.no_grad():
-        kept = _clearly_better(before, _errors(best, held_target, held_y, scale), held)
         for parameter in best.parameters():
             parameter.mul_(kept.view(-1, 1, 1))
     return best.requires_grad_(False), kept

@@ -25,7 +25,8 @@ class Member:
 
     Attributes:
         fit: Rows it is fitted on.
-        validation: Rows that decide when it stops, disjoint from `fit`.
+        validation: Rows that decide when it stops, disjoint from `fit`. The linear part of the
+            anchor is fitted on them, too, where it has no network.
     """
 
     fit: Rows

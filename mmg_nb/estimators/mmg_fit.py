@@ -45,7 +45,7 @@ TAIL = 2e-3  # nats that a Gaussian with the anchor's residual may lose at each 
 NARROWEST = (-8.0, 12.0)
 WIDEST = (-16.0, 24.0)
 VALIDATION_DRAWS = 2048
-ANCHOR_SHARE = 0.5  # of the training steps
+ANCHOR_SHARE, ANCHOR_STEPS = 0.5, 3000  # of the training steps, at most
 GRACE = 1000  # steps in which something must begin to be learnt
 DRAWS_WHEN_STOPPED = 8
 
@@ -159,7 +159,7 @@ def _prepare(
 
 
 def _anchor_steps(config: MMG, n_samples: int) -> int:
-    return round(ANCHOR_SHARE * config.steps_for(n_samples))
+    return min(ANCHOR_STEPS, round(ANCHOR_SHARE * config.steps_for(n_samples)))
 
 
 def _fit_anchor(config: MMG, data: _Prepared, generator: Generator) -> dict[str, Tensor]:
