@@ -286,7 +286,7 @@ def test_a_newer_format_is_told(file, monkeypatch):
     from mmg_nb import checkpoint_file
 
     contents = read(file)
-    monkeypatch.setattr(checkpoint_file, "NUMBER", 2)
+    monkeypatch.setattr(checkpoint_file, "NUMBER", 3)
     write(file, contents)
     monkeypatch.undo()
     assert "is in format 2; this version reads 1" in refused(lambda: mmg_nb.resume(file))
