@@ -139,12 +139,12 @@ def estimate_from_points(
     Args:
         points: The points.
         form: One of `FORMS`.
-        more: Parts of the error that the points do not show, nats; others count for nothing.
+        more: Parts of the error that the points do not show, nats, beside `error_parts`.
 
     Returns:
         Estimate and standard error, nats.
     """
-    parts = {**(more or {}), **error_parts(points, form)}
+    parts = {**error_parts(points, form), **(more or {})}
     return Estimate(float(points.values[FORMS.index(form)].mean()), math.hypot(*parts.values()))
 
 

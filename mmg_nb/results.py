@@ -164,7 +164,9 @@ class MIResult(ArrayRecord):
         dim_z: Columns of the condition in use; 0 for I(x; y).
         terms: What the estimate is the sum of, with signs, where it is one; otherwise empty.
         error_parts: What the standard error is made of, nats; the squares add up to its square.
-            Empty where the estimator does not tell.
+            `sampling` of the rows; `members`, what networks trained on other rows differ by;
+            `late learning`, what the second half of training still gained; `detection`, what no
+            estimator could tell from nothing. Empty where the estimator does not tell.
     """
 
     mi: float

@@ -55,6 +55,14 @@ def test_a_gaussian_pair_is_found_and_nothing_else(name):
 
 
 @pytest.mark.parametrize("name", [n for n in names() if n != "published"])
+def test_the_parts_of_the_error_make_the_error(name):
+    result = first(name)
+    if result.error_parts:
+        assert math.hypot(*result.error_parts.values()) == pytest.approx(result.stderr)
+    assert bool(result.error_parts) == (name in ("mmg", "minde"))
+
+
+@pytest.mark.parametrize("name", [n for n in names() if n != "published"])
 def test_independent_data_tell_nothing(name):
     result = run(name, y=np.random.default_rng(1).permutation(Y))
     assert abs(result.mi) < 4 * result.stderr

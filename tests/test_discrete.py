@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -344,6 +345,7 @@ def test_mixed_variables_are_the_sum_of_their_parts(estimator):
         assert abs(found.mi - truth / 2) > room
         assert list(found.terms) == ["I(x_d; y_d)", "I(y_c; x_d | y_d)", "I(x_c; y | x_d)"]
         assert found.mi == pytest.approx(sum(each.mi for each in found.terms.values()))
+        assert math.hypot(*found.error_parts.values()) == pytest.approx(found.stderr)
         assert "I(x_d; y_d) + I(y_c; x_d | y_d) + I(x_c; y | x_d)" in " ".join(found.notes)
         assert found.pointwise.mi.mean() == pytest.approx(found.mi, abs=0.1)
         assert MIResult.from_json(found.to_json()) == found

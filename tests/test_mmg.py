@@ -20,6 +20,7 @@ from mmg_nb.events import Finished, Phase, Snapshot, Started, Step
 from mmg_nb.mmse import null_spread
 from mmg_nb.nets.mlp import ResidualMLP
 from mmg_nb.results import MIResult, Status
+from mmg_nb.validation import Validation
 
 LIMIT = 4.0  # reported standard errors
 SMALL = {"steps": 60, "width": 16, "blocks": 1, "batch": 64, "draws": 6, "folds": 3}
@@ -156,11 +157,38 @@ def test_the_result_tells_what_its_error_is_made_of():
     assert list(result.error_parts) == ["sampling", "members", "late learning", "detection"]
     assert math.hypot(*result.error_parts.values()) == pytest.approx(result.stderr)
     assert result.error_parts["detection"] == null_spread(200, 1, 1)
-    half = np.interp(result.history.step[-1] / 2, result.history.step, result.history.mi)
-    assert result.error_parts["late learning"] in (
-        0.0,
-        pytest.approx(float(result.history.mi[-1] - half)),
-    )
+
+
+@pytest.mark.parametrize(("gap", "times"), [("inner", 1), ("orthogonal", 2), ("difference", 0.5)])
+def test_what_was_learnt_late_is_part_of_the_error(gap, times):
+    """A branch that lags by a share k of the gap biases the forms by −k, −2k and −k²."""
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=1000)
+    result = estimate(np.abs(y) + 0.3 * rng.normal(size=1000), y, gap=gap, steps=200, width=32)
+    step, mi = result.history.step, result.history.mi
+    at = step[-1] if gap == "inner" else step[result.history.loss.argmin()]
+    gain = float(mi[step == at][0] - np.interp(at / 2, step, mi))
+    late = result.error_parts["late learning"]
+    assert 0.02 < gain < result.mi
+    assert late == pytest.approx(gain * times) if times >= 1 else 0 < late < gain * times
+    assert math.hypot(*result.error_parts.values()) == pytest.approx(result.stderr)
+
+
+@pytest.mark.parametrize("shape", [(), (4, 4)])
+def test_the_blocks_of_the_validation_rows_reach_the_validation(monkeypatch, shape):
+    seen = []
+    prepare = Validation.prepare
+
+    def spy(rows, grid, draws, generator, blocks=None):
+        seen.append((rows.count.tolist(), blocks))
+        return prepare(rows, grid, draws, generator, blocks)
+
+    monkeypatch.setattr(Validation, "prepare", spy)
+    x = np.random.default_rng(0).normal(size=(200, *shape))
+    mmg_nb.estimate(x, x + 1, steps=2, folds=2, groups=np.arange(200) // 4)
+    ((count, blocks),) = seen
+    assert [len(labels) for labels in blocks] == count
+    assert all((np.unique(labels, return_counts=True)[1] == 4).all() for labels in blocks)
 
 
 def test_the_result_tells_what_was_run():

@@ -205,12 +205,13 @@ def _in_sigma_form(
     per_point = 0.5 * (this.grid.high - this.grid.low) * values.mean(0).cpu().numpy()
     points = measurement.points
     points = replace(points, values=np.broadcast_to(per_point, points.values.shape))
-    found = estimate_from_points(points, "difference", result.error_parts)
+    more = {name: result.error_parts[name] for name in ("late learning", "detection")}
+    found = estimate_from_points(points, "difference", more)
     return replace(
         result,
         mi=found.mi,
         stderr=found.stderr,
-        error_parts={**result.error_parts, **error_parts(points, "difference")},
+        error_parts={**error_parts(points, "difference"), **more},
         gap="sigma",
         forms={**result.forms, "sigma": found},
         curve=replace(

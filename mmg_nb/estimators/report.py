@@ -39,15 +39,16 @@ def report(
         The result.
     """
     points, curve = measurement.points, measurement.curve
+    detection = null_spread(pairs.n_samples, pairs.freedom_x, pairs.freedom_y)
     more = {
-        "late learning": outcome.late_gain,
-        "detection": null_spread(pairs.n_samples, pairs.freedom_x, pairs.freedom_y),
+        form: {"late learning": _late(form, points, outcome.late_gain), "detection": detection}
+        for form in curve.gaps
     }
-    forms = {form: estimate_from_points(points, form, more) for form in curve.gaps}
+    forms = {form: estimate_from_points(points, form, more[form]) for form in curve.gaps}
     return MIResult(
         mi=forms[config.gap].mi,
         stderr=forms[config.gap].stderr,
-        error_parts={**error_parts(points, config.gap), **more},
+        error_parts={**error_parts(points, config.gap), **more[config.gap]},
         estimator=config.name,
         n_samples=pairs.n_samples,
         dim_x=pairs.dim_x,
@@ -63,6 +64,18 @@ def report(
         provenance=origin,
         dim_z=pairs.dim_z,
     )
+
+
+def _late(form: str, points: PointValues, gain: float) -> float:
+    """What a gain of the inner form means for a form, see `mmg_nb.mmse`.
+
+    A branch that lags behind by a share k of the gap biases the forms by −k, −2k and −k².
+    """
+    if form == "inner":
+        return gain
+    if form == "orthogonal":
+        return 2 * gain
+    return gain**2 / max(gain, float(points.values[FORMS.index("inner")].mean()), 1e-12)
 
 
 def _pointwise(points: PointValues, form: str) -> PointwiseMI:
