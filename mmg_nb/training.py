@@ -152,7 +152,8 @@ class Outcome:
         status: How training ended.
         history: Validation record.
         steps: Steps done.
-        late_gain: See `Record.late_gain`.
+        late_gain: See `Record.late_gain`; 0 where training went on beyond the best weights, and
+            they are kept, for then more of it would not help.
     """
 
     denoiser: Denoiser
@@ -219,13 +220,11 @@ def train(
         stopped = bool(listen(Step(state.step, schedule.steps)))
     if not stopped:
         keep.offer(state, urgent=True)
+    record = state.record
+    rising = schedule.weights is not Weights.BEST or state.kept_at == state.step
+    late_gain = record.late_gain(state.kept_at) if rising else 0.0
     return Outcome(
-        state.kept,
-        state.proposal,
-        state.status,
-        state.record.history(),
-        state.step,
-        state.record.late_gain(state.kept_at),
+        state.kept, state.proposal, state.status, record.history(), state.step, late_gain
     )
 
 

@@ -289,7 +289,7 @@ def test_a_newer_format_is_told(file, monkeypatch):
     monkeypatch.setattr(checkpoint_file, "NUMBER", 3)
     write(file, contents)
     monkeypatch.undo()
-    assert "is in format 2; this version reads 1" in refused(lambda: mmg_nb.resume(file))
+    assert "is in format 3; this version reads 2" in refused(lambda: mmg_nb.resume(file))
 
 
 def test_weights_of_another_version_are_told(file):
