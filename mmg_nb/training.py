@@ -152,8 +152,8 @@ class Outcome:
         status: How training ended.
         history: Validation record.
         steps: Steps done.
-        late_gain: See `Record.late_gain`; 0 where training went on beyond the best weights, and
-            they are kept, for then more of it would not help.
+        late_gain: See `Record.late_gain`; None but for weights kept as long as they learn, for the
+            others do not tell how much more training would help.
     """
 
     denoiser: Denoiser
@@ -161,7 +161,7 @@ class Outcome:
     status: Status
     history: TrainingHistory
     steps: int
-    late_gain: float
+    late_gain: float | None
 
 
 def train(
@@ -220,9 +220,8 @@ def train(
         stopped = bool(listen(Step(state.step, schedule.steps)))
     if not stopped:
         keep.offer(state, urgent=True)
-    record = state.record
-    rising = schedule.weights is not Weights.BEST or state.kept_at == state.step
-    late_gain = record.late_gain(state.kept_at) if rising else 0.0
+    record, learnt = state.record, schedule.weights is Weights.LEARNT
+    late_gain = record.late_gain(state.kept_at) if learnt else None
     return Outcome(
         state.kept, state.proposal, state.status, record.history(), state.step, late_gain
     )

@@ -24,7 +24,7 @@ SMALL = {"steps": 200, "batch": 128, "width": 16, "blocks": 1, "folds": 3, "lear
 SHORT = {
     "mmg": {"steps": 60, "width": 16, "blocks": 1},
     "published": {"steps": 60},
-    "minde": {**SMALL, "steps": 300, "batch": 256, "draws": 40},
+    "minde": {**SMALL, "draws": 40},
 }
 
 PAIR = PAIRS["1x1"]

@@ -205,7 +205,7 @@ def _in_sigma_form(
     per_point = 0.5 * (this.grid.high - this.grid.low) * values.mean(0).cpu().numpy()
     points = measurement.points
     points = replace(points, values=np.broadcast_to(per_point, points.values.shape))
-    more = {name: result.error_parts[name] for name in ("late learning", "detection")}
+    more = {"detection": result.error_parts["detection"]}
     found = estimate_from_points(points, "difference", more)
     return replace(
         result,

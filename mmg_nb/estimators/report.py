@@ -41,7 +41,7 @@ def report(
     points, curve = measurement.points, measurement.curve
     detection = null_spread(pairs.n_samples, pairs.freedom_x, pairs.freedom_y)
     more = {
-        form: {"late learning": _late(form, points, outcome.late_gain), "detection": detection}
+        form: {**_late(form, points, outcome.late_gain), "detection": detection}
         for form in curve.gaps
     }
     forms = {form: estimate_from_points(points, form, more[form]) for form in curve.gaps}
@@ -66,16 +66,16 @@ def report(
     )
 
 
-def _late(form: str, points: PointValues, gain: float) -> float:
+def _late(form: str, points: PointValues, gain: float | None) -> dict[str, float]:
     """What a gain of the inner form means for a form, see `mmg_nb.mmse`.
 
     A branch that lags behind by a share k of the gap biases the forms by −k, −2k and −k².
     """
-    if form == "inner":
-        return gain
-    if form == "orthogonal":
-        return 2 * gain
-    return gain**2 / max(gain, float(points.values[FORMS.index("inner")].mean()), 1e-12)
+    if gain is None:
+        return {}
+    inner = float(points.values[FORMS.index("inner")].mean())
+    squared = gain**2 / max(gain, inner, 1e-12)
+    return {"late learning": {"inner": gain, "orthogonal": 2 * gain}.get(form, squared)}
 
 
 def _pointwise(points: PointValues, form: str) -> PointwiseMI:
