@@ -132,19 +132,19 @@ def error_parts(points: PointValues, form: str) -> dict[str, float]:
 
 
 def estimate_from_points(
-    points: PointValues, form: str, more: Mapping[str, float] | None = None
+    points: PointValues, form: str, parts: Mapping[str, float] | None = None
 ) -> Estimate:
     """Mean over points and its standard error.
 
     Args:
         points: The points.
         form: One of `FORMS`.
-        more: Parts of the error that the points do not show, nats, beside `error_parts`.
+        parts: Parts of the error, nats; None for those of `error_parts` alone.
 
     Returns:
         Estimate and standard error, nats.
     """
-    parts = {**error_parts(points, form), **(more or {})}
+    parts = error_parts(points, form) if parts is None else parts
     return Estimate(float(points.values[FORMS.index(form)].mean()), math.hypot(*parts.values()))
 
 

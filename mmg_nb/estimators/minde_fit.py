@@ -205,13 +205,14 @@ def _in_sigma_form(
     per_point = 0.5 * (this.grid.high - this.grid.low) * values.mean(0).cpu().numpy()
     points = measurement.points
     points = replace(points, values=np.broadcast_to(per_point, points.values.shape))
-    more = {"detection": result.error_parts["detection"]}
-    found = estimate_from_points(points, "difference", more)
+    detection = {"detection": result.error_parts["detection"]}
+    parts = {**error_parts(points, "difference"), **detection}
+    found = estimate_from_points(points, "difference", parts)
     return replace(
         result,
         mi=found.mi,
         stderr=found.stderr,
-        error_parts={**error_parts(points, "difference"), **more},
+        error_parts=parts,
         gap="sigma",
         forms={**result.forms, "sigma": found},
         curve=replace(

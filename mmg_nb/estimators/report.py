@@ -40,15 +40,19 @@ def report(
     """
     points, curve = measurement.points, measurement.curve
     detection = null_spread(pairs.n_samples, pairs.freedom_x, pairs.freedom_y)
-    more = {
-        form: {**_late(form, points, outcome.late_gain), "detection": detection}
+    parts = {
+        form: {
+            **error_parts(points, form),
+            **_late(form, points, outcome.late_gain),
+            "detection": detection,
+        }
         for form in curve.gaps
     }
-    forms = {form: estimate_from_points(points, form, more[form]) for form in curve.gaps}
+    forms = {form: estimate_from_points(points, form, part) for form, part in parts.items()}
     return MIResult(
         mi=forms[config.gap].mi,
         stderr=forms[config.gap].stderr,
-        error_parts={**error_parts(points, config.gap), **more[config.gap]},
+        error_parts=parts[config.gap],
         estimator=config.name,
         n_samples=pairs.n_samples,
         dim_x=pairs.dim_x,
