@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -12,6 +11,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from mmg_nb.nets.layers import StackedLinear
+from mmg_nb.regression import FLOOR, log_power, radial_regression
 
 __all__ = [
     "Anchor",
@@ -19,13 +19,11 @@ __all__ = [
     "ImageAnchor",
     "fit_anchor",
     "fit_image_anchor",
-    "shrunk_regression",
 ]
 
 LEARNING_RATE = 3e-3
 CHECKS = 10
 GRACE = 1000  # steps in which a network must become better than none
-FLOOR = 1e-12  # of a residual variance, relative to x
 
 
 class AnchorNet(nn.Module):
@@ -54,23 +52,30 @@ class AnchorNet(nn.Module):
 
 
 class Anchor(nn.Module):
-    """m(y) per member: a linear map in float64 plus a network, and coordinates for x.
+    """m(y) per member: linear maps of y and of its log-power times y, in float64, plus a network.
+
+    With it go coordinates for x.
 
     Args:
-        matrix: `(members, dim_y, dim_x)`, float64.
-        net: What the linear map leaves.
+        matrix: The map of y, `(members, dim_y, dim_x)`, float64.
+        radial: That of `log_power(y)` · y, likewise; none for zero.
+        net: What the maps leave.
     """
 
-    def __init__(self, matrix: Tensor, net: AnchorNet | None = None) -> None:
+    def __init__(
+        self, matrix: Tensor, radial: Tensor | None = None, net: AnchorNet | None = None
+    ) -> None:
         super().__init__()
         members, _, dim_x = matrix.shape
         self.net = net
         self.register_buffer("matrix", matrix)
+        self.register_buffer("radial", torch.zeros_like(matrix) if radial is None else radial)
         self.register_buffer(
             "rotation",
             torch.eye(dim_x, dtype=matrix.dtype, device=matrix.device).repeat(members, 1, 1),
         )
         self.matrix: Tensor
+        self.radial: Tensor
         self.rotation: Tensor
 
     @classmethod
@@ -85,6 +90,32 @@ class Anchor(nn.Module):
         anchor.load_state_dict(state, strict=False)
         return anchor.requires_grad_(False)
 
+    def mean(self, y: Tensor) -> Tensor:
+        """m(y), `(members, batch, dim_x)` in common coordinates, float64; y likewise."""
+        mean = y @ self.matrix + log_power(y) * (y @ self.radial)
+        return mean if self.net is None else mean + self.net(y.float()).double()
+
+    def sensitivity(self, y: Tensor) -> Tensor:
+        """Mean of J·Jᵀ over rows, J = ∂m/∂y: which directions of y tell something about x.
+
+        The average gradient outer product (Radhakrishnan et al. 2024, Science 383:1461). For the
+        linear map of white variables its eigenvalues are the squared canonical correlations.
+
+        Args:
+            y: `(members, batch, dim_y)`, float64.
+
+        Returns:
+            `(members, dim_y, dim_y)`, float64.
+        """
+        with torch.enable_grad():
+            y = y.detach().requires_grad_()
+            mean = self.mean(y)
+            total = torch.zeros_like(self.matrix @ self.matrix.mT)
+            for column in mean.unbind(-1):
+                (gradient,) = torch.autograd.grad(column.sum(), y, retain_graph=True)
+                total = total + gradient.mT @ gradient
+        return total / y.shape[1]
+
     @torch.no_grad()
     def residual(self, x: Tensor, y: Tensor) -> Tensor:
         """Residual x − m(y) in the members' coordinates.
@@ -96,10 +127,7 @@ class Anchor(nn.Module):
         Returns:
             `(members, batch, dim_x)`, float64.
         """
-        residual = x - y @ self.matrix
-        if self.net is not None:
-            residual = residual - self.net(y.float()).double()
-        return residual @ self.rotation
+        return (x - self.mean(y)) @ self.rotation
 
     def turned(self, x: Tensor) -> Tensor:
         """Common coordinates `(…, batch, dim_x)` to those of each member, `(members, …)`."""
@@ -175,16 +203,20 @@ def fit_anchor(
         The anchor, and the variance of the residual in its coordinates `(members, 1, dim_x)`.
     """
     rows, held = _padded(*fit), _padded(*validation)
-    anchor = Anchor(_regressions(fit))
+    anchor = Anchor(*_regressions(fit))
     kept = torch.zeros(len(anchor.matrix), dtype=torch.bool, device=anchor.matrix.device)
     if steps:
         rest, held_rest = (replace(v, x=anchor.residual(v.x, v.y)) for v in (rows, held))
         scale = held.mean(held_rest.x.float() ** 2)
         anchor.net, kept = _fit_net(rest, held_rest, scale, width, steps, batch, generator)
-    # Without a network the validation rows have decided nothing so far, and the linear map may
+    # Without a network the validation rows have decided nothing so far, and the linear maps may
     # have them. Later they judge only what the denoiser changes of this start; fitted jointly,
     # what it learns by heart of its own rows counts against it there.
-    anchor.matrix = torch.where(kept.view(-1, 1, 1), anchor.matrix, _regressions(fit, validation))
+    every = _regressions(fit, validation)
+    anchor.matrix, anchor.radial = (
+        torch.where(kept.view(-1, 1, 1), old, new)
+        for old, new in zip((anchor.matrix, anchor.radial), every, strict=True)
+    )
     train, test = anchor.residual(rows.x, rows.y), anchor.residual(held.x, held.y)
     # For a conditional mean, cov(residual) = cov(x) − cov(m): with white x the two share their
     # eigenvectors, and where m explains nothing the residual is x itself, with variance 1.
@@ -223,14 +255,16 @@ def fit_image_anchor(
     return ImageAnchor(_fit_net(rows, held, scale, width, steps, batch, generator)[0])
 
 
-def _regressions(*parts: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-    """`shrunk_regression` of every member on the rows of all parts, `(members, dim_y, dim_x)`."""
+def _regressions(*parts: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """`radial_regression` of every member on the rows of all parts, `(members, dim_y, dim_x)`."""
     members = [
         [(x[:n], y[:n]) for x, y, n in zip(*part[:2], part[2].tolist(), strict=True)]
         for part in parts
     ]
     joined = (zip(*pieces, strict=True) for pieces in zip(*members, strict=True))
-    return torch.stack([shrunk_regression(torch.cat(x), torch.cat(y)) for x, y in joined])
+    maps = [radial_regression(torch.cat(x), torch.cat(y)) for x, y in joined]
+    matrix, radial = (torch.stack(each) for each in zip(*maps, strict=True))
+    return matrix, radial
 
 
 def _padded(x: Tensor, y: Tensor, count: Tensor) -> _Rows:
@@ -310,43 +344,3 @@ def _host(generator: Generator) -> Generator:
     if generator.device.type == "cpu":
         return generator
     return Generator().manual_seed(generator.initial_seed())
-
-
-def shrunk_regression(x: Tensor, y: Tensor) -> Tensor:
-    """Regression of x on y whose singular values are shrunk towards zero.
-
-    Least squares in dim_x × dim_y unknowns overfits once n is not much larger; ridge would shrink
-    strong and absent directions alike. In units of the residual, every entry of the least-squares
-    map has noise of variance 1/n, so that the optimal shrinkage of its singular values is known
-    in closed form (Gavish & Donoho 2017, IEEE Trans. Inf. Theory 63:2137, Frobenius loss).
-
-    Args:
-        x: Targets, `(n, dim_x)`, about zero mean.
-        y: `(n, dim_y)`, about white.
-
-    Returns:
-        `(dim_y, dim_x)`; zero where nothing rises above the noise.
-    """
-    n, dim_x, dim_y = len(x), x.shape[1], y.shape[1]
-    eye_y, eye_x = torch.eye(dim_y).to(y), torch.eye(dim_x).to(x)
-    # A ridge of about the noise in the covariance of y: nothing at large n, a guard at small n.
-    gram = y.mT @ y + 0.1 * dim_y**2 / n * eye_y
-    matrix = torch.linalg.solve(gram, y.mT @ x)
-    residual = x - y @ matrix
-    covariance = residual.mT @ residual / max(n - dim_y, n / 4)
-    mean = covariance.diagonal().mean()
-    covariance = covariance + min(1.0, dim_x / n) * 1e-3 * mean * eye_x + FLOOR * eye_x
-    root = torch.linalg.cholesky(covariance)
-    in_noise = torch.linalg.solve_triangular(root.mT, matrix, upper=True, left=False)
-    u, s, v = torch.linalg.svd(in_noise, full_matrices=False)
-    return (u * _shrink(s, n, dim_x, dim_y)) @ v @ root.mT
-
-
-def _shrink(s: Tensor, n: int, dim_x: int, dim_y: int) -> Tensor:
-    large, small = max(dim_x, dim_y), min(dim_x, dim_y)
-    ratio = small / large
-    unit = math.sqrt(large / n)
-    t = s / unit
-    inside = ((t**2 - ratio - 1) ** 2 - 4 * ratio).clamp_min(0).sqrt()
-    above = t > 1 + math.sqrt(ratio)
-    return torch.where(above, unit * inside / t.clamp_min(1e-300), 0.0)

@@ -134,3 +134,16 @@ PAIRS = {
     "mixed_4x2": mixed(4, 2),
     "mixed_2x5": mixed(2, 5),
 }
+
+
+def independent(n: int, dim_x: int, dim_y: int, seed: int) -> tuple[Tensor, ...]:
+    """Standard normal x and y, as tensors, that have nothing to do with each other."""
+    generator = Generator().manual_seed(seed)
+    return tuple(
+        torch.randn(n, d, generator=generator, dtype=torch.float64) for d in (dim_x, dim_y)
+    )
+
+
+def drawn(pair: GaussianPair, n: int, seed: int = 0) -> tuple[Tensor, ...]:
+    """Rows of a pair, as tensors."""
+    return tuple(torch.tensor(v) for v in pair.sample(n, seed))

@@ -4,123 +4,14 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
-from oracle import PAIRS, dense, mixed, sparse
+from oracle import PAIRS, drawn, independent, mixed, sparse
 from torch import Generator
 
-from mmg_nb.anchor import Anchor, AnchorNet, _shrink, fit_anchor, shrunk_regression
-
-
-def independent(n, dim_x, dim_y, seed):
-    generator = Generator().manual_seed(seed)
-    return (torch.randn(n, d, generator=generator, dtype=torch.float64) for d in (dim_x, dim_y))
-
-
-def drawn(pair, n, seed=0):
-    return (torch.tensor(v) for v in pair.sample(n, seed))
-
-
-def excess(matrix, pair):
-    """E‖y M − E[x | y]‖² in units of the residual: about twice the nats that are lost."""
-    variances, basis = (torch.tensor(v) for v in pair._residual())
-    return float((((matrix - torch.tensor(pair.k.T)) @ basis) ** 2 / variances).sum())
-
-
-# --- the linear map ----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("dim_x", "dim_y", "n"), [(1, 1, 300), (3, 2, 300), (25, 25, 1000)])
-def test_independent_data_mostly_get_no_map_at_all(dim_x, dim_y, n):
-    maps = [shrunk_regression(*independent(n, dim_x, dim_y, seed)) for seed in range(40)]
-    nothing = sum(not bool(m.any()) for m in maps)
-    assert nothing >= 0.55 * len(maps)
-    left = sum(float(m.square().sum()) for m in maps) / len(maps)
-    assert left < 0.15 * dim_x * dim_y / n  # of what least squares makes of the noise
-
-
-@pytest.mark.parametrize(("dim_x", "dim_y"), [(25, 25), (25, 1), (1, 25)])
-def test_independent_data_get_little_even_from_few_rows(dim_x, dim_y):
-    maps = [shrunk_regression(*independent(300, dim_x, dim_y, seed)) for seed in range(20)]
-    left = sum(float(m.square().sum()) for m in maps) / len(maps)
-    assert left < 0.06 * dim_x * dim_y / 300
-
-
-@pytest.mark.parametrize("n", [300, 1000])
-def test_one_strong_direction_among_many_beats_least_squares_by_far(n):
-    pair = dense(25, 0.5)
-    x, y = drawn(pair, n)
-    ours = excess(shrunk_regression(x, y), pair)
-    plain = excess(torch.linalg.lstsq(y, x).solution, pair)
-    nothing = excess(torch.zeros(25, 25).double(), pair)
-    assert ours < 0.15 * plain
-    assert ours < 0.05 * nothing
-
-
-@pytest.mark.parametrize("name", ["1x1", "sparse_3x3", "mixed_4x2", "mixed_2x5"])
-def test_much_data_give_the_true_map(name):
-    pair = PAIRS[name]
-    x, y = drawn(pair, 20_000)
-    map_ = shrunk_regression(x, y)
-    assert map_.shape == (pair.k.shape[1], pair.k.shape[0])
-    assert excess(map_, pair) < 3 * pair.k.size / 20_000
-    torch.testing.assert_close(map_, torch.linalg.lstsq(y, x).solution, atol=0.02, rtol=0)
-
-
-@pytest.mark.parametrize("strength", [200, 2000])
-def test_high_information_is_not_shrunk_away(strength):
-    """An error of one residual deviation would cost nats: what is lost is far below it."""
-    pair = sparse(3, strength)
-    assert excess(shrunk_regression(*drawn(pair, 1000)), pair) < 0.05
-
-
-def test_a_map_without_noise_is_found_but_for_the_guard():
-    _, y = drawn(mixed(4, 3), 400)
-    exact = torch.linspace(-1, 1, 12, dtype=torch.float64).view(3, 4)
-    torch.testing.assert_close(shrunk_regression(y @ exact, y), exact, atol=2e-5, rtol=0)
-
-
-def test_a_rotation_of_x_rotates_the_map():
-    pair = mixed(4, 3)
-    x, y = drawn(pair, 400)
-    turn, _ = torch.linalg.qr(torch.randn(4, 4, generator=Generator().manual_seed(0)).double())
-    torch.testing.assert_close(shrunk_regression(x @ turn, y), shrunk_regression(x, y) @ turn)
-
-
-@pytest.mark.parametrize(("dim_x", "dim_y"), [(10, 10), (40, 10), (10, 40), (1, 1)])
-def test_shrinkage_removes_what_noise_explains_and_spares_the_rest(dim_x, dim_y):
-    n, large, small = 1000, max(dim_x, dim_y), min(dim_x, dim_y)
-    edge = (math.sqrt(large) + math.sqrt(small)) / math.sqrt(n)
-    s = torch.linspace(0, 20 * edge, 2001, dtype=torch.float64)
-    shrunk = _shrink(s, n, dim_x, dim_y)
-    assert not shrunk[s < 0.999 * edge].any()
-    assert (shrunk[s > 1.01 * edge] > 0).all()
-    assert (shrunk <= s).all()
-    assert (shrunk.diff() >= -1e-12).all()
-    assert float(shrunk[-1] / s[-1]) > 0.99
-
-
-def test_shrinkage_is_about_the_best_there_is():
-    """A planted singular value in noise: no other factor of the map does much better."""
-    n, d = 400, 20
-    generator = Generator().manual_seed(0)
-    direction = torch.zeros(d, d, dtype=torch.float64)
-    direction[0, 0] = 0.6
-    losses = {}
-    for factor in (0.6, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5):
-        loss = 0.0
-        generator.manual_seed(0)
-        for _ in range(10):
-            noisy = direction + torch.randn(d, d, generator=generator).double() / math.sqrt(n)
-            u, s, v = torch.linalg.svd(noisy)
-            found = (u * (factor * _shrink(s, n, d, d))) @ v
-            loss += float((found - direction).square().sum()) / 10
-        losses[factor] = loss
-    assert losses[1.0] < 1.05 * min(losses.values())
-    assert losses[1.0] < 0.8 * min(losses[0.6], losses[1.5])
-
-
-# --- the whole anchor --------------------------------------------------------------------------
+from mmg_nb.anchor import Anchor, AnchorNet, fit_anchor
+from mmg_nb.regression import radial_regression
 
 
 def fitted(samples, held, *, steps=0, seed=0, width=32, generator=None):
@@ -165,7 +56,7 @@ def test_without_a_network_the_linear_map_takes_the_validation_rows_too():
     anchor, _ = fitted(members, held)
     for matrix, fit, validation in zip(anchor.matrix, members, held, strict=True):
         x, y = (torch.cat(parts) for parts in zip(fit, validation, strict=True))
-        torch.testing.assert_close(matrix, shrunk_regression(x, y))
+        torch.testing.assert_close(matrix, radial_regression(x, y)[0])
 
 
 @pytest.mark.parametrize(("steps", "done"), [(500, 500), (2500, 1000)])
@@ -260,3 +151,33 @@ def test_residuals_are_formed_in_float64():
     left = Anchor(matrix).residual(0.1 * y + 1e-9, y)
     assert left.dtype == torch.float64
     torch.testing.assert_close(left, torch.full_like(left, 1e-9), rtol=1e-6, atol=0)
+
+
+# --- which directions of y it uses ---------------------------------------------------------------
+
+
+def test_the_sensitivity_of_a_linear_map_holds_the_canonical_correlations():
+    pair = PAIRS["mixed_4x2"]
+    anchor = Anchor(torch.tensor(pair.k.T).repeat(2, 1, 1))
+    y = drawn(pair, 50)[1].repeat(2, 1, 1)
+    squares = torch.linalg.eigvalsh(anchor.sensitivity(y))
+    expected = torch.tensor(np.sort(pair.canonical**2)).expand(2, -1)
+    torch.testing.assert_close(squares, expected)
+
+
+def test_the_sensitivity_is_that_of_the_whole_anchor():
+    """By differences: of the linear map, the radial map and the network together."""
+    generator = Generator().manual_seed(0)
+    maps = torch.randn(2, 1, 3, 2, generator=generator, dtype=torch.float64)
+    net = AnchorNet(1, 3, 2, 8, generator)
+    torch.nn.init.normal_(net.leave.weight, generator=generator)
+    anchor = Anchor(*maps, net).requires_grad_(False)
+    y = torch.randn(1, 5, 3, generator=generator, dtype=torch.float64)
+    step = 1e-2
+    rows = [
+        (anchor.mean(y + step * e) - anchor.mean(y - step * e)) / (2 * step)
+        for e in torch.eye(3).double()
+    ]
+    jacobian = torch.stack(rows, dim=-2)
+    expected = (jacobian @ jacobian.mT).mean(1)
+    torch.testing.assert_close(anchor.sensitivity(y), expected, rtol=1e-2, atol=1e-3)

@@ -28,6 +28,7 @@ LAYERS = [
         "devices",
         "optimisers",
         "randomness",
+        "regression",
         "nets",
     ],
     ["mmse", "denoisers", "image_denoiser", "anchor"],
