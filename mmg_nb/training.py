@@ -43,7 +43,8 @@ class Weights(StrEnum):
     """Those of the least validation error; over at twice the steps that it took."""
     LEARNT = "learnt"
     """The last of which at least `LEAST_SHARE` is learnt rather than overfitted, see
-    `Measured.share`; over with less. The inner form of the gap is biased by what is not learnt
+    `Measured.share`; over with less, or, while nothing is learnt, at twice the steps at which
+    there were signs of it. The inner form of the gap is biased by what is not learnt
     yet, not by overfitting, which only makes it noisy."""
 
 
@@ -85,11 +86,20 @@ class Schedule:
             return share >= LEAST_SHARE
         return self.weights is Weights.LAST or step == best
 
-    def is_over(self, step: int, best: int, share: float = 1.0) -> bool:
-        """Whether it is time to stop early; arguments as for `keeps`."""
+    def is_over(self, step: int, best: int, share: float = 1.0, hopeful_at: int = 0) -> bool:
+        """Whether it is time to stop early.
+
+        Args:
+            step: Steps done.
+            best: The step of the least validation error so far.
+            share: See `Measured.share`.
+            hopeful_at: Last step with signs of something learnt while nothing is kept yet.
+        """
         if self.grace is None or step < self.grace or self.weights is Weights.LAST:
             return False
-        return share < LEAST_SHARE if self.weights is Weights.LEARNT else step >= 2 * best
+        if self.weights is Weights.LEARNT:
+            return share < LEAST_SHARE and step >= 2 * hopeful_at
+        return step >= 2 * best
 
 
 def even_batch(wanted: int, count: Tensor) -> int:
@@ -152,6 +162,7 @@ class Outcome:
         status: How training ended.
         history: Validation record.
         steps: Steps done.
+        kept_at: Step of the weights to evaluate; 0 if nothing was learnt.
         late_gain: See `Record.late_gain`; None but for weights kept as long as they learn, for the
             others do not tell how much more training would help.
     """
@@ -161,6 +172,7 @@ class Outcome:
     status: Status
     history: TrainingHistory
     steps: int
+    kept_at: int
     late_gain: float | None
 
 
@@ -223,7 +235,13 @@ def train(
     record, learnt = state.record, schedule.weights is Weights.LEARNT
     late_gain = record.late_gain(state.kept_at) if learnt else None
     return Outcome(
-        state.kept, state.proposal, state.status, record.history(), state.step, late_gain
+        state.kept,
+        state.proposal,
+        state.status,
+        record.history(),
+        state.step,
+        state.kept_at,
+        late_gain,
     )
 
 
@@ -243,13 +261,15 @@ def _validate(
         state.least, state.best = found.judged, state.step
     if schedule.keeps(state.step, state.best, found.share):
         _copy(state.kept, state.average)
-        state.kept_at = state.step
+        state.kept_at, state.hopeful_at = state.step, 0
+    elif state.kept_at == 0 and found.hopeful:
+        state.hopeful_at = state.step
     if adapt is not None and state.step:
         state.proposal = adapt(found.curves[2])
     _report(state, found, grid, listen)
     if stopped:
         return Status.INTERRUPTED
-    if schedule.is_over(state.step, state.best, found.share):
+    if schedule.is_over(state.step, state.best, found.share, state.hopeful_at):
         return Status.EARLY_STOPPED
     if state.step < schedule.steps:
         return None

@@ -122,6 +122,7 @@ class TrainingState:
         record: What validation has said.
         step: Steps done.
         kept_at: Step of the weights kept.
+        hopeful_at: Step at which there last were signs of something learnt.
         best: Step of the least judged error.
         least: That error.
         status: How training ended; None while it goes on.
@@ -136,6 +137,7 @@ class TrainingState:
     record: Record = field(default_factory=Record)
     step: int = 0
     kept_at: int = 0
+    hopeful_at: int = 0
     best: int = 0
     least: float = math.inf
     status: Status | None = None
@@ -176,6 +178,7 @@ class TrainingState:
         return {
             "step": self.step,
             "kept_at": self.kept_at,
+            "hopeful_at": self.hopeful_at,
             "best": self.best,
             "least": self.least,
             "status": None if self.status is None else self.status.value,
@@ -198,7 +201,7 @@ class TrainingState:
             self.proposal = BinnedProposal(found["edges"].to(device), found["mass"].to(device))
         self.generator.set_state(torch.tensor(arrays["generator"]))
         self.step, self.best = numbers["step"], numbers["best"]
-        self.kept_at = numbers["kept_at"]
+        self.kept_at, self.hopeful_at = numbers["kept_at"], numbers["hopeful_at"]
         self.least = numbers["least"]
         self.status = None if numbers["status"] is None else Status(numbers["status"])
         self.record = Record(**numbers["record"])

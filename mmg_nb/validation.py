@@ -111,7 +111,9 @@ class Validation:
         if self.start is None:
             return Measured(errors, float(errors.mean()), 1.0, curves)
         least = STILL_SIGNIFICANT if begun else SIGNIFICANT
-        return Measured(errors, *self._judged(both, self.start, least), curves)
+        judged = self._judged(both, self.start, least)
+        hopeful = begun or self._judged(both, self.start, STILL_SIGNIFICANT)[1] > 0
+        return Measured(errors, *judged, curves, hopeful)
 
     def _predict(self, denoiser: Denoiser) -> Tensor:
         none = torch.zeros(1, 1, 1, dtype=torch.bool, device=self.eps.device)
@@ -162,9 +164,11 @@ class Measured:
         share: That multiple: the share of the change that is learnt rather than overfitted, up
             to 1; 0 if all of it may be chance; 1 without a start.
         curves: Means over bins of both errors and of the inner gap, `(3, k)`.
+        hopeful: Whether there are signs of something learnt, be they too weak to count.
     """
 
     error: Tensor
     judged: float
     share: float
     curves: Tensor
+    hopeful: bool = True

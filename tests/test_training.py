@@ -490,6 +490,14 @@ def test_what_is_kept_and_when_it_is_over(keep, share, kept, over):
     assert not Schedule(**(PLAN | {"weights": keep})).is_over(60, 30, share)
 
 
+def test_signs_of_learning_put_off_the_end():
+    """Too weak to keep anything, they are given as many steps again to become clear."""
+    plan = Schedule(**(PLAN | {"grace": 50, "weights": Weights.LEARNT}))
+    assert plan.is_over(60, 0, 0.0, hopeful_at=30)
+    assert not plan.is_over(60, 0, 0.0, hopeful_at=31)
+    assert not plan.is_over(40, 0, 0.0)
+
+
 class Timid(Denoiser):
     """Half of the right prediction without y, all of it with y."""
 
