@@ -25,7 +25,7 @@ from mmg_nb.errors import MMGError
 __all__ = ["Contents", "read", "write"]
 
 FORMAT = "mmg_nb.Checkpoint"
-NUMBER = 2
+NUMBER = 3
 LEFT_ALONE = "The file is left as it is; pass the path of a checkpoint, or make a new one."
 
 

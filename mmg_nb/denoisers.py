@@ -9,10 +9,20 @@ from torch import Generator, Tensor, nn
 
 from mmg_nb.channel import scales
 from mmg_nb.nets.mlp import ResidualMLP
+from mmg_nb.regression import log_power
 
-__all__ = ["Denoiser", "GaussianDenoiser", "ResidualDenoiser", "Samples", "gaussian_mse"]
+__all__ = [
+    "Denoiser",
+    "GaussianDenoiser",
+    "RadialDenoiser",
+    "ResidualDenoiser",
+    "Samples",
+    "gaussian_mse",
+]
 
 POWERS = 3  # of z, of the whitened innovation, of y
+RADIAL_WIDTH = 32
+BLUR = 0.02  # explained variance that makes no difference to the scale of an input
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +64,41 @@ class Denoiser(nn.Module):
         raise NotImplementedError
 
 
+@dataclass(frozen=True, eq=False)
+class _Posterior:
+    """A linear-Gaussian posterior of ε at draws of the noise, all `(members, batch, dim_x)`.
+
+    Attributes:
+        z: What the channel lets through.
+        mean: Posterior mean of ε, σ·w/d with w = z − α·m and d = α²·v + σ².
+        whitened: w/√d.
+        deviation: Of ε, α·√(v/d).
+    """
+
+    z: Tensor
+    mean: Tensor
+    whitened: Tensor
+    deviation: Tensor
+
+    @classmethod
+    def of(
+        cls, variance: Tensor, samples: Samples, eps: Tensor, logsnr: Tensor, given: Tensor
+    ) -> _Posterior:
+        """With residual variances v `(members, 1, dim_x)`; other arguments as for `Denoiser`."""
+        alpha, sigma = scales(logsnr)
+        noise = sigma * eps
+        z = alpha * samples.x + noise
+        innovation = torch.where(given, alpha * samples.residual + noise, z)
+        variance = torch.where(given, variance, 1.0)
+        denominator = alpha**2 * variance + sigma**2
+        return cls(
+            z,
+            sigma * innovation / denominator,
+            innovation * denominator.rsqrt(),
+            alpha * (variance / denominator).sqrt(),
+        )
+
+
 class GaussianDenoiser(Denoiser):
     """The exact posterior mean of ε when x ~ N(0, I) and x − m(y) ~ N(0, diag v) given y.
 
@@ -72,10 +117,49 @@ class GaussianDenoiser(Denoiser):
 
     def forward(self, samples: Samples, eps: Tensor, logsnr: Tensor, given: Tensor) -> Tensor:
         """Predict the noise, see `Denoiser`."""
-        alpha, sigma = scales(logsnr)
-        signal = torch.where(given, samples.residual, samples.x)
-        variance = torch.where(given, self.variance, 1.0)
-        return sigma * (alpha * signal + sigma * eps) / (alpha**2 * variance + sigma**2)
+        return _Posterior.of(self.variance, samples, eps, logsnr, given).mean
+
+
+class RadialDenoiser(Denoiser):
+    """The Gaussian posterior with a gain on the innovation that only lengths decide.
+
+    ε̂ = σ·w/d + α·√(v/d)·b·w/√d, see `GaussianDenoiser`, with one gain b for all columns from
+    net(log-powers of z, w/√d and y; λ). Of mixtures of Gaussians that differ in scale, Student's t
+    and other elliptical distributions, the posterior mean has about this form, and so few inputs
+    need few rows.
+
+    Args:
+        variance: v, `(members, 1, dim_x)`.
+        dim_y: Dimensions of y.
+        generator: Source of the starting weights.
+        condition: Columns of the condition, the last ones of y, which both branches see.
+    """
+
+    def __init__(
+        self, variance: Tensor, dim_y: int, *, generator: Generator, condition: int = 0
+    ) -> None:
+        super().__init__()
+        members = len(variance)
+        self.register_buffer("variance", variance)
+        self.register_buffer("known", _last_columns(members, dim_y, condition))
+        self.variance: Tensor
+        self.known: Tensor
+        self.net = ResidualMLP(
+            members, POWERS + 1, 1, width=RADIAL_WIDTH, blocks=1, generator=generator
+        )
+
+    def forward(self, samples: Samples, eps: Tensor, logsnr: Tensor, given: Tensor) -> Tensor:
+        """Predict the noise, see `Denoiser`."""
+        posterior = _Posterior.of(self.variance, samples, eps, logsnr, given)
+        gain = self.gain(posterior, samples.y, logsnr, given)
+        return posterior.mean + posterior.deviation * gain * posterior.whitened
+
+    def gain(self, posterior: _Posterior, y: Tensor, logsnr: Tensor, given: Tensor) -> Tensor:
+        """The gain b, `(members, batch, 1)`."""
+        seen = torch.where(given | self.known, y, 0.0)
+        powers = [log_power(v) for v in (posterior.z, posterior.whitened, seen)]
+        gain: Tensor = self.net(torch.cat([*powers, _flag(given, seen)], dim=-1), logsnr)
+        return gain
 
 
 class ResidualDenoiser(Denoiser):
@@ -86,7 +170,9 @@ class ResidualDenoiser(Denoiser):
     ε under the Gaussian posterior, so that the network's target is of order one at every log-SNR.
     For a mixture of Gaussians the posterior mean is linear in w with weights that depend on how
     large z, w and y are: hence the gain, and the logarithms of their mean squares as inputs.
-    One network serves both branches; without y it gets a learned null instead,
+    What else there is to learn is sought first where the anchor has found something: directions of
+    which it explains the share e of the variance enter the network times √((e + b)/(e_max + b)),
+    with b = `BLUR`. One network serves both branches; without y it gets a learned null instead,
     but still the condition.
 
     Args:
@@ -96,6 +182,10 @@ class ResidualDenoiser(Denoiser):
         blocks: Residual blocks of the network.
         generator: Source of the starting weights.
         condition: Columns of the condition, the last ones of y, which both branches see.
+        radial: What has been learnt of the gain from lengths alone, to start from; none for
+            nothing.
+        sensitivity: To which directions of y the anchor is sensitive, `(members, dim_y, dim_y)`,
+            see `Anchor.sensitivity`; none for all alike.
     """
 
     def __init__(
@@ -107,14 +197,22 @@ class ResidualDenoiser(Denoiser):
         blocks: int,
         generator: Generator,
         condition: int = 0,
+        radial: RadialDenoiser | None = None,
+        sensitivity: Tensor | None = None,
     ) -> None:
         super().__init__()
         members, _, dim_x = variance.shape
         self.register_buffer("variance", variance)
-        known = torch.arange(dim_y) >= dim_y - condition
-        self.register_buffer("known", known.repeat(members, 1, 1))
+        self.register_buffer("known", _last_columns(members, dim_y, condition))
         self.variance: Tensor
         self.known: Tensor
+        self.register_buffer("focus_x", _scale(1 - variance))
+        if sensitivity is None:
+            sensitivity = torch.zeros(members, dim_y, dim_y)
+        self.register_buffer("focus_y", _focus(sensitivity, self.known))
+        self.focus_x: Tensor
+        self.focus_y: Tensor
+        self.radial = radial
         self.null = nn.Parameter(torch.zeros(members, 1, dim_y))
         self.net = ResidualMLP(
             members,
@@ -127,30 +225,45 @@ class ResidualDenoiser(Denoiser):
 
     def forward(self, samples: Samples, eps: Tensor, logsnr: Tensor, given: Tensor) -> Tensor:
         """Predict the noise, see `Denoiser`."""
-        alpha, sigma = scales(logsnr)
-        noise = sigma * eps
-        z = alpha * samples.x + noise
-        innovation = torch.where(given, alpha * samples.residual + noise, z)
-        variance = torch.where(given, self.variance, 1.0)
-        denominator = alpha**2 * variance + sigma**2
-        whitened = innovation * denominator.rsqrt()
+        posterior = _Posterior.of(self.variance, samples, eps, logsnr, given)
+        z, whitened = posterior.z, posterior.whitened
         y = torch.where(given | self.known, samples.y, self.null)
         inputs = [
-            z,
-            whitened,
-            torch.where(given, samples.x - samples.residual, 0.0),
-            y,
-            *(_log_power(v) for v in (z, whitened, y)),
-            given.to(z.dtype).expand(*z.shape[:-1], 1),
+            z * self.focus_x,
+            whitened * self.focus_x,
+            torch.where(given, samples.x - samples.residual, 0.0) * self.focus_x,
+            y @ self.focus_y,
+            *(log_power(v) for v in (z, whitened, y)),
+            _flag(given, y),
         ]
         shift, gain = self.net(torch.cat(inputs, dim=-1), logsnr).chunk(2, dim=-1)
-        gaussian = sigma * innovation / denominator
-        return gaussian + alpha * (variance / denominator).sqrt() * (shift + gain * whitened)
+        if self.radial is not None:
+            gain = gain + self.radial.gain(posterior, samples.y, logsnr, given)
+        return posterior.mean + posterior.deviation * (shift + gain * whitened)
 
 
-def _log_power(v: Tensor) -> Tensor:
-    """Logarithm of the mean square, `(…, dim)` to `(…, 1)`, with a floor far below one."""
-    return (v.square().mean(-1, keepdim=True) + 0.01).log()
+def _last_columns(members: int, dim_y: int, count: int) -> Tensor:
+    """A mask of the last columns of y, `(members, 1, dim_y)`."""
+    return (torch.arange(dim_y) >= dim_y - count).repeat(members, 1, 1)
+
+
+def _flag(given: Tensor, like: Tensor) -> Tensor:
+    """Whether y is given, as an input of a network, `(members, batch, 1)`."""
+    return given.to(like.dtype).expand(*like.shape[:-1], 1)
+
+
+def _scale(share: Tensor) -> Tensor:
+    """Scale of inputs of which the anchor explains a share, `(…, d)`: 1 for the largest."""
+    share = share.clamp_min(0)
+    return ((share + BLUR) / (share.amax(-1, keepdim=True) + BLUR)).sqrt()
+
+
+def _focus(sensitivity: Tensor, kept: Tensor) -> Tensor:
+    """Symmetric maps that scale directions of y, but for columns `kept`, `(members, 1, dim_y)`."""
+    share, direction = torch.linalg.eigh(sensitivity.double())
+    focus = (direction * _scale(share).unsqueeze(-2)) @ direction.mT
+    unit = torch.eye(focus.shape[-1]).to(focus)
+    return torch.where(kept | kept.mT, unit, focus).float()
 
 
 def gaussian_mse(variance: Tensor, logsnr: Tensor) -> Tensor:

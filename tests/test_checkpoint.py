@@ -56,9 +56,9 @@ def whole():
 
 @pytest.fixture(scope="module")
 def stopped_file(tmp_path_factory):
-    """The bytes of the file of a run stopped at step 30."""
+    """The bytes of the file of a run stopped at step 30 of its second training."""
     path = tmp_path_factory.mktemp("kept") / "run.mmg"
-    kept(path, 30)
+    kept(path, 60 + 30)
     return path.read_bytes()
 
 
@@ -286,10 +286,10 @@ def test_a_newer_format_is_told(file, monkeypatch):
     from mmg_nb import checkpoint_file
 
     contents = read(file)
-    monkeypatch.setattr(checkpoint_file, "NUMBER", 3)
+    monkeypatch.setattr(checkpoint_file, "NUMBER", checkpoint_file.NUMBER + 1)
     write(file, contents)
     monkeypatch.undo()
-    assert "is in format 3; this version reads 2" in refused(lambda: mmg_nb.resume(file))
+    assert "is in format 4; this version reads 3" in refused(lambda: mmg_nb.resume(file))
 
 
 def test_weights_of_another_version_are_told(file):

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import Generator
 
 from mmg_nb.channel import scales
-from mmg_nb.denoisers import GaussianDenoiser, ResidualDenoiser, Samples
+from mmg_nb.denoisers import (
+    BLUR,
+    GaussianDenoiser,
+    RadialDenoiser,
+    ResidualDenoiser,
+    Samples,
+)
 
 MEMBERS, BATCH, DIM_X, DIM_Y = 2, 64, 3, 2
 VARIANCE = torch.tensor([0.5, 0.1, 0.9]).expand(MEMBERS, 1, DIM_X)
@@ -63,3 +71,100 @@ def test_the_network_is_told_the_powers(denoiser, drawn):
         longer = Samples(samples.x, samples.residual, 2 * samples.y)
         torch.testing.assert_close(denoiser(turned, eps, logsnr, given), before)
         assert not torch.allclose(denoiser(longer, eps, logsnr, given), before, atol=1e-3)
+
+
+# --- a gain from lengths alone -------------------------------------------------------------------
+
+
+@pytest.fixture
+def radial():
+    """One whose network says something."""
+    generator = Generator().manual_seed(1)
+    denoiser = RadialDenoiser(VARIANCE, DIM_Y, generator=generator)
+    torch.nn.init.normal_(denoiser.net.leave.weight, generator=generator)
+    return denoiser
+
+
+@pytest.mark.parametrize("with_y", [False, True])
+def test_without_training_the_gain_is_zero(drawn, with_y):
+    denoiser = RadialDenoiser(VARIANCE, DIM_Y, generator=Generator().manual_seed(1))
+    given = torch.full((1, 1, 1), with_y)
+    assert torch.equal(denoiser(*drawn, given), GaussianDenoiser(VARIANCE)(*drawn, given))
+
+
+@pytest.mark.parametrize("with_y", [False, True])
+def test_only_lengths_decide_on_the_gain(drawn, with_y):
+    """Turning x and y turns the prediction; a network of the columns would not know."""
+    samples, eps, logsnr = drawn
+    generator = Generator().manual_seed(1)
+    denoiser = RadialDenoiser(torch.full((MEMBERS, 1, DIM_X), 0.4), DIM_Y, generator=generator)
+    torch.nn.init.normal_(denoiser.net.leave.weight, generator=generator)
+    turn_x, turn_y = (
+        torch.linalg.qr(torch.randn(d, d, generator=generator))[0] for d in (DIM_X, DIM_Y)
+    )
+    turned = Samples(samples.x @ turn_x, samples.residual @ turn_x, samples.y @ turn_y)
+    given = torch.full((1, 1, 1), with_y)
+    found, expected = (
+        denoiser(turned, eps @ turn_x, logsnr, given),
+        denoiser(*drawn, given) @ turn_x,
+    )
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(
+        expected, GaussianDenoiser(denoiser.variance)(*drawn, given) @ turn_x
+    )
+
+
+def test_without_y_the_gain_does_not_know_its_length(radial, drawn):
+    samples, eps, logsnr = drawn
+    longer = Samples(samples.x, samples.residual, 2 * samples.y)
+    for with_y in (False, True):
+        given = torch.full((1, 1, 1), with_y)
+        same = torch.equal(radial(longer, eps, logsnr, given), radial(samples, eps, logsnr, given))
+        assert same != with_y
+
+
+@pytest.mark.parametrize("with_y", [False, True])
+def test_what_lengths_tell_is_where_the_whole_network_starts(radial, drawn, with_y):
+    whole = ResidualDenoiser(
+        VARIANCE, DIM_Y, width=16, blocks=1, generator=Generator().manual_seed(2), radial=radial
+    )
+    given = torch.full((1, 1, 1), with_y)
+    torch.testing.assert_close(whole(*drawn, given), radial(*drawn, given))
+
+
+# --- the scale of inputs -------------------------------------------------------------------------
+
+
+def built(variance, sensitivity, condition=0):
+    return ResidualDenoiser(
+        variance,
+        sensitivity.shape[-1],
+        width=16,
+        blocks=1,
+        generator=Generator().manual_seed(0),
+        condition=condition,
+        sensitivity=sensitivity,
+    )
+
+
+def test_where_the_anchor_explains_nothing_all_inputs_keep_their_scale():
+    denoiser = built(torch.ones(1, 1, 3), torch.zeros(1, 4, 4))
+    torch.testing.assert_close(denoiser.focus_x, torch.ones(1, 1, 3))
+    torch.testing.assert_close(denoiser.focus_y, torch.eye(4).unsqueeze(0))
+
+
+def test_inputs_are_scaled_by_what_the_anchor_explains():
+    turn, _ = torch.linalg.qr(torch.randn(4, 4, generator=Generator().manual_seed(0)).double())
+    share = torch.tensor([0.6, 0.3, 0.0, 0.0]).double()
+    denoiser = built(torch.tensor([[[0.4, 0.7, 1.0]]]), ((turn * share) @ turn.mT).unsqueeze(0))
+    scale = ((share + BLUR) / (0.6 + BLUR)).sqrt()
+    torch.testing.assert_close(denoiser.focus_x, scale[:3].float().view(1, 1, 3))
+    expected = ((turn * scale) @ turn.mT).float().unsqueeze(0)
+    torch.testing.assert_close(denoiser.focus_y, expected)
+
+
+def test_a_condition_keeps_its_scale():
+    sensitivity = torch.diag(torch.tensor([0.5, 0.0, 0.1])).unsqueeze(0)
+    focus = built(torch.full((1, 1, 2), 0.5), sensitivity, condition=1).focus_y[0]
+    expected = torch.tensor([1.0, math.sqrt(BLUR / (0.5 + BLUR)), 1.0]).diag()
+    torch.testing.assert_close(focus, expected)

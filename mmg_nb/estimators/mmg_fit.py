@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,15 +13,15 @@ from torch import Generator, Tensor
 from mmg_nb.anchor import Anchor, fit_anchor
 from mmg_nb.conditioning import without_condition
 from mmg_nb.data import Pairs
-from mmg_nb.denoisers import ResidualDenoiser
+from mmg_nb.denoisers import RadialDenoiser, ResidualDenoiser
 from mmg_nb.devices import pick_device, threads_for
 from mmg_nb.estimators.mmg import MMG, Y_IS_NOISED
 from mmg_nb.estimators.report import report
 from mmg_nb.evaluation import Model, measure
-from mmg_nb.events import Listener, Phase, Started
+from mmg_nb.events import Listener, Phase, Snapshot, Started
 from mmg_nb.keeping import Keeper, Unkept
 from mmg_nb.logsnr import BinnedProposal, LogisticProposal, uniform_bins
-from mmg_nb.members import member_rows, stack_pairs
+from mmg_nb.members import Rows, member_rows, stack, stack_pairs
 from mmg_nb.optimisers import ClippedMuon
 from mmg_nb.provenance import provenance
 from mmg_nb.randomness import Sources
@@ -46,7 +47,9 @@ NARROWEST = (-8.0, 12.0)
 WIDEST = (-16.0, 24.0)
 VALIDATION_DRAWS = 2048
 ANCHOR_SHARE, ANCHOR_STEPS = 0.5, 3000  # of the training steps, at most
+RADIAL_SHARE, RADIAL_RATE = 0.25, 2.5  # of the training steps, and of the learning rate
 GRACE = 1000  # steps in which something must begin to be learnt
+SENSITIVITY_ROWS = 4096  # on which the anchor's sensitivity to y is averaged
 DRAWS_WHEN_STOPPED = 8
 
 
@@ -96,7 +99,6 @@ def _run(
     keep.confirm(data.plan.fingerprint)
     fitted = keep.once("anchor", lambda: _fit_anchor(config, data, random.device), random.device)
     anchor, variance = Anchor.restored(fitted), fitted["variance"]
-    listen(Phase("training"))
     grid = _grid(config, variance, where)
     outcome = _train(config, data, anchor, variance, grid, random, listen, keep)
     listen(Phase("evaluation"))
@@ -206,45 +208,105 @@ def _train(
     listen: Listener,
     keep: Keeper,
 ) -> Outcome:
-    denoiser = ResidualDenoiser(
-        variance.float().cpu(),
-        data.y.shape[1],
-        width=config.width,
-        blocks=config.blocks,
-        generator=random.host,
-        condition=data.condition,
-    ).to(data.x.device)
+    """Learn what lengths tell, then everything else."""
     members = data.plan.members
     rows = member_rows(data.x, data.y, anchor, [member.fit for member in members])
     held = member_rows(data.x, data.y, anchor, [member.validation for member in members])
     draws = max(VALIDATION_DRAWS, held.samples.x.shape[1])
     blocks = data.plan.validation_blocks
     validation = Validation.prepare(held, grid, draws, random.device, blocks)
-    logistic = LogisticProposal(config.loc, config.scale, config.clip)
-    adaptive = config.proposal == "adaptive"
-    steps = config.steps_for(len(data.x))
-    return train(
-        denoiser,
-        ClippedMuon(
-            denoiser.parameters(),
-            denoiser.net.hidden_matrices(),
-            learning_rate=config.learning_rate,
-            weight_decay=config.weight_decay,
-        ),
-        rows,
-        validation,
-        grid if adaptive else logistic,
-        Schedule(
-            steps=steps,
-            batch=even_batch(config.batch // 2, rows.count),
-            check_every=100,
-            grace=min(GRACE, max(1, steps // 2)),
-            weights=Weights.LEARNT if config.gap == "inner" else Weights.BEST,
-            rate=trapezoid,
-        ),
-        loss=antithetic_halves,
-        adapt=grid.adapted if adaptive else None,
-        generator=random.device,
-        listen=listen,
-        keep=keep,
+    ground = _Ground(config, len(data.x), rows, validation, random.device, keep)
+    variance = variance.float().cpu()
+    radial, first = None, None
+    # A single column is its own length, up to the sign: nothing would be simpler.
+    if data.x.shape[1] > 1:
+        radial, first = _train_radial(ground, data, variance, random, listen)
+        if first.status is Status.INTERRUPTED:
+            return first
+    listen(Phase("training"))
+    fit_y, count = stack(data.y, [member.fit for member in members])
+    some = fit_y[:, : int(count.min()) : -(-fit_y.shape[1] // SENSITIVITY_ROWS)]
+    denoiser = ResidualDenoiser(
+        variance,
+        data.y.shape[1],
+        width=config.width,
+        blocks=config.blocks,
+        generator=random.host,
+        condition=data.condition,
+        radial=radial,
+        sensitivity=anchor.sensitivity(some).cpu(),
     )
+    outcome = ground.train(denoiser.to(data.x.device), 1.0, 1.0, listen)
+    if first is None or first.late_gain is None or outcome.late_gain is None:
+        return outcome
+    return replace(outcome, late_gain=math.hypot(first.late_gain, outcome.late_gain))
+
+
+def _train_radial(
+    ground: _Ground, data: _Prepared, variance: Tensor, random: Sources, listen: Listener
+) -> tuple[RadialDenoiser | None, Outcome]:
+    """What lengths tell, on the host, if it is anything; and how learning it ended."""
+    listen(Phase("radial gain"))
+    radial = RadialDenoiser(
+        variance, data.y.shape[1], generator=random.host, condition=data.condition
+    ).to(data.x.device)
+    outcome = ground.train(
+        radial,
+        RADIAL_SHARE,
+        RADIAL_RATE,
+        lambda event: not isinstance(event, Snapshot) and listen(event),
+    )
+    if outcome.kept_at == 0:
+        return None, outcome
+    radial.load_state_dict(outcome.denoiser.state_dict())
+    return radial.cpu().requires_grad_(False), outcome
+
+
+@dataclass(frozen=True, eq=False)
+class _Ground:
+    """What both trainings stand on."""
+
+    config: MMG
+    n_samples: int
+    rows: Rows
+    validation: Validation
+    generator: Generator
+    keep: Keeper
+
+    def train(
+        self,
+        denoiser: RadialDenoiser | ResidualDenoiser,
+        share: float,
+        rate: float,
+        listen: Listener,
+    ) -> Outcome:
+        """`train` with shares of the steps and the learning rate of the estimator."""
+        config, grid = self.config, self.validation.grid
+        steps = round(share * config.steps_for(self.n_samples))
+        adaptive = config.proposal == "adaptive"
+        logistic = LogisticProposal(config.loc, config.scale, config.clip)
+        return train(
+            denoiser,
+            ClippedMuon(
+                [p for p in denoiser.parameters() if p.requires_grad],
+                denoiser.net.hidden_matrices(),
+                learning_rate=rate * config.learning_rate,
+                weight_decay=config.weight_decay,
+            ),
+            self.rows,
+            self.validation,
+            grid if adaptive else logistic,
+            Schedule(
+                steps=steps,
+                batch=even_batch(config.batch // 2, self.rows.count),
+                check_every=100,
+                grace=min(GRACE, max(1, steps // 2)),
+                weights=Weights.LEARNT if config.gap == "inner" else Weights.BEST,
+                rate=trapezoid,
+            ),
+            loss=antithetic_halves,
+            adapt=grid.adapted if adaptive else None,
+            generator=self.generator,
+            listen=listen,
+            keep=self.keep,
+        )
