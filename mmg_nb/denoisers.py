@@ -63,6 +63,11 @@ class Denoiser(nn.Module):
         """
         raise NotImplementedError
 
+    @property
+    def reference(self) -> GaussianDenoiser | None:
+        """A denoiser close to it whose means over the noise are known, if there is one."""
+        return None
+
 
 @dataclass(frozen=True, eq=False)
 class _Posterior:
@@ -119,6 +124,32 @@ class GaussianDenoiser(Denoiser):
         """Predict the noise, see `Denoiser`."""
         return _Posterior.of(self.variance, samples, eps, logsnr, given).mean
 
+    def moments(self, samples: Samples, logsnr: Tensor) -> Tensor:
+        """Exact means over the noise of ‖ε − u‖², ‖ε − c‖², ⟨ε − u, c − u⟩ and ‖c − u‖².
+
+        Both predictions, u without and c with y, are linear in ε: what they leave of it is known.
+
+        Args:
+            samples: As for `forward`, like `logsnr`.
+            logsnr: λ.
+
+        Returns:
+            `(4, members, batch)`.
+        """
+        silence = torch.zeros_like(samples.x)
+        none = torch.zeros(1, 1, 1, dtype=torch.bool, device=silence.device)
+        u, c = (self(samples, silence, logsnr, given) for given in (none, ~none))
+        alpha, sigma = scales(logsnr)
+        left_u = (alpha**2).expand_as(u)
+        left_c = alpha**2 * self.variance / (alpha**2 * self.variance + sigma**2)
+        means = [
+            u**2 + left_u**2,
+            c**2 + left_c**2,
+            u * (u - c) + left_u * (left_u - left_c),
+            (u - c) ** 2 + (left_u - left_c) ** 2,
+        ]
+        return torch.stack([mean.sum(-1) for mean in means])
+
 
 class RadialDenoiser(Denoiser):
     """The Gaussian posterior with a gain on the innovation that only lengths decide.
@@ -153,6 +184,11 @@ class RadialDenoiser(Denoiser):
         posterior = _Posterior.of(self.variance, samples, eps, logsnr, given)
         gain = self.gain(posterior, samples.y, logsnr, given)
         return posterior.mean + posterior.deviation * gain * posterior.whitened
+
+    @property
+    def reference(self) -> GaussianDenoiser:
+        """The Gaussian posterior."""
+        return GaussianDenoiser(self.variance)
 
     def gain(self, posterior: _Posterior, y: Tensor, logsnr: Tensor, given: Tensor) -> Tensor:
         """The gain b, `(members, batch, 1)`."""
@@ -240,6 +276,11 @@ class ResidualDenoiser(Denoiser):
         if self.radial is not None:
             gain = gain + self.radial.gain(posterior, samples.y, logsnr, given)
         return posterior.mean + posterior.deviation * (shift + gain * whitened)
+
+    @property
+    def reference(self) -> GaussianDenoiser:
+        """The Gaussian posterior."""
+        return GaussianDenoiser(self.variance)
 
 
 def _last_columns(members: int, dim_y: int, count: int) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from mmg_nb.anchor import Anchor, ImageAnchor
-from mmg_nb.denoisers import Denoiser, Samples
+from mmg_nb.denoisers import Denoiser, GaussianDenoiser, Samples
 from mmg_nb.events import Listener, Step
 from mmg_nb.logsnr import BinnedProposal, Proposal
 from mmg_nb.mmse import FORMS, PointValues, gap_forms
@@ -172,47 +173,73 @@ def _measure_chunk(
     """Mean over the draws at each point, `(4, batch)`, and its variance for two forms."""
     batch, device = samples.x.shape[1], samples.x.device
     offset = torch.rand(batch, generator=generator, device=device, dtype=torch.float64)
-    total = torch.zeros(len(FORMS), batch, dtype=torch.float64, device=device)
-    jumps = torch.zeros(2, batch, dtype=torch.float64, device=device)
-    previous: Tensor | None = None
+    gaps = []
     for draw in range(draws):
         jitter = torch.rand(batch, generator=generator, device=device, dtype=torch.float64)
-        # Neighbouring draws of a point lie in neighbouring strata, so their differences measure
-        # the Monte-Carlo noise without the change of the integrand over log-SNR.
         logsnr = proposal.quantile((offset + (draw + jitter) / draws) % 1.0)
-        eps, u, c = _predict(pair, samples, logsnr, generator)
-        gaps = gap_forms(eps, u, c)
+        eps = torch.randn(batch, samples.x.shape[2], generator=generator, device=device)
+        u, c = _predict(pair.anchor, pair.denoiser, samples, logsnr, eps)
+        values = _errors_and_gaps(eps, u, c)
         if not paired:
-            gaps[3] = _unpaired_difference(pair, samples, logsnr, eps, u, generator)
-        errors = torch.stack([(eps - v).square().sum(-1).mean(0) for v in (u, c)])
-        sums.add(logsnr, torch.cat([errors, gaps]))
-        value = 0.5 * gaps.double() / proposal.density(logsnr)
-        total += value
-        ends = value[[0, 3]]
-        if previous is not None:
-            jumps += (ends - previous) ** 2
-        previous = ends
-    return total / draws, jumps / (2 * (draws - 1) * draws)
+            other = torch.randn(eps.shape, generator=generator, device=device)
+            _, c = _predict(pair.anchor, pair.denoiser, samples, logsnr, other)
+            values[-1] = ((eps - u).square() - (other - c).square()).sum(-1).mean(0)
+        elif pair.denoiser.reference is not None:
+            values += _known_part(pair, pair.denoiser.reference, samples, logsnr, eps)
+        sums.add(logsnr, values)
+        gaps.append(0.5 * values[2:].double() / proposal.density(logsnr))
+    every = torch.stack(gaps)
+    return every.mean(0), _noise_of_mean(every[:, [0, 3]])
+
+
+def _noise_of_mean(values: Tensor) -> Tensor:
+    """Monte-Carlo variance of the mean over draws, `(draws, …)`, in neighbouring strata.
+
+    Differences of neighbours, second ones if there are three, tell the noise without most of the
+    change of the integrand over log-SNR.
+    """
+    order = min(2, len(values) - 1)
+    jumps = values.diff(n=order, dim=0)
+    return jumps.square().mean(0) / (math.comb(2 * order, order) * len(values))
 
 
 def _predict(
-    pair: Model, samples: Samples, logsnr: Tensor, generator: Generator
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Fresh noise `(batch, dim_x)` and both predictions `(members, batch, dim_x)` of it."""
-    _, batch, dim_x = samples.x.shape
-    eps = torch.randn(batch, dim_x, generator=generator, device=samples.x.device)
-    wide = pair.anchor.turned(eps)
-    level = logsnr.float().expand(len(wide), batch)
+    anchor: Anchor | ImageAnchor,
+    denoiser: Denoiser,
+    samples: Samples,
+    logsnr: Tensor,
+    eps: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """Predictions without and with y, `(members, batch, dim_x)`, of noise `(batch, dim_x)`."""
+    wide = anchor.turned(eps)
+    level = logsnr.float().expand(wide.shape[:2])
     u, c = (
-        pair.denoiser(samples, wide, level, torch.full((1, 1, 1), flag, device=eps.device))
+        denoiser(samples, wide, level, torch.full((1, 1, 1), flag, device=eps.device))
         for flag in (False, True)
     )
-    return eps, pair.anchor.turned_back(u), pair.anchor.turned_back(c)
+    return anchor.turned_back(u), anchor.turned_back(c)
 
 
-def _unpaired_difference(
-    pair: Model, samples: Samples, logsnr: Tensor, eps: Tensor, u: Tensor, generator: Generator
+def _errors_and_gaps(eps: Tensor, u: Tensor, c: Tensor) -> Tensor:
+    """Both errors and the gap in every form, `(6, batch)`."""
+    errors = torch.stack([(eps - v).square().sum(-1).mean(0) for v in (u, c)])
+    return torch.cat([errors, gap_forms(eps, u, c)])
+
+
+def _known_part(
+    pair: Model, reference: GaussianDenoiser, samples: Samples, logsnr: Tensor, eps: Tensor
 ) -> Tensor:
-    """The difference form with fresh noise for the conditional term, `(batch,)`."""
-    other, _, c = _predict(pair, samples, logsnr, generator)
-    return ((eps - u).square() - (other - c).square()).sum(-1).mean(0)
+    """What the mean of a reference over the noise is above its value at one noise, `(6, batch)`.
+
+    A control variate: what is added has mean zero, and takes away the noise that the predictions
+    share with those of the reference.
+    """
+    u, c = _predict(pair.anchor, reference, samples, logsnr, eps)
+    level = logsnr.float().expand(u.shape[:2])
+    error_u, error_c, inner, orthogonal = reference.moments(samples, level).mean(1)
+    difference = 2 * inner - orthogonal
+    known = torch.stack([error_u, error_c, difference, inner, orthogonal, difference])
+    part = known - _errors_and_gaps(eps, u, c)
+    if len(u) > 1:
+        part[2] = 0.0  # of products of two members the mean is not known here
+    return part

@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from mmg_nb.anchor import Anchor
-from mmg_nb.denoisers import GaussianDenoiser, gaussian_mse
+from mmg_nb.denoisers import GaussianDenoiser, RadialDenoiser, gaussian_mse
 from mmg_nb.evaluation import Measurement, Model, measure
 from mmg_nb.events import silent
 from mmg_nb.logsnr import LogisticProposal, uniform_bins
@@ -83,13 +83,21 @@ def measured(
     paired: bool = True,
     data_seed: int | None = None,
     shuffle: bool = False,
+    known: bool = False,
 ) -> Measurement:
-    """What the whole evaluation makes of exact denoisers; nothing is trained."""
+    """What the whole evaluation makes of exact denoisers; nothing is trained.
+
+    With `known` they are of a kind that says what its means over the noise are.
+    """
     x, y = pair.sample(n, seed if data_seed is None else data_seed)
     if shuffle:
         y = np.random.default_rng(seed).permutation(y)
+    model = pair.model()
+    if known:
+        variance, untrained = model.denoiser.variance, Generator().manual_seed(0)
+        model = Model(model.anchor, RadialDenoiser(variance, y.shape[1], generator=untrained))
     return measure(
-        pair.model(),
+        model,
         torch.tensor(x),
         torch.tensor(y),
         np.arange(n),

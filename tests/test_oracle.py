@@ -249,6 +249,62 @@ def test_pointwise_values_are_the_exact_log_ratio(name, row):
     assert np.mean((found.values[row] - other) ** 2) > 3 * noise.mean()
 
 
+@pytest.mark.parametrize("name", ["1x1", "mixed_4x2"])
+def test_what_is_known_of_the_noise_takes_most_of_it_away(name):
+    pair = PAIRS[name]
+    found = [
+        measured(pair, N, seed=5, draws=64, members=(0, 0), known=known) for known in (False, True)
+    ]
+    exact = pair.log_ratio(*pair.sample(N, 5))
+    errors = [each.points.values[FORMS.index("difference")] - exact for each in found]
+    assert errors[1].std() < 0.2 * errors[0].std()
+    assert abs(errors[1].mean()) < LIMIT * errors[1].std() / math.sqrt(N)
+    assert 0.5 < np.mean(errors[1] ** 2) / found[1].points.noise[1].mean() < 2
+    for form in ("inner", "orthogonal"):
+        plain, known = (each.points.values[FORMS.index(form)] for each in found)
+        spread = math.hypot(plain.std(), known.std()) / math.sqrt(N)
+        assert abs(plain.mean() - known.mean()) < LIMIT * spread
+    curve = found[1].curve
+    np.testing.assert_allclose(curve.mse - curve.mse_given_y, curve.gaps["difference"], atol=1e-4)
+
+
+def test_products_of_two_members_keep_their_noise():
+    """Their means are not known: nothing is taken away, and nothing added."""
+    plain, known = (
+        measured(PAIRS["mixed_4x2"], 500, seed=5, known=known).points.values
+        for known in (False, True)
+    )
+    cross, inner = FORMS.index("cross"), FORMS.index("inner")
+    np.testing.assert_allclose(plain[cross], known[cross], rtol=1e-4, atol=1e-4)
+    assert not np.allclose(plain[inner], known[inner], atol=0.01)
+
+
+@pytest.mark.parametrize("level", [-3.0, 0.0, 4.0])
+def test_means_over_the_noise_are_exact(level):
+    pair = PAIRS["mixed_4x2"]
+    model = pair.model(1)
+    x, y = (torch.tensor(v) for v in pair.sample(3, 0))
+    samples = model.samples(x, y)
+    repeats = 40_000
+    many = Samples(*(v.repeat(1, repeats, 1) for v in (samples.x, samples.residual, samples.y)))
+    logsnr = torch.full((1, 3 * repeats), level)
+    eps = torch.randn(many.x.shape, generator=Generator().manual_seed(0))
+    u, c = (
+        model.denoiser(many, eps, logsnr, torch.full((1, 1, 1), flag)) for flag in (False, True)
+    )
+    drawn = torch.stack(
+        [
+            (eps - u).square().sum(-1),
+            (eps - c).square().sum(-1),
+            ((eps - u) * (c - u)).sum(-1),
+            (c - u).square().sum(-1),
+        ]
+    ).view(4, repeats, 3)
+    known = model.denoiser.moments(samples, logsnr[:, :3]).view(4, 3)
+    z = (drawn.mean(1) - known) / (drawn.std(1) / math.sqrt(repeats))
+    assert float(z.abs().max()) < LIMIT
+
+
 @dataclass
 class Recording:
     """A proposal that keeps what it was asked for."""

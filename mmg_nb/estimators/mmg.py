@@ -16,10 +16,11 @@ from mmg_nb.splits import usual_folds
 if TYPE_CHECKING:
     from mmg_nb.keeping import Keeper
 
-__all__ = ["EFFORT_STEPS", "MMG", "Y_IS_NOISED"]
+__all__ = ["DRAWS", "EFFORT_STEPS", "MMG", "Y_IS_NOISED"]
 
 EFFORT_STEPS = {"quick": 1000, "normal": 5500, "high": 32000}
 ALL_STEPS_FROM = 10_000  # rows; from fewer there is less to learn
+DRAWS = 20  # log-SNRs a point, where there are many points
 Y_IS_NOISED = "y is the variable that is noised; the error curves are of y, with x given."
 
 
@@ -88,8 +89,11 @@ class MMG:
     blocks: int = field(3, "residual blocks of the network", low=1, high=32)
     learning_rate: float = field(2e-3, "of AdamW; Muon takes five times as much", low=0, high=1)
     weight_decay: float = field(1e-3, "of the hidden matrices", low=0, high=10)
-    draws: int = field(
-        20, "log-SNRs at which each evaluation point is measured", low=4, high=10_000
+    draws: int | None = field(
+        None,
+        "log-SNRs at which each evaluation point is measured; none: 20, below 3000 rows up to 60",
+        low=4,
+        high=10_000,
     )
 
     def __post_init__(self) -> None:
@@ -108,6 +112,12 @@ class MMG:
             return self.steps
         share = math.sqrt(min(1.0, n_samples / ALL_STEPS_FROM))
         return max(EFFORT_STEPS["quick"], round(share * EFFORT_STEPS[self.effort]))
+
+    def draws_for(self, n_samples: int) -> int:
+        """Log-SNRs a point, from `draws` or by the number of rows."""
+        if self.draws is not None:
+            return self.draws
+        return round(DRAWS * min(3.0, max(1.0, 3000 / n_samples)))
 
     def folds_for(self, n_samples: int) -> int:
         """Folds of the cross-fit, from `folds` or by the number of rows."""

@@ -103,7 +103,7 @@ def _run(
     outcome = _train(config, data, anchor, variance, grid, random, listen, keep)
     listen(Phase("evaluation"))
     model = Model(anchor, outcome.denoiser)
-    stopped = outcome.status is Status.INTERRUPTED
+    stopped, draws = outcome.status is Status.INTERRUPTED, config.draws_for(pairs.n_samples)
     measurement = measure(
         model,
         data.x,
@@ -112,7 +112,7 @@ def _run(
         data.plan.readings,
         outcome.proposal,
         grid,
-        draws=min(config.draws, DRAWS_WHEN_STOPPED) if stopped else config.draws,
+        draws=min(draws, DRAWS_WHEN_STOPPED) if stopped else draws,
         generator=random.device,
         listen=listen,
         noised="y" if config.noises_y(pairs.dim_x, pairs.dim_y) else "x",

@@ -15,7 +15,7 @@ from mmg_nb.anchor import ImageAnchor, fit_image_anchor
 from mmg_nb.data import Pairs
 from mmg_nb.devices import pick_device, threads_for
 from mmg_nb.errors import MMGError
-from mmg_nb.estimators.mmg import MMG, Y_IS_NOISED
+from mmg_nb.estimators.mmg import DRAWS, MMG, Y_IS_NOISED
 from mmg_nb.estimators.report import report
 from mmg_nb.evaluation import Model, measure
 from mmg_nb.events import Listener, Phase, Started
@@ -112,6 +112,7 @@ def _run(
     grid = _grid(this)
     outcome = _train(this, anchor, grid, steps)
     listen(Phase("evaluation"))
+    draws = max(2, round(DRAWS_SHARE * (config.draws or DRAWS)))
     stopped = outcome.status is Status.INTERRUPTED
     measurement = measure(
         Model(anchor, outcome.denoiser),
@@ -121,7 +122,7 @@ def _run(
         this.plan.readings,
         outcome.proposal,
         grid,
-        draws=DRAWS_WHEN_STOPPED if stopped else max(2, round(DRAWS_SHARE * config.draws)),
+        draws=DRAWS_WHEN_STOPPED if stopped else draws,
         chunk=max(this.batch, CHUNK_PIXELS // this.x.shape[1]),
         generator=this.random.device,
         listen=listen,
