@@ -102,7 +102,7 @@ class Anchor(nn.Module):
         linear map of white variables its eigenvalues are the squared canonical correlations.
 
         Args:
-            y: `(members, batch, dim_y)`, float64.
+            y: `(members, batch, dim_y)`, float64. Each column of x takes a pass over them.
 
         Returns:
             `(members, dim_y, dim_y)`, float64.

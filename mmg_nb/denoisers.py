@@ -207,8 +207,8 @@ class ResidualDenoiser(Denoiser):
     For a mixture of Gaussians the posterior mean is linear in w with weights that depend on how
     large z, w and y are: hence the gain, and the logarithms of their mean squares as inputs.
     What else there is to learn is sought first where the anchor has found something: directions of
-    which it explains the share e of the variance enter the network times √((e + b)/(e_max + b)),
-    with b = `BLUR`. One network serves both branches; without y it gets a learned null instead,
+    which it explains the share e of the variance enter the network times √((e + k)/(e_max + k)),
+    with k = `BLUR`. One network serves both branches; without y it gets a learned null instead,
     but still the condition.
 
     Args:
@@ -243,11 +243,10 @@ class ResidualDenoiser(Denoiser):
         self.variance: Tensor
         self.known: Tensor
         self.register_buffer("focus_x", _scale(1 - variance))
-        if sensitivity is None:
-            sensitivity = torch.zeros(members, dim_y, dim_y)
-        self.register_buffer("focus_y", _focus(sensitivity, self.known))
+        focus = None if sensitivity is None else _focus(sensitivity, self.known)
+        self.register_buffer("focus_y", focus)
         self.focus_x: Tensor
-        self.focus_y: Tensor
+        self.focus_y: Tensor | None
         self.radial = radial
         self.null = nn.Parameter(torch.zeros(members, 1, dim_y))
         self.net = ResidualMLP(
@@ -268,7 +267,7 @@ class ResidualDenoiser(Denoiser):
             z * self.focus_x,
             whitened * self.focus_x,
             torch.where(given, samples.x - samples.residual, 0.0) * self.focus_x,
-            y @ self.focus_y,
+            y if self.focus_y is None else y @ self.focus_y,
             *(log_power(v) for v in (z, whitened, y)),
             _flag(given, y),
         ]
@@ -301,7 +300,8 @@ def _scale(share: Tensor) -> Tensor:
 
 def _focus(sensitivity: Tensor, kept: Tensor) -> Tensor:
     """Symmetric maps that scale directions of y, but for columns `kept`, `(members, 1, dim_y)`."""
-    share, direction = torch.linalg.eigh(sensitivity.double())
+    block = torch.where(kept | kept.mT, 0.0, sensitivity.double())
+    share, direction = torch.linalg.eigh(block)
     focus = (direction * _scale(share).unsqueeze(-2)) @ direction.mT
     unit = torch.eye(focus.shape[-1]).to(focus)
     return torch.where(kept | kept.mT, unit, focus).float()

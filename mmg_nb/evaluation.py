@@ -173,7 +173,9 @@ def _measure_chunk(
     """Mean over the draws at each point, `(4, batch)`, and its variance for two forms."""
     batch, device = samples.x.shape[1], samples.x.device
     offset = torch.rand(batch, generator=generator, device=device, dtype=torch.float64)
-    gaps = []
+    total = torch.zeros(len(FORMS), batch, dtype=torch.float64, device=device)
+    noise = _Noise(draws)
+    reference = pair.denoiser.reference if paired else None
     for draw in range(draws):
         jitter = torch.rand(batch, generator=generator, device=device, dtype=torch.float64)
         logsnr = proposal.quantile((offset + (draw + jitter) / draws) % 1.0)
@@ -184,23 +186,39 @@ def _measure_chunk(
             other = torch.randn(eps.shape, generator=generator, device=device)
             _, c = _predict(pair.anchor, pair.denoiser, samples, logsnr, other)
             values[-1] = ((eps - u).square() - (other - c).square()).sum(-1).mean(0)
-        elif pair.denoiser.reference is not None:
-            values += _known_part(pair, pair.denoiser.reference, samples, logsnr, eps)
+        if reference is not None:
+            values += _known_part(pair, reference, samples, logsnr, eps)
         sums.add(logsnr, values)
-        gaps.append(0.5 * values[2:].double() / proposal.density(logsnr))
-    every = torch.stack(gaps)
-    return every.mean(0), _noise_of_mean(every[:, [0, 3]])
+        gaps = 0.5 * values[2:].double() / proposal.density(logsnr)
+        total += gaps
+        noise.add(gaps[[0, 3]])
+    return total / draws, noise.of_mean()
 
 
-def _noise_of_mean(values: Tensor) -> Tensor:
-    """Monte-Carlo variance of the mean over draws, `(draws, …)`, in neighbouring strata.
+class _Noise:
+    """Monte-Carlo variance of the mean of draws in neighbouring strata.
 
     Differences of neighbours, second ones if there are three, tell the noise without most of the
     change of the integrand over log-SNR.
     """
-    order = min(2, len(values) - 1)
-    jumps = values.diff(n=order, dim=0)
-    return jumps.square().mean(0) / (math.comb(2 * order, order) * len(values))
+
+    def __init__(self, draws: int) -> None:
+        self.draws, self.order = draws, min(2, draws - 1)
+        self.latest: list[Tensor] = []
+        self.total: Tensor | float = 0.0
+
+    def add(self, values: Tensor) -> None:
+        """Add the values at one draw."""
+        self.latest.append(values)
+        if len(self.latest) > self.order:
+            jump = torch.stack(self.latest).diff(n=self.order, dim=0)[0]
+            self.total = self.total + jump.square()
+            self.latest.pop(0)
+
+    def of_mean(self) -> Tensor:
+        """The variance, once all draws are there."""
+        count = (self.draws - self.order) * math.comb(2 * self.order, self.order)
+        return torch.as_tensor(self.total) / (count * self.draws)
 
 
 def _predict(

@@ -11,6 +11,7 @@ __all__ = ["FLOOR", "log_power", "radial_regression", "shrunk_regression"]
 
 FLOOR = 1e-12  # of a residual variance, relative to x
 FEW = 10  # rows a dimension of y, from which products of y can be whitened
+NEW = 1e-6  # share of a product that y does not tell already; rows of one length have none
 
 
 def log_power(v: Tensor) -> Tensor:
@@ -81,13 +82,15 @@ def radial_regression(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     if n < FEW * dim_y:
         return matrix, torch.zeros_like(matrix)
     product = y * log_power(y)
+    size = product.square().mean()
     ridge = 0.1 * dim_y**2 * torch.eye(dim_y).to(y) / n
     along = torch.linalg.solve(y.mT @ y + ridge, y.mT @ product)
     product -= y @ along
-    scale = product.square().mean().clamp_min(FLOOR)
-    root = torch.linalg.cholesky(product.mT @ product / n + (1 / n + FLOOR) * scale * ridge)
-    white = torch.linalg.solve_triangular(root.mT, product, upper=True, left=False)
-    margin = 0.5 * min(x.shape[1], dim_y) ** (-2 / 3)
-    found = shrunk_regression(x - y @ matrix, white, margin)
-    radial = torch.linalg.solve_triangular(root.mT, found, upper=True)
+    variance, direction = torch.linalg.eigh(product.mT @ product / n)
+    kept = variance > NEW * size
+    if not bool(kept.any()):
+        return matrix, torch.zeros_like(matrix)
+    back = direction[:, kept] / variance[kept].sqrt()
+    margin = 0.5 * min(x.shape[1], back.shape[1]) ** (-2 / 3)
+    radial = back @ shrunk_regression(x - y @ matrix, product @ back, margin)
     return matrix - along @ radial, radial

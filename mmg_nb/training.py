@@ -262,7 +262,7 @@ def _validate(
     if schedule.keeps(state.step, state.best, found.share):
         _copy(state.kept, state.average)
         state.kept_at, state.hopeful_at = state.step, 0
-    elif state.kept_at == 0 and found.hopeful:
+    elif state.kept_at == 0 and found.likely >= LEAST_SHARE:
         state.hopeful_at = state.step
     if adapt is not None and state.step:
         state.proposal = adapt(found.curves[2])

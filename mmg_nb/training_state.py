@@ -122,7 +122,7 @@ class TrainingState:
         record: What validation has said.
         step: Steps done.
         kept_at: Step of the weights kept.
-        hopeful_at: Step at which there last were signs of something learnt.
+        hopeful_at: Last step at which there were signs of something learnt; 0 once it is kept.
         best: Step of the least judged error.
         least: That error.
         status: How training ended; None while it goes on.

@@ -88,7 +88,7 @@ class Validation:
 
     @torch.no_grad()
     def starting_from(self, denoiser: Denoiser) -> Validation:
-        """The same, with the predictions of a denoiser that has learnt nothing yet."""
+        """The same, with the predictions of the denoiser that training starts from."""
         return replace(self, start=self._predict(denoiser))
 
     @torch.no_grad()
@@ -111,9 +111,10 @@ class Validation:
         if self.start is None:
             return Measured(errors, float(errors.mean()), 1.0, curves)
         least = STILL_SIGNIFICANT if begun else SIGNIFICANT
-        judged = self._judged(both, self.start, least)
-        hopeful = begun or self._judged(both, self.start, STILL_SIGNIFICANT)[1] > 0
-        return Measured(errors, *judged, curves, hopeful)
+        judged, share = self._judged(both, self.start, least)
+        # What is not significant yet may become so.
+        likely = share if share > 0 else self._judged(both, self.start, STILL_SIGNIFICANT)[1]
+        return Measured(errors, judged, share, curves, likely)
 
     def _predict(self, denoiser: Denoiser) -> Tensor:
         none = torch.zeros(1, 1, 1, dtype=torch.bool, device=self.eps.device)
@@ -164,11 +165,11 @@ class Measured:
         share: That multiple: the share of the change that is learnt rather than overfitted, up
             to 1; 0 if all of it may be chance; 1 without a start.
         curves: Means over bins of both errors and of the inner gap, `(3, k)`.
-        hopeful: Whether there are signs of something learnt, be they too weak to count.
+        likely: The share by weaker evidence, such as suffices once something has been learnt.
     """
 
     error: Tensor
     judged: float
     share: float
     curves: Tensor
-    hopeful: bool = True
+    likely: float = 1.0

@@ -58,7 +58,7 @@ def whole():
 def stopped_file(tmp_path_factory):
     """The bytes of the file of a run stopped at step 30 of its second training."""
     path = tmp_path_factory.mktemp("kept") / "run.mmg"
-    kept(path, 60 + 30)
+    kept(path, 130)
     return path.read_bytes()
 
 
@@ -119,6 +119,23 @@ def test_every_kind_of_run_goes_on(tmp_path, fields):
     assert content(mmg_nb.resume(path)) == content(expected)
 
 
+@pytest.mark.parametrize("step", [120, 320])
+@pytest.mark.parametrize("fields", [{}, {"gap": "cross"}], ids=["inner", "cross"])
+def test_a_run_that_has_learnt_what_lengths_tell_goes_on(tmp_path, step, fields):
+    """Stopped in either training; the second starts from what the first has learnt."""
+    rng = np.random.default_rng(0)
+    scale = np.exp(rng.normal(size=(400, 1)))
+    x, y = (scale * rng.normal(size=(400, 2)) for _ in range(2))
+    fields = SMALL | {"steps": 600} | fields
+    expected = mmg_nb.estimate(x, y, **fields)
+    begun = int(np.flatnonzero(np.diff(expected.history.step) == 0)[0]) + 1
+    assert expected.history.mi[begun] > expected.history.mi[0] + 0.1
+    path = tmp_path / "run.mmg"
+    stopped = mmg_nb.estimate(x, y, checkpoint=path, listen=stop_at(step), **fields)
+    assert stopped.status is Status.INTERRUPTED
+    assert content(mmg_nb.resume(path)) == content(expected)
+
+
 def test_a_run_that_has_not_begun_to_train_goes_on(tmp_path, whole):
     class Crash(Exception):
         pass
@@ -137,8 +154,8 @@ def test_a_run_that_has_not_begun_to_train_goes_on(tmp_path, whole):
 def test_what_comes_before_training_is_not_done_again(file):
     events = []
     mmg_nb.resume(file, listen=lambda event: events.append(event))
-    assert next(e.step for e in events if isinstance(e, Step)) == 31
-    assert [e.step for e in events if isinstance(e, Snapshot)][1:] == [200]
+    assert next(e.step for e in events if isinstance(e, Step)) == 131
+    assert [e.step for e in events if isinstance(e, Snapshot)] == [200]
     assert read(file).values["finished"]
 
 

@@ -163,8 +163,9 @@ def test_inputs_are_scaled_by_what_the_anchor_explains():
     torch.testing.assert_close(denoiser.focus_y, expected)
 
 
-def test_a_condition_keeps_its_scale():
-    sensitivity = torch.diag(torch.tensor([0.5, 0.0, 0.1])).unsqueeze(0)
+def test_a_condition_keeps_its_scale_and_leaves_that_of_y_alone():
+    """Though the anchor uses it most, and together with y."""
+    sensitivity = torch.tensor([[[0.5, 0.0, 0.4], [0.0, 0.0, 0.0], [0.4, 0.0, 0.9]]])
     focus = built(torch.full((1, 1, 2), 0.5), sensitivity, condition=1).focus_y[0]
     expected = torch.tensor([1.0, math.sqrt(BLUR / (0.5 + BLUR)), 1.0]).diag()
     torch.testing.assert_close(focus, expected)

@@ -16,11 +16,13 @@ from oracle import PAIRS, GaussianPair, mixed
 import mmg_nb
 from mmg_nb.benchmark import task
 from mmg_nb.estimators.mmg import EFFORT_STEPS, MMG
+from mmg_nb.estimators.mmg_fit import _joined
 from mmg_nb.estimators.report import _late
 from mmg_nb.events import Finished, Phase, Snapshot, Started, Step
 from mmg_nb.mmse import PointValues, null_spread
 from mmg_nb.nets.mlp import ResidualMLP
-from mmg_nb.results import MIResult, Status
+from mmg_nb.results import MIResult, Status, TrainingHistory
+from mmg_nb.training import Outcome
 from mmg_nb.validation import Validation
 
 LIMIT = 4.0  # reported standard errors
@@ -124,6 +126,54 @@ def test_events_come_in_order():
     assert measured[-1].step == measured[-1].total_steps == len(measured)
 
 
+def heavy_tailed(n, seed):
+    """Two columns each, of one common scale: uncorrelated, but far from independent."""
+    rng = np.random.default_rng(seed)
+    scale = np.exp(rng.normal(size=(n, 1)))
+    return scale * rng.normal(size=(n, 2)), scale * rng.normal(size=(n, 2))
+
+
+def test_both_trainings_are_counted_as_one():
+    x, y = heavy_tailed(400, 0)
+    events = []
+    result = estimate(x, y, steps=200, listen=events.append)
+    assert events[0].total_steps == 200 + 100
+    at = events.index(Phase("evaluation"))
+    steps = [e for e in events[:at] if isinstance(e, Step)]
+    snapshots = [e.step for e in events[:at] if isinstance(e, Snapshot)]
+    assert [e.step for e in steps] == list(range(1, len(steps) + 1))
+    assert all(e.step <= e.total_steps <= 300 for e in steps)
+    assert snapshots == sorted(snapshots)
+    assert result.history.step.tolist() == snapshots
+
+
+def test_what_lengths_tell_is_learnt_first_and_kept():
+    """Student's t, 5 + 5 columns: a linear map, the wrong answer, tells nothing at all."""
+    dense = task("student-identity-5-5-2")
+    x, y = dense.sample(1000, 0)
+    fields = {"steps": 300, "width": 32, "folds": 3, "draws": 10, "seed": 0}
+    result = mmg_nb.estimate(x, y, **fields)
+    history = result.history
+    begun = int(np.flatnonzero(np.diff(history.step) == 0)[0]) + 1
+    assert history.step[begun] == 150
+    assert abs(history.mi[0]) < 0.15 * dense.mi_true
+    assert history.mi[begun] > 0.5 * dense.mi_true
+    assert result.mi == pytest.approx(dense.mi_true, abs=LIMIT * result.stderr)
+    assert abs(mmg_nb.estimate(x, y, **(fields | {"steps": 0})).mi) < 0.15 * dense.mi_true
+
+
+@pytest.mark.parametrize(("kept_at", "late"), [(0, 0.3), (40, 0.1)])
+def test_a_late_gain_of_lengths_counts_unless_more_is_learnt_after_it(kept_at, late):
+    def outcome(kept_at, late_gain):
+        history = TrainingHistory(np.array([0, 50]), np.zeros(2), np.zeros(2))
+        return Outcome(None, None, Status.CONVERGED, history, 50, kept_at, late_gain)
+
+    found = _joined(outcome(50, 0.3), outcome(kept_at, 0.1))
+    assert found.late_gain == late
+    assert found.steps == 100
+    assert found.history.step.tolist() == [0, 50, 50, 100]
+
+
 def test_live_values_do_not_look_at_evaluation_points():
     """Other pairings among the evaluation rows: the result changes, no snapshot does."""
 
@@ -151,6 +201,12 @@ def test_fewer_rows_get_fewer_steps():
     assert quick < MMG().steps_for(1000) < MMG().steps_for(5000) < normal
     assert MMG(effort="quick").steps_for(100) == quick
     assert MMG(steps=7).steps_for(100) == 7
+
+
+def test_few_points_are_measured_at_more_levels():
+    found = [MMG().draws_for(n) for n in (100, 1000, 2000, 3000, 1_000_000)]
+    assert found == [60, 60, 30, 20, 20]
+    assert MMG(draws=7).draws_for(100) == 7
 
 
 def test_the_result_tells_what_its_error_is_made_of():
@@ -212,7 +268,7 @@ def test_the_result_tells_what_was_run():
         result.provenance["versions"]["torch"] == torch.__version__
     )
     assert result.bits == pytest.approx(result.mi / math.log(2))
-    assert result.history.step.tolist() == [0, 60]
+    assert result.history.step.tolist() == [0, 30, 30, 90]  # lengths first, then everything
 
 
 @pytest.mark.parametrize("gap", FORMS)
@@ -364,7 +420,7 @@ def test_a_non_finite_loss_keeps_the_last_good_state(monkeypatch, value, at):
         return forward(self, x, logsnr) * (value if len(calls) == at else 1.0)
 
     monkeypatch.setattr(ResidualMLP, "forward", poisoned)
-    result = estimate(steps=250)
+    result = estimate(steps=450)
     assert result.status is Status.DIVERGED
     assert "learning_rate" in result.status.remedy
     assert result.history.step.tolist() == ([0] if at == 1 else [0, 100])

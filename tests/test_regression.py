@@ -143,13 +143,20 @@ def test_a_turn_that_grows_with_the_length_is_seen(dim, n, least):
     assert float(share[2:].abs().max()) < 0.01
 
 
-@pytest.mark.parametrize(("dim_x", "dim_y", "n"), [(3, 2, 300), (25, 25, 1000), (25, 25, 60)])
-def test_where_lengths_tell_nothing_the_radial_map_mostly_stays_zero(dim_x, dim_y, n):
+@pytest.mark.parametrize(("dim_x", "dim_y", "n"), [(3, 2, 300), (25, 25, 1000)])
+def test_where_lengths_tell_nothing_the_radial_map_stays_zero(dim_x, dim_y, n):
+    """With the bare edge of the noise it would be another in a tenth to a quarter of the cases."""
     maps = [radial_regression(*independent(n, dim_x, dim_y, seed))[1] for seed in range(40)]
-    assert sum(not bool(m.any()) for m in maps) >= 0.55 * len(maps)
+    assert sum(not bool(m.any()) for m in maps) >= 0.93 * len(maps)
 
 
-@pytest.mark.parametrize("name", ["1x1", "25x25", "mixed_4x2"])
+def test_few_rows_for_the_columns_get_no_radial_map():
+    matrix, radial = radial_regression(*turned(99, 10, 0))
+    assert matrix.any()
+    assert not radial.any()
+
+
+@pytest.mark.parametrize("name", ["25x25", "mixed_4x2"])
 def test_gaussian_pairs_lose_next_to_nothing_by_the_radial_map(name):
     pair = PAIRS[name]
     x, y = drawn(pair, 2000)
@@ -160,14 +167,21 @@ def test_gaussian_pairs_lose_next_to_nothing_by_the_radial_map(name):
     assert float((linear - share).max()) < 2 / 2000 * 3
 
 
-def test_rows_of_one_length_have_no_radial_map():
-    """Categories as indicator columns: every row is as long as every other."""
-    y = torch.eye(4).double()[torch.arange(400) % 4]
-    x = y @ torch.arange(8).view(4, 2).double() + independent(400, 2, 1, 0)[0]
+@pytest.mark.parametrize("count", [2, 3, 6])
+def test_categories_have_no_radial_map(count):
+    """Indicator columns, white: what their lengths tell, a linear map of them tells already."""
+    generator = Generator().manual_seed(0)
+    chance = torch.arange(1, count + 1).double()
+    label = chance.multinomial(2000, replacement=True, generator=generator)
+    y = torch.eye(count).double()[label]
+    y = y - y.mean(0)
+    _, s, v = torch.linalg.svd(y, full_matrices=False)
+    y = y @ v[: count - 1].mT / s[: count - 1] * math.sqrt(len(y))
+    effect = torch.randn(count - 1, 2, generator=generator).double()
+    x = y @ effect + independent(2000, 2, 1, 0)[0]
     matrix, radial = radial_regression(x, y)
-    torch.testing.assert_close(
-        y @ matrix + log_power(y) * (y @ radial), y @ shrunk_regression(x, y)
-    )
+    assert not radial.any()
+    torch.testing.assert_close(matrix, shrunk_regression(x, y))
 
 
 def test_a_turn_of_either_variable_turns_both_maps():

@@ -248,13 +248,16 @@ def test_the_calibrated_error_forgives_noise_that_the_raw_error_does_not():
 
 def test_what_has_been_learnt_before_needs_less_evidence():
     start, end = GaussianDenoiser(torch.ones(2, 1, 1)), LEARNABLE.model(2).denoiser
-    found = {}
+    found, likely = {}, {}
     for share in (0.0, 0.15, 0.45, 1.0):
         blend = Blend(start, end, share, 1.0)
         validation = validation_of(LEARNABLE, n=300).starting_from(start)
-        found[share] = [validation.measure(blend, begun=b).share > 0 for b in (False, True)]
+        measured = [validation.measure(blend, begun=begun) for begun in (False, True)]
+        found[share] = [each.share > 0 for each in measured]
+        likely[share] = [each.likely > 0 for each in measured]
     no, yes = [False, False], [True, True]
     assert found == {0.0: no, 0.15: no, 0.45: [False, True], 1.0: yes}
+    assert likely == {0.0: no, 0.15: no, 0.45: yes, 1.0: yes}
 
 
 def test_what_is_learnt_of_rows_that_repeat_each_other_is_judged_by_blocks():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass, replace
 
@@ -18,14 +17,14 @@ from mmg_nb.devices import pick_device, threads_for
 from mmg_nb.estimators.mmg import MMG, Y_IS_NOISED
 from mmg_nb.estimators.report import report
 from mmg_nb.evaluation import Model, measure
-from mmg_nb.events import Listener, Phase, Snapshot, Started
+from mmg_nb.events import Event, Listener, Phase, Snapshot, Started, Step
 from mmg_nb.keeping import Keeper, Unkept
 from mmg_nb.logsnr import BinnedProposal, LogisticProposal, uniform_bins
-from mmg_nb.members import Rows, member_rows, stack, stack_pairs
+from mmg_nb.members import Rows, member_rows, stack_pairs
 from mmg_nb.optimisers import ClippedMuon
 from mmg_nb.provenance import provenance
 from mmg_nb.randomness import Sources
-from mmg_nb.results import MIResult, Status
+from mmg_nb.results import MIResult, Status, TrainingHistory
 from mmg_nb.splits import Plan, make_plan
 from mmg_nb.training import (
     Outcome,
@@ -47,9 +46,10 @@ NARROWEST = (-8.0, 12.0)
 WIDEST = (-16.0, 24.0)
 VALIDATION_DRAWS = 2048
 ANCHOR_SHARE, ANCHOR_STEPS = 0.5, 3000  # of the training steps, at most
-RADIAL_SHARE, RADIAL_RATE = 0.25, 2.5  # of the training steps, and of the learning rate
-GRACE = 1000  # steps in which something must begin to be learnt
-SENSITIVITY_ROWS = 4096  # on which the anchor's sensitivity to y is averaged
+RADIAL_SHARE, RADIAL_RATE = 0.5, 2.5  # of the training steps, and of the learning rate
+GRACE, GRACE_SHARE = 1000, 1 / 3  # steps in which there must be signs of learning, and of all
+SENSITIVITY_PASSES = 32_768  # of a row for a column of x, from which to tell what y matters
+WIDEST_FOCUS = 256  # columns of y, beyond which it costs more than the network
 DRAWS_WHEN_STOPPED = 8
 
 
@@ -93,12 +93,13 @@ def _run(
     began = time.perf_counter() - keep.seconds
     random = Sources.of(seed, where)
     sizes = pairs.n_samples, pairs.dim_x, pairs.dim_y
-    listen(Started(config.name, *sizes, str(where), config.steps_for(sizes[0]), pairs.dim_z))
+    listen(Started(config.name, *sizes, str(where), _most_steps(config, pairs), pairs.dim_z))
     listen(Phase("anchor"))
     data = _prepare(config, pairs, random, where)
     keep.confirm(data.plan.fingerprint)
     fitted = keep.once("anchor", lambda: _fit_anchor(config, data, random.device), random.device)
     anchor, variance = Anchor.restored(fitted), fitted["variance"]
+    listen(Phase("training"))
     grid = _grid(config, variance, where)
     outcome = _train(config, data, anchor, variance, grid, random, listen, keep)
     listen(Phase("evaluation"))
@@ -216,16 +217,15 @@ def _train(
     blocks = data.plan.validation_blocks
     validation = Validation.prepare(held, grid, draws, random.device, blocks)
     ground = _Ground(config, len(data.x), rows, validation, random.device, keep)
-    variance = variance.float().cpu()
-    radial, first = None, None
-    # A single column is its own length, up to the sign: nothing would be simpler.
-    if data.x.shape[1] > 1:
-        radial, first = _train_radial(ground, data, variance, random, listen)
+    variance, radial, first = variance.float().cpu(), None, None
+    if _has_lengths(data.x.shape[1]):
+        later = config.steps_for(len(data.x))
+        radial, first = _train_radial(
+            ground, data, variance, random, _counted(listen, later=later)
+        )
         if first.status is Status.INTERRUPTED:
             return first
-    listen(Phase("training"))
-    fit_y, count = stack(data.y, [member.fit for member in members])
-    some = fit_y[:, : int(count.min()) : -(-fit_y.shape[1] // SENSITIVITY_ROWS)]
+        listen = _counted(listen, earlier=first.steps)
     denoiser = ResidualDenoiser(
         variance,
         data.y.shape[1],
@@ -234,32 +234,71 @@ def _train(
         generator=random.host,
         condition=data.condition,
         radial=radial,
-        sensitivity=anchor.sensitivity(some).cpu(),
+        sensitivity=_sensitivity(anchor, rows),
     )
     outcome = ground.train(denoiser.to(data.x.device), 1.0, 1.0, listen)
-    if first is None or first.late_gain is None or outcome.late_gain is None:
-        return outcome
-    return replace(outcome, late_gain=math.hypot(first.late_gain, outcome.late_gain))
+    return outcome if first is None else _joined(first, outcome)
+
+
+def _has_lengths(dim_x: int) -> bool:
+    """Whether lengths are simpler than columns: a single column is its own, up to the sign."""
+    return dim_x > 1
+
+
+def _most_steps(config: MMG, pairs: Pairs) -> int:
+    steps = config.steps_for(pairs.n_samples)
+    dim = pairs.dim_y if config.noises_y(pairs.dim_x, pairs.dim_y) else pairs.dim_x
+    return steps + round(RADIAL_SHARE * steps) if _has_lengths(dim) else steps
+
+
+def _sensitivity(anchor: Anchor, rows: Rows) -> Tensor | None:
+    """That of the anchor on some of the rows; None for too many columns to be worth it."""
+    few, (_, _, dim_x) = int(rows.count.min()), rows.samples.x.shape
+    if rows.samples.y.shape[2] > WIDEST_FOCUS:
+        return None
+    every = -(-few * dim_x // SENSITIVITY_PASSES)
+    return anchor.sensitivity(rows.samples.y[:, :few:every].double()).cpu()
 
 
 def _train_radial(
     ground: _Ground, data: _Prepared, variance: Tensor, random: Sources, listen: Listener
 ) -> tuple[RadialDenoiser | None, Outcome]:
-    """What lengths tell, on the host, if it is anything; and how learning it ended."""
-    listen(Phase("radial gain"))
+    """What lengths tell, if it is anything; and how learning it ended."""
     radial = RadialDenoiser(
         variance, data.y.shape[1], generator=random.host, condition=data.condition
     ).to(data.x.device)
-    outcome = ground.train(
-        radial,
-        RADIAL_SHARE,
-        RADIAL_RATE,
-        lambda event: not isinstance(event, Snapshot) and listen(event),
-    )
+    outcome = ground.train(radial, RADIAL_SHARE, RADIAL_RATE, listen)
     if outcome.kept_at == 0:
         return None, outcome
     radial.load_state_dict(outcome.denoiser.state_dict())
-    return radial.cpu().requires_grad_(False), outcome
+    return radial.requires_grad_(False), outcome
+
+
+def _counted(listen: Listener, *, earlier: int = 0, later: int = 0) -> Listener:
+    """Gets the events of one of two trainings, and counts the steps of both."""
+
+    def relay(event: Event) -> bool | None:
+        if isinstance(event, Step):
+            event = Step(event.step + earlier, event.total_steps + earlier + later)
+        elif isinstance(event, Snapshot):
+            event = replace(event, step=event.step + earlier)
+        return listen(event)
+
+    return relay
+
+
+def _joined(first: Outcome, second: Outcome) -> Outcome:
+    """Of two trainings the second of which began where the first ended."""
+    a, b = first.history, second.history
+    history = TrainingHistory(
+        np.concatenate([a.step, b.step + first.steps]),
+        np.concatenate([a.loss, b.loss]),
+        np.concatenate([a.mi, b.mi]),
+    )
+    # What the first still gained late, the second had time to make up for if it learnt anything.
+    late_gain = second.late_gain if second.kept_at else first.late_gain
+    steps = first.steps + second.steps
+    return replace(second, history=history, steps=steps, late_gain=late_gain)
 
 
 @dataclass(frozen=True, eq=False)
@@ -300,7 +339,7 @@ class _Ground:
                 steps=steps,
                 batch=even_batch(config.batch // 2, self.rows.count),
                 check_every=100,
-                grace=min(GRACE, max(1, steps // 2)),
+                grace=min(GRACE, max(1, round(GRACE_SHARE * steps))),
                 weights=Weights.LEARNT if config.gap == "inner" else Weights.BEST,
                 rate=trapezoid,
             ),

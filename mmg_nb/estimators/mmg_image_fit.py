@@ -55,7 +55,7 @@ HIGHEST = 8.0  # log-SNR at which pixels are as good as clean
 VALIDATION_DRAWS = 1024
 CHUNK_PIXELS = 2**18  # pixels at a time in the evaluation
 ANCHOR_STEPS, ANCHOR_WIDTH = 600, 128
-GRACE = 1000  # steps in which something must begin to be learnt
+GRACE = 1000  # steps in which there must be signs of learning
 
 
 @dataclass(frozen=True, eq=False)
