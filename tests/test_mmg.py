@@ -16,7 +16,7 @@ from oracle import PAIRS, GaussianPair, mixed
 import mmg_nb
 from mmg_nb.benchmark import task
 from mmg_nb.estimators.mmg import EFFORT_STEPS, MMG
-from mmg_nb.estimators.mmg_fit import _joined
+from mmg_nb.estimators.mmg_fit import _joined, _lengths_first
 from mmg_nb.estimators.report import _late
 from mmg_nb.events import Finished, Phase, Snapshot, Started, Step
 from mmg_nb.mmse import PointValues, null_spread
@@ -145,6 +145,13 @@ def test_both_trainings_are_counted_as_one():
     assert all(e.step <= e.total_steps <= 300 for e in steps)
     assert snapshots == sorted(snapshots)
     assert result.history.step.tolist() == snapshots
+
+
+@pytest.mark.parametrize(
+    ("n", "dim", "first"), [(5000, 2, True), (5001, 2, False), (100, 1, False), (100, 25, True)]
+)
+def test_lengths_come_first_where_they_are_simpler_and_rows_are_few(n, dim, first):
+    assert _lengths_first(n, dim) is first
 
 
 def test_what_lengths_tell_is_learnt_first_and_kept():

@@ -29,10 +29,10 @@ class MMG:
     """Mutual information by the MMSE gap of diffusion denoisers (Yu et al., arXiv 2509.20609).
 
     The denoiser starts from an exact linear-Gaussian posterior around a regression of x on y and
-    learns only what is left: of several columns first a gain that lengths alone decide, at 2.5
-    times the `learning_rate`, then everything else. It is cross-fitted: each fold of the rows is
-    evaluated by a member trained on the others, so that every row counts for training and for
-    evaluation. For I(x; y | z) both branches know z:
+    learns only what is left: of several columns and up to 5000 rows first a gain that lengths
+    alone decide, at 2.5 times the `learning_rate`, then everything else. It is cross-fitted: each
+    fold of the rows is evaluated by a member trained on the others, so that every row counts for
+    training and for evaluation. For I(x; y | z) both branches know z:
     I = ½ ∫ [mmse(x | λ, z) − mmse(x | λ, y, z)] dλ.
 
     Of two images one is noised, and denoised by small U-Nets in 2 folds, at twice the
@@ -80,7 +80,7 @@ class MMG:
     )
     steps: int | None = field(
         None,
-        "most training steps, before which a gain from lengths has half as many; "
+        "most training steps, before which a gain from lengths may have half as many; "
         "none: by effort, fewer below 10 000 rows",
         low=0,
         high=10_000_000,

@@ -25,7 +25,7 @@ from mmg_nb.optimisers import ClippedMuon
 from mmg_nb.provenance import provenance
 from mmg_nb.randomness import Sources
 from mmg_nb.results import MIResult, Status, TrainingHistory
-from mmg_nb.splits import Plan, make_plan
+from mmg_nb.splits import FEW_ROWS, Plan, make_plan
 from mmg_nb.training import (
     Outcome,
     Schedule,
@@ -218,7 +218,7 @@ def _train(
     validation = Validation.prepare(held, grid, draws, random.device, blocks)
     ground = _Ground(config, len(data.x), rows, validation, random.device, keep)
     variance, radial, first = variance.float().cpu(), None, None
-    if _has_lengths(data.x.shape[1]):
+    if _lengths_first(*data.x.shape):
         later = config.steps_for(len(data.x))
         radial, first = _train_radial(
             ground, data, variance, random, _counted(listen, later=later)
@@ -240,15 +240,19 @@ def _train(
     return outcome if first is None else _joined(first, outcome)
 
 
-def _has_lengths(dim_x: int) -> bool:
-    """Whether lengths are simpler than columns: a single column is its own, up to the sign."""
-    return dim_x > 1
+def _lengths_first(n_samples: int, dim_x: int) -> bool:
+    """Whether to learn first what lengths tell.
+
+    They are simpler than columns, but for a single one, which is its own length up to the sign.
+    Where rows are plenty the whole network learns as much, and more.
+    """
+    return dim_x > 1 and n_samples <= FEW_ROWS
 
 
 def _most_steps(config: MMG, pairs: Pairs) -> int:
     steps = config.steps_for(pairs.n_samples)
     dim = pairs.dim_y if config.noises_y(pairs.dim_x, pairs.dim_y) else pairs.dim_x
-    return steps + round(RADIAL_SHARE * steps) if _has_lengths(dim) else steps
+    return steps + round(RADIAL_SHARE * steps) if _lengths_first(pairs.n_samples, dim) else steps
 
 
 def _sensitivity(anchor: Anchor, rows: Rows) -> Tensor | None:
