@@ -110,7 +110,7 @@ class Anchor(nn.Module):
         with torch.enable_grad():
             y = y.detach().requires_grad_()
             mean = self.mean(y)
-            total = torch.zeros_like(self.matrix @ self.matrix.mT)
+            total = y.new_zeros(len(y), y.shape[2], y.shape[2])
             for column in mean.unbind(-1):
                 (gradient,) = torch.autograd.grad(column.sum(), y, retain_graph=True)
                 total = total + gradient.mT @ gradient

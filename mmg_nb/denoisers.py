@@ -151,7 +151,18 @@ class GaussianDenoiser(Denoiser):
         return torch.stack([mean.sum(-1) for mean in means])
 
 
-class RadialDenoiser(Denoiser):
+class _Refined(Denoiser):
+    """One that starts from the Gaussian posterior."""
+
+    variance: Tensor
+
+    @property
+    def reference(self) -> GaussianDenoiser:
+        """The Gaussian posterior."""
+        return GaussianDenoiser(self.variance)
+
+
+class RadialDenoiser(_Refined):
     """The Gaussian posterior with a gain on the innovation that only lengths decide.
 
     ε̂ = σ·w/d + α·√(v/d)·b·w/√d, see `GaussianDenoiser`, with one gain b for all columns from
@@ -173,7 +184,6 @@ class RadialDenoiser(Denoiser):
         members = len(variance)
         self.register_buffer("variance", variance)
         self.register_buffer("known", _last_columns(members, dim_y, condition))
-        self.variance: Tensor
         self.known: Tensor
         self.net = ResidualMLP(
             members, POWERS + 1, 1, width=RADIAL_WIDTH, blocks=1, generator=generator
@@ -185,11 +195,6 @@ class RadialDenoiser(Denoiser):
         gain = self.gain(posterior, samples.y, logsnr, given)
         return posterior.mean + posterior.deviation * gain * posterior.whitened
 
-    @property
-    def reference(self) -> GaussianDenoiser:
-        """The Gaussian posterior."""
-        return GaussianDenoiser(self.variance)
-
     def gain(self, posterior: _Posterior, y: Tensor, logsnr: Tensor, given: Tensor) -> Tensor:
         """The gain b, `(members, batch, 1)`."""
         seen = torch.where(given | self.known, y, 0.0)
@@ -198,7 +203,7 @@ class RadialDenoiser(Denoiser):
         return gain
 
 
-class ResidualDenoiser(Denoiser):
+class ResidualDenoiser(_Refined):
     """The Gaussian posterior plus a network that learns what is left of it.
 
     ε̂ = σ·w/d + α·√(v/d)·(a + b∘w/√d), with the innovation w = z − α·m, d = α²·v + σ², and shift
@@ -240,7 +245,6 @@ class ResidualDenoiser(Denoiser):
         members, _, dim_x = variance.shape
         self.register_buffer("variance", variance)
         self.register_buffer("known", _last_columns(members, dim_y, condition))
-        self.variance: Tensor
         self.known: Tensor
         self.register_buffer("focus_x", _scale(1 - variance))
         focus = None if sensitivity is None else _focus(sensitivity, self.known)
@@ -275,11 +279,6 @@ class ResidualDenoiser(Denoiser):
         if self.radial is not None:
             gain = gain + self.radial.gain(posterior, samples.y, logsnr, given)
         return posterior.mean + posterior.deviation * (shift + gain * whitened)
-
-    @property
-    def reference(self) -> GaussianDenoiser:
-        """The Gaussian posterior."""
-        return GaussianDenoiser(self.variance)
 
 
 def _last_columns(members: int, dim_y: int, count: int) -> Tensor:

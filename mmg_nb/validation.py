@@ -113,7 +113,9 @@ class Validation:
         least = STILL_SIGNIFICANT if begun else SIGNIFICANT
         judged, share = self._judged(both, self.start, least)
         # What is not significant yet may become so.
-        likely = share if share > 0 else self._judged(both, self.start, STILL_SIGNIFICANT)[1]
+        likely = share
+        if share == 0 and not begun:
+            _, likely = self._judged(both, self.start, STILL_SIGNIFICANT)
         return Measured(errors, judged, share, curves, likely)
 
     def _predict(self, denoiser: Denoiser) -> Tensor:
