@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from mmg_nb.dependency import DependencyMap, dependency_map
     from mmg_nb.errors import MMGError
     from mmg_nb.events import RunState
-    from mmg_nb.jupyter.background import Run, start, start_from
+    from mmg_nb.jupyter.background import start, start_from
+    from mmg_nb.jupyter.handle import Run
     from mmg_nb.jupyter.panel import panel
     from mmg_nb.results import MIResult, MMSECurve, Status
 
@@ -52,7 +53,7 @@ _HOMES = {
     "MMGError": "mmg_nb.errors",
     "MIResult": "mmg_nb.results",
     "MMSECurve": "mmg_nb.results",
-    "Run": "mmg_nb.jupyter.background",
+    "Run": "mmg_nb.jupyter.handle",
     "RunState": "mmg_nb.events",
     "Status": "mmg_nb.results",
     "panel": "mmg_nb.jupyter.panel",

@@ -9,7 +9,8 @@ from typing import Any, cast
 from mmg_nb.benchmark.cells import Estimators
 from mmg_nb.comparison import DEFAULT_ESTIMATORS, Comparison, ComparisonJob, prepare_comparison
 from mmg_nb.events import Listener, silent
-from mmg_nb.jupyter.background import Run, begin
+from mmg_nb.jupyter.background import begin
+from mmg_nb.jupyter.handle import Run
 from mmg_nb.jupyter.place import Place
 from mmg_nb.jupyter.progress import CARD_SECONDS, HOW_TO_STOP, Card, Clock, Progress
 from mmg_nb.jupyter.worker import Work

@@ -10,9 +10,10 @@ from mmg_nb.benchmark.cells import read_specs
 from mmg_nb.errors import MMGError
 from mmg_nb.estimators.registry import estimator_class, names
 from mmg_nb.fields import FieldInfo, closest, field_infos, parse
-from mmg_nb.jupyter.background import Run, start
+from mmg_nb.jupyter.background import start
 from mmg_nb.jupyter.commands import DataOptions, flag
 from mmg_nb.jupyter.comparing import start_comparison
+from mmg_nb.jupyter.handle import Run
 from mmg_nb.jupyter.namespace import arrays, columns, in_words, resolve
 from mmg_nb.jupyter.settings import setting_infos
 

@@ -10,9 +10,9 @@ from typing import Any
 from mmg_nb.comparison import Comparison
 from mmg_nb.errors import MMGError
 from mmg_nb.events import RunState
-from mmg_nb.jupyter.background import Run
 from mmg_nb.jupyter.comparing import ComparisonRun
 from mmg_nb.jupyter.form import Asked
+from mmg_nb.jupyter.handle import Run
 from mmg_nb.results import MIResult
 
 __all__ = ["Entry", "comparison", "history_html", "history_text", "shown_html", "titled"]

@@ -15,8 +15,8 @@ from IPython.display import display
 
 from mmg_nb.errors import MMGError
 from mmg_nb.events import Event, StateChanged
-from mmg_nb.jupyter.background import Run
 from mmg_nb.jupyter.front_end import module, style
+from mmg_nb.jupyter.handle import Run
 from mmg_nb.jupyter.progress import HOW_TO_STOP, Card, Progress
 from mmg_nb.results import MIResult
 

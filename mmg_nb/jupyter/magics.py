@@ -17,7 +17,7 @@ from mmg_nb.errors import MMGError
 from mmg_nb.estimators.registry import names
 from mmg_nb.events import RunState
 from mmg_nb.jupyter.arguments import Arguments, chosen_estimator, read_body, read_tokens
-from mmg_nb.jupyter.background import Run, start, start_from
+from mmg_nb.jupyter.background import start, start_from
 from mmg_nb.jupyter.commands import (
     COMMANDS,
     command,
@@ -33,6 +33,7 @@ from mmg_nb.jupyter.comparing import (
     start_comparison,
 )
 from mmg_nb.jupyter.completion import Completion
+from mmg_nb.jupyter.handle import Run
 from mmg_nb.jupyter.namespace import arrays, check_name, in_words, resolve
 from mmg_nb.jupyter.progress import NoView, View
 from mmg_nb.jupyter.running import run_in_cell

@@ -17,7 +17,6 @@ from mmg_nb.comparison import Comparison
 from mmg_nb.errors import MMGError
 from mmg_nb.estimators.registry import estimator_class
 from mmg_nb.fields import FieldInfo, check_fields, closest, field_infos, from_fields, parse
-from mmg_nb.jupyter.background import Run
 from mmg_nb.jupyter.comparing import ComparisonRun
 from mmg_nb.jupyter.form import (
     ROLES,
@@ -30,6 +29,7 @@ from mmg_nb.jupyter.form import (
     variables,
 )
 from mmg_nb.jupyter.front_end import module
+from mmg_nb.jupyter.handle import Run
 from mmg_nb.jupyter.history import (
     Entry,
     comparison,

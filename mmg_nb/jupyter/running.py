@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mmg_nb.interrupts import first_interrupt
-from mmg_nb.jupyter.background import SLICE, Run
+from mmg_nb.jupyter.handle import SLICE, Run
 from mmg_nb.jupyter.progress import View
 from mmg_nb.results import MIResult
 

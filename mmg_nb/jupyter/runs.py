@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from mmg_nb.errors import MMGError
 from mmg_nb.events import RunState
-from mmg_nb.jupyter.background import Run
+from mmg_nb.jupyter.handle import Run
 
 __all__ = ["RunTable", "Runs", "is_number"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from typing import Any
 
-from mmg_nb.jupyter.background import Run
+from mmg_nb.jupyter.handle import Run
 from mmg_nb.jupyter.progress import CardView, NoView, TextView, View
 
 __all__ = ["has_widgets", "hears_beside_cells", "view_for"]
