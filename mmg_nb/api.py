@@ -162,13 +162,22 @@ def assemble(
     **fields: Any,
 ) -> Job:
     """`prepare`, but for the question whether the estimator has a method for such data."""
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise MMGError(f"seed must be a whole number of at least 0; got {seed!r}.", "Try seed=0.")
+    check_seed(seed)
     chosen = build(estimator, fields)
-    if not accepts(chosen, "discrete") and discrete == "auto":
+    if not accepts(chosen, "discrete") and isinstance(discrete, str) and discrete == "auto":
         discrete = "none"  # whole numbers are numbers to those who know nothing else
     pairs = make_pairs(x, y, groups, given, discrete=discrete, missing=missing)
     return Job(chosen, pairs, int(seed), device)
+
+
+def check_seed(seed: Any) -> None:
+    """Refuse what is no seed.
+
+    Raises:
+        MMGError: It is no whole number of at least 0.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise MMGError(f"seed must be a whole number of at least 0; got {seed!r}.", "Try seed=0.")
 
 
 def _check_every(every: Any) -> None:

@@ -10,7 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmg_nb.errors import MMGError
-from mmg_nb.variables import Choice, Shape, Variable, labels_of, read_choice, read_variable
+from mmg_nb.variables import (
+    Choice,
+    Shape,
+    Variable,
+    labels_of,
+    names_of,
+    read_choice,
+    read_variable,
+)
 
 __all__ = ["MIN_SAMPLES", "MISSING", "Pairs", "make_pairs"]
 
@@ -21,6 +29,7 @@ ROWS_FOR_RANK = 1000
 TIES_WORTH_A_NOTE = 0.05
 MOST_DIGITS = 6  # after the decimal point, of a column that counts as rounded
 PLACES = 10  # a row, of such a column's grid, at most
+CHANNELS = 4  # of an image, at most, before its last axis may be theirs
 COMMON = 0.05  # share of the rows above which a value's copies are no copies of a row
 
 Array = NDArray[np.float64]
@@ -151,6 +160,7 @@ def make_pairs(
     read = {name: read_variable(values, name, choice) for name, values in asked.items()}
     _check_choice(choice, read)
     _check_lengths({name: len(each.values) for name, each in read.items()})
+    _check_index(asked if groups is None else {**asked, "groups": groups})
     labels = None if groups is None else labels_of(groups, len(read["x"].values))
     notes: tuple[str, ...] = ()
     if missing == "drop":
@@ -162,6 +172,7 @@ def make_pairs(
         used[name], constants = _without_constants(each, name)
         notes += constants
         if each.shape is not None:
+            remarks += (_image_note(each.shape, name),)
             continue
         remarks += _judged_notes(used[name], name) + _tie_notes(used[name], name)
     blocks, block_notes = _blocks(used, labels)
@@ -184,9 +195,11 @@ def make_pairs(
 
 
 def _check_choice(choice: Choice, read: Mapping[str, Variable]) -> None:
-    known = set(read)
+    known: set[str] = set()
     for name, each in read.items():
-        known |= {f"{name}[{i}]" for i in range(len(each.labels))} | set(each.labels)
+        known |= {label for label in each.labels if not label.isdigit()}.union(
+            *(names_of(name, i) for i in range(len(each.labels)))
+        )
     strangers = sorted(choice.named - known)
     if strangers:
         what = f"discrete names {', '.join(strangers)}, and there is no such variable or column."
@@ -210,6 +223,19 @@ def _check_lengths(rows: Mapping[str, int]) -> None:
         raise MMGError(what, "Collect more rows; below that no estimate would mean anything.")
 
 
+def _check_index(asked: Mapping[str, Any]) -> None:
+    """Refuse tables whose rows have different labels: what is paired by place may be shifted."""
+    indices = {name: v.index for name, v in asked.items() if hasattr(v, "iloc")}
+    if len(indices) < 2:
+        return
+    (first, index), *others = indices.items()
+    for name, other in others:
+        if len(other) == len(index) and not other.equals(index):
+            what = f"{first} and {name} have different indices, so that their rows may not match."
+            remedy = f"Select the rows both have, or pass {name}.to_numpy() to pair them in order."
+            raise MMGError(what, remedy)
+
+
 def _without_missing(
     read: Mapping[str, Variable], labels: NDArray[np.int64] | None
 ) -> tuple[dict[str, Variable], NDArray[np.int64] | None, tuple[str, ...]]:
@@ -224,7 +250,8 @@ def _without_missing(
         what = f"At least {MIN_SAMPLES} samples are needed; {note}"
         raise MMGError(what, "Leave out columns with many missing values, or fill them in first.")
     rest = {name: replace(each, values=each.values[keep]) for name, each in read.items()}
-    return rest, None if labels is None else labels[keep], (note,)
+    left = None if labels is None else np.unique(labels[keep], return_inverse=True)[1].reshape(-1)
+    return rest, left, (note,)
 
 
 def _check_finite(variable: Variable, name: str) -> None:
@@ -262,6 +289,15 @@ def _without_constants(variable: Variable, name: str) -> tuple[Variable, tuple[s
         tuple(new for new, old in enumerate(kept) if old in variable.judged),
     )
     return left, (note,)
+
+
+def _image_note(shape: Shape, name: str) -> str:
+    channels, height, width = shape
+    kind = f", {channels} channels" if channels > 1 else ""
+    note = f"{name}: images of {height} × {width} pixels{kind}."
+    if channels > width and width <= CHANNELS:
+        return f"{note} If channels come last, pass np.moveaxis({name}, -1, 1)."
+    return note
 
 
 def _judged_notes(variable: Variable, name: str) -> tuple[str, ...]:

@@ -53,21 +53,23 @@ class NormalScores:
 
 def _score(values: Array, quantiles: Array, scores: Array) -> Array:
     out = np.interp(values, quantiles, scores)
-    tail = min(TAIL, len(quantiles) - 1)
     below, above = values < quantiles[0], values > quantiles[-1]
-    out[below] -= TAIL_SLOPE * np.log1p(
-        (quantiles[0] - values[below]) / _slope(quantiles[: tail + 1], scores[: tail + 1])
-    )
+    out[below] -= TAIL_SLOPE * np.log1p((quantiles[0] - values[below]) / _slope(quantiles, scores))
     out[above] += TAIL_SLOPE * np.log1p(
-        (values[above] - quantiles[-1]) / _slope(quantiles[-tail - 1 :], scores[-tail - 1 :])
+        (values[above] - quantiles[-1]) / _slope(-quantiles[::-1], -scores[::-1])
     )
     return out
 
 
 def _slope(quantiles: Array, scores: Array) -> float:
-    """Value per unit of score over a tail; tiny but positive where the tail is one value."""
-    rise, run = float(quantiles[-1] - quantiles[0]), float(scores[-1] - scores[0])
-    return max(rise, np.finfo(np.float64).tiny) / max(run, 1e-12)
+    """Value per unit of score over the lower tail, which holds two values at least.
+
+    Small but positive where there is one value only.
+    """
+    other = int(np.searchsorted(quantiles, quantiles[0], side="right"))
+    end = min(max(TAIL, other), len(quantiles) - 1)
+    rise, run = float(quantiles[end] - quantiles[0]), float(scores[end] - scores[0])
+    return max(rise, np.finfo(np.float64).eps) / max(run, 1e-12)
 
 
 @dataclass(frozen=True, eq=False)

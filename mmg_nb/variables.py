@@ -11,11 +11,19 @@ from numpy.typing import NDArray
 
 from mmg_nb.errors import MMGError
 
-__all__ = ["Choice", "Shape", "Variable", "labels_of", "read_choice", "read_variable"]
+__all__ = [
+    "Choice",
+    "Shape",
+    "Variable",
+    "labels_of",
+    "names_of",
+    "read_choice",
+    "read_variable",
+]
 
 FEW = 20  # different whole numbers that may be categories
 ROWS_EACH = 10  # rows a value, on average, before whole numbers are taken for categories
-ALIASES = {"z": "given"}
+ALIASES = {"given": "z"}
 
 _TIMES = "Turn times into numbers first, e.g. seconds since the start."
 _MISSING = ("nan", "None", "<NA>", "NaT")
@@ -37,8 +45,15 @@ class Choice:
     named: frozenset[str] = frozenset()
 
     def names(self, variable: str, label: str, index: int) -> bool:
-        """Whether a column is named."""
-        return bool(self.named & {variable, label, f"{variable}[{index}]"})
+        """Whether a column is named; one whose label is a number by its place only."""
+        names = {*names_of(variable, index)} | ({label} if not label.isdigit() else set())
+        return bool(self.named & names)
+
+
+def names_of(variable: str, index: int) -> tuple[str, ...]:
+    """What a variable and one of its columns may be called: `x`, `x[2]`; `given` also `z`."""
+    names = (variable, ALIASES.get(variable, variable))
+    return (*names, *(f"{name}[{index}]" for name in names))
 
 
 def read_choice(discrete: Any) -> Choice:
@@ -57,7 +72,7 @@ def read_choice(discrete: Any) -> Choice:
     if not isinstance(words, Sequence) or not all(isinstance(w, str) for w in words):
         what = f"discrete must be auto, none, or names of columns; got {discrete!r:.80}."
         raise MMGError(what, 'E.g. discrete="y", or discrete="sex,x[2]".')
-    named = frozenset(ALIASES.get(w.strip(), w.strip()) for w in words if w.strip())
+    named = frozenset(w.strip() for w in words if w.strip())
     if named == {"auto"}:
         return Choice()
     return Choice(auto=False, named=named - {"none"})
@@ -151,7 +166,7 @@ def _encoded(column: _Column, name: str) -> _Column:
     """Codes 0, 1, … in the order of the values, NaN where missing."""
     known = ~np.isnan(column.values)
     levels, codes = np.unique(column.values[known], return_inverse=True)
-    if column.kind == "category" and len(levels) > max(2, known.sum() // 2):
+    if len(levels) > max(2, known.sum() // 2):
         what = (
             f"{name}: column {column.label} holds {len(levels)} different categories in "
             f"{int(known.sum())} rows, so that it looks like an identifier."
@@ -226,13 +241,13 @@ def _pandas_column(series: Any, label: str, name: str) -> _Column:
 def _category(column: NDArray[Any], label: str, name: str) -> _Column:
     """Codes of texts, and of what else can be told apart by its text; NaN where missing."""
     values = column.tolist()
-    odd = next((v for v in values if not isinstance(v, (str, bytes, int, float, np.generic))), 0)
-    if odd is not None and odd != 0 and not _is_missing(odd):
-        what = (
-            f"{name} must hold numbers or categories; got Python objects ({type(odd).__name__})."
-        )
-        raise MMGError(what, "Encode them first, as numbers or as texts.")
     known = np.array([not _is_missing(v) for v in values])
+    plain = (str, bytes, int, float, np.generic)
+    odd = [v for v, there in zip(values, known, strict=True) if there and not isinstance(v, plain)]
+    if odd:
+        kind = type(odd[0]).__name__
+        what = f"{name} must hold numbers or categories; got Python objects ({kind})."
+        raise MMGError(what, "Encode them first, as numbers or as texts.")
     codes = np.full(len(values), np.nan)
     texts = [str(v) for v, there in zip(values, known, strict=True) if there]
     codes[known] = np.unique(texts, return_inverse=True)[1].reshape(-1)
@@ -240,18 +255,21 @@ def _category(column: NDArray[Any], label: str, name: str) -> _Column:
 
 
 def _is_missing(value: Any) -> bool:
+    if isinstance(value, (int, float, np.number)):
+        return bool(value != value)
     return not isinstance(value, (str, bytes)) and str(value) in _MISSING
 
 
 def _numbers(objects: NDArray[Any]) -> Array | None:
-    """Numbers kept as objects, e.g. with None for missing; None if there is anything else."""
+    """Numbers kept as objects, e.g. with None or NA for missing; None for anything else."""
+    missing = np.array([_is_missing(v) for v in objects.ravel()]).reshape(objects.shape)
     if not all(
-        v is None or (isinstance(v, (int, float, np.number)) and not isinstance(v, bool))
-        for v in objects.ravel()
+        isinstance(v, (int, float, np.number)) and not isinstance(v, bool)
+        for v in objects[~missing]
     ):
         return None
     try:
-        return objects.astype(np.float64)
+        return np.where(missing, np.nan, objects).astype(np.float64)
     except OverflowError:  # a whole number beyond float64
         return None
 
@@ -265,7 +283,11 @@ def _to_numpy(values: Any, name: str) -> NDArray[Any]:
         what = f"{name} must have rows of equal length; got ragged lists."
         raise MMGError(what, "Give every sample the same number of values.") from error
     if array.ndim == 0:
-        what = f"{name} must be an array with one row a sample; got {values!r:.80}."
+        what = f"{name} must be an array with one row a sample; got "
+        if hasattr(values, "toarray"):
+            what += f"a sparse {type(values).__name__}."
+            raise MMGError(what, f"Pass {name}.toarray().")
+        what += f"{values!r:.80}."
         raise MMGError(what, "Pass a numpy array, a pandas Series or DataFrame, or a tensor.")
     if array.dtype.kind == "O" and array.ndim <= 2:
         numbers = _numbers(array)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.sparse import csr_array
 
 import mmg_nb
 from mmg_nb.data import make_pairs
@@ -436,3 +437,59 @@ def test_copies_join_the_groups_they_connect():
     assert len(set(pairs.blocks[:4])) == 1
     assert pairs.blocks.max() + 1 == n // 2 - 1
     assert pairs.notes[-1] == "49 groups kept together in the splits."
+
+
+def test_groups_that_lose_all_their_rows_are_not_counted():
+    rng = np.random.default_rng(9)
+    x, y, groups = rng.normal(size=300), rng.normal(size=300), np.arange(300) // 10
+    x[:80] = np.nan
+    pairs = make_pairs(x, y, groups, missing="drop")
+    assert pairs.notes[-1] == "22 groups kept together in the splits."
+    x[:150] = np.nan
+    with pytest.raises(MMGError, match="At least 20 groups are needed; got 15"):
+        make_pairs(x, y, groups, missing="drop")
+
+
+@pytest.mark.parametrize("gap", [None, pd.NA, pd.NaT, float("nan")])
+def test_any_word_for_missing_is_missing(gap):
+    y = np.random.default_rng(0).normal(size=120)
+    pairs = make_pairs([1.5, gap, 3.25] * 40, y, missing="drop", discrete="none")
+    assert set(pairs.x[:, 0]) == {1.5, 3.25}
+    assert "40 of 120 rows dropped" in pairs.notes[0]
+    texts = make_pairs(np.array(["a", gap, "b"] * 40, dtype=object), y, missing="drop")
+    assert (texts.discrete_x, texts.n_samples) == ((0,), 80)
+
+
+def test_tables_whose_rows_have_other_labels_are_refused():
+    a = pd.Series(np.random.default_rng(0).normal(size=100), name="a")
+    other = a.iloc[::-1]
+    with pytest.raises(MMGError, match=r"x and y have different indices.*\n.*y.to_numpy"):
+        make_pairs(a, other)
+    with pytest.raises(MMGError, match="x and groups have different indices"):
+        make_pairs(a, a + 1, groups=other)
+    assert make_pairs(a, other.to_numpy()).n_samples == 100
+    assert make_pairs(a.iloc[20:], a.iloc[20:].to_frame()).n_samples == 80
+
+
+def test_numbers_taken_for_categories_must_repeat():
+    x, y = np.random.default_rng(0).normal(size=(2, 100))
+    with pytest.raises(MMGError, match="column 0 holds 100 different categories"):
+        make_pairs(x, y, discrete="x")
+    with pytest.raises(MMGError, match="discrete names 0"):
+        make_pairs(x > 0, y > 0, discrete="0")
+
+
+def test_arrays_of_many_axes_are_said_to_be_images():
+    y = np.random.default_rng(0).normal(size=60)
+    last = np.random.default_rng(1).normal(size=(60, 8, 9, 3))
+    (note,) = make_pairs(last, y).notes
+    assert note == (
+        "x: images of 9 × 3 pixels, 8 channels. If channels come last, pass np.moveaxis(x, -1, 1)."
+    )
+    (note,) = make_pairs(np.moveaxis(last, -1, 1), y).notes
+    assert note == "x: images of 8 × 9 pixels, 3 channels."
+
+
+def test_a_sparse_matrix_is_told_how_to_be_dense():
+    with pytest.raises(MMGError, match=r"sparse csr_array.\nPass x.toarray\(\)"):
+        make_pairs(csr_array(np.eye(60)), np.arange(60.0))

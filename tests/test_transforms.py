@@ -104,6 +104,16 @@ def test_a_rare_value_among_one_repeated_value_stays_finite():
     assert scores[7] > scores[0]
 
 
+def test_rare_values_beyond_a_pile_of_one_stay_near():
+    rng = np.random.default_rng(1)
+    values = np.where(rng.random(20_000) < 0.6, 0.0, rng.random(20_000))[:, None]
+    values[:3, 0] = -1.0, -0.5, -0.9
+    for sign in (1, -1):
+        scores = sign * NormalScores.fit(sign * values)(sign * values)
+        assert np.abs(scores).max() < 10
+        assert scores[0] < scores[2] < scores[1] < scores[3:].min()
+
+
 @pytest.mark.parametrize("n", [300, 5000])
 def test_scores_ignore_units_and_origin(n):
     values = normal(n, 3)

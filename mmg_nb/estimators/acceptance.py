@@ -49,7 +49,8 @@ def check_acceptance(estimator: Estimator, pairs: Pairs) -> None:
         if not accepts(estimator, feature):
             able = ", ".join(estimators_that_accept(feature))
             what = f"{estimator.name} {FEATURES[feature].format(where=where)}."
-            raise MMGError(what, f"These can: {able}.")
+            flat = " Or flatten: x.reshape(len(x), -1)." if feature == "images" else ""
+            raise MMGError(what, f"These can: {able}.{flat}")
 
 
 def _needed(pairs: Pairs) -> dict[str, str]:
