@@ -223,18 +223,15 @@ class ComparisonJob:
         jobs: Label -> job, all on the same data.
 
     Attributes:
+        order: Labels in the order of running: closed forms and neighbours before all that train.
         standing: What is known so far; may be read from any thread.
     """
 
     def __init__(self, jobs: Mapping[str, Job]) -> None:
         self._jobs = dict(jobs)
+        self.order = tuple(sorted(jobs, key=lambda label: _trains(jobs[label])))
         self._lines = {label: Line(label, reason=_NOT_RUN) for label in jobs}
         self.standing = Comparison(tuple(self._lines.values()))
-
-    @property
-    def order(self) -> tuple[str, ...]:
-        """Labels in the order of running: closed forms and neighbours before all that train."""
-        return tuple(sorted(self._jobs, key=lambda label: _trains(self._jobs[label])))
 
     def with_own_data(self) -> ComparisonJob:
         """The same on copies of the arrays, which may be changed or deleted from now on."""
@@ -245,12 +242,13 @@ class ComparisonJob:
         )
 
     def run(self, listen: Listener) -> Comparison:
-        """Run all; see `compare` for interrupts and what is raised."""
+        """Run all, once; see `compare` for interrupts and what is raised."""
+        jobs, self._jobs = self._jobs, {}  # which hold the user's arrays
         with stoppable(listen) as listener:
             for label in self.order:
                 if listener(Phase(label)):
                     break
-                line = _outcome(label, self._jobs[label], listener)
+                line = _outcome(label, jobs.pop(label), listener)
                 self._lines[label] = line
                 self.standing = Comparison(tuple(self._lines.values()))
                 if line.status == Status.INTERRUPTED:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -57,12 +58,39 @@ def threads_for(activations: int, device: torch.device) -> Iterator[None]:
     Yields:
         Nothing.
     """
-    before = torch.get_num_threads()
     if device.type != "cpu" or activations >= WORTH_A_TEAM:
         yield
         return
-    torch.set_num_threads(1)
+    _SINGLE.begin()
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        _SINGLE.end()
+
+
+class _Single:
+    """Who computes on one thread at present, and how many torch had before the first of them.
+
+    The number is one for the whole process: of two runs side by side the second finds what the
+    first has set, and must not restore that.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._runs = 0
+        self._usual = 1
+
+    def begin(self) -> None:
+        with self._lock:
+            if not self._runs:
+                self._usual = torch.get_num_threads()
+            self._runs += 1
+            torch.set_num_threads(1)
+
+    def end(self) -> None:
+        with self._lock:
+            self._runs -= 1
+            torch.set_num_threads(self._usual)
+
+
+_SINGLE = _Single()

@@ -19,7 +19,8 @@ def first_interrupt(ask: Callable[[], object]) -> Iterator[None]:
 
     An exception raised between two operations could leave half of one behind, be it a training
     step, an import or a drawing; a flag cannot. Only the main thread gets interrupts, so
-    elsewhere nothing changes.
+    elsewhere nothing changes. Where one is inside another, say a run of a comparison, an
+    interrupt reaches both.
 
     Args:
         ask: Called with the first interrupt; must be quick.
@@ -27,20 +28,30 @@ def first_interrupt(ask: Callable[[], object]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    asked = threading.Event()
-
-    def on_interrupt(number: int, frame: FrameType | None) -> None:
-        if asked.is_set():
-            raise KeyboardInterrupt
-        asked.set()
-        ask()
-
-    previous = signal.signal(signal.SIGINT, on_interrupt)
+    previous = signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, _Handler(ask, previous))
     try:
         yield
     finally:
         # None stands for a handler that was not set from Python and cannot be put back.
         signal.signal(signal.SIGINT, signal.default_int_handler if previous is None else previous)
+
+
+class _Handler:
+    """Asks once, and lets a handler of its kind that it stands in for do so, too."""
+
+    def __init__(self, ask: Callable[[], object], enclosing: object) -> None:
+        self._ask = ask
+        self._enclosing = enclosing
+        self._asked = False
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if self._asked:
+            raise KeyboardInterrupt
+        self._asked = True
+        self._ask()
+        if isinstance(self._enclosing, _Handler):
+            self._enclosing(number, frame)
 
 
 @contextmanager

@@ -54,7 +54,7 @@ class Told:
     summary: ClassVar[str] = "Does as it is told"
 
     do: str = field(
-        "answer", "what", choices=("answer", "blas", "interrupt", "nan", "seed", "threads")
+        "answer", "what", choices=("answer", "blas", "deaf", "interrupt", "nan", "seed", "threads")
     )
     sharp: bool = field(True, "nothing")
     scale: float = field(1.0, "nothing", low=0)
@@ -73,6 +73,8 @@ class Told:
             mi = float(seed)
         if self.do == "nan":
             mi, status = float("nan"), Status.DIVERGED
+        if self.do == "deaf":
+            signal.raise_signal(signal.SIGINT)
         if self.do == "interrupt":
             signal.raise_signal(signal.SIGINT)
             status = Status.INTERRUPTED if listen(Step(1, 1)) else status
@@ -90,3 +92,12 @@ class Told:
             notes=("told",),
             provenance=provenance(seed, "cpu", 0.5),
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained(Told):
+    """The same, as one of those that train."""
+
+    name: ClassVar[str] = "trained"
+
+    steps: int = field(1, "nothing", low=0)

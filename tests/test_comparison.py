@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import gc
+import signal
+import weakref
+
 import numpy as np
 import pytest
 from IPython.utils.capture import capture_output
 
 import mmg_nb
-from mmg_nb.comparison import Comparison
+from mmg_nb.comparison import Comparison, prepare_comparison
 from mmg_nb.errors import MMGError
-from mmg_nb.events import Phase, Step
+from mmg_nb.events import Finished, Phase, Step, silent
 from mmg_nb.forest import plot_estimates
 from mmg_nb.jupyter.comparing import LiveTable
 from mmg_nb.jupyter.progress import Progress
@@ -78,6 +82,24 @@ def test_a_stop_keeps_what_is_there(fake):
     assert found["fake"].status is Status.INTERRUPTED
     assert found.lines[2].status == "not run"
     assert found["gcmi"].status is Status.CONVERGED
+
+
+def test_an_interrupt_reaches_the_comparison_through_a_run_that_heeds_none(fake):
+    def interrupt(event):
+        if isinstance(event, Finished) and event.result.estimator == "gcmi":
+            signal.raise_signal(signal.SIGINT)
+
+    found = compared("gcmi,cca,fake", listen=interrupt)
+    assert list(found.results) == ["gcmi"]
+    assert [line.status for line in found.lines[1:]] == ["not run", "not run"]
+
+
+def test_an_ended_comparison_holds_no_data():
+    job = prepare_comparison(X, Y, "gcmi,ksg").with_own_data()
+    data = weakref.ref(next(iter(job._jobs.values())).pairs)
+    job.run(silent)
+    gc.collect()
+    assert data() is None
 
 
 def test_text_without_times_and_html_with_each_note_once(fake):

@@ -221,6 +221,11 @@ def test_half_a_run_is_no_record(tmp_path, told):
     assert [record["estimator"] for record in read_records(sweep.path)] == ["gcmi"]
 
 
+def test_an_interrupt_in_a_cell_that_heeds_none_stops_the_sweep(tmp_path, told):
+    sweep = run(TASK, "told:do=deaf", 50, 5, tmp_path / "x", listen=quiet)
+    assert (sweep.stopped, len(sweep.records)) == (True, 1)
+
+
 def test_a_listener_can_stop_a_sweep(tmp_path):
     seen = []
 
@@ -233,10 +238,11 @@ def test_a_listener_can_stop_a_sweep(tmp_path):
     assert (sweep.stopped, len(sweep.records)) == (True, 2)
 
 
-def test_torch_uses_the_threads_of_a_cell_only_during_the_cell(told):
+def test_torch_uses_the_threads_of_a_cell_only_during_the_cell(monkeypatch):
     torch = pytest.importorskip("torch")
     before = torch.get_num_threads()
-    (cell,) = grid(TASK, "told:do=threads", 50, 1)
+    monkeypatch.setitem(registry._HOMES, "trained", "sweep_work:Trained")
+    (cell,) = grid(TASK, "trained:do=threads", 50, 1)
     assert compute(cell.to_dict(), threads=before + 1)["mi"] == before + 1
     assert torch.get_num_threads() == before
 

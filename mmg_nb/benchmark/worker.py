@@ -9,17 +9,15 @@ import math
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 import time
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mmg_nb.events import Event, Listener
     from mmg_nb.results import MIResult
 
 __all__ = ["ESTIMATOR_SEED_OFFSET", "FORMAT", "Record", "compute", "failed_record", "start_worker"]
@@ -59,8 +57,9 @@ def compute(
     record = _blank(cell, attempt)
     began = time.perf_counter()
     try:
-        with _torch_threads(threads) as listen:
-            result = _fill(record, device, listen)
+        # Whatever trains needs torch, and for the others nobody should load it.
+        with _torch_threads(threads) if "steps" in record["fields"] else nullcontext():
+            result = _fill(record, device)
         if curves:
             record["curve"] = _rounded(result.curve.to_dict()) if result.curve else None
     except Exception:  # whatever went wrong in one cell, the others go on
@@ -96,7 +95,7 @@ def _rounded(value: Any) -> Any:
     return value
 
 
-def _fill(record: Record, device: str, listen: Listener) -> MIResult:
+def _fill(record: Record, device: str) -> MIResult:
     from mmg_nb.api import estimate
     from mmg_nb.benchmark import task
 
@@ -110,7 +109,6 @@ def _fill(record: Record, device: str, listen: Listener) -> MIResult:
         record["estimator"],
         seed=ESTIMATOR_SEED_OFFSET + seed,
         device=device,
-        listen=listen,
         **record["fields"],
     )
     interval = [_number(end) for end in result.interval()]
@@ -137,27 +135,16 @@ def _number(value: float | None) -> float | None:
 
 
 @contextmanager
-def _torch_threads(count: int) -> Iterator[Listener]:
-    """Limit torch while a cell runs, from the first event on.
+def _torch_threads(count: int) -> Iterator[None]:
+    """Limit torch while a cell runs."""
+    import torch
 
-    By then an estimator that needs torch has imported it, and for the others nobody should.
-    """
-    before: list[int] = []
-
-    def listen(event: Event) -> None:
-        if "torch" in sys.modules and not before:
-            import torch
-
-            before.append(torch.get_num_threads())
-            torch.set_num_threads(count)
-
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
     try:
-        yield listen
+        yield
     finally:
-        if before:
-            import torch
-
-            torch.set_num_threads(before[0])
+        torch.set_num_threads(before)
 
 
 def failed_record(cell: Mapping[str, Any], attempt: int, error: Exception) -> Record:
