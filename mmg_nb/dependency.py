@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import html
 import itertools
-from collections.abc import Sequence
+import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmg_nb.api import estimate
+from mmg_nb.api import check_seed, estimate
+from mmg_nb.data import MIN_SAMPLES
 from mmg_nb.errors import MMGError
 from mmg_nb.fields import closest
+from mmg_nb.interrupts import first_interrupt
 from mmg_nb.pictures import Picture
-from mmg_nb.results import NATS_PER_BIT
-from mmg_nb.variables import read_choice
+from mmg_nb.results import NATS_PER_BIT, MIResult
+from mmg_nb.variables import Choice, read_choice
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["DependencyMap", "dependency_map"]
 
 WIDTH = 560  # pixels of the page
+MOST_LETTERS = 24  # of a name in the picture
+MOST_PAIRS = 3  # named with a note
 MOST_NUMBERS = 12  # columns up to which the values are written into the cells
 UNITS = ("nats", "bits")
 
@@ -37,7 +42,7 @@ class DependencyMap:
 
     Attributes:
         names: Names of the columns.
-        mi: `(d, d)`, symmetric, nats; NaN on the diagonal.
+        mi: `(d, d)`, symmetric, nats; NaN on the diagonal, and where a stop came first.
         stderr: Standard errors, likewise.
         estimator: Name in the registry.
         n_samples: Rows used.
@@ -61,9 +66,13 @@ class DependencyMap:
 
     @property
     def ranked(self) -> list[tuple[str, str, float, float]]:
-        """Both names, estimate and standard error of each pair, the largest first, nats."""
+        """Both names, estimate and standard error of each pair, the largest first, nats.
+
+        Pairs without an estimate are left out.
+        """
         pairs = itertools.combinations(range(len(self.names)), 2)
-        order = sorted(pairs, key=lambda pair: -self.mi[pair])
+        known = [pair for pair in pairs if np.isfinite(self.mi[pair])]
+        order = sorted(known, key=lambda pair: -self.mi[pair])
         return [
             (self.names[i], self.names[j], float(self.mi[i, j]), float(self.stderr[i, j]))
             for i, j in order
@@ -108,7 +117,7 @@ class DependencyMap:
         return ax
 
     def __repr__(self) -> str:
-        strongest = ", ".join(f"{a}–{b} {mi:.3f}" for a, b, mi, _ in self.ranked[:3])
+        strongest = ", ".join(f"{a}–{b} {mi:.3f}" for a, b, mi, _ in self.ranked[:3]) or "none"
         return (
             f"DependencyMap({len(self.names)} columns, {self.n_samples} rows, {self.estimator}; "
             f"{self.quantity}, strongest in nats: {strongest})"
@@ -127,18 +136,23 @@ def _draw(ax: Axes, found: DependencyMap, values: Array, unit: str) -> None:
     from matplotlib import colormaps
 
     ink = ax.xaxis.label.get_color()
-    top = max(float(np.nanmax(values)), 1e-9)
+    top = float(np.nanmax(values, initial=1e-9))
     # Few steps, because the picture is kept with few colours.
     colours = colormaps["cividis"].resampled(16)
     image = ax.imshow(np.ma.masked_invalid(values), cmap=colours, vmin=0, vmax=top)
     places = range(len(found.names))
-    ax.set_xticks(places, found.names, rotation=45, ha="right", rotation_mode="anchor")
-    ax.set_yticks(places, found.names)
+    names = [
+        name if len(name) <= MOST_LETTERS else name[: MOST_LETTERS - 1] + "…"
+        for name in found.names
+    ]
+    literal = {"parse_math": False}  # a name may hold dollar signs
+    ax.set_xticks(places, names, rotation=45, ha="right", rotation_mode="anchor", **literal)
+    ax.set_yticks(places, names, **literal)
     ax.tick_params(length=0, colors=ink)
     for spine in ax.spines.values():
         spine.set_visible(False)
     if len(found.names) <= MOST_NUMBERS:
-        for i, j in itertools.permutations(places, 2):
+        for i, j in np.argwhere(np.isfinite(values)):
             light = values[i, j] < 0.55 * top
             text = f"{values[i, j]:.2f}".replace("-", "−").replace("−0.00", "0.00")
             colour = "white" if light else "black"
@@ -154,7 +168,7 @@ def _draw(ax: Axes, found: DependencyMap, values: Array, unit: str) -> None:
 def dependency_map(
     table: Any,
     *,
-    given: str | Sequence[str] = (),
+    given: str | Sequence[str] | None = None,
     estimator: str = "ksg",
     discrete: Any = "auto",
     missing: str = "refuse",
@@ -165,60 +179,119 @@ def dependency_map(
     """Mutual information of every two columns of a table.
 
     Args:
-        table: A pandas DataFrame of numbers and categories.
+        table: A pandas DataFrame of numbers and categories. Constant columns are left out.
         given: Name or names of columns that are conditioned on; they leave the map.
         estimator: Name in the registry. The default takes numbers and categories and needs no
             training; for a close look at one pair use `mmg_nb.estimate`.
-        discrete: Which columns are categories, see `mmg_nb.estimate`.
+        discrete: `auto`, `none`, or which columns are categories, see `mmg_nb.estimate`.
         missing: `refuse`, or `drop` rows in which a value of the pair is missing.
-        rows: Most rows used, drawn at random; None for all.
+        rows: Most rows used, drawn at random, at least 50; None for all.
         seed: Seed of everything random.
         **fields: Fields of the estimator.
 
     Returns:
-        The map.
+        The map. An interrupt (Ctrl-C, or the stop button) leaves out the pairs that follow.
 
     Raises:
         MMGError: The table cannot be used, or a pair cannot be estimated; says which.
     """
+    check_seed(seed)
+    _check_rows(rows)
+    table, names, condition, notes = _read_table(table, given)
+    choice = read_choice(discrete)
+    for name in choice.named:
+        _check_column(name, [*names, *condition])
+    if rows is not None and len(table) > rows:
+        chosen = np.sort(np.random.default_rng(seed).choice(len(table), rows, replace=False))
+        notes += (f"{rows} of {len(table)} rows, drawn at random; rows=None takes all.",)
+        table = table.iloc[chosen]
+    mi, stderr = np.full((2, len(names), len(names)), np.nan)
+    pairs = list(itertools.combinations(range(len(names)), 2))
+    remarks: dict[str, list[str]] = {}  # one may be made on many pairs
+    options = {"missing": missing, "seed": seed, **fields}
+    stopped = threading.Event()
+    with first_interrupt(stopped.set):
+        for done, (i, j) in enumerate(pairs):
+            if stopped.is_set():
+                notes += (f"Stopped after {done} of {len(pairs)} pairs; the others are empty.",)
+                break
+            roles = {"x": [names[i]], "y": [names[j]]}
+            if condition:
+                roles["given"] = list(condition)
+            found = _estimated(table, roles, choice, estimator, **options)
+            mi[i, j] = mi[j, i] = found.mi
+            stderr[i, j] = stderr[j, i] = np.nan if found.stderr is None else found.stderr
+            for remark in _remarks(found):
+                remarks.setdefault(remark, []).append(f"{names[i]} and {names[j]}")
+    notes += tuple(f"{_listed(where)}: {remark}" for remark, where in remarks.items())
+    return DependencyMap(names, mi, stderr, estimator, len(table), condition, notes)
+
+
+def _read_table(
+    table: Any, given: Any
+) -> tuple[Any, tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """The table with texts for names, columns of the map, those of the condition, and notes."""
     if not hasattr(table, "iloc") or getattr(table, "ndim", 0) != 2:
         what = f"table must be a pandas DataFrame; got {type(table).__name__}."
         raise MMGError(what, "Name the columns: pandas.DataFrame(values, columns=[...]).")
     known = [str(name) for name in table.columns]
-    condition = (given,) if isinstance(given, str) else tuple(given)
+    several = isinstance(given, (list, tuple))
+    condition = () if given is None else tuple(map(str, given if several else [given]))
     for name in condition:
-        if name not in known:
-            hint = closest(name, known) + "Columns: " + ", ".join(known) + "."
-            raise MMGError(f"The table has no column {name!r}.", hint)
+        _check_column(name, known)
     table = table.set_axis(known, axis=1)
-    names = tuple(name for name in known if name not in condition)
-    if len(names) < 2 or len(set(known)) < len(known):
-        what = f"A map needs two columns or more, of different names; got {', '.join(known)}."
+    names = [name for name in known if name not in condition]
+    constant = []
+    if len(set(known)) == len(known):
+        constant = [name for name in names if table[name].nunique(dropna=False) < 2]
+    left = tuple(name for name in names if name not in constant)
+    if len(left) < 2 or len(set(known)) < len(known):
+        got = ", ".join(left) or "none"
+        what = f"A map needs two columns or more that vary, of different names; got {got}."
         raise MMGError(what, "Leave columns for the map, and rename those of one name.")
-    notes: tuple[str, ...] = ()
-    if rows is not None and len(table) > rows:
-        chosen = np.sort(np.random.default_rng(seed).choice(len(table), rows, replace=False))
-        notes = (f"{rows} of {len(table)} rows, drawn at random; rows=None takes all.",)
-        table = table.iloc[chosen]
-    choice = read_choice(discrete)
-    mi, stderr = np.full((2, len(names), len(names)), np.nan)
-    for (i, a), (j, b) in itertools.combinations(enumerate(names), 2):
-        named = sorted(choice.named & {a, b, *condition})
-        try:
-            found = estimate(
-                table[[a]],
-                table[[b]],
-                estimator,
-                given=table[list(condition)] if condition else None,
-                discrete="auto" if choice.auto else named or "none",
-                missing=missing,
-                seed=seed,
-                **fields,
-            )
-        except MMGError as error:
-            raise MMGError(f"{a} and {b}: {error.what}", error.remedy) from error
-        mi[i, j] = mi[j, i] = found.mi
-        stderr[i, j] = stderr[j, i] = np.nan if found.stderr is None else found.stderr
-        dropped = [note for note in found.notes if " rows dropped" in note]
-        notes += tuple(f"{a} and {b}: {note}" for note in dropped)
-    return DependencyMap(names, mi, stderr, estimator, len(table), condition, notes)
+    return table, left, condition, tuple(f"{name} is constant and left out." for name in constant)
+
+
+def _check_rows(rows: Any) -> None:
+    whole = isinstance(rows, int) and not isinstance(rows, bool)
+    if rows is not None and not (whole and rows >= MIN_SAMPLES):
+        what = f"rows must be a whole number of at least {MIN_SAMPLES}, or None; got {rows!r:.80}."
+        raise MMGError(what, "rows: most rows used, drawn at random; None for all.")
+
+
+def _check_column(name: str, known: Sequence[str]) -> None:
+    if name not in known:
+        hint = closest(name, known) + "Columns: " + ", ".join(known) + "."
+        raise MMGError(f"The table has no column {name!r}.", hint)
+
+
+def _estimated(
+    table: Any, roles: Mapping[str, list[str]], choice: Choice, estimator: str, **asked: Any
+) -> MIResult:
+    """The estimate of one pair; `roles` names the columns of x, of y and of the condition."""
+    # By their places, for a column may be called like a role that another one has.
+    named = [
+        f"{role}[{k}]"
+        for role, columns in roles.items()
+        for k, column in enumerate(columns)
+        if column in choice.named
+    ]
+    asked |= {role: table[columns] for role, columns in roles.items()}
+    asked["discrete"] = "auto" if choice.auto else named or "none"
+    try:
+        return estimate(asked.pop("x"), asked.pop("y"), estimator, **asked)
+    except MMGError as error:
+        (a,), (b,) = roles["x"], roles["y"]
+        raise MMGError(f"{a} and {b}: {error.what}", error.remedy) from error
+
+
+def _remarks(result: MIResult) -> tuple[str, ...]:
+    if result.status.complete:
+        return result.notes
+    return (*result.notes, f"{result.status}. {result.status.remedy}")
+
+
+def _listed(pairs: Sequence[str]) -> str:
+    if len(pairs) <= MOST_PAIRS:
+        return "; ".join(pairs)
+    return "; ".join(pairs[:MOST_PAIRS]) + f" and {len(pairs) - MOST_PAIRS} more"

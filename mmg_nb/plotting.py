@@ -210,6 +210,8 @@ def plot_result(result: MIResult, ax: Axes | None = None, kind: str = "gap") -> 
     Raises:
         MMGError: `kind` is unknown, or the result holds nothing of that kind.
     """
+    if isinstance(ax, str):
+        raise MMGError(f"ax must be axes to draw on; got {ax!r}.", f"Write plot(kind={ax!r}).")
     if kind not in KINDS:
         raise MMGError(f"There is no plot of kind {kind!r}.", "Kinds: " + ", ".join(KINDS) + ".")
     compute, draw = KINDS[kind]

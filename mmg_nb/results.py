@@ -46,11 +46,16 @@ class Status(StrEnum):
         """What the status means and what to do about it."""
         return _REMEDIES[self]
 
+    @property
+    def complete(self) -> bool:
+        """Whether more training would be no use."""
+        return self in (Status.CONVERGED, Status.EARLY_STOPPED)
+
 
 _REMEDIES = {
     Status.CONVERGED: "The estimate is complete; nothing to do.",
-    Status.STEP_LIMIT: "Training was still improving when its steps ran out; raise `steps` "
-    "or `effort` for a closer estimate.",
+    Status.STEP_LIMIT: "Training was still improving when its steps ran out; raise `steps`, or "
+    "the `effort` of mmg, for a closer estimate.",
     Status.EARLY_STOPPED: "The validation points showed nothing more to learn, so training "
     "stopped. Nothing to do.",
     Status.INTERRUPTED: "The run was stopped before its end and evaluated as it was; run it "
@@ -166,7 +171,8 @@ class MIResult(ArrayRecord):
         error_parts: What the standard error is made of, nats; the squares add up to its square.
             `sampling` of the rows; `members`, what networks trained on other rows differ by;
             `late learning`, what the second half of training still gained; `detection`, what no
-            estimator could tell from nothing. Empty where the estimator does not tell.
+            estimator could tell from nothing; `sparse table`, what is left of the bias of a table
+            with few rows a cell. Empty where the estimator does not tell.
     """
 
     mi: float
@@ -216,7 +222,8 @@ class MIResult(ArrayRecord):
         Raises:
             MMGError: `level` is not between 0 and 1.
         """
-        if not 0 < level < 1:
+        number = isinstance(level, (int, float)) and not isinstance(level, bool)
+        if not (number and 0 < level < 1):
             raise MMGError(f"level must lie between 0 and 1; got {level!r}.", "Try level=0.95.")
         half = math.inf if self.stderr is None else NormalDist().inv_cdf(0.5 + level / 2)
         half *= 1.0 if self.stderr is None else self.stderr
@@ -232,12 +239,14 @@ class MIResult(ArrayRecord):
         """The estimate in words, in one line."""
         error = "" if self.stderr is None else f" ± {self.stderr:.3f}"
         text = f"{self.mi:.3f}{error} nats ({self.bits:.3f} bits)"
-        if self.stderr is None or self.distinguishable:
+        if self.stderr is None or self.distinguishable or not self.status.complete:
             return text
         return text + ", not distinguishable from 0"
 
     def __repr__(self) -> str:
-        return f"MIResult({self.summary}; {self.estimator}, {self.size}, {self.status})"
+        count = len(self.notes)
+        notes = "" if not count else f", {count} note{'s' if count > 1 else ''}"
+        return f"MIResult({self.summary}; {self.estimator}, {self.size}, {self.status}{notes})"
 
     def plot(self, ax: Axes | None = None, kind: str = "gap") -> Axes:
         """Draw the result.
@@ -297,7 +306,7 @@ class MIResult(ArrayRecord):
         """
         try:
             data = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (TypeError, json.JSONDecodeError) as error:
             what = f"Expected the JSON text of a result; it breaks off with: {error}."
             raise MMGError(what, "Pass what MIResult.to_json or MIResult.save wrote.") from error
         if not isinstance(data, dict):
@@ -313,11 +322,20 @@ class MIResult(ArrayRecord):
 
         Returns:
             The path written.
+
+        Raises:
+            MMGError: The file cannot be written.
         """
         path = Path(path)
         partial = path.with_name(path.name + ".partial")
-        partial.write_text(self.to_json(), encoding="utf-8")
-        partial.replace(path)
+        try:
+            partial.write_text(self.to_json(), encoding="utf-8")
+            partial.replace(path)
+        except OSError as error:
+            if partial.exists():
+                partial.unlink()
+            what = f"{str(path)!r} cannot be written ({error.strerror})."
+            raise MMGError(what, "Give a file in a folder of yours.") from error
         return path
 
     @classmethod
@@ -329,7 +347,7 @@ class MIResult(ArrayRecord):
         """
         try:
             text = Path(path).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, TypeError, UnicodeDecodeError) as error:
             what = f"Expected a saved result at {str(path)!r}; could not read it ({error})."
             raise MMGError(what, "Pass the path that MIResult.save returned.") from error
         return cls.from_json(text)

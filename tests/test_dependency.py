@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import signal
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import mmg_nb
+from mmg_nb import dependency
 from mmg_nb.errors import MMGError
 
 N = 400
@@ -65,7 +69,7 @@ def test_choices_are_passed_on():
     holes = TABLE[["cause", "noise"]].assign(level=np.arange(N) % 5 / 2)
     holes.iloc[3, 0] = np.nan
     found = mmg_nb.dependency_map(holes, missing="drop", discrete="level", k=3)
-    assert any(note.startswith("cause and level: 1 of 400 rows") for note in found.notes)
+    assert any("cause and level: 1 of 400 rows" in note for note in found.notes)
     with pytest.raises(MMGError, match="cause and noise: x must be finite"):
         mmg_nb.dependency_map(holes)
 
@@ -75,13 +79,66 @@ def test_choices_are_passed_on():
     [
         (TABLE.to_numpy(), {}, "table must be a pandas DataFrame; got ndarray"),
         (TABLE[["cause"]], {}, "two columns or more"),
+        (TABLE.iloc[:0, :0], {}, "got none"),
         (TABLE, {"given": "causes"}, "no column 'causes'.\nDid you mean 'cause'"),
+        (TABLE, {"given": 3}, "no column '3'"),
+        (TABLE, {"discrete": "signs"}, "no column 'signs'.\nDid you mean 'sign'"),
+        (TABLE, {"seed": -1}, "seed must be"),
+        (TABLE, {"rows": 2.5}, "rows must be a whole number of at least 50"),
         (TABLE, {"estimator": "cca"}, "cause and sign: cca takes numbers only"),
     ],
 )
 def test_what_cannot_be_mapped_is_refused(table, change, said):
     with pytest.raises(MMGError, match=said):
         mmg_nb.dependency_map(table, **change)
+
+
+def test_choices_name_columns_and_not_roles():
+    table = TABLE[["cause", "noise"]].assign(level=np.arange(N) % 5 / 2)
+    table.columns = ["y", "z", "x"]
+    found = mmg_nb.dependency_map(table, discrete="x", estimator="ksg")
+    y, z, x = table.to_numpy().T
+    alone = mmg_nb.estimate(y, x, "ksg", discrete="y")
+    assert found.to_frame().loc["y", "x"] == pytest.approx(alone.mi, abs=1e-12)
+    numbers = mmg_nb.estimate(y, z, "ksg", discrete="none")
+    assert found.to_frame().loc["y", "z"] == pytest.approx(numbers.mi, abs=1e-12)
+
+
+def test_remarks_on_pairs_are_told_with_their_pairs():
+    levels = pd.DataFrame(RNG.integers(0, 60, (N, 2)), columns=["zip", "shop"]).astype(str)
+    table = levels.assign(copy=TABLE["cause"], cause=TABLE["cause"], same=1.0)
+    found = mmg_nb.dependency_map(table)
+    assert found.notes[0] == "same is constant and left out."
+    said = "\n".join(found.notes)
+    assert "zip and shop: There are only 1." in said
+    assert "copy and cause: With 400 rows and k=10 ksg cannot give more" in said
+    at = [found.names.index(name) for name in ("zip", "shop")]
+    assert found.mi[*at] < 2 * found.stderr[*at]
+
+
+def test_an_interrupt_stops_the_map(monkeypatch):
+    asked = []
+
+    def interrupted(*args, **options):
+        asked.append(args)
+        if len(asked) == 3:
+            signal.raise_signal(signal.SIGINT)
+        return mmg_nb.estimate(*args, **options)
+
+    monkeypatch.setattr(dependency, "estimate", interrupted)
+    found = mmg_nb.dependency_map(TABLE)
+    assert len(asked) == len(found.ranked) == 3
+    assert found.notes == ("Stopped after 3 of 10 pairs; the others are empty.",)
+    assert len(found.plot().texts) == 6
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_any_names_can_be_drawn():
+    names = ["$x^$", "a name of very many letters " * 3]
+    drawn = mmg_nb.dependency_map(TABLE[["cause", "noise"]].set_axis(names, axis=1)).plot()
+    texts = [label.get_text() for label in drawn.get_yticklabels()]
+    assert texts == ["$x^$", names[1][:23] + "…"]
+    drawn.get_figure().savefig(io.BytesIO())
 
 
 def test_it_draws_and_shows_itself(whole):

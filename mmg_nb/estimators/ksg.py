@@ -26,7 +26,9 @@ __all__ = ["KSG"]
 
 JITTER = 1e-8  # standard deviations: far below what data resolve, far above rounding
 MANY_COLUMNS = 10
-CHUNK = 500  # rows between two looks at the listener
+NEAR = 0.8  # of the largest value there can be
+CHUNK = 500  # rows between two looks at the listener, at most
+DISTANCES = 2**24  # kept at a time in each variable
 
 Array = NDArray[np.float64]
 
@@ -95,8 +97,9 @@ class KSG:
         listen(Phase("neighbours"))
         rows, terms = self._terms(numbers, categories, rng, listen)
         stopped = len(rows) < pairs.n_samples
+        mi = math.fsum(terms) / len(terms)  # exact, so that the order of rows cannot matter
         return MIResult(
-            mi=math.fsum(terms) / len(terms),  # exact, so that the order of rows cannot matter
+            mi=mi,
             stderr=float(terms.std() / math.sqrt(len(terms))),
             estimator=self.name,
             n_samples=pairs.n_samples,
@@ -104,10 +107,21 @@ class KSG:
             dim_y=pairs.dim_y,
             pointwise=PointwiseMI(rows, terms, np.full(len(rows), np.nan)),
             status=Status.INTERRUPTED if stopped else Status.CONVERGED,
-            notes=pairs.notes + _notes(pairs),
+            notes=pairs.notes + _notes(pairs) + self._ceiling(pairs, mi),
             fields=asdict(self),
             provenance=provenance(seed, "cpu", time.perf_counter() - began),
             dim_z=pairs.dim_z,
+        )
+
+    def _ceiling(self, pairs: Pairs, mi: float) -> tuple[str, ...]:
+        """A remark where n rows allow for hardly more: no count is less than k."""
+        most = float(psi(pairs.n_samples) - psi(self.k))
+        if pairs.dim_z or mi < NEAR * most:
+            return ()
+        return (
+            f"With {pairs.n_samples} rows and k={self.k} ksg cannot give more than {most:.2f} "
+            "nats: the truth may be far larger, or infinite if one variable is a function of the "
+            "other.",
         )
 
     def _map(self, values: Array) -> Array:
@@ -135,10 +149,11 @@ class KSG:
             neighbours = kind(numbers[0], numbers[1], numbers[2])
         order = rng.permutation(n)
         terms: list[Array] = []
-        for done in range(0, n, CHUNK):
+        chunk = max(1, min(CHUNK, DISTANCES // n))
+        for done in range(0, n, chunk):
             if listen(Step(done, n)) and done:
                 break
-            terms.append(self._chunk(neighbours, order[done : done + CHUNK], n))
+            terms.append(self._chunk(neighbours, order[done : done + chunk], n))
         values = np.concatenate(terms)
         return order[: len(values)], values
 

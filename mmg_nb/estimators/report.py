@@ -63,10 +63,22 @@ def report(
         pointwise=_pointwise(points, "cross" if "cross" in forms else "difference"),
         history=outcome.history,
         status=outcome.status,
-        notes=pairs.notes + notes + diagnose(points, curve, config.gap, outcome.history),
+        notes=pairs.notes
+        + notes
+        + _haste(outcome)
+        + diagnose(points, curve, config.gap, outcome.history),
         fields=asdict(config),
         provenance=origin,
         dim_z=pairs.dim_z,
+    )
+
+
+def _haste(outcome: Outcome) -> tuple[str, ...]:
+    if not outcome.hasty:
+        return ()
+    return (
+        f"Nothing was learnt in {outcome.steps} steps of training, which are too few to tell: the "
+        "estimate is what a regression finds, and the error bar holds no other dependence.",
     )
 
 
