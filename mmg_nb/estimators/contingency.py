@@ -17,6 +17,7 @@ from mmg_nb.results import MIResult, PointwiseMI
 __all__ = ["cells", "closed_form", "table_information"]
 
 ROWS_A_CELL = 5
+SHUFFLES = 10
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -67,13 +68,24 @@ def _decrease(values: Array) -> Array:
     return np.asarray(xlogy(count, count) - xlogy(count - 1, count - 1))
 
 
+def _shuffled(pairs: Pairs, rng: np.random.Generator) -> float:
+    """The estimate where nothing depends on anything: y in random order within each z."""
+    z, n = cells(pairs.z), pairs.n_samples
+    place = np.argsort(z, kind="stable")
+    y, found = np.empty_like(pairs.y), []
+    for _ in range(SHUFFLES):
+        y[place] = pairs.y[np.lexsort((rng.random(n), z))]
+        found.append(table_information(pairs.x, y, pairs.z).mean())
+    return float(np.mean(found))
+
+
 def closed_form(name: str, pairs: Pairs, seed: int, listen: Listener) -> MIResult:
     """The result for categories only.
 
     Args:
         name: The estimator that was asked.
         pairs: The data, all categories.
-        seed: Kept with the result; nothing is random.
+        seed: Of the random order that tells what is left of the bias where rows are few.
         listen: Gets a `Started`.
 
     Returns:
@@ -88,6 +100,7 @@ def closed_form(name: str, pairs: Pairs, seed: int, listen: Listener) -> MIResul
     # Where nothing depends on anything the spread of the rows vanishes, but not the error.
     least = math.sqrt(2 * (levels_x - 1) * (levels_y - 1) * levels_z) / (2 * n)
     filled = int(cells(np.concatenate([pairs.x, pairs.y, pairs.z], axis=1)).max()) + 1
+    parts = {"sampling": float(values.std()) / math.sqrt(n), "detection": least}
     notes: tuple[str, ...] = (
         f"Categories only: closed form from a table with {filled} filled cells.",
     )
@@ -96,9 +109,11 @@ def closed_form(name: str, pairs: Pairs, seed: int, listen: Listener) -> MIResul
             f"There are only {n / filled:.1f} rows a filled cell of the table, so that the "
             "correction of its bias is rough. Join rare categories.",
         )
+        parts["sparse table"] = abs(_shuffled(pairs, np.random.default_rng(seed)))
     return MIResult(
         mi=math.fsum(values) / n,
-        stderr=math.hypot(float(values.std()) / math.sqrt(n), least),
+        stderr=math.hypot(*parts.values()),
+        error_parts=parts,
         estimator=name,
         n_samples=n,
         dim_x=pairs.dim_x,
