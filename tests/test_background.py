@@ -17,9 +17,10 @@ import pytest
 
 import mmg_nb
 from mmg_nb import Run, RunState
-from mmg_nb.api import prepare
+from mmg_nb.api import prepare, reopen
 from mmg_nb.errors import MMGError
 from mmg_nb.events import Finished, Phase, Snapshot, Started, StateChanged, Step
+from mmg_nb.jupyter import handle
 from mmg_nb.jupyter.progress import NoView
 from mmg_nb.jupyter.running import run_in_cell
 from mmg_nb.results import Status
@@ -100,6 +101,44 @@ def test_a_run_can_be_awaited(begin):
         return await run
 
     assert asyncio.run(cell()) is run.result
+
+
+def test_outside_of_a_cell_a_timeout_is_a_timeout(begin, monkeypatch):
+    monkeypatch.setattr(handle, "_in_cell", lambda: False)
+    run = begin()
+
+    async def script():
+        async with asyncio.timeout(0.1):
+            await run
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(script())
+    assert run.wait().status is Status.INTERRUPTED
+
+
+def test_a_listener_that_raises_at_every_event_costs_the_run_and_nothing_else(fake):
+    run = mmg_nb.start(X, Y, fake, listen=lambda event: event.nothing)
+    heard = []
+    run.subscribe(heard.append)
+    with pytest.raises(AttributeError):
+        run.wait()
+    assert run.state is RunState.FAILED
+    assert "at the end" in run.log[-1]
+
+
+def test_the_end_of_the_process_ends_a_run_and_keeps_it(tmp_path, fresh_python):
+    code = f"""
+import time
+import numpy as np
+import mmg_nb
+x, y = np.random.default_rng(0).normal(size=(2, 300))
+run = mmg_nb.start(x, y, steps=100_000, checkpoint={str(tmp_path / "run.mmg")!r})
+while run.progress.step is None or run.progress.phase != "training":
+    time.sleep(0.05)
+"""
+    fresh_python(code)
+    job = reopen(tmp_path / "run.mmg")
+    assert job.keep.job.values["estimator"] == "mmg"
 
 
 def test_what_a_run_raises_is_raised_at_the_result(fake):

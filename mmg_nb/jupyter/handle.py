@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import sys
 import threading
 import time
 import traceback
@@ -153,7 +154,8 @@ class Run:
         """Wait for the end without blocking the event loop; see `wait`.
 
         An interrupt reaches a cell that awaits as a cancellation: the first one stops the run
-        and its result is still returned, a second one is raised.
+        and its result is still returned, a second one is raised. Outside of IPython a cancellation
+        stops the run and is raised, as `asyncio.timeout` has to rely on.
         """
         return self._awaited().__await__()
 
@@ -162,10 +164,12 @@ class Run:
         try:
             await self._ended()
         except asyncio.CancelledError:
+            self.stop()
+            if not _in_cell():
+                raise
             task = asyncio.current_task()
             if task is not None:
                 task.uncancel()
-            self.stop()
             await self._ended()
         return self.result
 
@@ -279,15 +283,20 @@ class Run:
 
     def _hear(self, event: Event) -> bool:
         self._note(event)
-        asked = bool(self._listen(event))
+        ended = isinstance(event, StateChanged) and event.state.ended
+        asked = False if ended else bool(self._listen(event))
         for listener in self._listeners:
             try:
                 asked = bool(listener(event)) or asked
             except Exception as error:
                 self.unsubscribe(listener)
                 self._write(f"a listener is dropped, for it raised {error!r}")
-        if isinstance(event, StateChanged) and event.state.ended:
-            self._listeners, self._listen = (), silent
+        if ended:
+            listen, self._listen, self._listeners = self._listen, silent, ()
+            try:
+                listen(event)
+            except Exception as error:  # what it raises can end the run no more
+                self._write(f"the listener raised {error!r} at the end")
         return asked
 
     def _note(self, event: Event) -> None:
@@ -319,3 +328,9 @@ class Run:
 
     def _write(self, line: str) -> None:
         self._log.append(f"{time.strftime('%H:%M:%S')} {line}")
+
+
+def _in_cell() -> bool:
+    """Whether this is a shell of IPython, where an interrupt becomes a cancellation."""
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and ipython.get_ipython() is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextvars
 import threading
 import traceback
@@ -16,6 +17,9 @@ __all__ = ["Work", "Worker"]
 
 Work = Callable[[Listener], MIResult]
 """Does the run and reports to the listener it is given."""
+
+
+LAST_SECONDS = 5.0  # that the end of the process grants a run to keep what it has learnt
 
 
 class _AbandonedError(Exception):
@@ -53,6 +57,7 @@ class Worker:
         # (and ipykernel 7.0 sends nothing without it).
         run = contextvars.copy_context().run
         self._thread = threading.Thread(target=run, args=(self._run,), name="mmg-run", daemon=True)
+        atexit.register(self._leave)  # a thread that computes while Python ends would crash it
         self._thread.start()
         return self
 
@@ -143,6 +148,14 @@ class Worker:
             self._tell(self.state)
         finally:
             self._done.set()
+            atexit.unregister(self._leave)
+
+    def _leave(self) -> None:
+        """End with the process: a checkpoint is written, and nobody waits for the result."""
+        self.stop()
+        if not self.wait(LAST_SECONDS):
+            self.abandon()
+            self.wait(LAST_SECONDS)
 
     def _hear(self, event: Event) -> bool:
         if self._abandoned.is_set():
