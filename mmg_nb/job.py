@@ -114,10 +114,17 @@ def reopened(path: str | Path, every: float | None) -> Job:
         MMGError: There is no such file, or it is damaged, something else, or too new.
     """
     from mmg_nb.checkpoint import Checkpoint
+    from mmg_nb.devices import pick_device
 
     keep = Checkpoint.open(_as_path(path), every)
     asked = keep.job.values
     device = keep.device or asked["device"]
+    try:
+        pick_device(device)
+    except MMGError as error:
+        what = f"The run in {str(path)!r} goes on on {device}, and there is no such device here."
+        remedy = "Go on where there is one, or start the run anew with device='cpu'."
+        raise MMGError(what, remedy) from error
     chosen = build(asked["estimator"], asked["fields"])
     return Job(chosen, _pairs(asked, keep.job.arrays), asked["seed"], device, keep)
 

@@ -24,20 +24,20 @@ def test_a_grid_lists_every_cell_once_with_the_seed_slowest():
 
 def test_specs_that_mean_the_same_are_one_cell():
     same = ["told,told:do=answer,told:scale=1", ("told", {"scale": 1})]
-    assert len(grid("1v1-normal-0.75", same, 10, 1)) == 1
+    assert len(grid("1v1-normal-0.75", same, 50, 1)) == 1
 
 
 def test_the_id_names_the_cell_and_follows_every_field():
-    (plain,) = grid("1v1-normal-0.75", "told", 10, [7])
-    (other,) = grid("1v1-normal-0.75", "told:limit=3", 10, [7])
+    (plain,) = grid("1v1-normal-0.75", "told", 50, [7])
+    (other,) = grid("1v1-normal-0.75", "told:limit=3", 50, [7])
     # A changed digest would make every kept result look undone.
-    assert plain.cell_id == "told-1a429c9e91/1v1-normal-0.75/10/7"
+    assert plain.cell_id == "told-1a429c9e91/1v1-normal-0.75/50/7"
     assert other.cell_id != plain.cell_id
 
 
 def test_a_changed_default_makes_another_cell(monkeypatch):
-    (before,) = grid("1v1-normal-0.75", "told", 10, 1)
-    (after,) = grid("1v1-normal-0.75", [("told", {"sharp": False})], 10, 1)
+    (before,) = grid("1v1-normal-0.75", "told", 50, 1)
+    (after,) = grid("1v1-normal-0.75", [("told", {"sharp": False})], 50, 1)
     assert before.cell_id != after.cell_id
     assert before.spec.fields["sharp"] is True
 
@@ -65,24 +65,26 @@ def test_tasks_are_suites_patterns_ids_and_members_of_families():
 
 
 def test_cells_know_what_their_task_belongs_to():
-    (cell,) = grid("1v1-normal-0.75", "told", 10, 1)
+    (cell,) = grid("1v1-normal-0.75", "told", 50, 1)
     assert cell.to_dict()["tags"] == ["bmi", "copula"]
 
 
 @pytest.mark.parametrize(
     ("tasks", "estimators", "n", "seeds", "said"),
     [
-        ("nonsense", "gcmi", 10, 1, "unknown task 'nonsense'"),
-        ("", "gcmi", 10, 1, "No task"),
-        ("bmi", "gcm", 10, 1, "Did you mean 'gcmi'"),
-        ("bmi", "", 10, 1, "No estimator"),
-        ("bmi", "told:limits=3", 10, 1, "Did you mean 'limit'"),
-        ("bmi", "told:limit", 10, 1, "field=value"),
-        ("bmi", "told:do=sing", 10, 1, "one of answer"),
-        ("bmi", "gcmi", 0, 1, "n must be"),
-        ("bmi", "gcmi", [10, 2.5], 1, "n must be"),
-        ("bmi", "gcmi", 10, 0, "seeds is empty"),
-        ("bmi", "gcmi", 10, [-1], "seeds must be"),
+        ("nonsense", "gcmi", 50, 1, "unknown task 'nonsense'"),
+        ("", "gcmi", 50, 1, "No task"),
+        ("bmi", "gcm", 50, 1, "Did you mean 'gcmi'"),
+        ("bmi", "", 50, 1, "No estimator"),
+        ("bmi", "told:limits=3", 50, 1, "Did you mean 'limit'"),
+        ("bmi", "told:limit", 50, 1, "field=value"),
+        ("bmi", "told:do=sing", 50, 1, "one of answer"),
+        ("bmi", "gcmi", 49, 1, "n must be"),
+        ("bmi", None, 50, 1, "estimators must be names"),
+        ("bmi", [("gcmi", 3)], 50, 1, "estimators must be names"),
+        ("bmi", "gcmi", [50, 2.5], 1, "n must be"),
+        ("bmi", "gcmi", 50, 0, "seeds is empty"),
+        ("bmi", "gcmi", 50, [-1], "seeds must be"),
     ],
 )
 def test_what_cannot_be_run_is_refused(tasks, estimators, n, seeds, said):

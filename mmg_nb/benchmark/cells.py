@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from mmg_nb.benchmark import task, task_ids
+from mmg_nb.data import MIN_SAMPLES
 from mmg_nb.errors import MMGError
 from mmg_nb.estimators.registry import build, estimator_class
 from mmg_nb.fields import FieldInfo, closest, field_infos, parse
@@ -100,7 +101,7 @@ def grid(
         MMGError: A task, estimator, field, n or seed cannot be used, or nothing is asked for.
     """
     specs, ids = read_specs(estimators), read_tasks(tasks)
-    rows = _whole_numbers("n", [n] if isinstance(n, int) else n, least=1)
+    rows = _whole_numbers("n", [n] if isinstance(n, int) else n, least=MIN_SAMPLES)
     chosen = _whole_numbers("seeds", range(seeds) if isinstance(seeds, int) else seeds, least=0)
     tags = {task_id: tuple(sorted(task(task_id).tags)) for task_id in ids}
     cells = (
@@ -163,7 +164,11 @@ def read_specs(estimators: Estimators) -> tuple[Spec, ...]:
     Raises:
         MMGError: A name, field or value is not known.
     """
-    items = [estimators] if isinstance(estimators, str) else list(estimators)
+    several = isinstance(estimators, Iterable) and not isinstance(estimators, str)
+    items: list[Any] = list(estimators) if several else [estimators]
+    if not all(map(_is_spec, items)):
+        what = f"estimators must be names, with or without fields; got {estimators!r:.80}."
+        raise MMGError(what, "Try 'gcmi,mmg:steps=1000', or [('mmg', {'steps': 1000})].")
     specs: list[Spec] = []
     for item in items:
         if isinstance(item, str):
@@ -173,6 +178,11 @@ def read_specs(estimators: Estimators) -> tuple[Spec, ...]:
     if not specs:
         raise MMGError("No estimator is named.", "Try 'gcmi' or 'mmg:steps=1000'.")
     return tuple(specs)
+
+
+def _is_spec(item: Any) -> bool:
+    pair = isinstance(item, (tuple, list)) and len(item) == 2 and isinstance(item[1], Mapping)
+    return isinstance(item, str) or pair
 
 
 def _split(text: str) -> list[str]:

@@ -83,13 +83,17 @@ class RecordFile:
         records: The records found when it was opened.
 
     Raises:
-        MMGError: Another sweep is writing it, or it holds something else.
+        MMGError: It cannot be written, another sweep is writing it, or it holds something else.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        except OSError as error:
+            what = f"{str(path)!r} cannot be written ({error.strerror})."
+            raise MMGError(what, "Give out= (--out) a file in a folder of yours.") from error
         try:
             _lock(self._descriptor, path)
             self.records = tuple(read_records(path))

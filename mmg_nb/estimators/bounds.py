@@ -48,7 +48,7 @@ class MINE(ByRatio):
         "Donsker–Varadhan bound with MINE's gradient; ceiling about ln n, noisy near it"
     )
 
-    average: float = field(0.01, "weight of a batch in the moving average", low=1e-6, high=1)
+    average: float = field(0.01, "weight of a batch in the moving average", low=1e-6, high=0.999)
 
 
 @dataclass(frozen=True, kw_only=True)

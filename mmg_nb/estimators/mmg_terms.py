@@ -56,7 +56,11 @@ def run(
         return replace(found, fields=asdict(config))
     began = time.perf_counter()
     sizes = pairs.n_samples, pairs.dim_x, pairs.dim_y
-    listen(Started(config.name, *sizes, device, config.steps_for(sizes[0]), pairs.dim_z))
+    # Imported here because categories alone need no torch.
+    from mmg_nb.devices import pick_device
+
+    where = str(pick_device(device))
+    listen(Started(config.name, *sizes, where, config.steps_for(sizes[0]), pairs.dim_z))
     listener = _Relay(listen)
     results = [
         _one(config, part_of(pairs, t), t, seed=seed, listen=listener, device=device)

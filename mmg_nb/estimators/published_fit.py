@@ -183,7 +183,9 @@ def _train(this: _Setting, proposal: LogisticProposal) -> Outcome:
     denoiser = PublishedDenoiser(
         this.x.shape[1], this.y.shape[1], config.experts, this.random.host
     ).to(this.x.device)
-    rate = config.learning_rate or (1e-3 if _small(this) else 2e-3)
+    rate = config.learning_rate
+    if rate is None:
+        rate = 1e-3 if _small(this) else 2e-3
     held = member_rows(this.x, this.y, this.anchor, [member.validation])
     steps = _steps(this)
     schedule = Schedule(
