@@ -106,7 +106,14 @@ def test_what_is_chosen_becomes_an_expression(notebook, chosen, text):
 
 
 @pytest.mark.parametrize(
-    "chosen", [{"name": "df", "columns": [0, 1]}, {"expression": "x + 1"}, {"name": "x"}]
+    "chosen",
+    [
+        {"name": "df", "columns": [0, 1]},
+        {"expression": "x + 1"},
+        {"expression": "x - y[0]"},
+        {"expression": "-x"},
+        {"name": "x"},
+    ],
 )
 def test_the_line_asks_for_the_same(notebook, chosen):
     roles = {"x": chosen, "y": {"name": "y"}, "groups": {"expression": "np.arange(100) // 2"}}

@@ -16,6 +16,7 @@ from mmg_nb.jupyter.comparing import start_comparison
 from mmg_nb.jupyter.handle import Run
 from mmg_nb.jupyter.namespace import arrays, columns, in_words, resolve
 from mmg_nb.jupyter.settings import setting_infos
+from mmg_nb.jupyter.tokens import tokenize
 
 __all__ = [
     "ROLES",
@@ -139,7 +140,8 @@ class Asked:
 
 def _word(text: str) -> str:
     """An expression as one word of a magic."""
-    return text if text.isidentifier() or " " not in text or text[-1] in ")]" else f"({text})"
+    alone = not text.startswith("-") and [token.text for token in tokenize(text).tokens] == [text]
+    return text if alone else f"({text})"
 
 
 def _option(info: FieldInfo, value: Any) -> list[str]:

@@ -67,7 +67,7 @@ class JointCritic(Critic):
     def forward(self, x: Tensor, y: Tensor, k: int, first: int = 0) -> Tensor:
         """Score pairs, see `Critic`."""
         batch = x.shape[1]
-        of_y = _onwards(self.enter_y(y), first, batch + k)
+        of_y = _onwards(self.enter_y, y, first, batch + k)
         partners = torch.stack([of_y[:, s : s + batch] for s in range(k + 1)], dim=2)
         pairs = self.enter_x(x).unsqueeze(2) + partners
         out: Tensor = self.leave(self.trunk(pairs.flatten(1, 2)))
@@ -97,9 +97,9 @@ class SeparableCritic(Critic):
 
     def forward(self, x: Tensor, y: Tensor, k: int, first: int = 0) -> Tensor:
         """Score pairs, see `Critic`."""
-        g, h = self.features_x(x), self.features_y(y)
+        g = self.features_x(x)
         members, batch, width = g.shape
-        h = _onwards(h, first, batch + k)
+        h = _onwards(self.features_y, y, first, batch + k)
         every = torch.baddbmm(
             g[..., -1:] + h[..., -1].unsqueeze(1),
             g[..., :-1] / math.sqrt(width - 1),
@@ -110,9 +110,17 @@ class SeparableCritic(Critic):
         return every.as_strided((members, batch, k + 1), (batch * columns, columns + 1, 1))
 
 
-def _onwards(rows: Tensor, first: int, count: int) -> Tensor:
-    """`count` rows from `first` on, round the circle at most once; `(members, n, …)`."""
-    return torch.cat([rows[:, first:], rows], dim=1)[:, :count]
+def _onwards(layer: nn.Module, rows: Tensor, first: int, count: int) -> Tensor:
+    """What a layer makes of `count` rows from `first` on, round the circle at most once."""
+    beyond = first + count - rows.shape[1]
+    if beyond <= 0:
+        out: Tensor = layer(rows[:, first : first + count])
+        return out
+    if count < rows.shape[1]:
+        out = layer(torch.cat([rows[:, first:], rows[:, :beyond]], dim=1))
+        return out
+    every = layer(rows)
+    return torch.cat([every[:, first:], every[:, :beyond]], dim=1)
 
 
 def _features(
