@@ -31,7 +31,7 @@ __all__ = [
 EMA_DECAY = 0.998
 NOT_WORTH_MORE_STEPS = 0.005  # nats that the last fifth of the steps may still have gained
 BETTER = 0.002  # nats by which a validation error must fall to count as better
-FEW_STEPS = 200  # in which nothing learnt does not mean that there is nothing to learn
+FEW_STEPS = 200  # from which nothing learnt means that there is nothing to learn
 LEAST_SHARE = 0.2  # of the correction that must be learnt rather than overfitted
 
 
@@ -178,7 +178,7 @@ class Outcome:
 
     @property
     def hasty(self) -> bool:
-        """Whether training was too short to learn anything."""
+        """Whether nothing was learnt in so few steps that this tells nothing."""
         return self.kept_at == 0 and self.steps < FEW_STEPS
 
 
@@ -240,13 +240,10 @@ def train(
         keep.offer(state, urgent=True)
     record, learnt = state.record, schedule.weights is Weights.LEARNT
     late_gain = record.late_gain(state.kept_at) if learnt else None
-    status = state.status
-    if status.complete and state.kept_at == 0 and state.step < FEW_STEPS:
-        status = Status.STEP_LIMIT
     return Outcome(
         state.kept,
         state.proposal,
-        status,
+        state.status,
         record.history(),
         state.step,
         state.kept_at,

@@ -59,7 +59,7 @@ def test_images_keep_their_shape_and_all_their_pixels(pair, kind):
     assert pairs.shape_y is None
     assert pairs.discrete_x == ()
     np.testing.assert_array_equal(pairs.x, expected)
-    assert pairs.notes == ()
+    assert pairs.notes == ("x: images of 8 × 8 pixels.",)
 
 
 def test_repeated_images_stay_on_one_side_of_splits(pair):

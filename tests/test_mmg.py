@@ -22,7 +22,7 @@ from mmg_nb.events import Finished, Phase, Snapshot, Started, Step
 from mmg_nb.mmse import PointValues, null_spread
 from mmg_nb.nets.mlp import ResidualMLP
 from mmg_nb.results import MIResult, Status, TrainingHistory
-from mmg_nb.training import Outcome
+from mmg_nb.training import FEW_STEPS, Outcome
 from mmg_nb.validation import Validation
 
 LIMIT = 4.0  # reported standard errors
@@ -526,11 +526,20 @@ def test_every_form_finds_a_gaussian_pair(gap):
 def test_shuffled_rows_tell_nothing():
     """The counterpart of the tests above: the same data, no longer paired."""
     x, y = mixed(3, 2).sample(1500, 1)
-    result = estimate(x, np.random.default_rng(0).permutation(y))
+    result = estimate(x, np.random.default_rng(0).permutation(y), steps=FEW_STEPS)
     assert abs(result.mi) < LIMIT * result.stderr + 0.005
     assert not result.distinguishable
     assert "not distinguishable from 0" in repr(result)
     assert result.interval(0.9999)[1] < mixed(3, 2).mi / 4
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_too_few_steps_claim_nothing(stopped):
+    x = np.random.default_rng(0).normal(size=300)
+    result = estimate(x, x**2, steps=400 if stopped else 2, listen=lambda event: stopped)
+    assert result.status is (Status.INTERRUPTED if stopped else Status.STEP_LIMIT)
+    assert "distinguishable" not in repr(result)
+    assert any("the error bar holds no other dependence" in note for note in result.notes)
 
 
 @pytest.mark.parametrize("dim", [1, 5])

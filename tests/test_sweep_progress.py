@@ -20,7 +20,7 @@ from mmg_nb.jupyter.benchmark import LiveTable, benchmark_command
 TASK = "1v1-normal-0.75"
 
 
-def record(label="gcmi", n=10, seconds=2.0, status="converged"):
+def record(label="gcmi", n=50, seconds=2.0, status="converged"):
     return {"label": label, "n": n, "seconds": seconds, "status": status}
 
 
@@ -39,18 +39,18 @@ def watch(monkeypatch):
 
 
 def test_the_forecast_knows_kinds_of_cells_and_how_many_run_at_once(watch):
-    cells = grid(TASK, "gcmi,gcmi:correct_bias=false", [10, 20], 2)
+    cells = grid(TASK, "gcmi,gcmi:correct_bias=false", [50, 60], 2)
     forecast = Forecast(cells, [])
     assert forecast.seconds_left() is None
     watch.now = 5.0
     forecast.add(record(seconds=2.0))
-    forecast.add(record(n=20, seconds=8.0))  # 10 s of work in 5 s: two workers
+    forecast.add(record(n=60, seconds=8.0))  # 10 s of work in 5 s: two workers
     # One of each left of these, and two each of two kinds never seen, taken as the mean of 5 s.
     assert forecast.seconds_left() == pytest.approx((2.0 + 8.0 + 4 * 5.0) / 2)
 
 
 def test_records_of_before_tell_how_long_cells_take_but_not_how_fast_they_run(watch):
-    forecast = Forecast(grid(TASK, "gcmi", [10, 20], 2), [record(n=20, seconds=30.0)])
+    forecast = Forecast(grid(TASK, "gcmi", [50, 60], 2), [record(n=60, seconds=30.0)])
     assert forecast.seconds_left() is None
     watch.now = 1.0
     forecast.add(record(seconds=1.0))

@@ -11,7 +11,7 @@ from mmg_nb.data import Pairs
 from mmg_nb.diagnosis import diagnose
 from mmg_nb.evaluation import Measurement
 from mmg_nb.mmse import FORMS, PointValues, error_parts, estimate_from_points, null_spread
-from mmg_nb.results import MIResult, PointwiseMI
+from mmg_nb.results import MIResult, PointwiseMI, Status
 from mmg_nb.training import Outcome
 
 __all__ = ["report"]
@@ -49,6 +49,7 @@ def report(
         for form in curve.gaps
     }
     forms = {form: estimate_from_points(points, form, part) for form, part in parts.items()}
+    in_haste = outcome.hasty and outcome.status.complete
     return MIResult(
         mi=forms[config.gap].mi,
         stderr=forms[config.gap].stderr,
@@ -62,7 +63,7 @@ def report(
         curve=curve,
         pointwise=_pointwise(points, "cross" if "cross" in forms else "difference"),
         history=outcome.history,
-        status=outcome.status,
+        status=Status.STEP_LIMIT if in_haste else outcome.status,
         notes=pairs.notes
         + notes
         + _haste(outcome)
