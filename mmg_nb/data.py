@@ -106,10 +106,6 @@ class Pairs:
         given = None if self.given is None else self.given.copy()
         return replace(self, x=self.x.copy(), y=self.y.copy(), given=given)
 
-    def with_notes(self, *notes: str) -> Pairs:
-        """The same samples with more notes."""
-        return replace(self, notes=self.notes + notes)
-
 
 def _freedom(values: Array, discrete: Columns, shape: Shape | None) -> int:
     if shape is not None:

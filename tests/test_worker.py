@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from mmg_nb import estimate
-from mmg_nb.events import Finished, Snapshot, Started, StateChanged, Step, silent
+from mmg_nb.events import Finished, RunState, Snapshot, Started, StateChanged, Step, silent
 from mmg_nb.jupyter.progress import Progress
 from mmg_nb.jupyter.worker import Worker
 from mmg_nb.results import Status
@@ -37,11 +37,11 @@ def test_a_stopped_run_gives_what_it_has(work):
     assert not worker.done
     worker.stop()
     worker.stop()
-    assert worker.stopping or worker.done
+    assert worker.state is RunState.STOPPING or worker.done
     result = worker.result()
     assert result.status is Status.INTERRUPTED
     assert worker.done
-    assert not worker.stopping
+    assert worker.state is not RunState.STOPPING
     assert worker.result() is result
 
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mmg_nb.data import Pairs
-from mmg_nb.errors import MMGError
-from mmg_nb.estimators.gcmi import gaussian_mi, remarks
-from mmg_nb.events import Listener, Started
+from mmg_nb.estimators import gaussian
+from mmg_nb.events import Listener
 from mmg_nb.fields import field
-from mmg_nb.provenance import provenance
 from mmg_nb.results import MIResult
 from mmg_nb.transforms import Standardize
 
 __all__ = ["CCA"]
+
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,25 +44,9 @@ class CCA:
         Raises:
             MMGError: There are not more rows than columns.
         """
-        began = time.perf_counter()
-        sizes = pairs.n_samples, pairs.dim_x, pairs.dim_y
-        listen(Started(self.name, *sizes, "cpu", 0, pairs.dim_z))
-        columns = pairs.dim_x + pairs.dim_y + pairs.dim_z
-        if pairs.n_samples < columns + 2:
-            what = f"cca needs more rows than columns; got {pairs.n_samples} rows, {columns} "
-            raise MMGError(what + "columns.", "Use fewer columns or more rows.")
-        scaled = (v / abs(v).max(axis=0) for v in (pairs.x, pairs.y, pairs.z))
-        x, y, z = (Standardize.fit(v)(v) for v in scaled)
-        estimate = gaussian_mi(x, y, z, correct_bias=self.correct_bias)
-        return MIResult(
-            mi=estimate.mi,
-            stderr=estimate.stderr,
-            estimator=self.name,
-            n_samples=pairs.n_samples,
-            dim_x=pairs.dim_x,
-            dim_y=pairs.dim_y,
-            notes=pairs.notes + remarks(estimate),
-            fields=asdict(self),
-            provenance=provenance(seed, "cpu", time.perf_counter() - began),
-            dim_z=pairs.dim_z,
-        )
+        return gaussian.run(self, pairs, _standardized, seed=seed, listen=listen)
+
+
+def _standardized(values: Array) -> Array:
+    values = values / np.abs(values).max(axis=0)  # else squares of extreme units overflow
+    return Standardize.fit(values)(values)

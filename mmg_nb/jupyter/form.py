@@ -23,6 +23,7 @@ __all__ = [
     "SETTINGS",
     "Asked",
     "Role",
+    "as_text",
     "describe",
     "general_infos",
     "read_beside",
@@ -193,8 +194,8 @@ def describe() -> dict[str, Any]:
 
 
 def _control(info: FieldInfo) -> dict[str, Any]:
-    default = "" if info.default is None else _text(info.default)
-    choices = [_text(choice) for choice in info.choices]
+    default = as_text(info.default)
+    choices = [as_text(choice) for choice in info.choices]
     if info.kind is bool:
         choices = ["true", "false"]
     if choices and info.optional:
@@ -210,7 +211,10 @@ def _control(info: FieldInfo) -> dict[str, Any]:
     }
 
 
-def _text(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """A value as it is written into a control; nothing for None."""
+    if value is None:
+        return ""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -22,6 +22,7 @@ from mmg_nb.jupyter.form import (
     ROLES,
     SETTINGS,
     Asked,
+    as_text,
     describe,
     general_infos,
     read_beside,
@@ -146,7 +147,7 @@ class Panel:
                 chosen["settings"][name] = _checked(general_infos()[name], values.pop(name))
         _check_known(values, infos)
         check_fields(from_fields(estimator_class(estimator), values))
-        chosen["fields"] |= {name: _as_text(value) for name, value in values.items()}
+        chosen["fields"] |= {name: as_text(value) for name, value in values.items()}
         others = read_beside(beside, estimator)
         self._chosen = {**chosen, "estimator": estimator, "beside": list(others)}
         self._widget.put(chosen=self._chosen)
@@ -359,8 +360,8 @@ def _checked_text(name: str, text: Any) -> str:
 
 
 def _checked(info: FieldInfo, value: Any) -> str:
-    parse(info, _as_text(value))
-    return _as_text(value)
+    parse(info, as_text(value))
+    return as_text(value)
 
 
 def _check_known(values: Mapping[str, Any], infos: Mapping[str, FieldInfo]) -> None:
@@ -369,12 +370,6 @@ def _check_known(values: Mapping[str, Any], infos: Mapping[str, FieldInfo]) -> N
             known = [role.name for role in ROLES] + ["estimator", "beside", *SETTINGS, *infos]
             what = f"There is nothing called {name!r} to choose."
             raise MMGError(what, closest(name, known) + "Choices: " + ", ".join(known) + ".")
-
-
-def _as_text(value: Any) -> str:
-    if value is None:
-        return ""
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def panel(x: str | None = None, y: str | None = None, **values: Any) -> Panel:

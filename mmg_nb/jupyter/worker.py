@@ -81,11 +81,6 @@ class Worker:
         return self._done.is_set()
 
     @property
-    def stopping(self) -> bool:
-        """Whether the run was asked to stop and has not ended yet."""
-        return self.state is RunState.STOPPING
-
-    @property
     def error(self) -> BaseException | None:
         """What the run raised."""
         return self._error
