@@ -40,6 +40,10 @@ class Samples:
     residual: Tensor
     y: Tensor
 
+    def repeated(self, times: int) -> Samples:
+        """All rows so many times, one set after the other."""
+        return Samples(*(v.repeat(1, times, 1) for v in (self.x, self.residual, self.y)))
+
     def take(self, index: Tensor) -> Samples:
         """Rows `index`, `(members, batch)`, of each member."""
         member = torch.arange(len(index), device=index.device).unsqueeze(1)

@@ -15,7 +15,7 @@ from mmg_nb.keeping import Keeper
 from mmg_nb.logsnr import BinnedProposal, Proposal
 from mmg_nb.members import Rows
 from mmg_nb.results import Status, TrainingHistory
-from mmg_nb.training_state import RestorableOptimiser, TrainingState, follow
+from mmg_nb.training_state import RestorableOptimiser, TrainingState, follow, trained
 from mmg_nb.validation import Measured, Validation
 
 __all__ = [
@@ -143,8 +143,7 @@ def antithetic_halves(
     row = torch.arange(2 * batch, device=device) % batch
     given = (row >= half).view(1, 2 * batch, 1)
     both = torch.cat([eps, -eps], dim=1)
-    twice = samples.take(row.expand(members, 2 * batch))
-    error = both - denoiser(twice, both, logsnr[:, row], given)
+    error = both - denoiser(samples.repeated(2), both, logsnr[:, row], given)
     return error.square().sum(-1).mean(-1).sum()
 
 
@@ -222,6 +221,7 @@ def train(
     if schedule.weights is Weights.LEARNT:
         validation = validation.starting_from(denoiser)
     keep.begin(state)
+    parameters, averages = trained(denoiser, state.average)
     stopped = False
     while state.status is None:
         keep.offer(state, urgent=stopped)
@@ -230,10 +230,11 @@ def train(
             if state.status is not None:
                 break
         value = loss(denoiser, rows.draw(schedule.batch, generator), generator, state.proposal)
-        denoiser.zero_grad(set_to_none=True)
+        for parameter in parameters:
+            parameter.grad = None
         value.backward()
         optimiser.step(schedule.rate(state.step / schedule.steps))
-        follow(state.average, denoiser, state.step, schedule.ema)
+        follow(averages, parameters, state.step, schedule.ema)
         state.step += 1
         stopped = bool(listen(Step(state.step, schedule.steps)))
     if not stopped:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -28,6 +28,7 @@ __all__ = [
     "follow",
     "named",
     "part",
+    "trained",
 ]
 
 Arrays = dict[str, NDArray[Any]]
@@ -210,18 +211,27 @@ class TrainingState:
         return {"denoiser": self.denoiser, "average": self.average, "kept": self.kept}
 
 
+def trained(module: nn.Module, *others: nn.Module) -> tuple[list[nn.Parameter], ...]:
+    """The parameters of a module that are trained, and the same ones of its copies.
+
+    To be listed once: walking through the modules at every step costs as much as a layer.
+    """
+    every = zip(*(each.parameters() for each in (module, *others)), strict=True)
+    return tuple(map(list, zip(*(same for same in every if same[0].requires_grad), strict=True)))
+
+
 @torch.no_grad()
-def follow(average: nn.Module, module: nn.Module, step: int, ema: float) -> None:
+def follow(average: Sequence[Tensor], present: Sequence[Tensor], step: int, ema: float) -> None:
     """Move a running average of weights towards the present ones, faster at the beginning.
 
     Args:
         average: Changed in place.
-        module: The present weights.
+        present: The present weights.
         step: Steps done before this one.
         ema: Decay in the long run.
     """
     decay = min(ema, (1 + step / 10) / (10 + step / 10))
-    torch._foreach_lerp_(list(average.parameters()), list(module.parameters()), 1 - decay)
+    torch._foreach_lerp_(list(average), list(present), 1 - decay)
 
 
 def named(name: str, values: Mapping[str, Value]) -> dict[str, Value]:

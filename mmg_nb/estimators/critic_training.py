@@ -14,7 +14,7 @@ from torch import Generator, Tensor, nn
 from mmg_nb.events import Listener, Snapshot, Step
 from mmg_nb.results import Status, TrainingHistory
 from mmg_nb.training import Schedule
-from mmg_nb.training_state import Optimiser, Record, follow
+from mmg_nb.training_state import Optimiser, Record, follow, trained
 
 __all__ = ["Learner", "Outcome", "Stack", "train"]
 
@@ -94,16 +94,18 @@ def train(
     """
     average = copy.deepcopy(net).requires_grad_(False)
     kept = copy.deepcopy(average)
+    parameters, averages = trained(net, average)
     record, status, step, best = Record(), None, 0, 0
     least, mi = _check(learner, average, held)
     _report(record, 0, least, mi, listen)
     batches = fit.batches(schedule.batch, generator)
     while step < schedule.steps and status is None:
         value = learner.loss(net, *next(batches))
-        net.zero_grad(set_to_none=True)
+        for parameter in parameters:
+            parameter.grad = None
         value.backward()
         optimiser.step(schedule.rate(step / schedule.steps))
-        follow(average, net, step, schedule.ema)
+        follow(averages, parameters, step, schedule.ema)
         step += 1
         stopped = bool(listen(Step(step, schedule.steps)))
         if not (stopped or step % schedule.check_every == 0 or step == schedule.steps):
