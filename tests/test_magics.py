@@ -252,6 +252,8 @@ def test_interrupts_mean_what_they_did_afterwards(run):
         ("%mmg estimate x[:,9] y", "x[:,9] could not be evaluated: IndexError", "Arrays here"),
         ("%mmg estimate x= y", "Expected a variable or an expression; got 'x='", "brackets"),
         ("%mmg estimate x y --stesp 3", "no option --stesp", "Did you mean '--steps'?"),
+        ("%mmg estimate x y --correct-bias", "no option --correct-bias", "have it: gcmi, cca."),
+        ("%mmg compare x y --steps 3", "no option --steps", "--estimators mmg:steps=…"),
         ("%mmg estimate x y --step 3", "no option --step.", "Did you mean '--steps'?"),
         ("%mmg estimate x y -x", "no option -x", "Options: --output"),
         ("%mmg estimate x y --steps", "--steps needs a value: a whole number", "training steps"),

@@ -10,7 +10,8 @@ from dataclasses import field as dataclass_field
 from typing import Any
 
 from mmg_nb.errors import MMGError
-from mmg_nb.fields import FieldInfo, closest, parse
+from mmg_nb.estimators.registry import estimator_class, names
+from mmg_nb.fields import FieldInfo, closest, field_infos, parse
 from mmg_nb.jupyter.commands import SHORT_FLAGS, Command, flag
 from mmg_nb.jupyter.tokens import Token, unquoted, without_comment
 
@@ -108,11 +109,26 @@ def _unknown(target: Command, written: str) -> MMGError:
     what = f"%mmg {target.name} has no option {written}."
     if not flags:
         return MMGError(what, f"It takes none: {target.synopsis}")
+    owners = _owners(written.removeprefix("--").replace("-", "_"))
+    if owners and target.name == "compare":
+        name = written.removeprefix("--")
+        return MMGError(what, f"Write it with its estimator: --estimators {owners[0]}:{name}=…")
+    if owners and target.name == "estimate":
+        return MMGError(what, f"These estimators have it: {', '.join(owners)}.")
     near = closest(written, flags)
     if near:
         return MMGError(what, f"{near}All options: %mmg {target.name} -h")
     remedy = f"Options: {', '.join(flags)}. An expression that begins with - needs brackets."
     return MMGError(what, remedy)
+
+
+def _owners(field: str) -> list[str]:
+    """The estimators that have a field."""
+    return [
+        name
+        for name in names()
+        if field in (info.name for info in field_infos(estimator_class(name)))
+    ]
 
 
 def read_body(target: Command, body: str, values: Mapping[str, Any]) -> dict[str, Any]:
