@@ -42,7 +42,8 @@ def estimate(
     Args:
         x: Numbers or categories, `(n,)` or `(n, dim_x)`: numpy, pandas, torch, or lists; or
             images, `(n, height, width)` or `(n, channels, height, width)`. Never modified.
-        y: The same, `(n,)` or `(n, dim_y)`, row i belonging to row i of x.
+        y: The same, `(n,)` or `(n, dim_y)`, row i belonging to row i of x. Tables of pandas must
+            have the same index, for else it may be another row.
         estimator: Name in the registry, e.g. `mmg`, `gcmi`.
         given: What is conditioned on, `(n,)` or `(n, dim_z)`, for I(x; y | given): how much x
             and y tell about each other once this is known.
@@ -51,7 +52,8 @@ def estimate(
         discrete: Which columns are categories. `auto`: texts, categories, truth values, and whole
             numbers of at most 20 values with at least 10 rows each; a note says so. `none`: only
             what cannot be a number. Or names of variables and columns, e.g. `"y"`,
-            `"sex,x[2]"`, `["sex"]`: these, and what cannot be a number.
+            `"sex,x[2]"`, `["sex"]`: these, and what cannot be a number. Columns whose names are
+            numbers go by their place, `x[0]`.
         missing: `refuse` missing values (NaN, None, NA), or `drop` the rows that have any, with
             a note that says how many.
         seed: Seed of everything random. The global random state is neither read nor changed.

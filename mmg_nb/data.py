@@ -201,7 +201,8 @@ def _check_choice(choice: Choice, read: Mapping[str, Variable]) -> None:
         what = f"discrete names {', '.join(strangers)}, and there is no such variable or column."
         names = [label for each in read.values() for label in each.labels if not label.isdigit()]
         listed = ", ".join([*read, *names][:20])
-        raise MMGError(what, f"Use auto, none, or these: {listed}; or x[0] for a column.")
+        place = "or x[0] for a column by its place, as where its name is a number."
+        raise MMGError(what, f"Use auto, none, or these: {listed}; {place}")
 
 
 def _check_lengths(rows: Mapping[str, int]) -> None:
@@ -315,10 +316,13 @@ def _tie_notes(variable: Variable, name: str) -> tuple[str, ...]:
     if not columns:
         return ()
     where = ", ".join(f"{variable.labels[i]}: {tied[i]:.0%}" for i in columns[:8])
-    return (
+    note = (
         f"{name}: repeated values in {len(columns)} column(s) ({where}); they are treated as "
-        f"numbers, and a density may not exist. discrete='{name}' takes them as categories.",
+        "numbers, and a density may not exist."
     )
+    if all(distinct[i] <= len(values) // 2 for i in range(len(distinct))):
+        note += f" discrete='{name}' takes them as categories."
+    return (note,)
 
 
 def _blocks(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import itertools
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -197,14 +197,17 @@ def dependency_map(
     """
     check_seed(seed)
     _check_rows(rows)
-    table, names, condition, notes = _read_table(table, given)
+    table, condition = _read_table(table, given)
     choice = read_choice(discrete)
     for name in choice.named:
-        _check_column(name, [*names, *condition])
+        _check_column(name, table.columns)
+    notes: tuple[str, ...] = ()
     if rows is not None and len(table) > rows:
         chosen = np.sort(np.random.default_rng(seed).choice(len(table), rows, replace=False))
-        notes += (f"{rows} of {len(table)} rows, drawn at random; rows=None takes all.",)
+        notes = (f"{rows} of {len(table)} rows, drawn at random; rows=None takes all.",)
         table = table.iloc[chosen]
+    names, constant = _names(table, condition)
+    notes += constant
     mi, stderr = np.full((2, len(names), len(names)), np.nan)
     pairs = list(itertools.combinations(range(len(names)), 2))
     remarks: dict[str, list[str]] = {}  # one may be made on many pairs
@@ -227,33 +230,42 @@ def dependency_map(
     return DependencyMap(names, mi, stderr, estimator, len(table), condition, notes)
 
 
-def _read_table(
-    table: Any, given: Any
-) -> tuple[Any, tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    """The table with texts for names, columns of the map, those of the condition, and notes."""
+def _read_table(table: Any, given: Any) -> tuple[Any, tuple[str, ...]]:
+    """The table with texts for names, and the columns of the condition."""
     if not hasattr(table, "iloc") or getattr(table, "ndim", 0) != 2:
         what = f"table must be a pandas DataFrame; got {type(table).__name__}."
         raise MMGError(what, "Name the columns: pandas.DataFrame(values, columns=[...]).")
     known = [str(name) for name in table.columns]
-    several = isinstance(given, (list, tuple))
-    condition = () if given is None else tuple(map(str, given if several else [given]))
+    if len(set(known)) < len(known):
+        what = f"A map needs columns of different names; got {', '.join(known)}."
+        raise MMGError(what, "Rename those of one name.")
+    single = isinstance(given, str) or not isinstance(given, Iterable)
+    condition = () if given is None else tuple(map(str, [given] if single else given))
     for name in condition:
         _check_column(name, known)
-    table = table.set_axis(known, axis=1)
-    names = [name for name in known if name not in condition]
-    constant = []
-    if len(set(known)) == len(known):
-        constant = [name for name in names if table[name].nunique(dropna=False) < 2]
-    left = tuple(name for name in names if name not in constant)
-    if len(left) < 2 or len(set(known)) < len(known):
-        got = ", ".join(left) or "none"
-        what = f"A map needs two columns or more that vary, of different names; got {got}."
-        raise MMGError(what, "Leave columns for the map, and rename those of one name.")
-    return table, left, condition, tuple(f"{name} is constant and left out." for name in constant)
+    return table.set_axis(known, axis=1), condition
+
+
+def _names(table: Any, condition: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The columns of the map, and a note on each that is left out."""
+    left = [name for name in table.columns if name not in condition]
+    constant = [name for name in left if _is_constant(table[name])]
+    names = tuple(name for name in left if name not in constant)
+    if len(names) < 2:
+        what = f"A map needs two columns or more that vary; got {', '.join(names) or 'none'}."
+        raise MMGError(what, "Leave more columns for the map.")
+    return names, tuple(f"{name} is constant and left out." for name in constant)
+
+
+def _is_constant(column: Any) -> bool:
+    try:
+        return bool(column.nunique() == 1)
+    except TypeError:  # lists and the like, which `estimate` will refuse
+        return False
 
 
 def _check_rows(rows: Any) -> None:
-    whole = isinstance(rows, int) and not isinstance(rows, bool)
+    whole = isinstance(rows, (int, np.integer)) and not isinstance(rows, bool)
     if rows is not None and not (whole and rows >= MIN_SAMPLES):
         what = f"rows must be a whole number of at least {MIN_SAMPLES}, or None; got {rows!r:.80}."
         raise MMGError(what, "rows: most rows used, drawn at random; None for all.")

@@ -61,18 +61,18 @@ def threads_for(activations: int, device: torch.device) -> Iterator[None]:
     if device.type != "cpu" or activations >= WORTH_A_TEAM:
         yield
         return
-    _SINGLE.begin()
+    before = _SINGLE.begin()
     try:
         yield
     finally:
-        _SINGLE.end()
+        _SINGLE.end(before)
 
 
 class _Single:
     """Who computes on one thread at present, and how many torch had before the first of them.
 
-    The number is one for the whole process: of two runs side by side the second finds what the
-    first has set, and must not restore that.
+    A new thread begins with the number that was set last, wherever: of two runs side by side the
+    second finds the one thread of the first, and must not restore that.
     """
 
     def __init__(self) -> None:
@@ -80,17 +80,21 @@ class _Single:
         self._runs = 0
         self._usual = 1
 
-    def begin(self) -> None:
+    def begin(self) -> int:
+        """Set one thread; how many there are to be afterwards."""
         with self._lock:
+            before = torch.get_num_threads()
             if not self._runs:
-                self._usual = torch.get_num_threads()
+                self._usual = before
             self._runs += 1
             torch.set_num_threads(1)
+            return self._usual if before == 1 else before
 
-    def end(self) -> None:
+    def end(self, before: int) -> None:
+        """Set so many threads again."""
         with self._lock:
             self._runs -= 1
-            torch.set_num_threads(self._usual)
+            torch.set_num_threads(before)
 
 
 _SINGLE = _Single()

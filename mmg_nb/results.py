@@ -7,6 +7,7 @@ import html
 import json
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from enum import StrEnum
@@ -222,7 +223,7 @@ class MIResult(ArrayRecord):
         Raises:
             MMGError: `level` is not between 0 and 1.
         """
-        number = isinstance(level, (int, float)) and not isinstance(level, bool)
+        number = isinstance(level, (int, float, np.floating)) and not isinstance(level, bool)
         if not (number and 0 < level < 1):
             raise MMGError(f"level must lie between 0 and 1; got {level!r}.", "Try level=0.95.")
         half = math.inf if self.stderr is None else NormalDist().inv_cdf(0.5 + level / 2)
@@ -332,8 +333,8 @@ class MIResult(ArrayRecord):
             partial.write_text(self.to_json(), encoding="utf-8")
             partial.replace(path)
         except OSError as error:
-            if partial.exists():
-                partial.unlink()
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
             what = f"{str(path)!r} cannot be written ({error.strerror})."
             raise MMGError(what, "Give a file in a folder of yours.") from error
         return path

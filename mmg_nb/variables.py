@@ -241,7 +241,7 @@ def _pandas_column(series: Any, label: str, name: str) -> _Column:
 def _category(column: NDArray[Any], label: str, name: str) -> _Column:
     """Codes of texts, and of what else can be told apart by its text; NaN where missing."""
     values = column.tolist()
-    known = np.array([not _is_missing(v) for v in values])
+    known = np.array([not _is_missing(v) for v in values], dtype=bool)
     plain = (str, bytes, int, float, np.generic)
     odd = [v for v, there in zip(values, known, strict=True) if there and not isinstance(v, plain)]
     if odd:
@@ -262,7 +262,8 @@ def _is_missing(value: Any) -> bool:
 
 def _numbers(objects: NDArray[Any]) -> Array | None:
     """Numbers kept as objects, e.g. with None or NA for missing; None for anything else."""
-    missing = np.array([_is_missing(v) for v in objects.ravel()]).reshape(objects.shape)
+    flat = [_is_missing(v) for v in objects.ravel()]
+    missing = np.array(flat, dtype=bool).reshape(objects.shape)
     if not all(
         isinstance(v, (int, float, np.number)) and not isinstance(v, bool)
         for v in objects[~missing]

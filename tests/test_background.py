@@ -117,12 +117,14 @@ def test_outside_of_a_cell_a_timeout_is_a_timeout(begin, monkeypatch):
 
 
 def test_a_listener_that_raises_at_every_event_costs_the_run_and_nothing_else(fake):
-    run = mmg_nb.start(X, Y, fake, listen=lambda event: event.nothing)
     heard = []
+    run = Run(prepare(X, Y, fake).run, listen=lambda event: event.nothing)
     run.subscribe(heard.append)
+    run.start()
     with pytest.raises(AttributeError):
         run.wait()
     assert run.state is RunState.FAILED
+    assert heard[-1].state is RunState.FAILED
     assert "at the end" in run.log[-1]
 
 
@@ -138,7 +140,7 @@ while run.progress.step is None or run.progress.phase != "training":
 """
     fresh_python(code)
     job = reopen(tmp_path / "run.mmg")
-    assert job.keep.job.values["estimator"] == "mmg"
+    assert job.keep._trainings[0][0]["step"] > 0
 
 
 def test_what_a_run_raises_is_raised_at_the_result(fake):
@@ -192,7 +194,7 @@ def test_fifty_ends_at_random_moments_leave_usable_results():
     x = np.random.default_rng(1).normal(size=(100, 1))
     y = x + np.random.default_rng(2).normal(size=(100, 1))
     fields = {"steps": 60, "width": 8, "blocks": 1, "batch": 16, "draws": 4, "folds": 1}
-    took = mmg_nb.estimate(x, y, **fields).provenance["seconds"]
+    took = min(mmg_nb.estimate(x, y, **fields).provenance["seconds"] for _ in range(3))
     before, moment, statuses = threading.active_count(), random.Random(0), []
     for k in range(50):
         run = Run(prepare(x, y, **fields).run)

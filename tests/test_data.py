@@ -493,3 +493,18 @@ def test_arrays_of_many_axes_are_said_to_be_images():
 def test_a_sparse_matrix_is_told_how_to_be_dense():
     with pytest.raises(MMGError, match=r"sparse csr_array.\nPass x.toarray\(\)"):
         make_pairs(csr_array(np.eye(60)), np.arange(60.0))
+
+
+def test_the_remedy_for_repeated_values_is_one_that_works():
+    x, y = np.random.default_rng(0).normal(size=(2, 400)).round(2)
+    (note, *_) = make_pairs(x, y).notes
+    assert "repeated values" in note
+    assert "takes them as categories" not in note
+    (note, *_) = make_pairs(x.round(1), y).notes
+    assert "discrete='x' takes them as categories" in note
+    make_pairs(x.round(1), y, discrete="x")
+
+
+def test_an_empty_column_of_objects_is_said_to_be_empty():
+    with pytest.raises(MMGError, match="x is empty"):
+        make_pairs(np.empty(0, dtype=object), np.arange(60.0))

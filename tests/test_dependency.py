@@ -116,6 +116,17 @@ def test_remarks_on_pairs_are_told_with_their_pairs():
     assert found.mi[*at] < 2 * found.stderr[*at]
 
 
+def test_columns_that_are_constant_in_the_rows_used_are_left_out():
+    flag = np.zeros(N)
+    flag[7] = 1
+    table = TABLE[["cause", "effect"]].assign(flag=flag, gaps=np.where(flag, np.nan, 2.0))
+    found = mmg_nb.dependency_map(table, rows=100, seed=1, missing="drop", discrete="flag")
+    assert found.names == ("cause", "effect")
+    assert found.notes[1:] == ("flag is constant and left out.", "gaps is constant and left out.")
+    with pytest.raises(MMGError, match="cause and lists: y must hold numbers or categories"):
+        mmg_nb.dependency_map(table.assign(lists=[[0]] * N), missing="drop")
+
+
 def test_an_interrupt_stops_the_map(monkeypatch):
     asked = []
 
@@ -126,11 +137,13 @@ def test_an_interrupt_stops_the_map(monkeypatch):
         return mmg_nb.estimate(*args, **options)
 
     monkeypatch.setattr(dependency, "estimate", interrupted)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    before = signal.getsignal(signal.SIGINT)
     found = mmg_nb.dependency_map(TABLE)
+    assert signal.getsignal(signal.SIGINT) is before
     assert len(asked) == len(found.ranked) == 3
     assert found.notes == ("Stopped after 3 of 10 pairs; the others are empty.",)
     assert len(found.plot().texts) == 6
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_any_names_can_be_drawn():

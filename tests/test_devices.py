@@ -28,6 +28,14 @@ def test_small_layers_take_one_thread_and_large_ones_all(three):
         assert torch.get_num_threads() == 3
 
 
+def test_a_run_beside_others_leaves_what_its_own_thread_had(three):
+    with threads_for(1000, CPU):
+        torch.set_num_threads(2)
+        with threads_for(1000, CPU):
+            assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == 2
+
+
 def test_runs_that_overlap_leave_the_number_that_was_there_before(three):
     first, second = threads_for(1000, CPU), threads_for(1000, CPU)
     first.__enter__()

@@ -83,6 +83,26 @@ def test_text_that_is_no_result_is_refused(text, expected):
         MIResult.from_json(text)
 
 
+def test_a_place_that_cannot_be_written_is_named_and_left_clean(result, tmp_path):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(MMGError, match="folder' cannot be written"):
+        result.save(tmp_path / "folder")
+    with pytest.raises(MMGError, match=r"x\.json' cannot be written"):
+        result.save(tmp_path / "nothing" / "x.json")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+@pytest.mark.parametrize("level", [0, 1, "0.95", None, True])
+def test_an_interval_needs_a_level(result, level):
+    with pytest.raises(MMGError, match="level must lie between 0 and 1; got"):
+        result.interval(level)
+
+
+def test_the_kind_of_a_plot_is_not_its_axes(result):
+    with pytest.raises(MMGError, match=r"Write plot\(kind='integrand'\)"):
+        result.plot("integrand")
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(MMGError, match=r"nothing\.json"):
         MIResult.load(tmp_path / "nothing.json")

@@ -92,6 +92,12 @@ def test_one_sweep_at_a_time(path):
     RecordFile(path).close()
 
 
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(MMGError, match=r"x.jsonl' cannot be written \(.+\)\.\nGive out="):
+        RecordFile(tmp_path / "file" / "x.jsonl")
+
+
 def test_the_last_record_of_a_cell_counts():
     records = [record("a", status="failed"), record("b"), record("a")]
     assert latest(records) == {"a": record("a"), "b": record("b")}

@@ -49,7 +49,8 @@ def check_acceptance(estimator: Estimator, pairs: Pairs) -> None:
         if not accepts(estimator, feature):
             able = ", ".join(estimators_that_accept(feature))
             what = f"{estimator.name} {FEATURES[feature].format(where=where)}."
-            flat = " Or flatten: x.reshape(len(x), -1)." if feature == "images" else ""
+            one = where.split()[0]
+            flat = f" Or flatten: {one}.reshape(len({one}), -1)." if feature == "images" else ""
             raise MMGError(what, f"These can: {able}.{flat}")
 
 

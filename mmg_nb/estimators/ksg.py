@@ -116,7 +116,7 @@ class KSG:
     def _ceiling(self, pairs: Pairs, mi: float) -> tuple[str, ...]:
         """A remark where n rows allow for hardly more: no count is less than k."""
         most = float(psi(pairs.n_samples) - psi(self.k))
-        if pairs.dim_z or mi < NEAR * most:
+        if pairs.dim_z or pairs.discrete_x or pairs.discrete_y or mi < NEAR * most:
             return ()
         return (
             f"With {pairs.n_samples} rows and k={self.k} ksg cannot give more than {most:.2f} "
@@ -149,7 +149,8 @@ class KSG:
             neighbours = kind(numbers[0], numbers[1], numbers[2])
         order = rng.permutation(n)
         terms: list[Array] = []
-        chunk = max(1, min(CHUNK, DISTANCES // n))
+        trees = isinstance(neighbours, Trees)
+        chunk = CHUNK if trees else max(1, min(CHUNK, DISTANCES // n))
         for done in range(0, n, chunk):
             if listen(Step(done, n)) and done:
                 break

@@ -79,7 +79,7 @@ def _haste(outcome: Outcome) -> tuple[str, ...]:
         return ()
     return (
         f"Nothing was learnt in {outcome.steps} steps of training, which are too few to tell: the "
-        "estimate is what a regression finds, and the error bar holds no other dependence.",
+        "estimate is that before training, and the error bar holds nothing that was to be learnt.",
     )
 
 

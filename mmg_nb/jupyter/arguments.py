@@ -109,9 +109,9 @@ def _unknown(target: Command, written: str) -> MMGError:
     what = f"%mmg {target.name} has no option {written}."
     if not flags:
         return MMGError(what, f"It takes none: {target.synopsis}")
-    owners = _owners(written.removeprefix("--").replace("-", "_"))
+    name = written.removeprefix("--").replace("-", "_")
+    owners = _owners(name)
     if owners and target.name == "compare":
-        name = written.removeprefix("--")
         return MMGError(what, f"Write it with its estimator: --estimators {owners[0]}:{name}=…")
     if owners and target.name == "estimate":
         return MMGError(what, f"These estimators have it: {', '.join(owners)}.")

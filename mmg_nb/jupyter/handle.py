@@ -52,7 +52,7 @@ class Run:
     """A handle on an estimate that runs in a thread of its own.
 
     All methods may be called from any thread, and all but `wait` return at once. Made by
-    `mmg_nb.start` and `%mmg estimate x y --background`.
+    `mmg_nb.start` and `%mmg estimate x y --background`. The end of the process stops the run.
 
     Args:
         work: Does the estimate and reports to the listener it is given.

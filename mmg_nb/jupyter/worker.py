@@ -5,9 +5,11 @@ from __future__ import annotations
 import atexit
 import contextvars
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from types import TracebackType
+from weakref import WeakSet
 
 from mmg_nb.errors import MMGError
 from mmg_nb.events import Event, Listener, RunState, StateChanged
@@ -19,7 +21,7 @@ Work = Callable[[Listener], MIResult]
 """Does the run and reports to the listener it is given."""
 
 
-LAST_SECONDS = 5.0  # that the end of the process grants a run to keep what it has learnt
+LAST_SECONDS = 4.0  # that the end of the process grants all runs to keep what they have learnt
 
 
 class _AbandonedError(Exception):
@@ -57,8 +59,8 @@ class Worker:
         # (and ipykernel 7.0 sends nothing without it).
         run = contextvars.copy_context().run
         self._thread = threading.Thread(target=run, args=(self._run,), name="mmg-run", daemon=True)
-        atexit.register(self._leave)  # a thread that computes while Python ends would crash it
         self._thread.start()
+        _GOING.add(self)
         return self
 
     @property
@@ -143,14 +145,7 @@ class Worker:
             self._tell(self.state)
         finally:
             self._done.set()
-            atexit.unregister(self._leave)
-
-    def _leave(self) -> None:
-        """End with the process: a checkpoint is written, and nobody waits for the result."""
-        self.stop()
-        if not self.wait(LAST_SECONDS):
-            self.abandon()
-            self.wait(LAST_SECONDS)
+            _GOING.discard(self)
 
     def _hear(self, event: Event) -> bool:
         if self._abandoned.is_set():
@@ -168,6 +163,26 @@ class Worker:
         if state is not self._told:
             self._told = state
             self._listen(StateChanged(state))
+
+
+_GOING: WeakSet[Worker] = WeakSet()
+
+
+@atexit.register
+def _end_with_the_process() -> None:
+    """Stop what goes on, so that checkpoints are written.
+
+    A thread that computes while Python ends would crash it. A kernel is killed some seconds after
+    it was asked to end.
+    """
+    workers, until = list(_GOING), time.monotonic() + LAST_SECONDS
+    for worker in workers:
+        worker.stop()
+    for worker in workers:
+        if not worker.wait(max(0.0, until - time.monotonic())):
+            worker.abandon()
+    for worker in workers:
+        worker.wait(1.0)
 
 
 def _kept(error: BaseException) -> BaseException:
