@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mmg_nb.data import Pairs
 
-__all__ = ["FEW_ROWS", "Member", "Plan", "Reading", "make_plan", "usual_folds"]
+__all__ = ["Member", "Plan", "Reading", "make_plan", "usual_folds"]
 
 Rows = NDArray[np.int64]
 

@@ -148,7 +148,7 @@ def test_both_trainings_are_counted_as_one():
 
 
 @pytest.mark.parametrize(
-    ("n", "dim", "first"), [(5000, 2, True), (5001, 2, False), (100, 1, False), (100, 25, True)]
+    ("n", "dim", "first"), [(2500, 2, True), (2501, 2, False), (100, 1, False), (100, 25, True)]
 )
 def test_lengths_come_first_where_they_are_simpler_and_rows_are_few(n, dim, first):
     assert _lengths_first(n, dim) is first

@@ -29,7 +29,7 @@ class MMG:
     """Mutual information by the MMSE gap of diffusion denoisers (Yu et al., arXiv 2509.20609).
 
     The denoiser starts from an exact linear-Gaussian posterior around a regression of x on y and
-    learns only what is left: of several columns and up to 5000 rows first a gain that lengths
+    learns only what is left: of several columns and up to 2500 rows first a gain that lengths
     alone decide, at 2.5 times the `learning_rate`, then everything else. It is cross-fitted: each
     fold of the rows is evaluated by a member trained on the others, so that every row counts for
     training and for evaluation. For I(x; y | z) both branches know z:

@@ -25,7 +25,7 @@ from mmg_nb.optimisers import ClippedMuon
 from mmg_nb.provenance import provenance
 from mmg_nb.randomness import Sources
 from mmg_nb.results import MIResult, Status, TrainingHistory
-from mmg_nb.splits import FEW_ROWS, Plan, make_plan
+from mmg_nb.splits import Plan, make_plan
 from mmg_nb.training import (
     Outcome,
     Schedule,
@@ -46,6 +46,7 @@ NARROWEST = (-8.0, 12.0)
 WIDEST = (-16.0, 24.0)
 VALIDATION_DRAWS = 2048
 ANCHOR_SHARE, ANCHOR_STEPS = 0.5, 3000  # of the training steps, at most
+LENGTHS_ROWS = 2500  # up to which lengths are learnt first
 RADIAL_SHARE, RADIAL_RATE = 0.5, 2.5  # of the training steps, and of the learning rate
 GRACE, GRACE_SHARE = 1000, 1 / 3  # steps in which there must be signs of learning, and of all
 SENSITIVITY_PASSES = 32_768  # of a row for a column of x, from which to tell what y matters
@@ -246,7 +247,7 @@ def _lengths_first(n_samples: int, dim_x: int) -> bool:
     They are simpler than columns, but for a single one, which is its own length up to the sign.
     Where rows are plenty the whole network learns as much, and more.
     """
-    return dim_x > 1 and n_samples <= FEW_ROWS
+    return dim_x > 1 and n_samples <= LENGTHS_ROWS
 
 
 def _most_steps(config: MMG, pairs: Pairs) -> int:
