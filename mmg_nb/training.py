@@ -19,6 +19,7 @@ from mmg_nb.training_state import RestorableOptimiser, TrainingState, follow, tr
 from mmg_nb.validation import Measured, Validation
 
 __all__ = [
+    "FEW_STEPS",
     "Outcome",
     "Schedule",
     "Weights",

@@ -27,6 +27,7 @@ from mmg_nb.randomness import Sources
 from mmg_nb.results import MIResult, Status, TrainingHistory
 from mmg_nb.splits import Plan, make_plan
 from mmg_nb.training import (
+    FEW_STEPS,
     Outcome,
     Schedule,
     Weights,
@@ -344,7 +345,7 @@ class _Ground:
                 steps=steps,
                 batch=even_batch(config.batch // 2, self.rows.count),
                 check_every=100,
-                grace=min(GRACE, max(1, round(GRACE_SHARE * steps))),
+                grace=min(GRACE, max(round(share * FEW_STEPS), round(GRACE_SHARE * steps))),
                 weights=Weights.LEARNT if config.gap == "inner" else Weights.BEST,
                 rate=trapezoid,
             ),
