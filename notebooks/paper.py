@@ -50,6 +50,8 @@ FORM_LOOKS = {  # line styles tell them apart in grey
 _LOOKS = {
     "gcmi": (GREY, ":", "X"),
     "mmg": (BLUE, "-", "o"),
+    "ksg": (GREEN, "-.", "s"),
+    "cca": (PURPLE, ":", "v"),
     "minde": ("black", (0, (3, 1, 1, 1)), "P"),
     "MMG-adaptive": (ORANGE, "--", "^"),
     "MMG-orthogonal-adaptive": (GREEN, "-.", "D"),
