@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmg_nb.api import check_seed, estimate
-from mmg_nb.data import MIN_SAMPLES
+from mmg_nb.blocks import MIN_SAMPLES
 from mmg_nb.errors import MMGError
 from mmg_nb.fields import closest
 from mmg_nb.interrupts import first_interrupt

@@ -19,6 +19,7 @@ LAYERS = [
     ["axes", "plotting", "forest"],
     [
         "data",
+        "blocks",
         "variables",
         "splits",
         "spread",

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any, TypeVar
 
 from mmg_nb.api import EVERY, prepare, reopen
 from mmg_nb.events import Listener, silent
 from mmg_nb.job import Job
-from mmg_nb.jupyter.handle import Run
+from mmg_nb.jupyter.handle import Run, current_shell
 
 __all__ = ["begin", "session_runs", "start", "start_from"]
 
@@ -91,7 +90,6 @@ def begin(run: AnyRun) -> AnyRun:
 
 def session_runs() -> Any:
     """The `Runs` of the shell that has the extension loaded; None where there is none."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
+    shell = current_shell()
     magics = shell.magics_manager.registry.get("MMG") if shell is not None else None
     return getattr(magics, "runs", None)

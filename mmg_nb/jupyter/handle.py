@@ -33,7 +33,7 @@ from mmg_nb.jupyter.stopwatch import Stopwatch
 from mmg_nb.jupyter.worker import Work, Worker
 from mmg_nb.results import MIResult
 
-__all__ = ["SLICE", "Log", "Run"]
+__all__ = ["SLICE", "Log", "Run", "current_shell"]
 
 SLICE = 0.05  # seconds: short enough for interrupts and other threads to feel prompt
 LOG_LINES = 1000
@@ -330,7 +330,12 @@ class Run:
         self._log.append(f"{time.strftime('%H:%M:%S')} {line}")
 
 
-def _in_cell() -> bool:
-    """Whether this is a shell of IPython, where an interrupt becomes a cancellation."""
+def current_shell() -> Any:
+    """The shell of IPython that runs this; None where there is none. Imports nothing."""
     ipython = sys.modules.get("IPython")
-    return ipython is not None and ipython.get_ipython() is not None
+    return ipython.get_ipython() if ipython is not None else None
+
+
+def _in_cell() -> bool:
+    """Whether an interrupt becomes a cancellation of what awaits, as in a shell of IPython."""
+    return current_shell() is not None
