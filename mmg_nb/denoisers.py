@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -17,12 +18,14 @@ __all__ = [
     "RadialDenoiser",
     "ResidualDenoiser",
     "Samples",
+    "crowding",
     "gaussian_mse",
 ]
 
 POWERS = 3  # of z, of the whitened innovation, of y
 RADIAL_WIDTH = 32
-BLUR = 0.02  # explained variance that makes no difference to the scale of an input
+BLUR = 0.02  # explained variance that makes no difference to a scale; in many columns less
+FEW = 6  # columns of x, up to which a network finds by itself what matters
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,9 +219,14 @@ class ResidualDenoiser(_Refined):
     For a mixture of Gaussians the posterior mean is linear in w with weights that depend on how
     large z, w and y are: hence the gain, and the logarithms of their mean squares as inputs.
     What else there is to learn is sought first where the anchor has found something: directions of
-    which it explains the share e of the variance enter the network times √((e + k)/(e_max + k)),
-    with k = `BLUR`. One network serves both branches; without y it gets a learned null instead,
-    but still the condition.
+    which it explains the share e of the variance enter the network times √((e + k)/(e_max + k)).
+    One network serves both branches; without y it gets a learned null instead, but still the
+    condition.
+
+    Of more than `FEW` columns most tell nothing, and a network learns them by heart first. There k
+    falls with the cube of their number, the network's answers are scaled like its inputs, and
+    log-powers, which vary the less the more columns they are of, enter in units of their scatter,
+    and times z and m, too.
 
     Args:
         variance: v, `(members, 1, dim_x)`.
@@ -250,6 +258,7 @@ class ResidualDenoiser(_Refined):
         self.register_buffer("variance", variance)
         self.register_buffer("known", _last_columns(members, dim_y, condition))
         self.known: Tensor
+        self.many = crowding(dim_x) > 1
         self.register_buffer("focus_x", _scale(1 - variance))
         focus = None if sensitivity is None else _focus(sensitivity, self.known)
         self.register_buffer("focus_y", focus)
@@ -259,7 +268,7 @@ class ResidualDenoiser(_Refined):
         self.null = nn.Parameter(torch.zeros(members, 1, dim_y))
         self.net = ResidualMLP(
             members,
-            3 * dim_x + dim_y + POWERS + 1,
+            (5 if self.many else 3) * dim_x + dim_y + POWERS + 1,
             2 * dim_x,
             width=width,
             blocks=blocks,
@@ -269,20 +278,30 @@ class ResidualDenoiser(_Refined):
     def forward(self, samples: Samples, eps: Tensor, logsnr: Tensor, given: Tensor) -> Tensor:
         """Predict the noise, see `Denoiser`."""
         posterior = _Posterior.of(self.variance, samples, eps, logsnr, given)
+        shift, gain = self.net(self._inputs(posterior, samples, given), logsnr).chunk(2, dim=-1)
+        if self.many:
+            shift, gain = shift * self.focus_x, gain * self.focus_x
+        if self.radial is not None:
+            gain = gain + self.radial.gain(posterior, samples.y, logsnr, given)
+        return posterior.mean + posterior.deviation * (shift + gain * posterior.whitened)
+
+    def _inputs(self, posterior: _Posterior, samples: Samples, given: Tensor) -> Tensor:
+        """What the network sees, `(members, batch, features)`."""
         z, whitened = posterior.z, posterior.whitened
+        mean = torch.where(given, samples.x - samples.residual, 0.0)
         y = torch.where(given | self.known, samples.y, self.null)
+        lengths = [_length(v) for v in (z, whitened, y)]
         inputs = [
             z * self.focus_x,
             whitened * self.focus_x,
-            torch.where(given, samples.x - samples.residual, 0.0) * self.focus_x,
+            mean * self.focus_x,
             y if self.focus_y is None else y @ self.focus_y,
-            *(log_power(v) for v in (z, whitened, y)),
+            *lengths,
             _flag(given, y),
         ]
-        shift, gain = self.net(torch.cat(inputs, dim=-1), logsnr).chunk(2, dim=-1)
-        if self.radial is not None:
-            gain = gain + self.radial.gain(posterior, samples.y, logsnr, given)
-        return posterior.mean + posterior.deviation * (shift + gain * whitened)
+        if self.many:
+            inputs += [v * lengths[0] * self.focus_x for v in (z, mean)]
+        return torch.cat(inputs, dim=-1)
 
 
 def _last_columns(members: int, dim_y: int, count: int) -> Tensor:
@@ -295,10 +314,17 @@ def _flag(given: Tensor, like: Tensor) -> Tensor:
     return given.to(like.dtype).expand(*like.shape[:-1], 1)
 
 
+def _length(v: Tensor) -> Tensor:
+    """The log-power, `(…, dim)` to `(…, 1)`; of many columns in units of a Gaussian's scatter."""
+    dim = v.shape[-1]
+    return log_power(v) * (math.sqrt(dim / 2) if crowding(dim) > 1 else 1.0)
+
+
 def _scale(share: Tensor) -> Tensor:
-    """Scale of inputs of which the anchor explains a share, `(…, d)`: 1 for the largest."""
+    """Scale of directions of which the anchor explains a share, `(…, d)`: 1 for the largest."""
+    blur = BLUR / crowding(share.shape[-1]) ** 3
     share = share.clamp_min(0)
-    return ((share + BLUR) / (share.amax(-1, keepdim=True) + BLUR)).sqrt()
+    return ((share + blur) / (share.amax(-1, keepdim=True) + blur)).sqrt()
 
 
 def _focus(sensitivity: Tensor, kept: Tensor) -> Tensor:
@@ -308,6 +334,11 @@ def _focus(sensitivity: Tensor, kept: Tensor) -> Tensor:
     focus = (direction * _scale(share).unsqueeze(-2)) @ direction.mT
     unit = torch.eye(focus.shape[-1]).to(focus)
     return torch.where(kept | kept.mT, unit, focus).float()
+
+
+def crowding(dim: int) -> float:
+    """How many times as many columns as a network copes with by itself, at least 1."""
+    return max(1.0, dim / FEW)
 
 
 def gaussian_mse(variance: Tensor, logsnr: Tensor) -> Tensor:

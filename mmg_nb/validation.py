@@ -17,7 +17,7 @@ from mmg_nb.members import Rows
 
 __all__ = ["Measured", "Validation"]
 
-SIGNIFICANT = 4.0  # standard errors from which something counts as learnt at first
+SIGNIFICANT = 3.5  # standard errors from which something counts as learnt at first
 STILL_SIGNIFICANT = 2.0  # from which it still does, once it has
 
 

@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from torch import Generator
+from torch import Generator, nn
 
 from mmg_nb.channel import scales
 from mmg_nb.denoisers import (
@@ -161,6 +161,32 @@ def test_inputs_are_scaled_by_what_the_anchor_explains():
     torch.testing.assert_close(denoiser.focus_x, scale[:3].float().view(1, 1, 3))
     expected = ((turn * scale) @ turn.mT).float().unsqueeze(0)
     torch.testing.assert_close(denoiser.focus_y, expected)
+
+
+def test_many_columns_that_tell_nothing_hardly_enter_or_leave_the_network():
+    """But for their length."""
+    generator = Generator().manual_seed(5)
+    share = torch.tensor([0.6, 0.3, 0.3] + 21 * [0.0]).view(1, 1, 24)
+    denoiser = ResidualDenoiser(1 - share, 2, width=16, blocks=1, generator=generator)
+    nn.init.normal_(denoiser.net.leave.weight, generator=generator)
+    oracle = GaussianDenoiser(denoiser.variance)
+    x = torch.randn(1, BATCH, 24, generator=generator)
+    y, silence = torch.randn(1, BATCH, 2, generator=generator), torch.zeros_like(x)
+    given, level = torch.ones(1, 1, 1, dtype=torch.bool), torch.zeros(1, BATCH)
+
+    @torch.no_grad()
+    def learnt(x):
+        rows = Samples(x, 0.8 * x, y)
+        return denoiser(rows, silence, level, given) - oracle(rows, silence, level, given)
+
+    found = learnt(x)
+    assert found[..., 3:].std() < 0.1 * found[..., :3].std()
+    scattered = torch.cat([x[..., :3], x[..., 3:].flip(-1)], dim=-1)
+    longer = torch.cat([x[..., :3], 2 * x[..., 3:]], dim=-1)
+    by_scatter, by_length = (
+        (learnt(v) - found)[..., :3].std() / found[..., :3].std() for v in (scattered, longer)
+    )
+    assert by_scatter < 0.2 < 0.5 < by_length
 
 
 def test_a_condition_keeps_its_scale_and_leaves_that_of_y_alone():

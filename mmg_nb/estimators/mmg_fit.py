@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, replace
 
@@ -12,7 +13,7 @@ from torch import Generator, Tensor
 from mmg_nb.anchor import Anchor, fit_anchor
 from mmg_nb.conditioning import without_condition
 from mmg_nb.data import Pairs
-from mmg_nb.denoisers import RadialDenoiser, ResidualDenoiser
+from mmg_nb.denoisers import RadialDenoiser, ResidualDenoiser, crowding
 from mmg_nb.devices import pick_device, threads_for
 from mmg_nb.estimators.mmg import MMG, Y_IS_NOISED
 from mmg_nb.estimators.report import report
@@ -45,7 +46,8 @@ BIN_WIDTH = 0.5
 TAIL = 2e-3  # nats that a Gaussian with the anchor's residual may lose at each end of the range
 NARROWEST = (-8.0, 12.0)
 WIDEST = (-16.0, 24.0)
-VALIDATION_DRAWS = 2048
+VALIDATION_DRAWS = 2048  # in few columns
+COLUMNS_OF_DRAWS = 256  # from which there are no more than in few, for the sake of memory
 ANCHOR_SHARE, ANCHOR_STEPS = 0.5, 3000  # of the training steps, at most
 LENGTHS_ROWS = 2500  # up to which lengths are learnt first
 RADIAL_SHARE, RADIAL_RATE = 0.5, 2.5  # of the training steps, and of the learning rate
@@ -215,7 +217,7 @@ def _train(
     members = data.plan.members
     rows = member_rows(data.x, data.y, anchor, [member.fit for member in members])
     held = member_rows(data.x, data.y, anchor, [member.validation for member in members])
-    draws = max(VALIDATION_DRAWS, held.samples.x.shape[1])
+    draws = max(_validation_draws(data.x.shape[1]), held.samples.x.shape[1])
     blocks = data.plan.validation_blocks
     validation = Validation.prepare(held, grid, draws, random.device, blocks)
     ground = _Ground(config, len(data.x), rows, validation, random.device, keep)
@@ -238,8 +240,15 @@ def _train(
         radial=radial,
         sensitivity=_sensitivity(anchor, rows),
     )
-    outcome = ground.train(denoiser.to(data.x.device), 1.0, 1.0, listen)
+    # The more columns, the more there is to learn by heart.
+    rate = 1 / math.sqrt(crowding(data.x.shape[1]))
+    outcome = ground.train(denoiser.to(data.x.device), 1.0, rate, listen)
     return outcome if first is None else _joined(first, outcome)
+
+
+def _validation_draws(dim_x: int) -> int:
+    """More for more columns, where what can be learnt is faint beside what is learnt by heart."""
+    return round(VALIDATION_DRAWS * min(crowding(dim_x), max(1.0, COLUMNS_OF_DRAWS / dim_x)))
 
 
 def _lengths_first(n_samples: int, dim_x: int) -> bool:
