@@ -7,8 +7,6 @@ JSON in its header, beside a checksum of everything.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from mmg_nb.errors import MMGError
+from mmg_nb.whole_file import write_whole
 
 __all__ = ["Contents", "read", "write"]
 
@@ -43,10 +42,7 @@ class Contents:
 
 
 def write(path: Path, contents: Contents) -> None:
-    """Replace a file in one step: whoever reads it, at whatever moment, sees old or new.
-
-    The new one is written beside it and reaches the disk before it takes the name. Nothing but
-    the death of the process leaves that other file behind, and nothing ever reads it.
+    """Replace a file in one step, see `write_whole`.
 
     Args:
         path: Where to.
@@ -58,17 +54,8 @@ def write(path: Path, contents: Contents) -> None:
     arrays = {name: np.ascontiguousarray(value) for name, value in contents.arrays.items()}
     values = json.dumps(contents.values)
     header = {"format": FORMAT, "number": str(NUMBER), "values": values}
-    data = save(arrays, {**header, "checksum": str(_checksum(values, arrays))})
-    handle, partial = tempfile.mkstemp(".partial", path.name + ".", path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except BaseException:
-        os.unlink(partial)
-        raise
+    checked = {**header, "checksum": str(_checksum(values, arrays))}
+    write_whole(path, save(arrays, checked))
 
 
 def read(path: Path) -> Contents:

@@ -7,7 +7,6 @@ import html
 import json
 import math
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from enum import StrEnum
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from mmg_nb.errors import MMGError
 from mmg_nb.pictures import Picture
 from mmg_nb.plain import ArrayRecord, as_plain, with_arrays
+from mmg_nb.whole_file import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -316,7 +316,7 @@ class MIResult(ArrayRecord):
         return cls.from_dict(data)
 
     def save(self, path: str | Path) -> Path:
-        """Write the result as JSON, through a temporary file, so that no half file is left.
+        """Write the result as JSON, whole or not at all.
 
         Args:
             path: Where to write.
@@ -328,13 +328,9 @@ class MIResult(ArrayRecord):
             MMGError: The file cannot be written.
         """
         path = Path(path)
-        partial = path.with_name(path.name + ".partial")
         try:
-            partial.write_text(self.to_json(), encoding="utf-8")
-            partial.replace(path)
+            write_whole(path, self.to_json().encode())
         except OSError as error:
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)
             what = f"{str(path)!r} cannot be written ({error.strerror})."
             raise MMGError(what, "Give a file in a folder of yours.") from error
         return path
