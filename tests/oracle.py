@@ -9,10 +9,11 @@ import torch
 from torch import Generator, Tensor
 
 from mmg_nb.anchor import Anchor
-from mmg_nb.denoisers import GaussianDenoiser, RadialDenoiser, gaussian_mse
+from mmg_nb.denoisers import GaussianDenoiser, gaussian_mse
 from mmg_nb.evaluation import Measurement, Model, measure
 from mmg_nb.events import silent
 from mmg_nb.logsnr import LogisticProposal, uniform_bins
+from mmg_nb.refined_denoisers import RadialDenoiser
 from mmg_nb.splits import Reading
 
 CPU = torch.device("cpu")

@@ -9,13 +9,8 @@ import torch
 from torch import Generator, nn
 
 from mmg_nb.channel import scales
-from mmg_nb.denoisers import (
-    BLUR,
-    GaussianDenoiser,
-    RadialDenoiser,
-    ResidualDenoiser,
-    Samples,
-)
+from mmg_nb.denoisers import GaussianDenoiser, Samples
+from mmg_nb.refined_denoisers import BLUR, RadialDenoiser, ResidualDenoiser
 
 MEMBERS, BATCH, DIM_X, DIM_Y = 2, 64, 3, 2
 VARIANCE = torch.tensor([0.5, 0.1, 0.9]).expand(MEMBERS, 1, DIM_X)
@@ -126,7 +121,7 @@ def test_without_y_the_gain_does_not_know_its_length(radial, drawn):
 @pytest.mark.parametrize("with_y", [False, True])
 def test_what_lengths_tell_is_where_the_whole_network_starts(radial, drawn, with_y):
     whole = ResidualDenoiser(
-        VARIANCE, DIM_Y, width=16, blocks=1, generator=Generator().manual_seed(2), radial=radial
+        VARIANCE, DIM_Y, width=16, blocks=1, generator=Generator().manual_seed(2), start=radial
     )
     given = torch.full((1, 1, 1), with_y)
     torch.testing.assert_close(whole(*drawn, given), radial(*drawn, given))
@@ -163,11 +158,13 @@ def test_inputs_are_scaled_by_what_the_anchor_explains():
     torch.testing.assert_close(denoiser.focus_y, expected)
 
 
-def test_many_columns_that_tell_nothing_hardly_enter_or_leave_the_network():
+def test_a_focused_network_looks_at_little_but_what_the_anchor_has_found():
     """But for their length."""
     generator = Generator().manual_seed(5)
     share = torch.tensor([0.6, 0.3, 0.3] + 21 * [0.0]).view(1, 1, 24)
-    denoiser = ResidualDenoiser(1 - share, 2, width=16, blocks=1, generator=generator)
+    denoiser = ResidualDenoiser(
+        1 - share, 2, width=16, blocks=1, generator=generator, focused=True
+    )
     nn.init.normal_(denoiser.net.leave.weight, generator=generator)
     oracle = GaussianDenoiser(denoiser.variance)
     x = torch.randn(1, BATCH, 24, generator=generator)

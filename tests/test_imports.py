@@ -32,7 +32,7 @@ LAYERS = [
         "regression",
         "nets",
     ],
-    ["mmse", "denoisers", "image_denoiser", "anchor"],
+    ["mmse", "denoisers", "refined_denoisers", "image_denoiser", "anchor"],
     [
         "evaluation",
         "diagnosis",

@@ -16,7 +16,7 @@ from oracle import PAIRS, GaussianPair, mixed
 import mmg_nb
 from mmg_nb.benchmark import task
 from mmg_nb.estimators.mmg import EFFORT_STEPS, MMG
-from mmg_nb.estimators.mmg_fit import _joined, _lengths_first
+from mmg_nb.estimators.mmg_stages import joined, stages
 from mmg_nb.estimators.report import _late
 from mmg_nb.events import Finished, Phase, Snapshot, Started, Step
 from mmg_nb.mmse import PointValues, null_spread
@@ -148,10 +148,37 @@ def test_both_trainings_are_counted_as_one():
 
 
 @pytest.mark.parametrize(
-    ("n", "dim", "first"), [(2500, 2, True), (2501, 2, False), (100, 1, False), (100, 25, True)]
+    ("n", "dim", "shares"),
+    [
+        (2500, 2, [0.5, 1]),
+        (2501, 2, [1]),
+        (100, 1, [1]),
+        (100, 6, [0.5, 1]),
+        (100, 7, [0.5, 1, 1]),
+        (2501, 24, [1, 1]),
+    ],
 )
-def test_lengths_come_first_where_they_are_simpler_and_rows_are_few(n, dim, first):
-    assert _lengths_first(n, dim) is first
+def test_what_is_simpler_comes_first(n, dim, shares):
+    """Lengths where rows are few, and of many columns what the anchor has found."""
+    plan = stages(n, dim)
+    assert [stage.share for stage in plan] == shares
+    if dim == 24:
+        assert plan[0].rate == 0.5
+
+
+def test_of_many_columns_both_what_the_anchor_finds_and_what_it_does_not_is_learnt():
+    """The linear pair tells 0.51 nats, and an even one, which no linear map sees, more."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, 2000, 8))
+    y[:, 0] = 0.8 * x[:, 0] + 0.6 * y[:, 0]
+    y[:, 3] = x[:, 3] ** 2 + 0.3 * y[:, 3]
+    events = []
+    fields = {"steps": 300, "width": 32, "folds": 1, "draws": 10, "seed": 0}
+    result = mmg_nb.estimate(x, y, **fields, listen=events.append)
+    assert events[0].total_steps == 150 + 300 + 300
+    anchor_alone = mmg_nb.estimate(x, y, **(fields | {"steps": 0})).mi
+    assert anchor_alone < 0.6
+    assert result.mi > anchor_alone + 0.3
 
 
 def test_what_lengths_tell_is_learnt_first_and_kept():
@@ -175,7 +202,7 @@ def test_a_late_gain_of_lengths_counts_unless_more_is_learnt_after_it(kept_at, l
         history = TrainingHistory(np.array([0, 50]), np.zeros(2), np.zeros(2))
         return Outcome(None, None, Status.CONVERGED, history, 50, kept_at, late_gain)
 
-    found = _joined(outcome(50, 0.3), outcome(kept_at, 0.1))
+    found = joined(outcome(50, 0.3), outcome(kept_at, 0.1))
     assert found.late_gain == late
     assert found.steps == 100
     assert found.history.step.tolist() == [0, 50, 50, 100]
@@ -201,10 +228,9 @@ def test_live_values_do_not_look_at_evaluation_points():
         np.testing.assert_array_equal(a.gap, b.gap)
 
 
-def test_more_rows_get_more_steps():
+def test_fewer_rows_get_fewer_steps():
     normal, quick = EFFORT_STEPS["normal"], EFFORT_STEPS["quick"]
-    assert MMG().steps_for(10_000) == normal
-    assert MMG().steps_for(80_000) == 2 * normal
+    assert MMG().steps_for(10_000) == MMG().steps_for(1_000_000) == normal
     assert MMG().steps_for(2500) == normal / 2
     assert quick < MMG().steps_for(1000) < MMG().steps_for(5000) < normal
     assert MMG(effort="quick").steps_for(100) == quick

@@ -10,12 +10,13 @@ import torch
 from oracle import CPU, PAIRS, sparse
 from torch import Generator
 
-from mmg_nb.denoisers import Denoiser, GaussianDenoiser, ResidualDenoiser, Samples
+from mmg_nb.denoisers import Denoiser, GaussianDenoiser, Samples
 from mmg_nb.events import Snapshot, Step, silent
 from mmg_nb.keeping import Unkept
 from mmg_nb.logsnr import uniform_bins
 from mmg_nb.members import Rows
 from mmg_nb.optimisers import moments, restore_moments
+from mmg_nb.refined_denoisers import ResidualDenoiser
 from mmg_nb.results import Status
 from mmg_nb.training import (
     LEAST_SHARE,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["DRAWS", "EFFORT_STEPS", "MMG", "Y_IS_NOISED"]
 
 EFFORT_STEPS = {"quick": 1000, "normal": 5500, "high": 32000}
-EFFORT_ROWS = 10_000  # for which these steps are meant
+ALL_STEPS_FROM = 10_000  # rows; from fewer there is less to learn
 DRAWS = 20  # log-SNRs a point, where there are many points
 Y_IS_NOISED = "y is the variable that is noised; the error curves are of y, with x given."
 
@@ -30,7 +30,9 @@ class MMG:
 
     The denoiser starts from an exact linear-Gaussian posterior around a regression of x on y and
     learns only what is left: of several columns and up to 2500 rows first a gain that lengths
-    alone decide, at 2.5 times the `learning_rate`, then everything else. It is cross-fitted: each
+    alone decide, at 2.5 times the `learning_rate`; of more than six columns what the directions
+    tell in which the regression has found something, at a lower rate; then everything else. It is
+    cross-fitted: each
     fold of the rows is evaluated by a member trained on the others, so that every row counts for
     training and for evaluation. For I(x; y | z) both branches know z:
     I = ½ ∫ [mmse(x | λ, z) − mmse(x | λ, y, z)] dλ.
@@ -80,8 +82,8 @@ class MMG:
     )
     steps: int | None = field(
         None,
-        "most training steps, before which a gain from lengths may have half as many; "
-        "none: by effort and the number of rows",
+        "most training steps, before which a gain from lengths may have half as many, and what "
+        "the anchor tells of many columns as many; none: by effort, fewer below 10 000 rows",
         low=0,
         high=10_000_000,
     )
@@ -90,12 +92,7 @@ class MMG:
     )
     width: int = field(64, "hidden features of the network", low=8, high=4096)
     blocks: int = field(3, "residual blocks of the network", low=1, high=32)
-    learning_rate: float = field(
-        2e-3,
-        "of AdamW; Muon takes five times as much; less for more than six columns",
-        low=0,
-        high=1,
-    )
+    learning_rate: float = field(2e-3, "of AdamW; Muon takes five times as much", low=0, high=1)
     weight_decay: float = field(1e-3, "of the hidden matrices", low=0, high=10)
     draws: int | None = field(
         None,
@@ -118,9 +115,7 @@ class MMG:
         """Most training steps, from `steps` or by `effort` and the number of rows."""
         if self.steps is not None:
             return self.steps
-        share = n_samples / EFFORT_ROWS
-        # From fewer rows there is less to learn, and from more there are finer things to learn.
-        share = math.sqrt(share) if share < 1 else math.cbrt(share)
+        share = math.sqrt(min(1.0, n_samples / ALL_STEPS_FROM))
         return max(EFFORT_STEPS["quick"], round(share * EFFORT_STEPS[self.effort]))
 
     def draws_for(self, n_samples: int) -> int:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,30 +12,26 @@ from torch import Generator, Tensor
 from mmg_nb.anchor import Anchor, fit_anchor
 from mmg_nb.conditioning import without_condition
 from mmg_nb.data import Pairs
-from mmg_nb.denoisers import RadialDenoiser, ResidualDenoiser, crowding
 from mmg_nb.devices import pick_device, threads_for
 from mmg_nb.estimators.mmg import MMG, Y_IS_NOISED
+from mmg_nb.estimators.mmg_stages import (
+    Ground,
+    stages,
+    steps_of,
+    train_stages,
+    validation_draws,
+)
 from mmg_nb.estimators.report import report
 from mmg_nb.evaluation import Model, measure
-from mmg_nb.events import Event, Listener, Phase, Snapshot, Started, Step
+from mmg_nb.events import Listener, Phase, Started
 from mmg_nb.keeping import Keeper, Unkept
 from mmg_nb.logsnr import BinnedProposal, LogisticProposal, uniform_bins
-from mmg_nb.members import Rows, member_rows, stack_pairs
-from mmg_nb.optimisers import ClippedMuon
+from mmg_nb.members import member_rows, stack_pairs
 from mmg_nb.provenance import provenance
 from mmg_nb.randomness import Sources
-from mmg_nb.results import MIResult, Status, TrainingHistory
+from mmg_nb.results import MIResult, Status
 from mmg_nb.splits import Plan, make_plan
-from mmg_nb.training import (
-    FEW_STEPS,
-    Outcome,
-    Schedule,
-    Weights,
-    antithetic_halves,
-    even_batch,
-    train,
-    trapezoid,
-)
+from mmg_nb.training import Outcome, even_batch
 from mmg_nb.transforms import fit_transform
 from mmg_nb.validation import Validation
 
@@ -46,14 +41,7 @@ BIN_WIDTH = 0.5
 TAIL = 2e-3  # nats that a Gaussian with the anchor's residual may lose at each end of the range
 NARROWEST = (-8.0, 12.0)
 WIDEST = (-16.0, 24.0)
-VALIDATION_DRAWS = 2048  # in few columns
-COLUMNS_OF_DRAWS = 256  # from which there are no more than in few, for the sake of memory
 ANCHOR_SHARE, ANCHOR_STEPS = 0.5, 3000  # of the training steps, at most
-LENGTHS_ROWS = 2500  # up to which lengths are learnt first
-RADIAL_SHARE, RADIAL_RATE = 0.5, 2.5  # of the training steps, and of the learning rate
-GRACE, GRACE_SHARE = 1000, 1 / 3  # steps in which there must be signs of learning, and of all
-SENSITIVITY_PASSES = 32_768  # of a row for a column of x, from which to tell what y matters
-WIDEST_FOCUS = 256  # columns of y, beyond which it costs more than the network
 DRAWS_WHEN_STOPPED = 8
 
 
@@ -213,154 +201,27 @@ def _train(
     listen: Listener,
     keep: Keeper,
 ) -> Outcome:
-    """Learn what lengths tell, then everything else."""
-    members = data.plan.members
+    members, (n_samples, dim_x) = data.plan.members, data.x.shape
     rows = member_rows(data.x, data.y, anchor, [member.fit for member in members])
     held = member_rows(data.x, data.y, anchor, [member.validation for member in members])
-    draws = max(_validation_draws(data.x.shape[1]), held.samples.x.shape[1])
+    draws = max(validation_draws(dim_x), held.samples.x.shape[1])
     blocks = data.plan.validation_blocks
-    validation = Validation.prepare(held, grid, draws, random.device, blocks)
-    ground = _Ground(config, len(data.x), rows, validation, random.device, keep)
-    variance, radial, first = variance.float().cpu(), None, None
-    if _lengths_first(*data.x.shape):
-        later = config.steps_for(len(data.x))
-        radial, first = _train_radial(
-            ground, data, variance, random, _counted(listen, later=later)
-        )
-        if first.status is Status.INTERRUPTED:
-            return first
-        listen = _counted(listen, earlier=first.steps)
-    denoiser = ResidualDenoiser(
-        variance,
-        data.y.shape[1],
-        width=config.width,
-        blocks=config.blocks,
-        generator=random.host,
+    ground = Ground(
+        config=config,
+        n_samples=n_samples,
         condition=data.condition,
-        radial=radial,
-        sensitivity=_sensitivity(anchor, rows),
+        anchor=anchor,
+        variance=variance.float().cpu(),
+        rows=rows,
+        validation=Validation.prepare(held, grid, draws, random.device, blocks),
+        host=random.host,
+        generator=random.device,
+        keep=keep,
     )
-    # The more columns, the more there is to learn by heart.
-    rate = 1 / math.sqrt(crowding(data.x.shape[1]))
-    outcome = ground.train(denoiser.to(data.x.device), 1.0, rate, listen)
-    return outcome if first is None else _joined(first, outcome)
-
-
-def _validation_draws(dim_x: int) -> int:
-    """More for more columns, where what can be learnt is faint beside what is learnt by heart."""
-    return round(VALIDATION_DRAWS * min(crowding(dim_x), max(1.0, COLUMNS_OF_DRAWS / dim_x)))
-
-
-def _lengths_first(n_samples: int, dim_x: int) -> bool:
-    """Whether to learn first what lengths tell.
-
-    They are simpler than columns, but for a single one, which is its own length up to the sign.
-    Where rows are plenty the whole network learns as much, and more.
-    """
-    return dim_x > 1 and n_samples <= LENGTHS_ROWS
+    return train_stages(ground, stages(n_samples, dim_x), listen)
 
 
 def _most_steps(config: MMG, pairs: Pairs) -> int:
-    steps = config.steps_for(pairs.n_samples)
+    n_samples = pairs.n_samples
     dim = pairs.dim_y if config.noises_y(pairs.dim_x, pairs.dim_y) else pairs.dim_x
-    return steps + round(RADIAL_SHARE * steps) if _lengths_first(pairs.n_samples, dim) else steps
-
-
-def _sensitivity(anchor: Anchor, rows: Rows) -> Tensor | None:
-    """That of the anchor on some of the rows; None for too many columns to be worth it."""
-    few, (_, _, dim_x) = int(rows.count.min()), rows.samples.x.shape
-    if rows.samples.y.shape[2] > WIDEST_FOCUS:
-        return None
-    every = -(-few * dim_x // SENSITIVITY_PASSES)
-    return anchor.sensitivity(rows.samples.y[:, :few:every].double()).cpu()
-
-
-def _train_radial(
-    ground: _Ground, data: _Prepared, variance: Tensor, random: Sources, listen: Listener
-) -> tuple[RadialDenoiser | None, Outcome]:
-    """What lengths tell, if it is anything; and how learning it ended."""
-    radial = RadialDenoiser(
-        variance, data.y.shape[1], generator=random.host, condition=data.condition
-    ).to(data.x.device)
-    outcome = ground.train(radial, RADIAL_SHARE, RADIAL_RATE, listen)
-    if outcome.kept_at == 0:
-        return None, outcome
-    radial.load_state_dict(outcome.denoiser.state_dict())
-    return radial.requires_grad_(False), outcome
-
-
-def _counted(listen: Listener, *, earlier: int = 0, later: int = 0) -> Listener:
-    """Gets the events of one of two trainings, and counts the steps of both."""
-
-    def relay(event: Event) -> bool | None:
-        if isinstance(event, Step):
-            event = Step(event.step + earlier, event.total_steps + earlier + later)
-        elif isinstance(event, Snapshot):
-            event = replace(event, step=event.step + earlier)
-        return listen(event)
-
-    return relay
-
-
-def _joined(first: Outcome, second: Outcome) -> Outcome:
-    """Of two trainings the second of which began where the first ended."""
-    a, b = first.history, second.history
-    history = TrainingHistory(
-        np.concatenate([a.step, b.step + first.steps]),
-        np.concatenate([a.loss, b.loss]),
-        np.concatenate([a.mi, b.mi]),
-    )
-    # What the first still gained late, the second had time to make up for if it learnt anything.
-    late_gain = second.late_gain if second.kept_at else first.late_gain
-    steps = first.steps + second.steps
-    return replace(second, history=history, steps=steps, late_gain=late_gain)
-
-
-@dataclass(frozen=True, eq=False)
-class _Ground:
-    """What both trainings stand on."""
-
-    config: MMG
-    n_samples: int
-    rows: Rows
-    validation: Validation
-    generator: Generator
-    keep: Keeper
-
-    def train(
-        self,
-        denoiser: RadialDenoiser | ResidualDenoiser,
-        share: float,
-        rate: float,
-        listen: Listener,
-    ) -> Outcome:
-        """`train` with shares of the steps and the learning rate of the estimator."""
-        config, grid = self.config, self.validation.grid
-        steps = round(share * config.steps_for(self.n_samples))
-        adaptive = config.proposal == "adaptive"
-        logistic = LogisticProposal(config.loc, config.scale, config.clip)
-        return train(
-            denoiser,
-            ClippedMuon(
-                [p for p in denoiser.parameters() if p.requires_grad],
-                denoiser.net.hidden_matrices(),
-                learning_rate=rate * config.learning_rate,
-                weight_decay=config.weight_decay,
-            ),
-            self.rows,
-            self.validation,
-            grid if adaptive else logistic,
-            Schedule(
-                steps=steps,
-                batch=even_batch(config.batch // 2, self.rows.count),
-                check_every=100,
-                grace=min(GRACE, max(round(share * FEW_STEPS), round(GRACE_SHARE * steps))),
-                weights=Weights.LEARNT if config.gap == "inner" else Weights.BEST,
-                rate=trapezoid,
-            ),
-            loss=antithetic_halves,
-            adapt=grid.adapted if adaptive else None,
-            generator=self.generator,
-            listen=listen,
-            keep=self.keep,
-        )
+    return sum(steps_of(config, n_samples, stage) for stage in stages(n_samples, dim))

@@ -1,0 +1,256 @@
+"""In what order `MMG` learns: what is simple first, each stage from where the last one ended."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import reduce
+
+import numpy as np
+from torch import Generator, Tensor
+
+from mmg_nb.anchor import Anchor
+from mmg_nb.estimators.mmg import MMG
+from mmg_nb.events import Event, Listener, Snapshot, Step
+from mmg_nb.keeping import Keeper
+from mmg_nb.logsnr import LogisticProposal
+from mmg_nb.members import Rows
+from mmg_nb.optimisers import ClippedMuon
+from mmg_nb.refined_denoisers import (
+    RadialDenoiser,
+    RefinedDenoiser,
+    ResidualDenoiser,
+    crowding,
+)
+from mmg_nb.results import Status, TrainingHistory
+from mmg_nb.training import (
+    FEW_STEPS,
+    Outcome,
+    Schedule,
+    Weights,
+    antithetic_halves,
+    even_batch,
+    train,
+    trapezoid,
+)
+from mmg_nb.validation import Validation
+
+__all__ = [
+    "Ground",
+    "Stage",
+    "joined",
+    "stages",
+    "steps_of",
+    "train_stages",
+    "validation_draws",
+]
+
+VALIDATION_DRAWS = 2048  # in few columns
+COLUMNS_OF_DRAWS = 256  # from which there are no more than in few, for the sake of memory
+LENGTHS_ROWS = 2500  # up to which lengths are learnt first
+RADIAL_SHARE, RADIAL_RATE = 0.5, 2.5  # of the training steps, and of the learning rate
+GRACE, GRACE_SHARE = 1000, 1 / 3  # steps in which there must be signs of learning, and of all
+SENSITIVITY_PASSES = 32_768  # of a row for a column of x, from which to tell what y matters
+WIDEST_FOCUS = 256  # columns of y, beyond which it costs more than the network
+
+
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """What all stages stand on.
+
+    Attributes:
+        config: The estimator.
+        n_samples: Rows of the data.
+        condition: Columns of the condition, the last ones of y.
+        anchor: Of all members.
+        variance: Of what it leaves, `(members, 1, dim_x)`.
+        rows: Rows to fit, of every member.
+        validation: Fixed validation set.
+        host: Source of the starting weights.
+        generator: Source of the batches and their noise, on the device.
+        keep: Gets the state of every training.
+    """
+
+    config: MMG
+    n_samples: int
+    condition: int
+    anchor: Anchor
+    variance: Tensor
+    rows: Rows
+    validation: Validation
+    host: Generator
+    generator: Generator
+    keep: Keeper
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One training.
+
+    Attributes:
+        build: A denoiser that starts from another one, or from nothing.
+        share: Of the steps of the estimator.
+        rate: Of its learning rate.
+    """
+
+    build: Callable[[Ground, RefinedDenoiser | None], RefinedDenoiser]
+    share: float
+    rate: float
+
+
+def stages(n_samples: int, dim_x: int) -> tuple[Stage, ...]:
+    """Which trainings there are.
+
+    First what lengths tell: they are simpler than columns, but for a single one, which is its own
+    length up to the sign, and where rows are plenty the whole network learns as much, and more.
+    Then, of many columns, what the anchor's directions tell, the more gently the more columns
+    there are to learn by heart. Then everything else.
+
+    Args:
+        n_samples: Rows.
+        dim_x: Columns of what is noised.
+    """
+    found = []
+    if dim_x > 1 and n_samples <= LENGTHS_ROWS:
+        found.append(Stage(_radial, RADIAL_SHARE, RADIAL_RATE))
+    if crowding(dim_x) > 1:
+        found.append(Stage(_focused, 1.0, 1 / math.sqrt(crowding(dim_x))))
+    return (*found, Stage(_whole, 1.0, 1.0))
+
+
+def validation_draws(dim_x: int) -> int:
+    """More for more columns, where what can be learnt is faint beside what is learnt by heart."""
+    return round(VALIDATION_DRAWS * min(crowding(dim_x), max(1.0, COLUMNS_OF_DRAWS / dim_x)))
+
+
+def train_stages(ground: Ground, plan: tuple[Stage, ...], listen: Listener) -> Outcome:
+    """One stage after the other, counted as one training.
+
+    Args:
+        ground: What they stand on.
+        plan: The stages.
+        listen: Gets the events of all.
+
+    Returns:
+        The outcome: weights of the last stage, which hold those that came before.
+    """
+    start: RefinedDenoiser | None = None
+    outcomes: list[Outcome] = []
+    for k, stage in enumerate(plan):
+        earlier = sum(outcome.steps for outcome in outcomes)
+        later = sum(steps_of(ground.config, ground.n_samples, each) for each in plan[k + 1 :])
+        denoiser = stage.build(ground, start).to(ground.generator.device)
+        found = _train(ground, stage, denoiser, _counted(listen, earlier, later))
+        outcomes.append(found)
+        if found.status is Status.INTERRUPTED:
+            break
+        if found.kept_at:
+            denoiser.load_state_dict(found.denoiser.state_dict())
+            start = denoiser.requires_grad_(False)
+    return reduce(joined, outcomes)
+
+
+def steps_of(config: MMG, n_samples: int, stage: Stage) -> int:
+    """Most steps of a stage."""
+    return round(stage.share * config.steps_for(n_samples))
+
+
+def _radial(ground: Ground, start: RefinedDenoiser | None) -> RefinedDenoiser:
+    return RadialDenoiser(
+        ground.variance,
+        ground.rows.samples.y.shape[2],
+        generator=ground.host,
+        condition=ground.condition,
+    )
+
+
+def _focused(ground: Ground, start: RefinedDenoiser | None) -> RefinedDenoiser:
+    return _residual(ground, start, focused=True)
+
+
+def _whole(ground: Ground, start: RefinedDenoiser | None) -> RefinedDenoiser:
+    return _residual(ground, start, focused=False)
+
+
+def _residual(ground: Ground, start: RefinedDenoiser | None, *, focused: bool) -> ResidualDenoiser:
+    return ResidualDenoiser(
+        ground.variance,
+        ground.rows.samples.y.shape[2],
+        width=ground.config.width,
+        blocks=ground.config.blocks,
+        generator=ground.host,
+        condition=ground.condition,
+        start=start,
+        sensitivity=_sensitivity(ground.anchor, ground.rows),
+        focused=focused,
+    )
+
+
+def _sensitivity(anchor: Anchor, rows: Rows) -> Tensor | None:
+    """That of the anchor on some of the rows; None for too many columns to be worth it."""
+    few, (_, _, dim_x) = int(rows.count.min()), rows.samples.x.shape
+    if rows.samples.y.shape[2] > WIDEST_FOCUS:
+        return None
+    every = -(-few * dim_x // SENSITIVITY_PASSES)
+    return anchor.sensitivity(rows.samples.y[:, :few:every].double()).cpu()
+
+
+def _train(ground: Ground, stage: Stage, denoiser: RefinedDenoiser, listen: Listener) -> Outcome:
+    """`train` with shares of the steps and the learning rate of the estimator."""
+    config, grid = ground.config, ground.validation.grid
+    steps = steps_of(config, ground.n_samples, stage)
+    adaptive = config.proposal == "adaptive"
+    logistic = LogisticProposal(config.loc, config.scale, config.clip)
+    return train(
+        denoiser,
+        ClippedMuon(
+            [p for p in denoiser.parameters() if p.requires_grad],
+            denoiser.net.hidden_matrices(),
+            learning_rate=stage.rate * config.learning_rate,
+            weight_decay=config.weight_decay,
+        ),
+        ground.rows,
+        ground.validation,
+        grid if adaptive else logistic,
+        Schedule(
+            steps=steps,
+            batch=even_batch(config.batch // 2, ground.rows.count),
+            check_every=100,
+            grace=min(GRACE, max(round(stage.share * FEW_STEPS), round(GRACE_SHARE * steps))),
+            weights=Weights.LEARNT if config.gap == "inner" else Weights.BEST,
+            rate=trapezoid,
+        ),
+        loss=antithetic_halves,
+        adapt=grid.adapted if adaptive else None,
+        generator=ground.generator,
+        listen=listen,
+        keep=ground.keep,
+    )
+
+
+def _counted(listen: Listener, earlier: int, later: int) -> Listener:
+    """Gets the events of one stage, and counts the steps of all."""
+
+    def relay(event: Event) -> bool | None:
+        if isinstance(event, Step):
+            event = Step(event.step + earlier, event.total_steps + earlier + later)
+        elif isinstance(event, Snapshot):
+            event = replace(event, step=event.step + earlier)
+        return listen(event)
+
+    return relay
+
+
+def joined(first: Outcome, second: Outcome) -> Outcome:
+    """Of two trainings the second of which began where the first ended."""
+    a, b = first.history, second.history
+    history = TrainingHistory(
+        np.concatenate([a.step, b.step + first.steps]),
+        np.concatenate([a.loss, b.loss]),
+        np.concatenate([a.mi, b.mi]),
+    )
+    # What the first still gained late, the second had time to make up for if it learnt anything.
+    late_gain = second.late_gain if second.kept_at else first.late_gain
+    steps = first.steps + second.steps
+    return replace(second, history=history, steps=steps, late_gain=late_gain)

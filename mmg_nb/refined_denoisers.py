@@ -1,0 +1,225 @@
+"""Denoisers that refine the Gaussian posterior by what they learn."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Generator, Tensor, nn
+
+from mmg_nb.denoisers import Denoiser, GaussianDenoiser, Posterior, Samples
+from mmg_nb.nets.mlp import ResidualMLP
+from mmg_nb.regression import log_power
+
+__all__ = ["RadialDenoiser", "RefinedDenoiser", "ResidualDenoiser", "crowding"]
+
+POWERS = 3  # of z, of the whitened innovation, of y
+RADIAL_WIDTH = 32
+BLUR = 0.02  # explained variance that makes no difference to a scale
+FEW = 6  # columns of x, up to which a network finds by itself what matters
+
+
+class RefinedDenoiser(Denoiser):
+    """The Gaussian posterior plus a correction: ε̂ = σ·w/d + α·√(v/d)·(a + b∘w/√d).
+
+    With the innovation w = z − α·m, d = α²·v + σ², see `GaussianDenoiser`, a shift a and a gain b.
+    The factor in front is the deviation of ε under the Gaussian posterior, so that the target of
+    what is learnt is of order one at every log-SNR. For a mixture of Gaussians the posterior mean
+    is linear in w with weights that depend on how large z, w and y are: hence the gain, and the
+    log-powers (logarithms of mean squares) of all three among the inputs of every network.
+
+    Args:
+        variance: v, `(members, 1, dim_x)`.
+        dim_y: Dimensions of y.
+        condition: Columns of the condition, the last ones of y, which both branches see.
+    """
+
+    net: ResidualMLP
+
+    def __init__(self, variance: Tensor, dim_y: int, condition: int) -> None:
+        super().__init__()
+        self.register_buffer("variance", variance)
+        self.register_buffer("known", _last_columns(len(variance), dim_y, condition))
+        self.variance: Tensor
+        self.known: Tensor
+
+    @property
+    def reference(self) -> GaussianDenoiser:
+        """The Gaussian posterior."""
+        return GaussianDenoiser(self.variance)
+
+    def forward(self, samples: Samples, eps: Tensor, logsnr: Tensor, given: Tensor) -> Tensor:
+        """Predict the noise, see `Denoiser`."""
+        posterior = Posterior.of(self.variance, samples, eps, logsnr, given)
+        shift, gain = self.correction(posterior, samples, logsnr, given)
+        return posterior.mean + posterior.deviation * (shift + gain * posterior.whitened)
+
+    def correction(
+        self, posterior: Posterior, samples: Samples, logsnr: Tensor, given: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Shift and gain; a single one for all columns may be `(members, batch, 1)`.
+
+        Args:
+            posterior: The Gaussian one.
+            samples: As for `forward`, like the others.
+            logsnr: λ.
+            given: Whether y may be used.
+        """
+        raise NotImplementedError
+
+
+class RadialDenoiser(RefinedDenoiser):
+    """A gain that only lengths decide, and no shift.
+
+    One gain for all columns from net(log-powers of z, w/√d and y; λ). Of mixtures of Gaussians
+    that differ in scale, Student's t and other elliptical distributions, the posterior mean has
+    about this form, and so few inputs need few rows.
+
+    Args:
+        variance: v, `(members, 1, dim_x)`.
+        dim_y: Dimensions of y.
+        generator: Source of the starting weights.
+        condition: See `RefinedDenoiser`.
+    """
+
+    def __init__(
+        self, variance: Tensor, dim_y: int, *, generator: Generator, condition: int = 0
+    ) -> None:
+        super().__init__(variance, dim_y, condition)
+        self.net = ResidualMLP(
+            len(variance), POWERS + 1, 1, width=RADIAL_WIDTH, blocks=1, generator=generator
+        )
+
+    def correction(
+        self, posterior: Posterior, samples: Samples, logsnr: Tensor, given: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Shift and gain, see `RefinedDenoiser`."""
+        seen = torch.where(given | self.known, samples.y, 0.0)
+        powers = [log_power(v) for v in (posterior.z, posterior.whitened, seen)]
+        gain = self.net(torch.cat([*powers, _flag(given, seen)], dim=-1), logsnr)
+        return torch.zeros_like(gain), gain
+
+
+class ResidualDenoiser(RefinedDenoiser):
+    """Shift and gain from net(z, w/√d, m, y, log-powers; λ).
+
+    What there is to learn is sought first where the anchor has found something: directions of
+    which it explains the share e of the variance enter the network times √((e + k)/(e_max + k)).
+    One network serves both branches; without y it gets a learned null instead, but still the
+    condition.
+
+    Of many columns most tell nothing, and a network learns them by heart first. A focused one
+    looks at little but what the anchor has found: its k is smaller by the cube of `crowding`, its
+    answers are scaled like its inputs, and log-powers, which vary the less the more columns they
+    are of, enter in units of their scatter, and times z and m, too.
+
+    Args:
+        variance: v, `(members, 1, dim_x)`.
+        dim_y: Dimensions of y.
+        width: Hidden features of the network.
+        blocks: Residual blocks of the network.
+        generator: Source of the starting weights.
+        condition: See `RefinedDenoiser`.
+        start: What has been learnt before, to start from; none for nothing.
+        sensitivity: To which directions of y the anchor is sensitive, `(members, dim_y, dim_y)`,
+            see `Anchor.sensitivity`; none for all alike.
+        focused: Whether to look at little but what the anchor has found.
+    """
+
+    def __init__(
+        self,
+        variance: Tensor,
+        dim_y: int,
+        *,
+        width: int,
+        blocks: int,
+        generator: Generator,
+        condition: int = 0,
+        start: RefinedDenoiser | None = None,
+        sensitivity: Tensor | None = None,
+        focused: bool = False,
+    ) -> None:
+        super().__init__(variance, dim_y, condition)
+        members, _, dim_x = variance.shape
+        self.focused = focused
+        self.register_buffer("focus_x", _scale(1 - variance, focused))
+        focus = None if sensitivity is None else _focus(sensitivity, self.known, focused)
+        self.register_buffer("focus_y", focus)
+        self.focus_x: Tensor
+        self.focus_y: Tensor | None
+        self.start = start
+        self.null = nn.Parameter(torch.zeros(members, 1, dim_y))
+        self.net = ResidualMLP(
+            members,
+            (5 if focused else 3) * dim_x + dim_y + POWERS + 1,
+            2 * dim_x,
+            width=width,
+            blocks=blocks,
+            generator=generator,
+        )
+
+    def correction(
+        self, posterior: Posterior, samples: Samples, logsnr: Tensor, given: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Shift and gain, see `RefinedDenoiser`."""
+        shift, gain = self.net(self._inputs(posterior, samples, given), logsnr).chunk(2, dim=-1)
+        if self.focused:
+            shift, gain = shift * self.focus_x, gain * self.focus_x
+        if self.start is not None:
+            before = self.start.correction(posterior, samples, logsnr, given)
+            shift, gain = shift + before[0], gain + before[1]
+        return shift, gain
+
+    def _inputs(self, posterior: Posterior, samples: Samples, given: Tensor) -> Tensor:
+        """What the network sees, `(members, batch, features)`."""
+        z, whitened = posterior.z, posterior.whitened
+        mean = torch.where(given, samples.x - samples.residual, 0.0)
+        y = torch.where(given | self.known, samples.y, self.null)
+        lengths = [_length(v) if self.focused else log_power(v) for v in (z, whitened, y)]
+        inputs = [
+            z * self.focus_x,
+            whitened * self.focus_x,
+            mean * self.focus_x,
+            y if self.focus_y is None else y @ self.focus_y,
+            *lengths,
+            _flag(given, y),
+        ]
+        if self.focused:
+            inputs += [v * lengths[0] * self.focus_x for v in (z, mean)]
+        return torch.cat(inputs, dim=-1)
+
+
+def _last_columns(members: int, dim_y: int, count: int) -> Tensor:
+    """A mask of the last columns of y, `(members, 1, dim_y)`."""
+    return (torch.arange(dim_y) >= dim_y - count).repeat(members, 1, 1)
+
+
+def _flag(given: Tensor, like: Tensor) -> Tensor:
+    """Whether y is given, as an input of a network, `(members, batch, 1)`."""
+    return given.to(like.dtype).expand(*like.shape[:-1], 1)
+
+
+def _length(v: Tensor) -> Tensor:
+    """The log-power, `(…, dim)` to `(…, 1)`, in units of its scatter for a Gaussian."""
+    return log_power(v) * math.sqrt(v.shape[-1] / 2)
+
+
+def _scale(share: Tensor, focused: bool) -> Tensor:
+    """Scale of directions of which the anchor explains a share, `(…, d)`: 1 for the largest."""
+    blur = BLUR / crowding(share.shape[-1]) ** 3 if focused else BLUR
+    share = share.clamp_min(0)
+    return ((share + blur) / (share.amax(-1, keepdim=True) + blur)).sqrt()
+
+
+def _focus(sensitivity: Tensor, kept: Tensor, focused: bool) -> Tensor:
+    """Symmetric maps that scale directions of y, but for columns `kept`, `(members, 1, dim_y)`."""
+    block = torch.where(kept | kept.mT, 0.0, sensitivity.double())
+    share, direction = torch.linalg.eigh(block)
+    focus = (direction * _scale(share, focused).unsqueeze(-2)) @ direction.mT
+    unit = torch.eye(focus.shape[-1]).to(focus)
+    return torch.where(kept | kept.mT, unit, focus).float()
+
+
+def crowding(dim: int) -> float:
+    """How many times as many columns as a network copes with by itself, at least 1."""
+    return max(1.0, dim / FEW)
