@@ -166,6 +166,7 @@ class Outcome:
         kept_at: Step of the weights to evaluate; 0 if nothing was learnt.
         late_gain: See `Record.late_gain`; None but for weights kept as long as they learn, for the
             others do not tell how much more training would help.
+        hasty: Whether nothing was learnt in so few steps that this tells nothing.
     """
 
     denoiser: Denoiser
@@ -175,11 +176,7 @@ class Outcome:
     steps: int
     kept_at: int
     late_gain: float | None
-
-    @property
-    def hasty(self) -> bool:
-        """Whether nothing was learnt in so few steps that this tells nothing."""
-        return self.kept_at == 0 and self.steps < FEW_STEPS
+    hasty: bool
 
 
 def train(
@@ -250,6 +247,7 @@ def train(
         state.step,
         state.kept_at,
         late_gain,
+        hasty=state.kept_at == 0 and state.step < FEW_STEPS,
     )
 
 

@@ -200,11 +200,13 @@ def test_what_lengths_tell_is_learnt_first_and_kept():
 def test_a_late_gain_of_lengths_counts_unless_more_is_learnt_after_it(kept_at, late):
     def outcome(kept_at, late_gain):
         history = TrainingHistory(np.array([0, 50]), np.zeros(2), np.zeros(2))
-        return Outcome(None, None, Status.CONVERGED, history, 50, kept_at, late_gain)
+        return Outcome(None, None, Status.CONVERGED, history, 50, kept_at, late_gain, not kept_at)
 
     found = joined(outcome(50, 0.3), outcome(kept_at, 0.1))
     assert found.late_gain == late
     assert found.steps == 100
+    assert not found.hasty
+    assert joined(outcome(0, 0), outcome(0, 0)).hasty
     assert found.history.step.tolist() == [0, 50, 50, 100]
 
 

@@ -252,5 +252,10 @@ def joined(first: Outcome, second: Outcome) -> Outcome:
     )
     # What the first still gained late, the second had time to make up for if it learnt anything.
     late_gain = second.late_gain if second.kept_at else first.late_gain
-    steps = first.steps + second.steps
-    return replace(second, history=history, steps=steps, late_gain=late_gain)
+    return replace(
+        second,
+        history=history,
+        steps=first.steps + second.steps,
+        late_gain=late_gain,
+        hasty=first.hasty and second.hasty,
+    )
