@@ -17,7 +17,7 @@ from mmg_nb.members import Rows
 
 __all__ = ["Measured", "Validation"]
 
-SIGNIFICANT = 3.5  # standard errors from which something counts as learnt at first
+SIGNIFICANT = 4.0  # standard errors from which something counts as learnt at first
 STILL_SIGNIFICANT = 2.0  # from which it still does, once it has
 
 
@@ -36,6 +36,7 @@ class Validation:
         grid: The bins.
         start: Predictions that learning started from, without and with y, `(2, members, draws,
             …)`; None if they do not matter.
+        significant: Standard errors from which something counts as learnt at first.
     """
 
     samples: Samples
@@ -46,6 +47,7 @@ class Validation:
     blocks: int
     grid: BinnedProposal
     start: Tensor | None = None
+    significant: float = SIGNIFICANT
 
     @classmethod
     def prepare(
@@ -110,7 +112,7 @@ class Validation:
         errors = error.sum(0).mean(1)
         if self.start is None:
             return Measured(errors, float(errors.mean()), 1.0, curves)
-        least = STILL_SIGNIFICANT if begun else SIGNIFICANT
+        least = STILL_SIGNIFICANT if begun else self.significant
         judged, share = self._judged(both, self.start, least)
         # What is not significant yet may become so.
         likely = share

@@ -139,7 +139,7 @@ def test_a_run_that_has_learnt_what_lengths_tell_goes_on(tmp_path, step, fields)
 @pytest.mark.parametrize("step", [10, 40, 80])
 def test_a_run_on_many_columns_goes_on_in_any_of_its_stages(tmp_path, step):
     """Lengths, what the anchor has found, everything else: 20, 40 and 40 steps."""
-    x, y = np.random.default_rng(0).normal(size=(2, 120, 7))
+    x, y = np.random.default_rng(0).normal(size=(2, 180, 7))
     fields = SMALL | {"steps": 40}
     expected = mmg_nb.estimate(x, y, **fields)
     assert expected.history.step[-1] == 100

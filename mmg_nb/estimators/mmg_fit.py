@@ -204,7 +204,7 @@ def _train(
     members, (n_samples, dim_x) = data.plan.members, data.x.shape
     rows = member_rows(data.x, data.y, anchor, [member.fit for member in members])
     held = member_rows(data.x, data.y, anchor, [member.validation for member in members])
-    draws = max(validation_draws(dim_x), held.samples.x.shape[1])
+    draws = max(validation_draws(n_samples, dim_x), held.samples.x.shape[1])
     blocks = data.plan.validation_blocks
     ground = Ground(
         config=config,

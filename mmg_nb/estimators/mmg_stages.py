@@ -34,7 +34,7 @@ from mmg_nb.training import (
     train,
     trapezoid,
 )
-from mmg_nb.validation import Validation
+from mmg_nb.validation import SIGNIFICANT, Validation
 
 __all__ = [
     "Ground",
@@ -51,6 +51,8 @@ COLUMNS_OF_DRAWS = 256  # from which there are no more than in few, for the sake
 LENGTHS_ROWS = 2500  # up to which lengths are learnt first
 RADIAL_SHARE, RADIAL_RATE = 0.5, 2.5  # of the training steps, and of the learning rate
 GRACE, GRACE_SHARE = 1000, 1 / 3  # steps in which there must be signs of learning, and of all
+ROWS_A_COLUMN = 25  # from which the anchor's directions are learnt first
+FOCUSED_EVIDENCE = 3.5  # standard errors, see `SIGNIFICANT`
 SENSITIVITY_PASSES = 32_768  # of a row for a column of x, from which to tell what y matters
 WIDEST_FOCUS = 256  # columns of y, beyond which it costs more than the network
 
@@ -92,11 +94,13 @@ class Stage:
         build: A denoiser that starts from another one, or from nothing.
         share: Of the steps of the estimator.
         rate: Of its learning rate.
+        evidence: Standard errors from which something counts as learnt at first.
     """
 
     build: Callable[[Ground, RefinedDenoiser | None], RefinedDenoiser]
     share: float
     rate: float
+    evidence: float = SIGNIFICANT
 
 
 def stages(n_samples: int, dim_x: int) -> tuple[Stage, ...]:
@@ -105,7 +109,8 @@ def stages(n_samples: int, dim_x: int) -> tuple[Stage, ...]:
     First what lengths tell: they are simpler than columns, but for a single one, which is its own
     length up to the sign, and where rows are plenty the whole network learns as much, and more.
     Then, of many columns, what the anchor's directions tell, the more gently the more columns
-    there are to learn by heart. Then everything else.
+    there are to learn by heart; a network that sees little else may be believed a little earlier.
+    Then everything else.
 
     Args:
         n_samples: Rows.
@@ -114,14 +119,22 @@ def stages(n_samples: int, dim_x: int) -> tuple[Stage, ...]:
     found = []
     if dim_x > 1 and n_samples <= LENGTHS_ROWS:
         found.append(Stage(_radial, RADIAL_SHARE, RADIAL_RATE))
-    if crowding(dim_x) > 1:
-        found.append(Stage(_focused, 1.0, 1 / math.sqrt(crowding(dim_x))))
+    if _focuses(n_samples, dim_x):
+        rate = 1 / math.sqrt(crowding(dim_x))
+        found.append(Stage(_focused, 1.0, rate, FOCUSED_EVIDENCE))
     return (*found, Stage(_whole, 1.0, 1.0))
 
 
-def validation_draws(dim_x: int) -> int:
+def validation_draws(n_samples: int, dim_x: int) -> int:
     """More for more columns, where what can be learnt is faint beside what is learnt by heart."""
+    if not _focuses(n_samples, dim_x):
+        return VALIDATION_DRAWS
     return round(VALIDATION_DRAWS * min(crowding(dim_x), max(1.0, COLUMNS_OF_DRAWS / dim_x)))
+
+
+def _focuses(n_samples: int, dim_x: int) -> bool:
+    """Whether columns are many, and rows enough to tell which of them matter."""
+    return crowding(dim_x) > 1 and n_samples >= ROWS_A_COLUMN * dim_x
 
 
 def train_stages(ground: Ground, plan: tuple[Stage, ...], listen: Listener) -> Outcome:
@@ -211,7 +224,7 @@ def _train(ground: Ground, stage: Stage, denoiser: RefinedDenoiser, listen: List
             weight_decay=config.weight_decay,
         ),
         ground.rows,
-        ground.validation,
+        replace(ground.validation, significant=stage.evidence),
         grid if adaptive else logistic,
         Schedule(
             steps=steps,
