@@ -104,14 +104,14 @@ class ResidualDenoiser(RefinedDenoiser):
     """Shift and gain from net(z, w/√d, m, y, log-powers; λ).
 
     What there is to learn is sought first where the anchor has found something: directions of
-    which it explains the share e of the variance enter the network times √((e + k)/(e_max + k)).
-    One network serves both branches; without y it gets a learned null instead, but still the
-    condition.
+    which it explains the share e of the variance enter the network times √((e + k)/(e_max + k)),
+    with k = `BLUR`. One network serves both branches; without y it gets a learned null instead,
+    but still the condition, whose scale does not change.
 
     Of many columns most tell nothing, and a network learns them by heart first. A focused one
-    looks at little but what the anchor has found: its k is smaller by the cube of `crowding`, its
-    answers are scaled like its inputs, and log-powers, which vary the less the more columns they
-    are of, enter in units of their scatter, and times z and m, too.
+    looks at little but what the anchor has found: its k is smaller by the cube of the `crowding`
+    of x, its answers are scaled like its inputs, and log-powers, which vary the less the more
+    columns they are of, enter in units of their scatter; that of z also times z and m.
 
     Args:
         variance: v, `(members, 1, dim_x)`.
@@ -142,8 +142,9 @@ class ResidualDenoiser(RefinedDenoiser):
         super().__init__(variance, dim_y, condition)
         members, _, dim_x = variance.shape
         self.focused = focused
-        self.register_buffer("focus_x", _scale(1 - variance, focused))
-        focus = None if sensitivity is None else _focus(sensitivity, self.known, focused)
+        blur = BLUR / crowding(dim_x) ** 3 if focused else BLUR
+        self.register_buffer("focus_x", _scale(1 - variance, blur))
+        focus = None if sensitivity is None else _focus(sensitivity, self.known, blur)
         self.register_buffer("focus_y", focus)
         self.focus_x: Tensor
         self.focus_y: Tensor | None
@@ -204,18 +205,17 @@ def _length(v: Tensor) -> Tensor:
     return log_power(v) * math.sqrt(v.shape[-1] / 2)
 
 
-def _scale(share: Tensor, focused: bool) -> Tensor:
+def _scale(share: Tensor, blur: float) -> Tensor:
     """Scale of directions of which the anchor explains a share, `(…, d)`: 1 for the largest."""
-    blur = BLUR / crowding(share.shape[-1]) ** 3 if focused else BLUR
     share = share.clamp_min(0)
     return ((share + blur) / (share.amax(-1, keepdim=True) + blur)).sqrt()
 
 
-def _focus(sensitivity: Tensor, kept: Tensor, focused: bool) -> Tensor:
+def _focus(sensitivity: Tensor, kept: Tensor, blur: float) -> Tensor:
     """Symmetric maps that scale directions of y, but for columns `kept`, `(members, 1, dim_y)`."""
     block = torch.where(kept | kept.mT, 0.0, sensitivity.double())
     share, direction = torch.linalg.eigh(block)
-    focus = (direction * _scale(share, focused).unsqueeze(-2)) @ direction.mT
+    focus = (direction * _scale(share, blur).unsqueeze(-2)) @ direction.mT
     unit = torch.eye(focus.shape[-1]).to(focus)
     return torch.where(kept | kept.mT, unit, focus).float()
 

@@ -136,15 +136,21 @@ def test_a_run_that_has_learnt_what_lengths_tell_goes_on(tmp_path, step, fields)
     assert content(mmg_nb.resume(path)) == content(expected)
 
 
-@pytest.mark.parametrize("step", [10, 40, 80])
-def test_a_run_on_many_columns_goes_on_in_any_of_its_stages(tmp_path, step):
-    """Lengths, what the anchor has found, everything else: 20, 40 and 40 steps."""
-    x, y = np.random.default_rng(0).normal(size=(2, 180, 7))
-    fields = SMALL | {"steps": 40}
+def test_a_run_that_has_learnt_in_two_stages_goes_on_in_the_third(tmp_path):
+    """Many columns: lengths, what the anchor has found, everything else."""
+    rng = np.random.default_rng(0)
+    scale = np.exp(rng.normal(size=(600, 1)))
+    x, y = rng.normal(size=(2, 600, 7))
+    y[:, 0] = x[:, 0] * np.abs(x[:, 0]) + 0.2 * y[:, 0]
+    x, y = scale * x, scale * y
+    fields = SMALL | {"steps": 300, "batch": 128}
     expected = mmg_nb.estimate(x, y, **fields)
-    assert expected.history.step[-1] == 100
+    begun = [0, *(np.flatnonzero(np.diff(expected.history.step) == 0) + 1)]
+    assert len(begun) == 3
+    assert np.all(np.diff(expected.history.mi[begun]) > 0.1)
     path = tmp_path / "run.mmg"
-    mmg_nb.estimate(x, y, checkpoint=path, listen=stop_at(step), **fields)
+    stop = int(expected.history.step[begun[2]]) + 50
+    mmg_nb.estimate(x, y, checkpoint=path, listen=stop_at(stop), **fields)
     assert content(mmg_nb.resume(path)) == content(expected)
 
 

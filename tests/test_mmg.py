@@ -16,7 +16,7 @@ from oracle import PAIRS, GaussianPair, mixed
 import mmg_nb
 from mmg_nb.benchmark import task
 from mmg_nb.estimators.mmg import EFFORT_STEPS, MMG
-from mmg_nb.estimators.mmg_stages import joined, stages
+from mmg_nb.estimators.mmg_stages import joined, stages, validation_draws
 from mmg_nb.estimators.report import _late
 from mmg_nb.events import Finished, Phase, Snapshot, Started, Step
 from mmg_nb.mmse import PointValues, null_spread
@@ -148,23 +148,38 @@ def test_both_trainings_are_counted_as_one():
 
 
 @pytest.mark.parametrize(
-    ("n", "dim", "shares"),
+    ("n", "dim", "wide", "shares"),
     [
-        (2500, 2, [0.5, 1]),
-        (2501, 2, [1]),
-        (100, 1, [1]),
-        (100, 6, [0.5, 1]),
-        (174, 7, [0.5, 1]),
-        (175, 7, [0.5, 1, 1]),
-        (2501, 24, [1, 1]),
+        (2500, 2, 2, [0.5, 1]),
+        (2501, 2, 2, [1]),
+        (100, 1, 1, [1]),
+        (100, 6, 6, [0.5, 1]),
+        (174, 7, 7, [0.5, 1]),
+        (175, 7, 7, [0.5, 1, 1]),
+        (2501, 24, 256, [1, 1]),
+        (2501, 24, 257, [1]),
     ],
 )
-def test_what_is_simpler_comes_first(n, dim, shares):
+def test_what_is_simpler_comes_first(n, dim, wide, shares):
     """Lengths where rows are few, and of many columns what the anchor has found."""
-    plan = stages(n, dim)
-    assert [stage.share for stage in plan] == shares
-    if dim == 24:
-        assert plan[0].rate == 0.5
+    assert [stage.share for stage in stages(n, dim, wide)] == shares
+
+
+def test_many_columns_are_learnt_gently_and_validated_often():
+    assert stages(10_000, 24, 24)[0].rate == 0.5
+    found = [validation_draws(10**6, dim, dim) for dim in (6, 24, 256)]
+    assert found == [2048, 4 * 2048, 2048]
+    assert validation_draws(500, 24, 24) == 2048
+
+
+def test_the_steps_told_at_first_suffice_whatever_columns_are_dropped():
+    """Eight of nine columns differ: of 200 rows nine are too many for a stage of their own."""
+    x, y = np.random.default_rng(0).normal(size=(2, 200, 8))
+    events = []
+    mmg_nb.estimate(x[:, [*range(8), 0]], np.c_[y, y[:, 0]], steps=4, listen=events.append)
+    at = events.index(Phase("evaluation"))
+    done = [e for e in events[:at] if isinstance(e, Step)]
+    assert events[0].total_steps == done[-1].step == 2 + 4 + 4
 
 
 def test_of_many_columns_both_what_the_anchor_finds_and_what_it_does_not_is_learnt():

@@ -33,8 +33,11 @@ def test_what_cannot_be_written_leaves_the_old_file(tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions are of POSIX")
-def test_others_may_read_it_as_any_new_file(tmp_path):
+def test_others_may_read_a_new_file_as_any_and_an_old_one_as_before(tmp_path):
     (tmp_path / "usual").touch()
     write_whole(tmp_path / "whole", b"")
     usual, whole = (stat.S_IMODE((tmp_path / n).stat().st_mode) for n in ("usual", "whole"))
     assert whole == usual
+    (tmp_path / "whole").chmod(0o600)
+    write_whole(tmp_path / "whole", b"private")
+    assert stat.S_IMODE((tmp_path / "whole").stat().st_mode) == 0o600

@@ -15,7 +15,9 @@ from mmg_nb.data import Pairs
 from mmg_nb.devices import pick_device, threads_for
 from mmg_nb.estimators.mmg import MMG, Y_IS_NOISED
 from mmg_nb.estimators.mmg_stages import (
+    ROWS_A_COLUMN,
     Ground,
+    sensitivity,
     stages,
     steps_of,
     train_stages,
@@ -204,24 +206,29 @@ def _train(
     members, (n_samples, dim_x) = data.plan.members, data.x.shape
     rows = member_rows(data.x, data.y, anchor, [member.fit for member in members])
     held = member_rows(data.x, data.y, anchor, [member.validation for member in members])
-    draws = max(validation_draws(n_samples, dim_x), held.samples.x.shape[1])
+    draws = max(validation_draws(n_samples, dim_x, data.y.shape[1]), held.samples.x.shape[1])
     blocks = data.plan.validation_blocks
     ground = Ground(
         config=config,
         n_samples=n_samples,
         condition=data.condition,
-        anchor=anchor,
         variance=variance.float().cpu(),
+        sensitivity=sensitivity(anchor, rows),
         rows=rows,
         validation=Validation.prepare(held, grid, draws, random.device, blocks),
         host=random.host,
         generator=random.device,
         keep=keep,
     )
-    return train_stages(ground, stages(n_samples, dim_x), listen)
+    return train_stages(ground, stages(n_samples, dim_x, data.y.shape[1]), listen)
 
 
 def _most_steps(config: MMG, pairs: Pairs) -> int:
+    """Whatever columns turn out to be superfluous: fewer may be worth more stages."""
     n_samples = pairs.n_samples
     dim = pairs.dim_y if config.noises_y(pairs.dim_x, pairs.dim_y) else pairs.dim_x
-    return sum(steps_of(config, n_samples, stage) for stage in stages(n_samples, dim))
+    fewer = max(1, min(dim, n_samples // ROWS_A_COLUMN))
+    return max(
+        sum(steps_of(config, n_samples, stage) for stage in stages(n_samples, columns, 1))
+        for columns in (dim, fewer)
+    )

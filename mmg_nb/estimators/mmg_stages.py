@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import partial, reduce
+from typing import cast
 
 import numpy as np
 from torch import Generator, Tensor
@@ -37,9 +38,11 @@ from mmg_nb.training import (
 from mmg_nb.validation import SIGNIFICANT, Validation
 
 __all__ = [
+    "ROWS_A_COLUMN",
     "Ground",
     "Stage",
     "joined",
+    "sensitivity",
     "stages",
     "steps_of",
     "train_stages",
@@ -65,8 +68,8 @@ class Ground:
         config: The estimator.
         n_samples: Rows of the data.
         condition: Columns of the condition, the last ones of y.
-        anchor: Of all members.
-        variance: Of what it leaves, `(members, 1, dim_x)`.
+        variance: Of what the anchors leave, `(members, 1, dim_x)`.
+        sensitivity: Of the anchors, see `ResidualDenoiser`.
         rows: Rows to fit, of every member.
         validation: Fixed validation set.
         host: Source of the starting weights.
@@ -77,8 +80,8 @@ class Ground:
     config: MMG
     n_samples: int
     condition: int
-    anchor: Anchor
     variance: Tensor
+    sensitivity: Tensor | None
     rows: Rows
     validation: Validation
     host: Generator
@@ -103,7 +106,7 @@ class Stage:
     evidence: float = SIGNIFICANT
 
 
-def stages(n_samples: int, dim_x: int) -> tuple[Stage, ...]:
+def stages(n_samples: int, dim_x: int, dim_y: int) -> tuple[Stage, ...]:
     """Which trainings there are.
 
     First what lengths tell: they are simpler than columns, but for a single one, which is its own
@@ -115,26 +118,30 @@ def stages(n_samples: int, dim_x: int) -> tuple[Stage, ...]:
     Args:
         n_samples: Rows.
         dim_x: Columns of what is noised.
+        dim_y: Columns of the rest.
     """
     found = []
     if dim_x > 1 and n_samples <= LENGTHS_ROWS:
         found.append(Stage(_radial, RADIAL_SHARE, RADIAL_RATE))
-    if _focuses(n_samples, dim_x):
+    if _focuses(n_samples, dim_x, dim_y):
         rate = 1 / math.sqrt(crowding(dim_x))
-        found.append(Stage(_focused, 1.0, rate, FOCUSED_EVIDENCE))
-    return (*found, Stage(_whole, 1.0, 1.0))
+        found.append(Stage(partial(_residual, focused=True), 1.0, rate, FOCUSED_EVIDENCE))
+    return (*found, Stage(_residual, 1.0, 1.0))
 
 
-def validation_draws(n_samples: int, dim_x: int) -> int:
-    """More for more columns, where what can be learnt is faint beside what is learnt by heart."""
-    if not _focuses(n_samples, dim_x):
+def validation_draws(n_samples: int, dim_x: int, dim_y: int) -> int:
+    """More in many columns, where what can be learnt is faint beside what is learnt by heart.
+
+    Up to about 40 columns; beyond, fewer again, for the sake of memory.
+    """
+    if not _focuses(n_samples, dim_x, dim_y):
         return VALIDATION_DRAWS
     return round(VALIDATION_DRAWS * min(crowding(dim_x), max(1.0, COLUMNS_OF_DRAWS / dim_x)))
 
 
-def _focuses(n_samples: int, dim_x: int) -> bool:
-    """Whether columns are many, and rows enough to tell which of them matter."""
-    return crowding(dim_x) > 1 and n_samples >= ROWS_A_COLUMN * dim_x
+def _focuses(n_samples: int, dim_x: int, dim_y: int) -> bool:
+    """Whether columns are many, and it can be told which of them matter."""
+    return crowding(dim_x) > 1 and n_samples >= ROWS_A_COLUMN * dim_x and dim_y <= WIDEST_FOCUS
 
 
 def train_stages(ground: Ground, plan: tuple[Stage, ...], listen: Listener) -> Outcome:
@@ -159,8 +166,7 @@ def train_stages(ground: Ground, plan: tuple[Stage, ...], listen: Listener) -> O
         if found.status is Status.INTERRUPTED:
             break
         if found.kept_at:
-            denoiser.load_state_dict(found.denoiser.state_dict())
-            start = denoiser.requires_grad_(False)
+            start = cast(RefinedDenoiser, found.denoiser)
     return reduce(joined, outcomes)
 
 
@@ -178,15 +184,9 @@ def _radial(ground: Ground, start: RefinedDenoiser | None) -> RefinedDenoiser:
     )
 
 
-def _focused(ground: Ground, start: RefinedDenoiser | None) -> RefinedDenoiser:
-    return _residual(ground, start, focused=True)
-
-
-def _whole(ground: Ground, start: RefinedDenoiser | None) -> RefinedDenoiser:
-    return _residual(ground, start, focused=False)
-
-
-def _residual(ground: Ground, start: RefinedDenoiser | None, *, focused: bool) -> ResidualDenoiser:
+def _residual(
+    ground: Ground, start: RefinedDenoiser | None, *, focused: bool = False
+) -> RefinedDenoiser:
     return ResidualDenoiser(
         ground.variance,
         ground.rows.samples.y.shape[2],
@@ -195,12 +195,12 @@ def _residual(ground: Ground, start: RefinedDenoiser | None, *, focused: bool) -
         generator=ground.host,
         condition=ground.condition,
         start=start,
-        sensitivity=_sensitivity(ground.anchor, ground.rows),
+        sensitivity=ground.sensitivity,
         focused=focused,
     )
 
 
-def _sensitivity(anchor: Anchor, rows: Rows) -> Tensor | None:
+def sensitivity(anchor: Anchor, rows: Rows) -> Tensor | None:
     """That of the anchor on some of the rows; None for too many columns to be worth it."""
     few, (_, _, dim_x) = int(rows.count.min()), rows.samples.x.shape
     if rows.samples.y.shape[2] > WIDEST_FOCUS:
@@ -256,7 +256,10 @@ def _counted(listen: Listener, earlier: int, later: int) -> Listener:
 
 
 def joined(first: Outcome, second: Outcome) -> Outcome:
-    """Of two trainings the second of which began where the first ended."""
+    """Of two trainings the second of which began where the first ended.
+
+    `kept_at` is that of the second: 0 if it added nothing.
+    """
     a, b = first.history, second.history
     history = TrainingHistory(
         np.concatenate([a.step, b.step + first.steps]),
