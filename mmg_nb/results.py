@@ -8,7 +8,6 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from dataclasses import field as dataclass_field
 from enum import StrEnum
 from pathlib import Path
 from statistics import NormalDist
@@ -183,17 +182,17 @@ class MIResult(ArrayRecord):
     dim_x: int
     dim_y: int
     gap: str | None = None
-    forms: dict[str, Estimate] = dataclass_field(default_factory=dict)
+    forms: dict[str, Estimate] = dataclasses.field(default_factory=dict)
     curve: MMSECurve | None = None
     pointwise: PointwiseMI | None = None
     history: TrainingHistory | None = None
     status: Status = Status.CONVERGED
     notes: tuple[str, ...] = ()
-    fields: dict[str, Any] = dataclass_field(default_factory=dict)
-    provenance: dict[str, Any] = dataclass_field(default_factory=dict)
+    fields: dict[str, Any] = dataclasses.field(default_factory=dict)
+    provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
     dim_z: int = 0
-    terms: dict[str, Estimate] = dataclass_field(default_factory=dict)
-    error_parts: dict[str, float] = dataclass_field(default_factory=dict)
+    terms: dict[str, Estimate] = dataclasses.field(default_factory=dict)
+    error_parts: dict[str, float] = dataclasses.field(default_factory=dict)
 
     @property
     def quantity(self) -> str:
