@@ -13,9 +13,14 @@ __all__ = [
     "Denoiser",
     "GaussianDenoiser",
     "Posterior",
+    "Prepared",
     "Samples",
     "gaussian_mse",
+    "wide",
 ]
+
+Prepared = dict[str, Tensor]
+"""What a prediction needs besides the weights, by name, each `(members or 1, batch, …)`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +49,11 @@ class Samples:
 
 
 class Denoiser(nn.Module):
-    """Predicts the noise ε from z at a log-SNR, with y or without."""
+    """Predicts the noise ε from z at a log-SNR, with y or without.
+
+    In two steps where that pays: what no training changes is prepared, for many batches at once,
+    and the weights make a prediction of it. `forward` is both.
+    """
 
     def forward(self, samples: Samples, eps: Tensor, logsnr: Tensor, given: Tensor) -> Tensor:
         """Send samples through the channel and predict the noise.
@@ -60,10 +69,32 @@ class Denoiser(nn.Module):
         """
         raise NotImplementedError
 
+    def prepare(self, samples: Samples, eps: Tensor, logsnr: Tensor, given: Tensor) -> Prepared:
+        """What `predict` needs besides the weights.
+
+        Args:
+            samples: As for `forward`, like the others.
+            eps: The noise.
+            logsnr: λ of all rows, or of a half (or third) of them, the same for each.
+            given: Whether the prediction may use y.
+        """
+        rows = {"x": samples.x, "residual": samples.residual, "y": samples.y}
+        return {**rows, "eps": eps, "logsnr": wide(logsnr, eps), "given": given}
+
+    def predict(self, prepared: Prepared) -> Tensor:
+        """Predict the noise from what `prepare` gave, all of it or some of the batch."""
+        samples = Samples(prepared["x"], prepared["residual"], prepared["y"])
+        return self(samples, prepared["eps"], prepared["logsnr"], prepared["given"])
+
     @property
     def reference(self) -> GaussianDenoiser | None:
         """A denoiser close to it whose means over the noise are known, if there is one."""
         return None
+
+
+def wide(logsnr: Tensor, like: Tensor) -> Tensor:
+    """λ of some rows, repeated for all rows of a tensor `(members, batch, …)`."""
+    return logsnr.repeat(1, like.shape[1] // logsnr.shape[1])
 
 
 @dataclass(frozen=True, eq=False)

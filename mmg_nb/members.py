@@ -25,8 +25,12 @@ class Rows:
 
     def draw(self, batch: int, generator: Generator) -> Samples:
         """A random batch for every member."""
+        return self.samples.take(self.pick(batch, generator))
+
+    def pick(self, batch: int, generator: Generator) -> Tensor:
+        """Which rows are in a random batch, `(members, batch)`."""
         uniform = torch.rand(len(self.count), batch, generator=generator, device=self.count.device)
-        return self.samples.take((uniform * self.count.unsqueeze(1)).long())
+        return (uniform * self.count.unsqueeze(1)).long()
 
 
 def stack(values: Tensor, rows: Sequence[NDArray[np.int64]]) -> tuple[Tensor, Tensor]:

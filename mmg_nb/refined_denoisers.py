@@ -7,9 +7,9 @@ import math
 import torch
 from torch import Generator, Tensor, nn
 
-from mmg_nb.denoisers import Denoiser, GaussianDenoiser, Posterior, Samples
+from mmg_nb.denoisers import Denoiser, GaussianDenoiser, Posterior, Prepared, Samples, wide
 from mmg_nb.nets.mlp import ResidualMLP
-from mmg_nb.regression import log_power
+from mmg_nb.regression import log_of, log_power
 
 __all__ = ["RadialDenoiser", "RefinedDenoiser", "ResidualDenoiser", "crowding"]
 
@@ -32,12 +32,20 @@ class RefinedDenoiser(Denoiser):
         variance: v, `(members, 1, dim_x)`.
         dim_y: Dimensions of y.
         condition: Columns of the condition, the last ones of y, which both branches see.
+        start: What has been learnt before, and is corrected in place of the posterior mean.
     """
 
     net: ResidualMLP
 
-    def __init__(self, variance: Tensor, dim_y: int, condition: int) -> None:
+    def __init__(
+        self,
+        variance: Tensor,
+        dim_y: int,
+        condition: int,
+        start: RefinedDenoiser | None = None,
+    ) -> None:
         super().__init__()
+        self.start = start
         self.register_buffer("variance", variance)
         self.register_buffer("known", _last_columns(len(variance), dim_y, condition))
         self.variance: Tensor
@@ -50,21 +58,39 @@ class RefinedDenoiser(Denoiser):
 
     def forward(self, samples: Samples, eps: Tensor, logsnr: Tensor, given: Tensor) -> Tensor:
         """Predict the noise, see `Denoiser`."""
-        posterior = Posterior.of(self.variance, samples, eps, logsnr, given)
-        shift, gain = self.correction(posterior, samples, logsnr, given)
-        return posterior.mean + posterior.deviation * (shift + gain * posterior.whitened)
+        return self.predict(self.prepare(samples, eps, logsnr, given))
 
-    def correction(
-        self, posterior: Posterior, samples: Samples, logsnr: Tensor, given: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Shift and gain; a single one for all columns may be `(members, batch, 1)`.
+    def prepare(self, samples: Samples, eps: Tensor, logsnr: Tensor, given: Tensor) -> Prepared:
+        """Where the correction begins, and all that it depends on; see `Denoiser`."""
+        posterior = Posterior.of(self.variance, samples, eps, wide(logsnr, eps), given)
+        base = posterior.mean
+        if self.start is not None:
+            base = self.start(samples, eps, logsnr, given)
+        return {
+            "base": base,
+            "deviation": posterior.deviation,
+            "whitened": posterior.whitened,
+            "features": self.net.features(logsnr),
+            **self.seen(posterior, samples, given),
+        }
+
+    def predict(self, prepared: Prepared) -> Tensor:
+        """Predict the noise, see `Denoiser`."""
+        shift, gain = self.correction(prepared)
+        return prepared["base"] + prepared["deviation"] * (shift + gain * prepared["whitened"])
+
+    def seen(self, posterior: Posterior, samples: Samples, given: Tensor) -> Prepared:
+        """What the network sees, as far as no training changes it.
 
         Args:
             posterior: The Gaussian one.
-            samples: As for `forward`, like the others.
-            logsnr: λ.
+            samples: As for `forward`, like `given`.
             given: Whether y may be used.
         """
+        raise NotImplementedError
+
+    def correction(self, prepared: Prepared) -> tuple[Tensor, Tensor]:
+        """Shift and gain; one for all columns may be `(members, batch, 1)`."""
         raise NotImplementedError
 
 
@@ -90,13 +116,15 @@ class RadialDenoiser(RefinedDenoiser):
             len(variance), POWERS + 1, 1, width=RADIAL_WIDTH, blocks=1, generator=generator
         )
 
-    def correction(
-        self, posterior: Posterior, samples: Samples, logsnr: Tensor, given: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def seen(self, posterior: Posterior, samples: Samples, given: Tensor) -> Prepared:
+        """The log-powers, see `RefinedDenoiser`."""
+        y = torch.where(given | self.known, samples.y, 0.0)
+        powers = [log_power(v) for v in (posterior.z, posterior.whitened, y)]
+        return {"inputs": torch.cat([*powers, _flag(given, y)], dim=-1)}
+
+    def correction(self, prepared: Prepared) -> tuple[Tensor, Tensor]:
         """Shift and gain, see `RefinedDenoiser`."""
-        seen = torch.where(given | self.known, samples.y, 0.0)
-        powers = [log_power(v) for v in (posterior.z, posterior.whitened, seen)]
-        gain = self.net(torch.cat([*powers, _flag(given, seen)], dim=-1), logsnr)
+        gain = self.net(prepared["inputs"], prepared["features"])
         return torch.zeros_like(gain), gain
 
 
@@ -139,7 +167,7 @@ class ResidualDenoiser(RefinedDenoiser):
         sensitivity: Tensor | None = None,
         focused: bool = False,
     ) -> None:
-        super().__init__(variance, dim_y, condition)
+        super().__init__(variance, dim_y, condition, start)
         members, _, dim_x = variance.shape
         self.focused = focused
         blur = BLUR / crowding(dim_x) ** 3 if focused else BLUR
@@ -148,7 +176,6 @@ class ResidualDenoiser(RefinedDenoiser):
         self.register_buffer("focus_y", focus)
         self.focus_x: Tensor
         self.focus_y: Tensor | None
-        self.start = start
         self.null = nn.Parameter(torch.zeros(members, 1, dim_y))
         self.net = ResidualMLP(
             members,
@@ -159,35 +186,45 @@ class ResidualDenoiser(RefinedDenoiser):
             generator=generator,
         )
 
-    def correction(
-        self, posterior: Posterior, samples: Samples, logsnr: Tensor, given: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Shift and gain, see `RefinedDenoiser`."""
-        shift, gain = self.net(self._inputs(posterior, samples, given), logsnr).chunk(2, dim=-1)
-        if self.focused:
-            shift, gain = shift * self.focus_x, gain * self.focus_x
-        if self.start is not None:
-            before = self.start.correction(posterior, samples, logsnr, given)
-            shift, gain = shift + before[0], gain + before[1]
-        return shift, gain
-
-    def _inputs(self, posterior: Posterior, samples: Samples, given: Tensor) -> Tensor:
-        """What the network sees, `(members, batch, features)`."""
+    def seen(self, posterior: Posterior, samples: Samples, given: Tensor) -> Prepared:
+        """What the network sees but for the null, whose place is where y is `absent`."""
         z, whitened = posterior.z, posterior.whitened
         mean = torch.where(given, samples.x - samples.residual, 0.0)
-        y = torch.where(given | self.known, samples.y, self.null)
-        lengths = [_length(v) if self.focused else log_power(v) for v in (z, whitened, y)]
+        y = torch.where(given | self.known, samples.y, 0.0)
+        lengths = [self._length(_power(v), v.shape[-1]) for v in (z, whitened)]
+        products = [v * lengths[0] for v in (z, mean)] if self.focused else []
+        flag = _flag(given, y)
+        return {
+            "before": torch.cat([v * self.focus_x for v in (z, whitened, mean)], dim=-1),
+            "y": self._focused(y),
+            "absent": 1 - flag,
+            "power": _power(y),
+            "lengths": torch.cat(lengths, dim=-1),
+            "after": torch.cat([flag, *(v * self.focus_x for v in products)], dim=-1),
+        }
+
+    def correction(self, prepared: Prepared) -> tuple[Tensor, Tensor]:
+        """Shift and gain, see `RefinedDenoiser`."""
+        absent, null = prepared["absent"], torch.where(self.known, 0.0, self.null)
+        power = prepared["power"] + absent * _power(null)
         inputs = [
-            z * self.focus_x,
-            whitened * self.focus_x,
-            mean * self.focus_x,
-            y if self.focus_y is None else y @ self.focus_y,
-            *lengths,
-            _flag(given, y),
+            prepared["before"],
+            prepared["y"] + absent * self._focused(null),
+            prepared["lengths"],
+            self._length(power, null.shape[-1]),
+            prepared["after"],
         ]
+        shift, gain = self.net(torch.cat(inputs, dim=-1), prepared["features"]).chunk(2, dim=-1)
         if self.focused:
-            inputs += [v * lengths[0] * self.focus_x for v in (z, mean)]
-        return torch.cat(inputs, dim=-1)
+            shift, gain = shift * self.focus_x, gain * self.focus_x
+        return shift, gain
+
+    def _focused(self, y: Tensor) -> Tensor:
+        return y if self.focus_y is None else y @ self.focus_y
+
+    def _length(self, power: Tensor, dim: int) -> Tensor:
+        """The log-power; focused, in units of its scatter for a Gaussian of so many columns."""
+        return log_of(power) * math.sqrt(dim / 2) if self.focused else log_of(power)
 
 
 def _last_columns(members: int, dim_y: int, count: int) -> Tensor:
@@ -195,14 +232,14 @@ def _last_columns(members: int, dim_y: int, count: int) -> Tensor:
     return (torch.arange(dim_y) >= dim_y - count).repeat(members, 1, 1)
 
 
+def _power(v: Tensor) -> Tensor:
+    """The mean square, `(…, dim)` to `(…, 1)`."""
+    return v.square().mean(-1, keepdim=True)
+
+
 def _flag(given: Tensor, like: Tensor) -> Tensor:
     """Whether y is given, as an input of a network, `(members, batch, 1)`."""
     return given.to(like.dtype).expand(*like.shape[:-1], 1)
-
-
-def _length(v: Tensor) -> Tensor:
-    """The log-power, `(…, dim)` to `(…, 1)`, in units of its scatter for a Gaussian."""
-    return log_power(v) * math.sqrt(v.shape[-1] / 2)
 
 
 def _scale(share: Tensor, blur: float) -> Tensor:

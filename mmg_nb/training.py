@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 import torch
 from torch import Generator, Tensor
 
-from mmg_nb.denoisers import Denoiser, Samples
+from mmg_nb.batches import Draw, Lesson
+from mmg_nb.denoisers import Denoiser
 from mmg_nb.events import Listener, Snapshot, Step
 from mmg_nb.keeping import Keeper
 from mmg_nb.logsnr import BinnedProposal, Proposal
@@ -23,8 +25,6 @@ __all__ = [
     "Outcome",
     "Schedule",
     "Weights",
-    "antithetic_halves",
-    "even_batch",
     "train",
     "trapezoid",
 ]
@@ -76,6 +76,10 @@ class Schedule:
         """Whether to validate before the first step, now and then, or after the last."""
         return step % self.check_every == 0 or step == self.steps
 
+    def until_due(self, step: int) -> int:
+        """How many steps there are from one step to the next validation."""
+        return min(self.check_every - step % self.check_every, self.steps - step)
+
     def keeps(self, step: int, best: int, share: float) -> bool:
         """Whether the weights at `step` replace those kept.
 
@@ -102,50 +106,6 @@ class Schedule:
         if self.weights is Weights.LEARNT:
             return share < LEAST_SHARE and step >= 2 * hopeful_at
         return step >= 2 * best
-
-
-def even_batch(wanted: int, count: Tensor) -> int:
-    """Rows a step: even, so that half goes to each branch, and no more than any member has.
-
-    Args:
-        wanted: As asked for.
-        count: Rows of each member, `(members,)`.
-
-    Returns:
-        At least 2.
-    """
-    return max(2, min(wanted, int(count.min())) // 2 * 2)
-
-
-def antithetic_halves(
-    denoiser: Denoiser, samples: Samples, generator: Generator, proposal: Proposal
-) -> Tensor:
-    """Training loss: ε-error of a batch, the first half without y, the second with y.
-
-    Each row is seen twice, with ε and with −ε. Where the prediction hardly changes over the
-    breadth of the noise, which at high log-SNR is nearly everywhere, the noise of the two
-    gradients cancels, and what is left is what there is to learn.
-
-    Args:
-        denoiser: Of all members.
-        samples: `(members, batch, …)`, batch even.
-        generator: Source of the noise.
-        proposal: Where the log-SNRs are drawn, stratified.
-
-    Returns:
-        ‖ε − ε̂‖², mean over the batch and sum over members.
-    """
-    members, batch, _ = samples.x.shape
-    half, device = batch // 2, samples.x.device
-    jitter = torch.rand(members, 2, half, generator=generator, device=device)
-    u = (torch.arange(half, device=device) + jitter) / half
-    logsnr = proposal.quantile(u.view(members, batch)).float()
-    eps = torch.randn(samples.x.shape, generator=generator, device=device)
-    row = torch.arange(2 * batch, device=device) % batch
-    given = (row >= half).view(1, 2 * batch, 1)
-    both = torch.cat([eps, -eps], dim=1)
-    error = both - denoiser(samples.repeated(2), both, logsnr[:, row], given)
-    return error.square().sum(-1).mean(-1).sum()
 
 
 def trapezoid(fraction: float) -> float:
@@ -186,7 +146,7 @@ def train(
     validation: Validation,
     proposal: Proposal,
     schedule: Schedule,
-    loss: Callable[[Denoiser, Samples, Generator, Proposal], Tensor],
+    draw: Draw,
     adapt: Callable[[Tensor], Proposal] | None,
     generator: Generator,
     listen: Listener,
@@ -205,7 +165,7 @@ def train(
         validation: Fixed validation set.
         proposal: First density of the log-SNRs.
         schedule: How long and in what rhythm.
-        loss: Training loss of a batch, summed over members.
+        draw: Draws what the steps learn from.
         adapt: New proposal from the inner gap in each bin; None to keep the first.
         generator: Source of the batches and their noise.
         listen: Gets a `Step` after each step and a `Snapshot` after each validation; a true
@@ -221,16 +181,27 @@ def train(
     keep.begin(state)
     parameters, averages = trained(denoiser, state.average)
     stopped = False
+
+    def lessons(step: int) -> Sequence[Lesson]:
+        most = schedule.until_due(step)
+        return draw(denoiser, rows, schedule.batch, state.proposal, generator, most)
+
+    ahead = deque[Lesson]()
+    if state.step > state.drawn_at:  # resumed
+        ahead += lessons(state.drawn_at)[state.step - state.drawn_at :]
     while state.status is None:
         keep.offer(state, urgent=stopped)
         if stopped or schedule.is_due(state.step):
             state.status = _validate(state, validation, schedule, adapt, stopped, listen)
             if state.status is not None:
                 break
-        value = loss(denoiser, rows.draw(schedule.batch, generator), generator, state.proposal)
+        if not ahead:
+            state.drawn_at, state.position = state.step, generator.get_state()
+            ahead += lessons(state.step)
+        lesson = ahead.popleft()
         for parameter in parameters:
             parameter.grad = None
-        value.backward()
+        lesson().backward()
         optimiser.step(schedule.rate(state.step / schedule.steps))
         follow(averages, parameters, state.step, schedule.ema)
         state.step += 1

@@ -120,6 +120,8 @@ class TrainingState:
         optimiser: With its moments.
         proposal: Density of the training log-SNRs.
         generator: Source of the batches and their noise.
+        drawn_at: Step before which the present batches were drawn, for one step or for several.
+        position: State of the generator before that.
         record: What validation has said.
         step: Steps done.
         kept_at: Step of the weights kept.
@@ -135,8 +137,10 @@ class TrainingState:
     optimiser: RestorableOptimiser
     proposal: Proposal
     generator: Generator
+    position: Tensor
     record: Record = field(default_factory=Record)
     step: int = 0
+    drawn_at: int = 0
     kept_at: int = 0
     hopeful_at: int = 0
     best: int = 0
@@ -160,11 +164,12 @@ class TrainingState:
             optimiser=optimiser,
             proposal=proposal,
             generator=generator,
+            position=generator.get_state(),
         )
 
     def arrays(self) -> Arrays:
         """Copies of every tensor, by name, on the host. Waits for the device."""
-        tensors = {"generator": self.generator.get_state()}
+        tensors = {"generator": self.position}
         for name, module in self._modules().items():
             tensors |= named(name, module.state_dict())
         tensors |= named("optimiser", self.optimiser.state())
@@ -178,6 +183,7 @@ class TrainingState:
         """Everything that is no tensor, as plain values."""
         return {
             "step": self.step,
+            "drawn_at": self.drawn_at,
             "kept_at": self.kept_at,
             "hopeful_at": self.hopeful_at,
             "best": self.best,
@@ -200,8 +206,10 @@ class TrainingState:
             device = self.generator.device
             found = as_tensors(arrays, "proposal")
             self.proposal = BinnedProposal(found["edges"].to(device), found["mass"].to(device))
-        self.generator.set_state(torch.tensor(arrays["generator"]))
+        self.position = torch.tensor(arrays["generator"])
+        self.generator.set_state(self.position)
         self.step, self.best = numbers["step"], numbers["best"]
+        self.drawn_at = numbers["drawn_at"]
         self.kept_at, self.hopeful_at = numbers["kept_at"], numbers["hopeful_at"]
         self.least = numbers["least"]
         self.status = None if numbers["status"] is None else Status(numbers["status"])

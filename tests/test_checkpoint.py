@@ -324,7 +324,7 @@ def test_a_newer_format_is_told(file, monkeypatch):
     monkeypatch.setattr(checkpoint_file, "NUMBER", checkpoint_file.NUMBER + 1)
     write(file, contents)
     monkeypatch.undo()
-    assert "is in format 4; this version reads 3" in refused(lambda: mmg_nb.resume(file))
+    assert "is in format 5; this version reads 4" in refused(lambda: mmg_nb.resume(file))
 
 
 def test_weights_of_another_version_are_told(file):

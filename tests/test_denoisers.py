@@ -68,6 +68,34 @@ def test_the_network_is_told_the_powers(denoiser, drawn):
         assert not torch.allclose(denoiser(longer, eps, logsnr, given), before, atol=1e-3)
 
 
+@pytest.mark.parametrize("condition", [0, 1])
+def test_without_y_there_is_the_null_in_its_place_but_for_the_condition(condition, drawn):
+    """As if y were the null and the anchor said 0; the network must not look at the flag."""
+    generator = Generator().manual_seed(1)
+    denoiser = ResidualDenoiser(
+        torch.ones(MEMBERS, 1, DIM_X),
+        DIM_Y,
+        width=16,
+        blocks=1,
+        generator=generator,
+        condition=condition,
+    )
+    samples, eps, logsnr = drawn
+    with torch.no_grad():
+        denoiser.net.leave.weight.normal_(generator=generator)
+        denoiser.null.normal_(generator=generator)
+        denoiser.net.enter.weight[:, -1] = 0
+    kept = torch.arange(DIM_Y) >= DIM_Y - condition
+    instead = torch.where(kept, samples.y, denoiser.null)
+    found = denoiser(samples, eps, logsnr, torch.zeros(1, 1, 1, dtype=torch.bool))
+    same = Samples(samples.x, samples.x, instead)
+    expected = denoiser(same, eps, logsnr, torch.ones(1, 1, 1, dtype=torch.bool))
+    torch.testing.assert_close(found, expected)
+    other = Samples(samples.x, samples.x, instead + 1)
+    different = denoiser(other, eps, logsnr, torch.ones(1, 1, 1, dtype=torch.bool))
+    assert not torch.allclose(found, different, atol=1e-3)
+
+
 # --- a gain from lengths alone -------------------------------------------------------------------
 
 

@@ -39,6 +39,7 @@ LAYERS = [
         "training_state",
         "keeping",
         "members",
+        "batches",
         "validation",
         "training",
     ],

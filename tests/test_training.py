@@ -10,6 +10,7 @@ import torch
 from oracle import CPU, PAIRS, sparse
 from torch import Generator
 
+from mmg_nb.batches import one_by_one
 from mmg_nb.denoisers import Denoiser, GaussianDenoiser, Samples
 from mmg_nb.events import Snapshot, Step, silent
 from mmg_nb.keeping import Unkept
@@ -22,7 +23,6 @@ from mmg_nb.training import (
     LEAST_SHARE,
     Schedule,
     Weights,
-    antithetic_halves,
     train,
     trapezoid,
 )
@@ -109,7 +109,7 @@ def run(
         validation_of(pair, padding=padding),
         GRID,
         Schedule(**(PLAN | schedule)),
-        loss=loss,
+        draw=one_by_one(loss),
         adapt=adapt,
         generator=Generator().manual_seed(3),
         listen=listen,
@@ -134,7 +134,7 @@ def learning(n=100, speed=3e-2, **schedule):
         validation_of(LEARNABLE),
         GRID,
         Schedule(**(PLAN | schedule)),
-        loss=epsilon_error,
+        draw=one_by_one(epsilon_error),
         adapt=None,
         generator=Generator().manual_seed(3),
         listen=silent,
@@ -145,41 +145,6 @@ def learning(n=100, speed=3e-2, **schedule):
 
 def weights(denoiser):
     return torch.cat([p.detach().flatten() for p in denoiser.parameters()])
-
-
-# --- the loss ----------------------------------------------------------------------------------
-
-
-class Spy(Denoiser):
-    """Predicts a constant, which is its only weight, and remembers what it was asked."""
-
-    def __init__(self):
-        super().__init__()
-        self.value = torch.nn.Parameter(torch.zeros(1))
-
-    def forward(self, samples, eps, logsnr, given):
-        self.asked = samples, eps, logsnr, given.expand(*logsnr.shape, 1)[..., 0]
-        return self.value.expand_as(eps)
-
-
-def test_each_row_is_seen_with_a_noise_and_with_its_opposite():
-    spy, samples = Spy(), rows_of(PAIRS["sparse_3x3"], 64, 0).samples
-    loss = antithetic_halves(spy, samples, Generator().manual_seed(0), GRID)
-    seen, eps, logsnr, given = spy.asked
-    assert torch.equal(seen.x, torch.cat([samples.x, samples.x], dim=1))
-    assert torch.equal(eps[:, :64], -eps[:, 64:])
-    assert torch.equal(logsnr[:, :64], logsnr[:, 64:])
-    assert given[0].tolist() == 2 * (32 * [False] + 32 * [True])
-    for half in (logsnr[:, :32], logsnr[:, 32:64]):  # stratified in each branch
-        strata = ((half - GRID.low) / (GRID.high - GRID.low) * 32).floor()
-        assert torch.equal(strata, torch.arange(32.0).expand(2, 32))
-    assert loss.item() == pytest.approx(eps.square().sum(-1).mean(-1).sum().item())
-
-
-def test_where_the_prediction_is_flat_the_noise_of_the_gradient_cancels():
-    spy, samples = Spy(), rows_of(PAIRS["1x1"], 64, 0).samples
-    antithetic_halves(spy, samples, Generator().manual_seed(0), GRID).backward()
-    assert abs(spy.value.grad.item()) < 1e-6
 
 
 # --- validation --------------------------------------------------------------------------------

@@ -50,7 +50,7 @@ class ConditionalDenoiser(Denoiser):
         z = transmit(samples.x, eps, logsnr)
         known = torch.where(given, samples.y, self.null)
         flag = given.to(z.dtype).expand(*z.shape[:-1], 1)
-        learned = self.net(torch.cat([z, known, flag], dim=-1), logsnr)
+        learned = self.net(torch.cat([z, known, flag], dim=-1), self.net.features(logsnr))
         return gaussian_eps(z, logsnr) + scales(logsnr)[0] * learned
 
 
@@ -103,5 +103,5 @@ class JointDenoiser(Denoiser):
         values = torch.where(given & ~noised, clean, z)
         only_x, only_y = given & noised[0], given & ~noised[0]
         flags = [flag.to(z.dtype).expand(*z.shape[:-1], 1) for flag in (only_x, only_y)]
-        out: Tensor = self.net(torch.cat([values, *flags], dim=-1), logsnr)
+        out: Tensor = self.net(torch.cat([values, *flags], dim=-1), self.net.features(logsnr))
         return out

@@ -10,6 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from mmg_nb.anchor import Anchor, fit_anchor
+from mmg_nb.batches import even_batch
 from mmg_nb.conditioning import without_condition
 from mmg_nb.data import Pairs
 from mmg_nb.devices import pick_device, threads_for
@@ -33,7 +34,7 @@ from mmg_nb.provenance import provenance
 from mmg_nb.randomness import Sources
 from mmg_nb.results import MIResult, Status
 from mmg_nb.splits import Plan, make_plan
-from mmg_nb.training import Outcome, even_batch
+from mmg_nb.training import Outcome
 from mmg_nb.transforms import fit_transform
 from mmg_nb.validation import Validation
 

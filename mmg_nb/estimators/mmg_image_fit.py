@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmg_nb.anchor import ImageAnchor, fit_image_anchor
+from mmg_nb.batches import antithetic_halves, even_batch
 from mmg_nb.data import Pairs
 from mmg_nb.devices import pick_device, threads_for
 from mmg_nb.errors import MMGError
@@ -32,8 +33,6 @@ from mmg_nb.training import (
     Outcome,
     Schedule,
     Weights,
-    antithetic_halves,
-    even_batch,
     train,
     trapezoid,
 )
@@ -218,7 +217,7 @@ def _train(this: _Setting, anchor: ImageAnchor, grid: BinnedProposal, steps: int
             weights=Weights.LEARNT if config.gap == "inner" else Weights.BEST,
             rate=trapezoid,
         ),
-        loss=antithetic_halves,
+        draw=antithetic_halves,
         adapt=grid.adapted,
         generator=random.device,
         listen=this.listen,

@@ -12,6 +12,7 @@ import numpy as np
 from torch import Generator, Tensor
 
 from mmg_nb.anchor import Anchor
+from mmg_nb.batches import antithetic_halves, even_batch
 from mmg_nb.estimators.mmg import MMG
 from mmg_nb.events import Event, Listener, Snapshot, Step
 from mmg_nb.keeping import Keeper
@@ -30,8 +31,6 @@ from mmg_nb.training import (
     Outcome,
     Schedule,
     Weights,
-    antithetic_halves,
-    even_batch,
     train,
     trapezoid,
 )
@@ -234,7 +233,7 @@ def _train(ground: Ground, stage: Stage, denoiser: RefinedDenoiser, listen: List
             weights=Weights.LEARNT if config.gap == "inner" else Weights.BEST,
             rate=trapezoid,
         ),
-        loss=antithetic_halves,
+        draw=antithetic_halves,
         adapt=grid.adapted if adaptive else None,
         generator=ground.generator,
         listen=listen,

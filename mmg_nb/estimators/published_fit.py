@@ -11,6 +11,7 @@ import torch
 from torch import Generator, Tensor
 
 from mmg_nb.anchor import Anchor
+from mmg_nb.batches import one_by_one
 from mmg_nb.channel import transmit
 from mmg_nb.data import Pairs
 from mmg_nb.denoisers import Denoiser, Samples
@@ -204,7 +205,7 @@ def _train(this: _Setting, proposal: LogisticProposal) -> Outcome:
         _validation(this, proposal, held),
         proposal,
         schedule,
-        loss=_likelihood_loss,
+        draw=one_by_one(_likelihood_loss),
         adapt=None,
         generator=this.random.device,
         listen=this.listen,

@@ -20,6 +20,8 @@ __all__ = [
     "selected",
 ]
 
+NARROW = 12  # features out, below which the transposed product is several times faster on a CPU
+
 Module = TypeVar("Module", bound=nn.Module)
 
 
@@ -44,6 +46,8 @@ class StackedLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map `(members, batch, dim_in)` to `(members, batch, dim_out)`."""
+        if self.weight.shape[2] < NARROW:
+            return torch.baddbmm(self.bias.mT, self.weight.mT, x.mT).mT
         return torch.baddbmm(self.bias, x, self.weight)
 
 

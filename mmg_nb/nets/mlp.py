@@ -60,10 +60,19 @@ class ResidualMLP(nn.Module):
         square = ("inner.weight", "outer.weight")
         return [p for name, p in self.blocks.named_parameters() if name.endswith(square)]
 
-    def forward(self, x: Tensor, logsnr: Tensor) -> Tensor:
-        """Map `(members, batch, dim_in)` at λ `(members, batch)` to dim_out features."""
-        time = F.silu(self.embed(self.features(logsnr)))
-        shifts = self.shift(time).chunk(len(self.blocks), dim=-1)
+    def forward(self, x: Tensor, features: Tensor) -> Tensor:
+        """Map x, at log-SNRs of these features, to dim_out features.
+
+        Args:
+            x: `(members, batch, dim_in)`.
+            features: `(members, batch or a part of it, dim_time)`; if it is a half or a third, the
+                same for each half or third of the batch.
+        """
+        shift = self.shift(F.silu(self.embed(features)))
+        times = x.shape[1] // shift.shape[1]
+        shifts = (shift.repeat(1, times, 1) if times > 1 else shift).chunk(
+            len(self.blocks), dim=-1
+        )
         h = self.enter(x)
         for block, shift in zip(self.blocks, shifts, strict=True):
             h = block(h, shift)

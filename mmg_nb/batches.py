@@ -1,0 +1,142 @@
+"""Batches to train on, prepared for many steps at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Generator, Tensor
+
+from mmg_nb.denoisers import Denoiser, Prepared, Samples
+from mmg_nb.logsnr import Proposal
+from mmg_nb.members import Rows
+
+__all__ = ["Draw", "Lesson", "antithetic_halves", "even_batch", "one_by_one"]
+
+NUMBERS_AHEAD = 2**18  # of all rows of the steps that are prepared together: they fit in a cache
+
+Lesson = Callable[[], Tensor]
+"""Computes the loss of the present weights on one batch, summed over members."""
+
+Draw = Callable[[Denoiser, Rows, int, Proposal, Generator, int], Sequence[Lesson]]
+"""Draws lessons for a denoiser from rows, so many rows a step, at log-SNRs of a proposal: one or
+more, up to a number."""
+
+
+def one_by_one(loss: Callable[[Denoiser, Samples, Generator, Proposal], Tensor]) -> Draw:
+    """Draws a single lesson at a time: the loss of some rows, which draws its own noise."""
+
+    def draw(
+        denoiser: Denoiser,
+        rows: Rows,
+        batch: int,
+        proposal: Proposal,
+        generator: Generator,
+        most: int,
+    ) -> Sequence[Lesson]:
+        value = loss(denoiser, rows.draw(batch, generator), generator, proposal)
+        return [lambda: value]
+
+    return draw
+
+
+def antithetic_halves(
+    denoiser: Denoiser,
+    rows: Rows,
+    batch: int,
+    proposal: Proposal,
+    generator: Generator,
+    most: int,
+) -> Sequence[Lesson]:
+    """ε-error of each batch, the first half without y, the second with y.
+
+    Each row is seen twice, with ε and with −ε. Where the prediction hardly changes over the
+    breadth of the noise, which at high log-SNR is nearly everywhere, the noise of the two
+    gradients cancels, and what is left is what there is to learn.
+
+    A small network costs less than all the small tensors around it. Those that weights do not
+    change are computed for many steps at once.
+
+    Args:
+        denoiser: Of all members.
+        rows: Rows to fit, of every member.
+        batch: Rows a step and member, even.
+        proposal: Where the log-SNRs are drawn, stratified.
+        generator: Source of rows and noise.
+        most: Lessons wanted.
+
+    Returns:
+        The lessons; the loss is ‖ε − ε̂‖², mean over the batch and sum over members.
+    """
+    count = max(1, min(most, NUMBERS_AHEAD // _numbers(rows, batch)))
+    drawn = [_draw(rows, batch, generator) for _ in range(count)]
+    index, u, noise = (
+        torch.cat([getattr(each, name) for each in drawn], dim=1)
+        for name in ("index", "u", "noise")
+    )
+    eps = torch.cat([noise, -noise], dim=1)
+    given = torch.arange(batch, device=u.device) >= batch // 2
+    prepared = denoiser.prepare(
+        rows.samples.take(index).repeated(2),
+        eps,
+        proposal.quantile(u).float(),
+        given.repeat(2 * count).view(1, -1, 1),
+    )
+    parts = _split({**prepared, "noise": eps}, count, batch)
+    return [partial(_error, denoiser, part) for part in parts]
+
+
+@dataclass(frozen=True, eq=False)
+class _Drawn:
+    """The randomness of one step: rows and u `(members, batch)`, noise `(members, batch, dim_x)`.
+
+    Drawn step by step, so that it does not depend on how many steps are prepared together.
+    """
+
+    index: Tensor
+    u: Tensor
+    noise: Tensor
+
+
+def _draw(rows: Rows, batch: int, generator: Generator) -> _Drawn:
+    (members, _, dim_x), device = rows.samples.x.shape, rows.count.device
+    index, half = rows.pick(batch, generator), batch // 2
+    jitter = torch.rand(members, 2, half, generator=generator, device=device)
+    u = (torch.arange(half, device=device) + jitter) / half
+    noise = torch.randn(members, batch, dim_x, generator=generator, device=device)
+    return _Drawn(index, u.view(members, batch), noise)
+
+
+def _numbers(rows: Rows, batch: int) -> int:
+    """About how many numbers the rows of one step consist of."""
+    members, _, dim_x = rows.samples.x.shape
+    return members * 2 * batch * (2 * dim_x + rows.samples.y.shape[2])
+
+
+def _split(prepared: Prepared, count: int, batch: int) -> list[Prepared]:
+    """What was prepared for so many steps, once or for both noises, by step."""
+    by_name = {
+        name: value.unflatten(1, (-1, count, batch)).movedim(2, 0).flatten(2, 3).unbind()
+        for name, value in prepared.items()
+    }
+    return [{name: steps[k] for name, steps in by_name.items()} for k in range(count)]
+
+
+def _error(denoiser: Denoiser, prepared: Prepared) -> Tensor:
+    error = prepared["noise"] - denoiser.predict(prepared)
+    return error.square().sum(-1).mean(-1).sum()
+
+
+def even_batch(wanted: int, count: Tensor) -> int:
+    """Rows a step: even, so that half goes to each branch, and no more than any member has.
+
+    Args:
+        wanted: As asked for.
+        count: Rows of each member, `(members,)`.
+
+    Returns:
+        At least 2.
+    """
+    return max(2, min(wanted, int(count.min())) // 2 * 2)
