@@ -61,11 +61,16 @@ class RefinedDenoiser(Denoiser):
         return self.predict(self.prepare(samples, eps, logsnr, given))
 
     def prepare(self, samples: Samples, eps: Tensor, logsnr: Tensor, given: Tensor) -> Prepared:
-        """Where the correction begins, and all that it depends on; see `Denoiser`."""
+        """What the correction begins with, and all that it depends on; see `Denoiser`."""
         posterior = Posterior.of(self.variance, samples, eps, wide(logsnr, eps), given)
+        return self._prepared(posterior, samples, logsnr, given)
+
+    def _prepared(
+        self, posterior: Posterior, samples: Samples, logsnr: Tensor, given: Tensor
+    ) -> Prepared:
         base = posterior.mean
         if self.start is not None:
-            base = self.start(samples, eps, logsnr, given)
+            base = self.start.predict(self.start._prepared(posterior, samples, logsnr, given))
         return {
             "base": base,
             "deviation": posterior.deviation,

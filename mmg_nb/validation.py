@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 
-from mmg_nb.denoisers import Denoiser, Samples
+from mmg_nb.denoisers import Denoiser, Prepared, Samples
 from mmg_nb.logsnr import BinnedProposal
 from mmg_nb.members import Rows
 
@@ -19,6 +19,7 @@ __all__ = ["Measured", "Validation"]
 
 SIGNIFICANT = 4.0  # standard errors from which something counts as learnt at first
 STILL_SIGNIFICANT = 2.0  # from which it still does, once it has
+NUMBERS_KEPT = 2**22  # in the draws, up to which what is prepared, ten times as many, is kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +38,8 @@ class Validation:
         start: Predictions that learning started from, without and with y, `(2, members, draws,
             …)`; None if they do not matter.
         significant: Standard errors from which something counts as learnt at first.
+        prepared: For denoisers that differ in nothing but what is trained, what they prepare
+            without and with y; empty where that is too much to keep.
     """
 
     samples: Samples
@@ -48,6 +51,7 @@ class Validation:
     grid: BinnedProposal
     start: Tensor | None = None
     significant: float = SIGNIFICANT
+    prepared: tuple[Prepared, ...] = ()
 
     @classmethod
     def prepare(
@@ -90,8 +94,11 @@ class Validation:
 
     @torch.no_grad()
     def starting_from(self, denoiser: Denoiser) -> Validation:
-        """The same, with the predictions of the denoiser that training starts from."""
-        return replace(self, start=self._predict(denoiser))
+        """The same for a denoiser in training, with its predictions at the start."""
+        known = self
+        if self.samples.x.numel() + self.samples.y.numel() <= NUMBERS_KEPT:
+            known = replace(self, prepared=tuple(self._prepare(denoiser)))
+        return replace(known, start=known._predict(denoiser))
 
     @torch.no_grad()
     def measure(self, denoiser: Denoiser, *, begun: bool = False) -> Measured:
@@ -121,9 +128,13 @@ class Validation:
         return Measured(errors, judged, share, curves, likely)
 
     def _predict(self, denoiser: Denoiser) -> Tensor:
-        none = torch.zeros(1, 1, 1, dtype=torch.bool, device=self.eps.device)
-        flags = none, ~none
-        return torch.stack([denoiser(self.samples, self.eps, self.logsnr, flag) for flag in flags])
+        branches = self.prepared or self._prepare(denoiser)
+        return torch.stack([denoiser.predict(each) for each in branches])
+
+    def _prepare(self, denoiser: Denoiser) -> Iterator[Prepared]:
+        for given in (False, True):
+            flag = torch.full((1, 1, 1), given, device=self.eps.device)
+            yield denoiser.prepare(self.samples, self.eps, self.logsnr, flag)
 
     def _judged(self, both: Tensor, start: Tensor, least: float) -> tuple[float, float]:
         """What is learnt with y; or of both branches together, if that is nothing."""

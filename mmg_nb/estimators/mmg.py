@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["DRAWS", "EFFORT_STEPS", "MMG", "Y_IS_NOISED"]
 
 EFFORT_STEPS = {"quick": 1000, "normal": 5500, "high": 32000}
-ALL_STEPS_FROM = 10_000  # rows; from fewer there is less to learn
+MANY_ROWS = 10_000  # from fewer there is less to learn: fewer steps and features
+WIDTH, WIDTH_POWER, WIDTH_UNIT = 64, 0.3, 8  # with many rows; of their number; a multiple of
+ANCHOR_SHARE, ANCHOR_STEPS = 0.5, 3000  # of the steps with many rows, at most
 DRAWS = 20  # log-SNRs a point, where there are many points
 Y_IS_NOISED = "y is the variable that is noised; the error curves are of y, with x given."
 
@@ -90,7 +92,12 @@ class MMG:
     batch: int = field(
         256, "noisy rows a training step and member, two of each row", low=4, high=1_000_000
     )
-    width: int = field(64, "hidden features of the network", low=8, high=4096)
+    width: int | None = field(
+        None,
+        "hidden features of the network; none: 64, fewer below 10 000 rows (32 at 1000)",
+        low=8,
+        high=4096,
+    )
     blocks: int = field(3, "residual blocks of the network", low=1, high=32)
     learning_rate: float = field(2e-3, "of AdamW; Muon takes five times as much", low=0, high=1)
     weight_decay: float = field(1e-3, "of the hidden matrices", low=0, high=10)
@@ -115,8 +122,26 @@ class MMG:
         """Most training steps, from `steps` or by `effort` and the number of rows."""
         if self.steps is not None:
             return self.steps
-        share = math.sqrt(min(1.0, n_samples / ALL_STEPS_FROM))
+        share = math.sqrt(min(1.0, n_samples / MANY_ROWS))
         return max(EFFORT_STEPS["quick"], round(share * EFFORT_STEPS[self.effort]))
+
+    def width_for(self, n_samples: int) -> int:
+        """Hidden features of the network, from `width` or by the number of rows."""
+        if self.width is not None:
+            return self.width
+        share = min(1.0, n_samples / MANY_ROWS) ** WIDTH_POWER
+        return max(WIDTH_UNIT, WIDTH_UNIT * round(share * WIDTH / WIDTH_UNIT))
+
+    @property
+    def full_width(self) -> int:
+        """Hidden features for any number of rows: of the regression that training starts from."""
+        return WIDTH if self.width is None else self.width
+
+    @property
+    def anchor_steps(self) -> int:
+        """Most steps of the regression that training starts from, for any number of rows."""
+        steps = EFFORT_STEPS[self.effort] if self.steps is None else self.steps
+        return min(ANCHOR_STEPS, round(ANCHOR_SHARE * steps))
 
     def draws_for(self, n_samples: int) -> int:
         """Log-SNRs a point, from `draws` or by the number of rows."""

@@ -44,7 +44,6 @@ BIN_WIDTH = 0.5
 TAIL = 2e-3  # nats that a Gaussian with the anchor's residual may lose at each end of the range
 NARROWEST = (-8.0, 12.0)
 WIDEST = (-16.0, 24.0)
-ANCHOR_SHARE, ANCHOR_STEPS = 0.5, 3000  # of the training steps, at most
 DRAWS_WHEN_STOPPED = 8
 
 
@@ -73,7 +72,8 @@ def run(
 ) -> MIResult:
     """Estimate I(x; y) with the fields of `config`; see `MMG`."""
     where = pick_device(device)
-    with threads_for(config.folds_for(pairs.n_samples) * config.batch * config.width, where):
+    folds, width = config.folds_for(pairs.n_samples), config.width_for(pairs.n_samples)
+    with threads_for(folds * config.batch * width, where):
         return _run(config, pairs, seed, listen, where, keep or Unkept())
 
 
@@ -146,18 +146,14 @@ def _prepare(
             z,
             member,
             name,
-            width=config.width,
-            steps=_anchor_steps(config, pairs.n_samples),
+            width=config.full_width,
+            steps=config.anchor_steps,
             batch=min(config.batch, len(member.fit)),
             generator=random.device,
         )
         for values, name in zip((x, y), names, strict=True)
     )
     return _Prepared(x, torch.cat([y, z], dim=1), z.shape[1], plan, notes + notes_z)
-
-
-def _anchor_steps(config: MMG, n_samples: int) -> int:
-    return min(ANCHOR_STEPS, round(ANCHOR_SHARE * config.steps_for(n_samples)))
 
 
 def _fit_anchor(config: MMG, data: _Prepared, generator: Generator) -> dict[str, Tensor]:
@@ -167,8 +163,8 @@ def _fit_anchor(config: MMG, data: _Prepared, generator: Generator) -> dict[str,
     anchor, variance = fit_anchor(
         fit,
         stack_pairs(data.x, data.y, [member.validation for member in members]),
-        width=config.width,
-        steps=_anchor_steps(config, len(data.x)),
+        width=config.full_width,
+        steps=config.anchor_steps,
         batch=even_batch(config.batch, fit[2]),
         generator=generator,
     )

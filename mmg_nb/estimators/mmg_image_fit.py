@@ -76,7 +76,7 @@ class _Setting:
 
     @property
     def width(self) -> int:
-        return max(2, round(WIDTH_SHARE * self.config.width))
+        return max(2, round(WIDTH_SHARE * self.config.full_width))
 
 
 def run(
@@ -94,7 +94,7 @@ def run(
     where = pick_device(device)
     pixels = pairs.dim_x if noised == "x" else pairs.dim_y
     folds = config.folds or FOLDS
-    with threads_for(folds * config.batch * config.width * pixels // 128, where):
+    with threads_for(folds * config.batch * config.full_width * pixels // 128, where):
         return _run(config, pairs, seed, listen, where, noised)
 
 

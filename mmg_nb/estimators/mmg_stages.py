@@ -189,7 +189,7 @@ def _residual(
     return ResidualDenoiser(
         ground.variance,
         ground.rows.samples.y.shape[2],
-        width=ground.config.width,
+        width=ground.config.width_for(ground.n_samples),
         blocks=ground.config.blocks,
         generator=ground.host,
         condition=ground.condition,
