@@ -15,6 +15,7 @@ from oracle import PAIRS, GaussianPair, mixed
 
 import mmg_nb
 from mmg_nb.benchmark import task
+from mmg_nb.estimators import mmg_fit
 from mmg_nb.estimators.mmg import EFFORT_STEPS, MMG
 from mmg_nb.estimators.mmg_stages import joined, stages, validation_draws
 from mmg_nb.estimators.report import _late
@@ -253,6 +254,27 @@ def test_fewer_rows_get_fewer_steps():
     assert quick < MMG().steps_for(1000) < MMG().steps_for(5000) < normal
     assert MMG(effort="quick").steps_for(100) == quick
     assert MMG(steps=7).steps_for(100) == 7
+
+
+def test_fewer_rows_get_a_narrower_network():
+    found = [MMG().width_for(n) for n in (40, 200, 1000, 5000, 10_000, 1_000_000)]
+    assert found == [32, 32, 32, 48, 64, 64]
+    assert MMG(width=48).width_for(100) == 48
+
+
+def test_the_regression_before_it_is_as_wide_and_as_long_for_few_rows(monkeypatch):
+    """It learns functions that no number of rows makes simpler."""
+    asked = []
+    fit = mmg_fit.fit_anchor
+
+    def spy(*args, **kwargs):
+        asked.append((kwargs["width"], kwargs["steps"]))
+        return fit(*args, **{**kwargs, "steps": 0})
+
+    monkeypatch.setattr(mmg_fit, "fit_anchor", spy)
+    for fields in ({}, {"effort": "quick"}, {"width": 16, "steps": 10}):
+        mmg_nb.estimate(X, Y, listen=lambda event: isinstance(event, Step), **fields)
+    assert asked == [(64, 2750), (64, 500), (16, 5)]
 
 
 def test_few_points_are_measured_at_more_levels():

@@ -10,6 +10,7 @@ import torch
 from oracle import CPU, PAIRS, sparse
 from torch import Generator
 
+from mmg_nb import validation
 from mmg_nb.batches import one_by_one
 from mmg_nb.denoisers import Denoiser, GaussianDenoiser, Samples
 from mmg_nb.events import Snapshot, Step, silent
@@ -148,6 +149,22 @@ def weights(denoiser):
 
 
 # --- validation --------------------------------------------------------------------------------
+
+
+def test_what_validation_keeps_changes_nothing(monkeypatch):
+    """Neither where it is too much to keep, nor while the weights change."""
+    model = network(LEARNABLE)
+    kept = validation_of(LEARNABLE).starting_from(model)
+    monkeypatch.setattr(validation, "NUMBERS_KEPT", 0)
+    unkept = validation_of(LEARNABLE).starting_from(model)
+    assert kept.prepared
+    assert not unkept.prepared
+    torch.nn.init.normal_(model.null, generator=Generator().manual_seed(1))
+    torch.nn.init.normal_(model.net.leave.weight, generator=Generator().manual_seed(2))
+    found, expected = kept.measure(model), unkept.measure(model)
+    torch.testing.assert_close(found.error, expected.error)
+    torch.testing.assert_close(found.curves, expected.curves)
+    assert found.error.mean() > validation_of(LEARNABLE).measure(network(LEARNABLE)).error.mean()
 
 
 @pytest.mark.parametrize("name", ["1x1", "sparse_3x3", "mixed_4x2"])

@@ -20,7 +20,8 @@ __all__ = ["DRAWS", "EFFORT_STEPS", "MMG", "Y_IS_NOISED"]
 
 EFFORT_STEPS = {"quick": 1000, "normal": 5500, "high": 32000}
 MANY_ROWS = 10_000  # from fewer there is less to learn: fewer steps and features
-WIDTH, WIDTH_POWER, WIDTH_UNIT = 64, 0.3, 8  # with many rows; of their number; a multiple of
+WIDTH, LEAST_WIDTH, WIDTH_UNIT = 64, 32, 8  # features with many rows, with few, a multiple of
+WIDTH_POWER = 0.3  # of the rows
 ANCHOR_SHARE, ANCHOR_STEPS = 0.5, 3000  # of the steps with many rows, at most
 DRAWS = 20  # log-SNRs a point, where there are many points
 Y_IS_NOISED = "y is the variable that is noised; the error curves are of y, with x given."
@@ -94,7 +95,7 @@ class MMG:
     )
     width: int | None = field(
         None,
-        "hidden features of the network; none: 64, fewer below 10 000 rows (32 at 1000)",
+        "hidden features of the network; none: 64, fewer below 10 000 rows (32 up to 1000)",
         low=8,
         high=4096,
     )
@@ -130,7 +131,7 @@ class MMG:
         if self.width is not None:
             return self.width
         share = min(1.0, n_samples / MANY_ROWS) ** WIDTH_POWER
-        return max(WIDTH_UNIT, WIDTH_UNIT * round(share * WIDTH / WIDTH_UNIT))
+        return max(LEAST_WIDTH, WIDTH_UNIT * round(share * WIDTH / WIDTH_UNIT))
 
     @property
     def full_width(self) -> int:
