@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -15,14 +14,19 @@ from mmg_nb.members import Rows
 
 __all__ = ["Draw", "Lesson", "antithetic_halves", "even_batch", "one_by_one"]
 
-NUMBERS_AHEAD = 2**18  # of all rows of the steps that are prepared together: they fit in a cache
+NUMBERS_AHEAD = 2**18  # in all rows of the steps prepared together; ten times as many come of it
 
 Lesson = Callable[[], Tensor]
 """Computes the loss of the present weights on one batch, summed over members."""
 
 Draw = Callable[[Denoiser, Rows, int, Proposal, Generator, int], Sequence[Lesson]]
 """Draws lessons for a denoiser from rows, so many rows a step, at log-SNRs of a proposal: one or
-more, up to a number."""
+more, up to a number.
+
+It takes what it needs from the generator when it is called, the same amount whatever the weights
+and the proposal, for as many lessons whenever it is asked for the same number: a resumed run draws
+its lessons again, and must find those that it had.
+"""
 
 
 def one_by_one(loss: Callable[[Denoiser, Samples, Generator, Proposal], Tensor]) -> Draw:
@@ -36,6 +40,7 @@ def one_by_one(loss: Callable[[Denoiser, Samples, Generator, Proposal], Tensor])
         generator: Generator,
         most: int,
     ) -> Sequence[Lesson]:
+        # Computed now rather than when it is asked for, because it draws.
         value = loss(denoiser, rows.draw(batch, generator), generator, proposal)
         return [lambda: value]
 
@@ -72,10 +77,7 @@ def antithetic_halves(
     """
     count = max(1, min(most, NUMBERS_AHEAD // _numbers(rows, batch)))
     drawn = [_draw(rows, batch, generator) for _ in range(count)]
-    index, u, noise = (
-        torch.cat([getattr(each, name) for each in drawn], dim=1)
-        for name in ("index", "u", "noise")
-    )
+    index, u, noise = (torch.cat(each, dim=1) for each in zip(*drawn, strict=True))
     eps = torch.cat([noise, -noise], dim=1)
     given = torch.arange(batch, device=u.device) >= batch // 2
     prepared = denoiser.prepare(
@@ -84,29 +86,21 @@ def antithetic_halves(
         proposal.quantile(u).float(),
         given.repeat(2 * count).view(1, -1, 1),
     )
-    parts = _split({**prepared, "noise": eps}, count, batch)
-    return [partial(_error, denoiser, part) for part in parts]
+    noises, parts = _split(eps, count, batch), _split_all(prepared, count, batch)
+    return [partial(_error, denoiser, *each) for each in zip(parts, noises, strict=True)]
 
 
-@dataclass(frozen=True, eq=False)
-class _Drawn:
+def _draw(rows: Rows, batch: int, generator: Generator) -> tuple[Tensor, Tensor, Tensor]:
     """The randomness of one step: rows and u `(members, batch)`, noise `(members, batch, dim_x)`.
 
     Drawn step by step, so that it does not depend on how many steps are prepared together.
     """
-
-    index: Tensor
-    u: Tensor
-    noise: Tensor
-
-
-def _draw(rows: Rows, batch: int, generator: Generator) -> _Drawn:
     (members, _, dim_x), device = rows.samples.x.shape, rows.count.device
     index, half = rows.pick(batch, generator), batch // 2
     jitter = torch.rand(members, 2, half, generator=generator, device=device)
     u = (torch.arange(half, device=device) + jitter) / half
     noise = torch.randn(members, batch, dim_x, generator=generator, device=device)
-    return _Drawn(index, u.view(members, batch), noise)
+    return index, u.view(members, batch), noise
 
 
 def _numbers(rows: Rows, batch: int) -> int:
@@ -115,17 +109,18 @@ def _numbers(rows: Rows, batch: int) -> int:
     return members * 2 * batch * (2 * dim_x + rows.samples.y.shape[2])
 
 
-def _split(prepared: Prepared, count: int, batch: int) -> list[Prepared]:
-    """What was prepared for so many steps, once or for both noises, by step."""
-    by_name = {
-        name: value.unflatten(1, (-1, count, batch)).movedim(2, 0).flatten(2, 3).unbind()
-        for name, value in prepared.items()
-    }
+def _split_all(prepared: Prepared, count: int, batch: int) -> list[Prepared]:
+    by_name = {name: _split(value, count, batch) for name, value in prepared.items()}
     return [{name: steps[k] for name, steps in by_name.items()} for k in range(count)]
 
 
-def _error(denoiser: Denoiser, prepared: Prepared) -> Tensor:
-    error = prepared["noise"] - denoiser.predict(prepared)
+def _split(values: Tensor, count: int, batch: int) -> tuple[Tensor, ...]:
+    """Values for so many steps, of each row once or with both noises, by step."""
+    return values.unflatten(1, (-1, count, batch)).movedim(2, 0).flatten(2, 3).unbind()
+
+
+def _error(denoiser: Denoiser, prepared: Prepared, eps: Tensor) -> Tensor:
+    error = eps - denoiser.predict(prepared)
     return error.square().sum(-1).mean(-1).sum()
 
 

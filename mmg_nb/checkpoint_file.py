@@ -92,7 +92,9 @@ def _check_format(path: Path, header: Mapping[str, str]) -> None:
     number = header.get("number", "")
     if number != str(NUMBER):
         what = f"The checkpoint {str(path)!r} is in format {number}; this version reads {NUMBER}."
-        raise MMGError(what, "Update mmg_nb to go on with it; the file is left as it is.")
+        older = number.isdigit() and int(number) < NUMBER
+        hint = "Go on with the version of mmg_nb that wrote it" if older else "Update mmg_nb"
+        raise MMGError(what, f"{hint}; the file is left as it is.")
 
 
 def _checksum(values: str, arrays: Mapping[str, NDArray[Any]]) -> int:

@@ -20,7 +20,7 @@ __all__ = [
 ]
 
 Prepared = dict[str, Tensor]
-"""What a prediction needs besides the weights, by name, each `(members or 1, batch, …)`."""
+"""All that predictions need but the weights: `(members or 1, batch or half of it, …)`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,12 +70,12 @@ class Denoiser(nn.Module):
         raise NotImplementedError
 
     def prepare(self, samples: Samples, eps: Tensor, logsnr: Tensor, given: Tensor) -> Prepared:
-        """What `predict` needs besides the weights.
+        """What `predict` needs besides the weights: nothing in it depends on what is trained.
 
         Args:
             samples: As for `forward`, like the others.
             eps: The noise.
-            logsnr: λ of all rows, or of a half (or third) of them, the same for each.
+            logsnr: λ of all rows, or of a half of them that counts for the other half, too.
             given: Whether the prediction may use y.
         """
         rows = {"x": samples.x, "residual": samples.residual, "y": samples.y}
@@ -93,8 +93,8 @@ class Denoiser(nn.Module):
 
 
 def wide(logsnr: Tensor, like: Tensor) -> Tensor:
-    """λ of some rows, repeated for all rows of a tensor `(members, batch, …)`."""
-    return logsnr.repeat(1, like.shape[1] // logsnr.shape[1])
+    """λ for all rows of a tensor `(members, batch, …)`, if it is that of half of them."""
+    return logsnr.repeat(1, 2) if logsnr.shape[1] < like.shape[1] else logsnr
 
 
 @dataclass(frozen=True, eq=False)

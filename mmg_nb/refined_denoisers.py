@@ -26,7 +26,8 @@ class RefinedDenoiser(Denoiser):
     The factor in front is the deviation of ε under the Gaussian posterior, so that the target of
     what is learnt is of order one at every log-SNR. For a mixture of Gaussians the posterior mean
     is linear in w with weights that depend on how large z, w and y are: hence the gain, and the
-    log-powers (logarithms of mean squares) of all three among the inputs of every network.
+    log-powers (logarithms of mean squares) of all three among the inputs of every network. What
+    starts from another one corrects its ε̂ in place of σ·w/d.
 
     Args:
         variance: v, `(members, 1, dim_x)`.
@@ -200,24 +201,24 @@ class ResidualDenoiser(RefinedDenoiser):
         products = [v * lengths[0] for v in (z, mean)] if self.focused else []
         flag = _flag(given, y)
         return {
-            "before": torch.cat([v * self.focus_x for v in (z, whitened, mean)], dim=-1),
-            "y": self._focused(y),
-            "absent": 1 - flag,
-            "power": _power(y),
+            "columns": torch.cat([v * self.focus_x for v in (z, whitened, mean)], dim=-1),
+            "focused y": self._focused(y),
+            "without y": 1 - flag,
+            "power of y": _power(y),
             "lengths": torch.cat(lengths, dim=-1),
-            "after": torch.cat([flag, *(v * self.focus_x for v in products)], dim=-1),
+            "flag and products": torch.cat([flag, *(v * self.focus_x for v in products)], dim=-1),
         }
 
     def correction(self, prepared: Prepared) -> tuple[Tensor, Tensor]:
         """Shift and gain, see `RefinedDenoiser`."""
-        absent, null = prepared["absent"], torch.where(self.known, 0.0, self.null)
-        power = prepared["power"] + absent * _power(null)
+        absent, null = prepared["without y"], torch.where(self.known, 0.0, self.null)
+        power = prepared["power of y"] + absent * _power(null)
         inputs = [
-            prepared["before"],
-            prepared["y"] + absent * self._focused(null),
+            prepared["columns"],
+            prepared["focused y"] + absent * self._focused(null),
             prepared["lengths"],
             self._length(power, null.shape[-1]),
-            prepared["after"],
+            prepared["flag and products"],
         ]
         shift, gain = self.net(torch.cat(inputs, dim=-1), prepared["features"]).chunk(2, dim=-1)
         if self.focused:

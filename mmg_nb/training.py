@@ -176,9 +176,11 @@ def train(
         The outcome.
     """
     state = TrainingState.start(denoiser, optimiser, proposal, generator)
-    if schedule.weights is Weights.LEARNT:
+    learnt = schedule.weights is Weights.LEARNT
+    if learnt:
         validation = validation.starting_from(denoiser)
     keep.begin(state)
+    validation = validation.prepared_for(state.average)
     parameters, averages = trained(denoiser, state.average)
     stopped = False
 
@@ -187,7 +189,8 @@ def train(
         return draw(denoiser, rows, schedule.batch, state.proposal, generator, most)
 
     ahead = deque[Lesson]()
-    if state.step > state.drawn_at:  # resumed
+    if state.step > state.drawn_at:
+        # A resumed run, even one that has ended: the generator is to be where it was, too.
         ahead += lessons(state.drawn_at)[state.step - state.drawn_at :]
     while state.status is None:
         keep.offer(state, urgent=stopped)
@@ -196,7 +199,7 @@ def train(
             if state.status is not None:
                 break
         if not ahead:
-            state.drawn_at, state.position = state.step, generator.get_state()
+            state.drawn_at, state.drawn_from = state.step, generator.get_state()
             ahead += lessons(state.step)
         lesson = ahead.popleft()
         for parameter in parameters:
@@ -208,7 +211,7 @@ def train(
         stopped = bool(listen(Step(state.step, schedule.steps)))
     if not stopped:
         keep.offer(state, urgent=True)
-    record, learnt = state.record, schedule.weights is Weights.LEARNT
+    record = state.record
     late_gain = record.late_gain(state.kept_at) if learnt else None
     return Outcome(
         state.kept,

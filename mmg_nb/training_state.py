@@ -113,6 +113,9 @@ class Record:
 class TrainingState:
     """All that a training run changes: what is restored goes on as if it had never stopped.
 
+    Lessons may be drawn for several steps at once. They are not kept: whoever restores draws them
+    again, from where the generator was, and leaves out those that were learnt from.
+
     Attributes:
         denoiser: The weights being trained.
         average: Their running average, which is validated.
@@ -120,8 +123,8 @@ class TrainingState:
         optimiser: With its moments.
         proposal: Density of the training log-SNRs.
         generator: Source of the batches and their noise.
-        drawn_at: Step before which the present batches were drawn, for one step or for several.
-        position: State of the generator before that.
+        drawn_from: State of the generator before the present lessons were drawn.
+        drawn_at: Step before which that was.
         record: What validation has said.
         step: Steps done.
         kept_at: Step of the weights kept.
@@ -137,7 +140,7 @@ class TrainingState:
     optimiser: RestorableOptimiser
     proposal: Proposal
     generator: Generator
-    position: Tensor
+    drawn_from: Tensor
     record: Record = field(default_factory=Record)
     step: int = 0
     drawn_at: int = 0
@@ -164,12 +167,12 @@ class TrainingState:
             optimiser=optimiser,
             proposal=proposal,
             generator=generator,
-            position=generator.get_state(),
+            drawn_from=generator.get_state(),
         )
 
     def arrays(self) -> Arrays:
         """Copies of every tensor, by name, on the host. Waits for the device."""
-        tensors = {"generator": self.position}
+        tensors = {"drawn_from": self.drawn_from}
         for name, module in self._modules().items():
             tensors |= named(name, module.state_dict())
         tensors |= named("optimiser", self.optimiser.state())
@@ -193,7 +196,7 @@ class TrainingState:
         }
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], numbers: Mapping[str, Any]) -> None:
-        """Become the state that `arrays` and `numbers` were taken of.
+        """Become the state that `arrays` and `numbers` were taken of, but for lessons drawn.
 
         Raises:
             KeyError: Something is missing.
@@ -206,8 +209,8 @@ class TrainingState:
             device = self.generator.device
             found = as_tensors(arrays, "proposal")
             self.proposal = BinnedProposal(found["edges"].to(device), found["mass"].to(device))
-        self.position = torch.tensor(arrays["generator"])
-        self.generator.set_state(self.position)
+        self.drawn_from = torch.tensor(arrays["drawn_from"])
+        self.generator.set_state(self.drawn_from)
         self.step, self.best = numbers["step"], numbers["best"]
         self.drawn_at = numbers["drawn_at"]
         self.kept_at, self.hopeful_at = numbers["kept_at"], numbers["hopeful_at"]

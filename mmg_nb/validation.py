@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,7 +19,7 @@ __all__ = ["Measured", "Validation"]
 
 SIGNIFICANT = 4.0  # standard errors from which something counts as learnt at first
 STILL_SIGNIFICANT = 2.0  # from which it still does, once it has
-NUMBERS_KEPT = 2**22  # in the draws, up to which what is prepared, ten times as many, is kept
+NUMBERS_KEPT = 2**25  # that denoisers prepare, at most: 128 MiB
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +38,8 @@ class Validation:
         start: Predictions that learning started from, without and with y, `(2, members, draws,
             …)`; None if they do not matter.
         significant: Standard errors from which something counts as learnt at first.
-        prepared: For denoisers that differ in nothing but what is trained, what they prepare
-            without and with y; empty where that is too much to keep.
+        prepared: What denoisers that differ in nothing but trained weights prepare, without and
+            with y; empty if it is not known or too much to keep.
     """
 
     samples: Samples
@@ -94,11 +94,20 @@ class Validation:
 
     @torch.no_grad()
     def starting_from(self, denoiser: Denoiser) -> Validation:
-        """The same for a denoiser in training, with its predictions at the start."""
-        known = self
-        if self.samples.x.numel() + self.samples.y.numel() <= NUMBERS_KEPT:
-            known = replace(self, prepared=tuple(self._prepare(denoiser)))
-        return replace(known, start=known._predict(denoiser))
+        """The same, with the predictions of the denoiser that training starts from."""
+        return replace(self, start=self._predict(denoiser))
+
+    @torch.no_grad()
+    def prepared_for(self, denoiser: Denoiser) -> Validation:
+        """The same, for weights of this denoiser only: what no training changes is kept."""
+        members, draws = self.logsnr.shape
+        one = torch.zeros(members, 1, dtype=torch.long, device=self.eps.device)
+        row = denoiser.prepare(
+            self.samples.take(one), self.eps[:, :1], self.logsnr[:, :1], self._flag(True)
+        )
+        if 2 * draws * sum(value.numel() for value in row.values()) > NUMBERS_KEPT:
+            return self
+        return replace(self, prepared=tuple(self._prepare(denoiser, b) for b in (False, True)))
 
     @torch.no_grad()
     def measure(self, denoiser: Denoiser, *, begun: bool = False) -> Measured:
@@ -128,13 +137,17 @@ class Validation:
         return Measured(errors, judged, share, curves, likely)
 
     def _predict(self, denoiser: Denoiser) -> Tensor:
-        branches = self.prepared or self._prepare(denoiser)
-        return torch.stack([denoiser.predict(each) for each in branches])
+        if self.prepared:
+            return torch.stack([denoiser.predict(branch) for branch in self.prepared])
+        # One branch after the other, for the sake of memory.
+        branches = (denoiser.predict(self._prepare(denoiser, given)) for given in (False, True))
+        return torch.stack(list(branches))
 
-    def _prepare(self, denoiser: Denoiser) -> Iterator[Prepared]:
-        for given in (False, True):
-            flag = torch.full((1, 1, 1), given, device=self.eps.device)
-            yield denoiser.prepare(self.samples, self.eps, self.logsnr, flag)
+    def _prepare(self, denoiser: Denoiser, given: bool) -> Prepared:
+        return denoiser.prepare(self.samples, self.eps, self.logsnr, self._flag(given))
+
+    def _flag(self, given: bool) -> Tensor:
+        return torch.full((1, 1, 1), given, device=self.eps.device)
 
     def _judged(self, both: Tensor, start: Tensor, least: float) -> tuple[float, float]:
         """What is learnt with y; or of both branches together, if that is nothing."""

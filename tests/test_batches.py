@@ -7,6 +7,7 @@ import torch
 from oracle import CPU
 from torch import Generator, nn
 
+from mmg_nb import batches
 from mmg_nb.batches import antithetic_halves
 from mmg_nb.denoisers import Denoiser, Samples
 from mmg_nb.estimators.minde_denoisers import JointDenoiser
@@ -44,7 +45,9 @@ class Spy(Denoiser):
 @pytest.mark.parametrize("most", [1, 3])
 def test_each_row_is_seen_with_a_noise_and_with_its_opposite(most):
     spy = Spy()
-    for lesson in lessons(spy, most, batch=64):
+    found = lessons(spy, most, batch=64)
+    assert len(found) == most
+    for lesson in found:
         loss = lesson()
         seen, eps, logsnr, given = spy.asked
         for values in (seen.x, seen.residual, seen.y, logsnr):
@@ -60,11 +63,20 @@ def test_each_row_is_seen_with_a_noise_and_with_its_opposite(most):
 
 def test_only_rows_of_the_member_are_drawn():
     spy, rows = Spy(), rows_of()
-    for lesson in lessons(spy, 20):
+    found = lessons(spy, 20)
+    assert len(found) == 20
+    for lesson in found:
         lesson()
         for member, values in enumerate(spy.asked[0].x):
             own = rows.samples.x[member, : rows.count[member]]
             assert (values.unsqueeze(1) == own).all(-1).any(-1).all()
+
+
+@pytest.mark.parametrize(("limit", "count"), [(1, 1), (1100, 2), (10**9, 9)])
+def test_no_more_are_drawn_than_fit(limit, count, monkeypatch):
+    """A step of 2 members, 16 rows twice and 3 + 3 + 2 columns has 512 numbers."""
+    monkeypatch.setattr(batches, "NUMBERS_AHEAD", limit)
+    assert len(lessons(Spy(), 9)) == count
 
 
 def test_where_the_prediction_is_flat_the_noise_of_the_gradient_cancels():

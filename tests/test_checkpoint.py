@@ -11,6 +11,7 @@ import pytest
 from safetensors.numpy import save_file
 
 import mmg_nb
+from mmg_nb import batches
 from mmg_nb.checkpoint import Checkpoint
 from mmg_nb.checkpoint_file import Contents, read, write
 from mmg_nb.errors import MMGError
@@ -80,6 +81,24 @@ def test_resumed_equals_uninterrupted_to_the_last_bit(tmp_path, whole, step):
     resumed = mmg_nb.resume(tmp_path / "run.mmg")
     assert content(resumed) == content(whole)
     assert resumed.provenance["seconds"] > partial.provenance["seconds"] * 0.5
+
+
+@pytest.mark.parametrize("step", [6, 7, 8, 104])
+def test_it_goes_on_within_lessons_drawn_together(tmp_path, whole, step, monkeypatch):
+    """Seven steps at a time here, where most of these runs draw all up to the next check."""
+    drawn = []
+
+    def counted(rows, batch, generator):
+        drawn.append(batch)
+        return draw(rows, batch, generator)
+
+    draw = batches._draw
+    monkeypatch.setattr(batches, "_numbers", lambda rows, batch: batches.NUMBERS_AHEAD // 7)
+    monkeypatch.setattr(batches, "_draw", counted)
+    partial = kept(tmp_path / "run.mmg", step)
+    assert partial.status is Status.INTERRUPTED
+    assert len(drawn) == {6: 7, 7: 7, 8: 14, 104: 107}[step]
+    assert content(mmg_nb.resume(tmp_path / "run.mmg")) == content(whole)
 
 
 def test_a_run_may_be_stopped_again_and_again(tmp_path, whole):
@@ -317,14 +336,17 @@ def test_tensors_of_another_program_are_refused(tmp_path):
     )
 
 
-def test_a_newer_format_is_told(file, monkeypatch):
+@pytest.mark.parametrize(("number", "remedy"), [(5, "Update mmg_nb;"), (3, "that wrote it;")])
+def test_another_format_is_told(file, monkeypatch, number, remedy):
     from mmg_nb import checkpoint_file
 
     contents = read(file)
-    monkeypatch.setattr(checkpoint_file, "NUMBER", checkpoint_file.NUMBER + 1)
+    monkeypatch.setattr(checkpoint_file, "NUMBER", number)
     write(file, contents)
     monkeypatch.undo()
-    assert "is in format 5; this version reads 4" in refused(lambda: mmg_nb.resume(file))
+    with pytest.raises(MMGError, match=f"is in format {number}; this version reads 4") as caught:
+        mmg_nb.resume(file)
+    assert remedy in caught.value.remedy
 
 
 def test_weights_of_another_version_are_told(file):

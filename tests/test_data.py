@@ -208,7 +208,7 @@ BAD_ARGUMENTS = {
         "steps must be a whole number from 0 to 10000000 or none; got 'many'.\n"
         "steps: most training steps",
     ),
-    "field_truth": ({"width": True}, "width must be a whole number from 8 to 4096; got True."),
+    "field_truth": ({"blocks": True}, "blocks must be a whole number from 1 to 32; got True."),
     "field_range": (
         {"learning_rate": -1.0},
         "learning_rate must be a number from 0 to 1; got -1.0.\nlearning_rate: of AdamW",

@@ -15,7 +15,7 @@ from oracle import PAIRS, GaussianPair, mixed
 
 import mmg_nb
 from mmg_nb.benchmark import task
-from mmg_nb.estimators import mmg_fit
+from mmg_nb.estimators import mmg_fit, mmg_stages
 from mmg_nb.estimators.mmg import EFFORT_STEPS, MMG
 from mmg_nb.estimators.mmg_stages import joined, stages, validation_draws
 from mmg_nb.estimators.report import _late
@@ -262,19 +262,35 @@ def test_fewer_rows_get_a_narrower_network():
     assert MMG(width=48).width_for(100) == 48
 
 
-def test_the_regression_before_it_is_as_wide_and_as_long_for_few_rows(monkeypatch):
-    """It learns functions that no number of rows makes simpler."""
-    asked = []
-    fit = mmg_fit.fit_anchor
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, {"denoiser": 32, "anchor": (64, 2750), "condition": (64, 2750)}),
+        ({"effort": "quick"}, {"denoiser": 32, "anchor": (64, 500), "condition": (64, 500)}),
+        ({"width": 16, "steps": 9}, {"denoiser": 16, "anchor": (16, 4), "condition": (16, 4)}),
+    ],
+)
+def test_regressions_are_as_wide_and_as_long_for_few_rows(fields, expected, monkeypatch):
+    """They learn functions that no number of rows makes simpler."""
+    asked = {}
 
-    def spy(*args, **kwargs):
-        asked.append((kwargs["width"], kwargs["steps"]))
-        return fit(*args, **{**kwargs, "steps": 0})
+    def spied(module, name, part, build):
+        def spy(*args, **kwargs):
+            asked[part] = (kwargs["width"], kwargs["steps"]) if build else kwargs["width"]
+            return original(*args, **(kwargs | {"steps": 0} if build else kwargs))
 
-    monkeypatch.setattr(mmg_fit, "fit_anchor", spy)
-    for fields in ({}, {"effort": "quick"}, {"width": 16, "steps": 10}):
-        mmg_nb.estimate(X, Y, listen=lambda event: isinstance(event, Step), **fields)
-    assert asked == [(64, 2750), (64, 500), (16, 5)]
+        original = getattr(module, name)
+        monkeypatch.setattr(module, name, spy)
+
+    spied(mmg_fit, "fit_anchor", "anchor", True)
+    spied(mmg_fit, "without_condition", "condition", True)
+    spied(mmg_stages, "ResidualDenoiser", "denoiser", False)
+
+    def stop(event):
+        return isinstance(event, Step)
+
+    mmg_nb.estimate(X, Y, given=X + Y, listen=stop, **fields)
+    assert asked == expected
 
 
 def test_few_points_are_measured_at_more_levels():
@@ -489,9 +505,9 @@ def test_a_non_finite_loss_keeps_the_last_good_state(monkeypatch, value, at):
     calls = []
     forward = ResidualMLP.forward
 
-    def poisoned(self, x, logsnr):
+    def poisoned(self, x, features):
         calls.extend([None] * torch.is_grad_enabled())
-        return forward(self, x, logsnr) * (value if len(calls) == at else 1.0)
+        return forward(self, x, features) * (value if len(calls) == at else 1.0)
 
     monkeypatch.setattr(ResidualMLP, "forward", poisoned)
     result = estimate(steps=450)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -86,6 +87,7 @@ def epsilon_error(denoiser, samples, generator, proposal):
     return (eps - denoiser(samples, eps, logsnr, given)).square().sum(-1).mean(-1).sum()
 
 
+DRAW = one_by_one(epsilon_error)
 PLAN = {
     "steps": 60,
     "batch": 32,
@@ -97,7 +99,13 @@ PLAN = {
 
 
 def run(
-    pair=PAIRS["1x1"], *, listen=silent, loss=epsilon_error, speed=1e-2, padding=0, **schedule
+    pair=PAIRS["1x1"],
+    *,
+    listen=silent,
+    draw=DRAW,
+    speed=1e-2,
+    padding=0,
+    **schedule,
 ):
     """Train small members; `schedule` overrides `PLAN`."""
     adapt, keep = schedule.pop("adapt", None), schedule.pop("keep", Unkept())
@@ -110,13 +118,32 @@ def run(
         validation_of(pair, padding=padding),
         GRID,
         Schedule(**(PLAN | schedule)),
-        draw=one_by_one(loss),
+        draw=draw,
         adapt=adapt,
         generator=Generator().manual_seed(3),
         listen=listen,
         keep=keep,
     )
     return outcome, descent
+
+
+def test_lessons_are_drawn_up_to_the_next_check_with_the_proposal_of_the_last():
+    """So that none that is drawn ahead is of a proposal that has been replaced."""
+    asked = []
+
+    def draw(denoiser, rows, batch, proposal, generator, most):
+        asked.append((most, proposal))
+        drawn = [rows.draw(batch, generator) for _ in range(min(most, 15))]
+        return [partial(epsilon_error, denoiser, each, generator, proposal) for each in drawn]
+
+    def adapt(integrand):
+        made.append(uniform_bins(-8.0, 12.0, 0.5, CPU))
+        return made[-1]
+
+    made = []
+    run(draw=draw, adapt=adapt, steps=50, weights=Weights.LAST)
+    assert [most for most, _ in asked] == [20, 5, 20, 5, 10]
+    assert [p for _, p in asked] == [GRID, GRID, made[0], made[0], made[1]]
 
 
 LEARNABLE = sparse(1, 3.0, pairs=1)
@@ -135,7 +162,7 @@ def learning(n=100, speed=3e-2, **schedule):
         validation_of(LEARNABLE),
         GRID,
         Schedule(**(PLAN | schedule)),
-        draw=one_by_one(epsilon_error),
+        draw=DRAW,
         adapt=None,
         generator=Generator().manual_seed(3),
         listen=silent,
@@ -154,9 +181,9 @@ def weights(denoiser):
 def test_what_validation_keeps_changes_nothing(monkeypatch):
     """Neither where it is too much to keep, nor while the weights change."""
     model = network(LEARNABLE)
-    kept = validation_of(LEARNABLE).starting_from(model)
+    kept = validation_of(LEARNABLE).prepared_for(model)
     monkeypatch.setattr(validation, "NUMBERS_KEPT", 0)
-    unkept = validation_of(LEARNABLE).starting_from(model)
+    unkept = validation_of(LEARNABLE).prepared_for(model)
     assert kept.prepared
     assert not unkept.prepared
     torch.nn.init.normal_(model.null, generator=Generator().manual_seed(1))
@@ -546,7 +573,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_the_last_good_weights(value
         loss = epsilon_error(denoiser, samples, generator, proposal)
         return loss * value if len(calls) == at else loss
 
-    outcome, _ = run(loss=poisoned, speed=1e-3, ema=0.5)
+    outcome, _ = run(draw=one_by_one(poisoned), speed=1e-3, ema=0.5)
     assert outcome.status is Status.DIVERGED
     assert bool(weights(outcome.denoiser).isfinite().all())
     assert np.isfinite(outcome.history.loss).all()
@@ -561,6 +588,6 @@ def test_the_last_weights_are_not_kept_once_diverged():
     def poisoned(denoiser, samples, generator, proposal):
         return epsilon_error(denoiser, samples, generator, proposal) * math.nan
 
-    outcome, _ = run(loss=poisoned, weights=Weights.LAST)
+    outcome, _ = run(draw=one_by_one(poisoned), weights=Weights.LAST)
     assert outcome.status is Status.DIVERGED
     assert bool(weights(outcome.denoiser).isfinite().all())

@@ -20,9 +20,9 @@ __all__ = ["DRAWS", "EFFORT_STEPS", "MMG", "Y_IS_NOISED"]
 
 EFFORT_STEPS = {"quick": 1000, "normal": 5500, "high": 32000}
 MANY_ROWS = 10_000  # from fewer there is less to learn: fewer steps and features
-WIDTH, LEAST_WIDTH, WIDTH_UNIT = 64, 32, 8  # features with many rows, with few, a multiple of
-WIDTH_POWER = 0.3  # of the rows
-ANCHOR_SHARE, ANCHOR_STEPS = 0.5, 3000  # of the steps with many rows, at most
+WIDTH, LEAST_WIDTH = 64, 32  # hidden features with many rows and with few
+WIDTH_POWER, WIDTH_UNIT = 0.3, 8  # they grow with the rows to this power, in such steps
+ANCHOR_SHARE, ANCHOR_STEPS = 0.5, 3000  # its steps: of those with many rows, and at most
 DRAWS = 20  # log-SNRs a point, where there are many points
 Y_IS_NOISED = "y is the variable that is noised; the error curves are of y, with x given."
 
@@ -41,7 +41,7 @@ class MMG:
     I = ½ ∫ [mmse(x | λ, z) − mmse(x | λ, y, z)] dλ.
 
     Of two images one is noised, and denoised by small U-Nets in 2 folds, at twice the
-    `learning_rate`, with a quarter of `batch`, an eighth of `width` and a fifth of `draws`;
+    `learning_rate`, with a quarter of `batch`, an eighth of `width` (8) and a fifth of `draws`;
     `steps` are 500, 2500 or 10 000 by `effort`, and images have their own transform. `blocks` and
     `weight_decay` do not matter. Beside an image numbers are noised, and beside categories the
     image.
@@ -95,7 +95,7 @@ class MMG:
     )
     width: int | None = field(
         None,
-        "hidden features of the network; none: 64, fewer below 10 000 rows (32 up to 1000)",
+        "hidden features of the networks; none: 64, where rows are few down to 32",
         low=8,
         high=4096,
     )
@@ -135,12 +135,12 @@ class MMG:
 
     @property
     def full_width(self) -> int:
-        """Hidden features for any number of rows: of the regression that training starts from."""
+        """Hidden features for any number of rows: of regressions, and for images to share in."""
         return WIDTH if self.width is None else self.width
 
     @property
     def anchor_steps(self) -> int:
-        """Most steps of the regression that training starts from, for any number of rows."""
+        """Most steps of regressions, those that training starts from, for any number of rows."""
         steps = EFFORT_STEPS[self.effort] if self.steps is None else self.steps
         return min(ANCHOR_STEPS, round(ANCHOR_SHARE * steps))
 

@@ -72,8 +72,7 @@ def run(
 ) -> MIResult:
     """Estimate I(x; y) with the fields of `config`; see `MMG`."""
     where = pick_device(device)
-    folds, width = config.folds_for(pairs.n_samples), config.width_for(pairs.n_samples)
-    with threads_for(folds * config.batch * width, where):
+    with threads_for(config.folds_for(pairs.n_samples) * config.batch * config.full_width, where):
         return _run(config, pairs, seed, listen, where, keep or Unkept())
 
 

@@ -65,16 +65,14 @@ class ResidualMLP(nn.Module):
 
         Args:
             x: `(members, batch, dim_in)`.
-            features: `(members, batch or a part of it, dim_time)`; if it is a half or a third, the
-                same for each half or third of the batch.
+            features: `(members, batch, dim_time)`, or of a half of the batch that counts for the
+                other half, too.
         """
         shift = self.shift(F.silu(self.embed(features)))
-        times = x.shape[1] // shift.shape[1]
-        shifts = (shift.repeat(1, times, 1) if times > 1 else shift).chunk(
-            len(self.blocks), dim=-1
-        )
+        if shift.shape[1] < x.shape[1]:
+            shift = shift.repeat(1, 2, 1)
         h = self.enter(x)
-        for block, shift in zip(self.blocks, shifts, strict=True):
-            h = block(h, shift)
+        for block, part in zip(self.blocks, shift.chunk(len(self.blocks), dim=-1), strict=True):
+            h = block(h, part)
         out: Tensor = self.leave(F.silu(h))
         return out

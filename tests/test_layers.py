@@ -1,0 +1,42 @@
+"""Layers with one set of weights per member."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Generator
+
+from mmg_nb.nets.layers import NARROW, StackedLinear
+from mmg_nb.nets.mlp import ResidualMLP
+
+MEMBERS, BATCH = 3, 7
+
+
+@pytest.mark.parametrize("dim_out", [1, NARROW - 1, NARROW])
+def test_an_affine_map_per_member_however_many_features_come_out(dim_out):
+    generator = Generator().manual_seed(0)
+    layer = StackedLinear(MEMBERS, 5, dim_out, generator)
+    x, pull = (torch.randn(MEMBERS, BATCH, d, generator=generator) for d in (5, dim_out))
+    x.requires_grad_()
+    found = layer(x)
+    expected = torch.einsum("mbi,mio->mbo", x, layer.weight) + layer.bias
+    torch.testing.assert_close(found, expected)
+    wanted = x, layer.weight, layer.bias
+    for one, other in zip(
+        torch.autograd.grad((found * pull).sum(), wanted),
+        torch.autograd.grad((expected * pull).sum(), wanted),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, other)
+
+
+def test_levels_of_half_a_batch_count_for_the_other_half():
+    generator = Generator().manual_seed(0)
+    net = ResidualMLP(MEMBERS, 4, 2, width=8, blocks=2, generator=generator)
+    for parameter in net.parameters():
+        torch.nn.init.normal_(parameter, std=0.3, generator=generator)
+    x = torch.randn(MEMBERS, 2 * BATCH, 4, generator=generator)
+    features = net.features(torch.linspace(-3, 3, BATCH).expand(MEMBERS, BATCH))
+    whole = net(x, features.repeat(1, 2, 1))
+    torch.testing.assert_close(net(x, features), whole)
+    assert not torch.allclose(net(x.flip(1), features).flip(1), whole, atol=1e-3)
