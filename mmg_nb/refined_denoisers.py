@@ -9,7 +9,7 @@ from torch import Generator, Tensor, nn
 
 from mmg_nb.denoisers import Denoiser, GaussianDenoiser, Posterior, Prepared, Samples, wide
 from mmg_nb.nets.mlp import ResidualMLP
-from mmg_nb.regression import log_of, log_power
+from mmg_nb.regression import log_of, log_power, power
 
 __all__ = ["RadialDenoiser", "RefinedDenoiser", "ResidualDenoiser", "crowding"]
 
@@ -193,18 +193,18 @@ class ResidualDenoiser(RefinedDenoiser):
         )
 
     def seen(self, posterior: Posterior, samples: Samples, given: Tensor) -> Prepared:
-        """What the network sees but for the null, whose place is where y is `absent`."""
+        """What the network sees but for the null, which `correction` adds where y is not given."""
         z, whitened = posterior.z, posterior.whitened
         mean = torch.where(given, samples.x - samples.residual, 0.0)
         y = torch.where(given | self.known, samples.y, 0.0)
-        lengths = [self._length(_power(v), v.shape[-1]) for v in (z, whitened)]
+        lengths = [self._length(power(v), v.shape[-1]) for v in (z, whitened)]
         products = [v * lengths[0] for v in (z, mean)] if self.focused else []
         flag = _flag(given, y)
         return {
             "columns": torch.cat([v * self.focus_x for v in (z, whitened, mean)], dim=-1),
             "focused y": self._focused(y),
             "without y": 1 - flag,
-            "power of y": _power(y),
+            "power of y": power(y),
             "lengths": torch.cat(lengths, dim=-1),
             "flag and products": torch.cat([flag, *(v * self.focus_x for v in products)], dim=-1),
         }
@@ -212,12 +212,12 @@ class ResidualDenoiser(RefinedDenoiser):
     def correction(self, prepared: Prepared) -> tuple[Tensor, Tensor]:
         """Shift and gain, see `RefinedDenoiser`."""
         absent, null = prepared["without y"], torch.where(self.known, 0.0, self.null)
-        power = prepared["power of y"] + absent * _power(null)
+        power_y = prepared["power of y"] + absent * power(null)
         inputs = [
             prepared["columns"],
             prepared["focused y"] + absent * self._focused(null),
             prepared["lengths"],
-            self._length(power, null.shape[-1]),
+            self._length(power_y, null.shape[-1]),
             prepared["flag and products"],
         ]
         shift, gain = self.net(torch.cat(inputs, dim=-1), prepared["features"]).chunk(2, dim=-1)
@@ -228,19 +228,14 @@ class ResidualDenoiser(RefinedDenoiser):
     def _focused(self, y: Tensor) -> Tensor:
         return y if self.focus_y is None else y @ self.focus_y
 
-    def _length(self, power: Tensor, dim: int) -> Tensor:
+    def _length(self, squares: Tensor, dim: int) -> Tensor:
         """The log-power; focused, in units of its scatter for a Gaussian of so many columns."""
-        return log_of(power) * math.sqrt(dim / 2) if self.focused else log_of(power)
+        return log_of(squares) * math.sqrt(dim / 2) if self.focused else log_of(squares)
 
 
 def _last_columns(members: int, dim_y: int, count: int) -> Tensor:
     """A mask of the last columns of y, `(members, 1, dim_y)`."""
     return (torch.arange(dim_y) >= dim_y - count).repeat(members, 1, 1)
-
-
-def _power(v: Tensor) -> Tensor:
-    """The mean square, `(…, dim)` to `(…, 1)`."""
-    return v.square().mean(-1, keepdim=True)
 
 
 def _flag(given: Tensor, like: Tensor) -> Tensor:

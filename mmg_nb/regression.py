@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["FLOOR", "log_of", "log_power", "radial_regression", "shrunk_regression"]
+__all__ = ["FLOOR", "log_of", "log_power", "power", "radial_regression", "shrunk_regression"]
 
 FLOOR = 1e-12  # of a residual variance, relative to x
 FEW = 10  # rows a dimension of y, from which products of y can be whitened
@@ -16,7 +16,12 @@ NEW = 1e-6  # share of a product that y does not tell already; rows of one lengt
 
 def log_power(v: Tensor) -> Tensor:
     """Logarithm of the mean square, `(…, dim)` to `(…, 1)`, with a floor far below one."""
-    return log_of(v.square().mean(-1, keepdim=True))
+    return log_of(power(v))
+
+
+def power(v: Tensor) -> Tensor:
+    """The mean square, `(…, dim)` to `(…, 1)`."""
+    return v.square().mean(-1, keepdim=True)
 
 
 def log_of(power: Tensor) -> Tensor:
