@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mmg_nb.channel import scales
+from mmg_nb.nets.layers import doubled
 
 __all__ = [
     "Denoiser",
@@ -16,7 +17,6 @@ __all__ = [
     "Prepared",
     "Samples",
     "gaussian_mse",
-    "wide",
 ]
 
 Prepared = dict[str, Tensor]
@@ -79,7 +79,7 @@ class Denoiser(nn.Module):
             given: Whether the prediction may use y.
         """
         rows = {"x": samples.x, "residual": samples.residual, "y": samples.y}
-        return {**rows, "eps": eps, "logsnr": wide(logsnr, eps), "given": given}
+        return {**rows, "eps": eps, "logsnr": doubled(logsnr, eps), "given": given}
 
     def predict(self, prepared: Prepared) -> Tensor:
         """Predict the noise from what `prepare` gave, all of it or some of the batch."""
@@ -90,11 +90,6 @@ class Denoiser(nn.Module):
     def reference(self) -> GaussianDenoiser | None:
         """A denoiser close to it whose means over the noise are known, if there is one."""
         return None
-
-
-def wide(logsnr: Tensor, like: Tensor) -> Tensor:
-    """λ for all rows of a tensor `(members, batch, …)`, if it is that of half of them."""
-    return logsnr.repeat(1, 2) if logsnr.shape[1] < like.shape[1] else logsnr
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,8 @@ import math
 import torch
 from torch import Generator, Tensor, nn
 
-from mmg_nb.denoisers import Denoiser, GaussianDenoiser, Posterior, Prepared, Samples, wide
+from mmg_nb.denoisers import Denoiser, GaussianDenoiser, Posterior, Prepared, Samples
+from mmg_nb.nets.layers import doubled
 from mmg_nb.nets.mlp import ResidualMLP
 from mmg_nb.regression import log_of, log_power, power
 
@@ -63,7 +64,7 @@ class RefinedDenoiser(Denoiser):
 
     def prepare(self, samples: Samples, eps: Tensor, logsnr: Tensor, given: Tensor) -> Prepared:
         """What the correction begins with, and all that it depends on; see `Denoiser`."""
-        posterior = Posterior.of(self.variance, samples, eps, wide(logsnr, eps), given)
+        posterior = Posterior.of(self.variance, samples, eps, doubled(logsnr, eps), given)
         return self._prepared(posterior, samples, logsnr, given)
 
     def _prepared(

@@ -17,6 +17,7 @@ __all__ = [
     "StackedLinear",
     "StackedTrunk",
     "StackedUpdate",
+    "doubled",
     "selected",
 ]
 
@@ -172,6 +173,16 @@ def selected(module: Module, members: Sequence[int]) -> Module:
     for tensor in (*part.parameters(), *part.buffers()):
         tensor.data = tensor.data[index]
     return part
+
+
+def doubled(values: Tensor, like: Tensor) -> Tensor:
+    """Values of half a batch, `(members, half, …)`, for both halves; those of a whole batch alone.
+
+    Args:
+        values: Of all rows or of half of them.
+        like: `(members, batch, …)`.
+    """
+    return torch.cat([values, values], dim=1) if values.shape[1] < like.shape[1] else values
 
 
 def _uniform(shape: tuple[int, ...], bound: float, generator: Generator) -> Tensor:

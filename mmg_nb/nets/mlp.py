@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from mmg_nb.nets.layers import FourierFeatures, StackedLinear, StackedUpdate
+from mmg_nb.nets.layers import FourierFeatures, StackedLinear, StackedUpdate, doubled
 
 __all__ = ["ResidualMLP"]
 
@@ -68,9 +68,7 @@ class ResidualMLP(nn.Module):
             features: `(members, batch, dim_time)`, or of a half of the batch that counts for the
                 other half, too.
         """
-        shift = self.shift(F.silu(self.embed(features)))
-        if shift.shape[1] < x.shape[1]:
-            shift = shift.repeat(1, 2, 1)
+        shift = doubled(self.shift(F.silu(self.embed(features))), x)
         h = self.enter(x)
         for block, part in zip(self.blocks, shift.chunk(len(self.blocks), dim=-1), strict=True):
             h = block(h, part)
