@@ -8,14 +8,24 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from mmg_nb.elliptical import TCopula
 from mmg_nb.errors import MMGError
 
-__all__ = ["NormalScores", "Standardize", "Whiten", "fit_transform", "image_transform"]
+__all__ = [
+    "NormalScores",
+    "Standardize",
+    "Whiten",
+    "fit_transform",
+    "image_transform",
+    "suited_transform",
+]
 
 Array = NDArray[np.float64]
 GRID = 2000  # quantiles kept for each coordinate
 TAIL = 20  # quantiles that set the scale of a tail
 TAIL_SLOPE = 0.3  # growth of a tail in normal scores per e-fold of distance
+FEW_ROWS = 2000  # enough to choose a transform by
+LOSS = 0.01  # nats of linear information that the choice may cost, beside what chance shows
 DEGENERATE = 1e-9  # directions with less than this share of the largest variance are dropped
 
 
@@ -168,7 +178,8 @@ def fit_transform(
     Args:
         values: `(n, d)`.
         name: `x` or `y`, for the notes.
-        transform: `normal_scores`, `standardize` or `none`.
+        transform: `normal_scores`, `elliptical` (these, made independent by a t copula where that
+            fits better than a normal one), `standardize` or `none`.
         fit_rows: Rows to fit on. Cross-fitting fits on all: the folds need one common space,
             mutual information is unchanged by any invertible map of one variable, and pairs of
             x and y are not looked at, so nothing of the dependence leaks.
@@ -176,24 +187,71 @@ def fit_transform(
             but the first.
 
     Returns:
-        `(n, kept)` values and notes on what was dropped.
+        `(n, kept)` values and notes on what was found or dropped.
     """
     indicators = _indicators(values[:, list(discrete)])
     values = np.delete(values, discrete, axis=1)
     peak = np.abs(values).max(axis=0)  # else squares of extreme units overflow
     values = values / np.where(peak > 0, peak, 1.0)  # a pixel may always be black
-    if transform == "normal_scores" and values.shape[1]:
+    notes: tuple[str, ...] = ()
+    if transform in ("normal_scores", "elliptical") and values.shape[1]:
         values = NormalScores.fit(values[fit_rows])(values)
+        if transform == "elliptical" and (copula := TCopula.fit(values[fit_rows])):
+            values = copula(values)
+            notes = (f"{name}: columns are large together (t copula, ν = {copula.dof:.2g}).",)
     elif transform == "standardize":
         values = Standardize.fit(values[fit_rows])(values)
     values = np.concatenate([values, indicators], axis=1)
     whiten = Whiten.fit(values[fit_rows])
     if not whiten.matrix.shape[1]:
         raise _constant(name, "column is constant")
-    notes: tuple[str, ...] = ()
     if whiten.dropped:
-        notes = (f"{name}: {whiten.dropped} direction(s) of zero variance dropped.",)
+        notes += (f"{name}: {whiten.dropped} direction(s) of zero variance dropped.",)
     return whiten(values), notes
+
+
+def suited_transform(
+    x: Array,
+    y: Array,
+    fit_rows: NDArray[np.int64] | slice,
+    discrete_x: tuple[int, ...] = (),
+    discrete_y: tuple[int, ...] = (),
+) -> str:
+    """`elliptical` if columns are large together, in x and in y; otherwise `normal_scores`.
+
+    Not if that lowers what the linear-Gaussian part of the dependence tells: of columns that go
+    along with single ones of the other variable, lengths are none of the matter.
+
+    Args:
+        x: `(n, dim_x)`.
+        y: `(n, dim_y)`, row by row with x.
+        fit_rows: Rows to look at; some of them will do.
+        discrete_x: Columns of x that are categories.
+        discrete_y: Those of y.
+    """
+    rows = np.arange(len(x))[fit_rows]
+    rows = rows[:: -(-len(rows) // FEW_ROWS)]
+    plain, curved = [], []
+    for values, discrete in ((x, discrete_x), (y, discrete_y)):
+        numbers = np.delete(values[rows], discrete, axis=1)
+        if numbers.shape[1] < 2:
+            return "normal_scores"
+        scores = NormalScores.fit(numbers)(numbers)
+        copula = TCopula.fit(scores)
+        if copula is None:
+            return "normal_scores"
+        plain.append(scores)
+        curved.append(copula(scores))
+    chance = x.shape[1] * y.shape[1] / (2 * len(rows))
+    loss = _linear_information(*plain) - _linear_information(*curved)
+    return "normal_scores" if loss > LOSS + chance else "elliptical"
+
+
+def _linear_information(x: Array, y: Array) -> float:
+    """−½ Σ log(1 − ρ²) over canonical correlations, nats."""
+    x, y = (Whiten.fit(values)(values) for values in (x, y))
+    correlations = np.linalg.svd(x.T @ y / len(x), compute_uv=False)
+    return float(-0.5 * np.log1p(-(np.minimum(correlations, 1 - 1e-12) ** 2)).sum())
 
 
 def image_transform(values: Array, name: str, fit_rows: NDArray[np.int64] | slice) -> Array:

@@ -14,7 +14,7 @@ ROOT = Path(mmg_nb.__file__).parent
 # A module imports modules of its own layer or of those above it, never of one below.
 LAYERS = [
     ["errors"],
-    ["plain", "pictures", "whole_file"],
+    ["plain", "pictures", "whole_file", "elliptical"],
     ["fields", "results", "events", "interrupts", "provenance", "mmg_nb"],
     ["axes", "plotting", "forest"],
     [

@@ -643,6 +643,30 @@ def test_a_bent_dependence_is_learnt():
     assert 0.4 < result.mi < 1.2
 
 
+def test_what_lengths_alone_tell_is_found_where_columns_are_large_together():
+    """No Gaussian copula sees it; the t copulas of x and y are undone, and only there."""
+    student = task("student-identity-5-5-2")
+    x, y = student.sample(1000, 1)
+    result = estimate(x, y, steps=400, width=32, batch=256)
+    assert abs(z_score(result, student.mi_true)) < LIMIT
+    assert abs(z_score(result, 0.0)) > LIMIT
+    assert abs(z_score(result, 2 * student.mi_true)) > LIMIT
+    assert sum("t copula" in note for note in result.notes) == 2
+
+
+@pytest.mark.parametrize(("name", "chosen"), [("t", "elliptical"), ("normal", "normal_scores")])
+def test_the_transform_is_chosen_by_the_data(name, chosen):
+    x, y = np.random.default_rng(0).normal(size=(2, 300, 2))
+    if name == "t":
+        scale = np.random.default_rng(1).chisquare(1, size=(300, 1))
+        x, y = x / scale, y / scale
+    fields = {"steps": 0, "draws": 4}
+    auto, given = (estimate(x, y, transform=t, **fields) for t in ("auto", chosen))
+    assert auto.forms == given.forms
+    assert auto.notes == given.notes
+    assert any("t copula" in note for note in auto.notes) == (name == "t")
+
+
 @pytest.mark.parametrize("left", [1e-4, 1e-6])
 def test_high_information_is_not_cut_off(left):
     pair = GaussianPair(np.array([[math.sqrt(1 - left)]]))

@@ -31,13 +31,17 @@ Y_IS_NOISED = "y is the variable that is noised; the error curves are of y, with
 class MMG:
     """Mutual information by the MMSE gap of diffusion denoisers (Yu et al., arXiv 2509.20609).
 
+    Columns are mapped to normal scores; where they are large together, in x and in y, a t copula
+    is undone besides, so that tails they have in common leave each variable normal. Mutual
+    information stays what it is.
+
     The denoiser starts from an exact linear-Gaussian posterior around a regression of x on y and
     learns only what is left: of several columns and up to 2500 rows first a gain that lengths
     alone decide, at 2.5 times the `learning_rate`; of more than six columns, with 25 rows each,
     what the directions tell in which the regression has found something, at a lower rate; then
-    everything else. It is cross-fitted: each fold of the rows is evaluated by a member trained on
-    the others, so that every row counts for training and for evaluation. For I(x; y | z) both
-    branches know z:
+    everything else. It is cross-fitted: each fold of the rows is
+    evaluated by a member trained on the others, so that every row counts for training and for
+    evaluation. For I(x; y | z) both branches know z:
     I = ½ ∫ [mmse(x | λ, z) − mmse(x | λ, y, z)] dλ.
 
     Of two images one is noised, and denoised by small U-Nets in 2 folds, at twice the
@@ -79,9 +83,10 @@ class MMG:
         choices=(1, 2, 3, 4, 5, 7, 9, 10),
     )
     transform: str = field(
-        "normal_scores",
-        "map of each coordinate before whitening",
-        choices=("normal_scores", "standardize", "none"),
+        "auto",
+        "map of each variable before whitening; elliptical: normal scores and, if likelier than a "
+        "normal one, a t copula undone; auto: that where it suits both, else normal_scores",
+        choices=("auto", "normal_scores", "elliptical", "standardize", "none"),
     )
     steps: int | None = field(
         None,

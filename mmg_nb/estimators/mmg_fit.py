@@ -35,7 +35,7 @@ from mmg_nb.randomness import Sources
 from mmg_nb.results import MIResult, Status
 from mmg_nb.splits import Plan, make_plan
 from mmg_nb.training import Outcome
-from mmg_nb.transforms import fit_transform
+from mmg_nb.transforms import fit_transform, suited_transform
 from mmg_nb.validation import Validation
 
 __all__ = ["run"]
@@ -126,8 +126,11 @@ def _prepare(
         pairs, config.folds_for(pairs.n_samples), config.gap == "cross", random.splits
     )
     rows = plan.transform_rows
-    mapped_x, notes_x = fit_transform(pairs.x, "x", config.transform, rows, pairs.discrete_x)
-    mapped_y, notes_y = fit_transform(pairs.y, "y", config.transform, rows, pairs.discrete_y)
+    transform = config.transform
+    if transform == "auto":
+        transform = suited_transform(pairs.x, pairs.y, rows, pairs.discrete_x, pairs.discrete_y)
+    mapped_x, notes_x = fit_transform(pairs.x, "x", transform, rows, pairs.discrete_x)
+    mapped_y, notes_y = fit_transform(pairs.y, "y", transform, rows, pairs.discrete_y)
     notes = notes_x + notes_y
     x, y = (torch.as_tensor(v, dtype=torch.float64, device=device) for v in (mapped_x, mapped_y))
     names = ("x", "y")
@@ -136,7 +139,7 @@ def _prepare(
         notes += (Y_IS_NOISED,)
     if pairs.given is None:
         return _Prepared(x, y, 0, plan, notes)
-    given, notes_z = fit_transform(pairs.given, "given", config.transform, rows, pairs.discrete_z)
+    given, notes_z = fit_transform(pairs.given, "given", transform, rows, pairs.discrete_z)
     z = torch.as_tensor(given, dtype=torch.float64, device=device)
     member = plan.members[0]
     x, y = (

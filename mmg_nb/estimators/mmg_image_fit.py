@@ -162,7 +162,8 @@ def _scaled(
 ) -> tuple[NDArray[np.float64], tuple[str, ...]]:
     if shape is not None:
         return image_transform(values, name, plan.transform_rows), ()
-    return fit_transform(values, name, config.transform, plan.transform_rows, discrete)
+    transform = "normal_scores" if config.transform == "auto" else config.transform
+    return fit_transform(values, name, transform, plan.transform_rows, discrete)
 
 
 def _fit_anchor(this: _Setting, steps: int) -> ImageAnchor:
