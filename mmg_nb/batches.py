@@ -12,7 +12,7 @@ from mmg_nb.denoisers import Denoiser, Prepared, Samples
 from mmg_nb.logsnr import Proposal
 from mmg_nb.members import Rows
 
-__all__ = ["Draw", "Lesson", "antithetic_halves", "even_batch", "one_by_one"]
+__all__ = ["Draw", "Lesson", "antithetic_pairs", "even_batch", "one_by_one"]
 
 NUMBERS_AHEAD = 2**18  # in all rows of the steps prepared together; ten times as many come of it
 
@@ -47,15 +47,17 @@ def one_by_one(loss: Callable[[Denoiser, Samples, Generator, Proposal], Tensor])
     return draw
 
 
-def antithetic_halves(
+def antithetic_pairs(
     denoiser: Denoiser,
     rows: Rows,
     batch: int,
     proposal: Proposal,
     generator: Generator,
     most: int,
+    *,
+    without: float = 0.5,
 ) -> Sequence[Lesson]:
-    """ε-error of each batch, the first half without y, the second with y.
+    """ε-error of each batch, the first part without y, the rest with y.
 
     Each row is seen twice, with ε and with −ε. Where the prediction hardly changes over the
     breadth of the noise, which at high log-SNR is nearly everywhere, the noise of the two
@@ -67,19 +69,21 @@ def antithetic_halves(
     Args:
         denoiser: Of all members.
         rows: Rows to fit, of every member.
-        batch: Rows a step and member, even.
-        proposal: Where the log-SNRs are drawn, stratified.
+        batch: Rows a step and member, at least 2.
+        proposal: Where the log-SNRs are drawn, stratified in each part.
         generator: Source of rows and noise.
         most: Lessons wanted.
+        without: Share of the rows that are seen without y.
 
     Returns:
         The lessons; the loss is ‖ε − ε̂‖², mean over the batch and sum over members.
     """
     count = max(1, min(most, NUMBERS_AHEAD // _numbers(rows, batch)))
-    drawn = [_draw(rows, batch, generator) for _ in range(count)]
+    first = min(batch - 1, max(1, round(without * batch)))
+    drawn = [_draw(rows, batch, first, generator) for _ in range(count)]
     index, u, noise = (torch.cat(each, dim=1) for each in zip(*drawn, strict=True))
     eps = torch.cat([noise, -noise], dim=1)
-    given = torch.arange(batch, device=u.device) >= batch // 2
+    given = torch.arange(batch, device=u.device) >= first
     prepared = denoiser.prepare(
         rows.samples.take(index).repeated(2),
         eps,
@@ -90,17 +94,22 @@ def antithetic_halves(
     return [partial(_error, denoiser, *each) for each in zip(parts, noises, strict=True)]
 
 
-def _draw(rows: Rows, batch: int, generator: Generator) -> tuple[Tensor, Tensor, Tensor]:
+def _draw(
+    rows: Rows, batch: int, first: int, generator: Generator
+) -> tuple[Tensor, Tensor, Tensor]:
     """The randomness of one step: rows and u `(members, batch)`, noise `(members, batch, dim_x)`.
 
     Drawn step by step, so that it does not depend on how many steps are prepared together.
     """
     (members, _, dim_x), device = rows.samples.x.shape, rows.count.device
-    index, half = rows.pick(batch, generator), batch // 2
-    jitter = torch.rand(members, 2, half, generator=generator, device=device)
-    u = (torch.arange(half, device=device) + jitter) / half
+    index = rows.pick(batch, generator)
+    jitter = torch.rand(members, batch, generator=generator, device=device)
+    strata = [
+        (torch.arange(part.shape[1], device=device) + part) / part.shape[1]
+        for part in jitter.split((first, batch - first), dim=1)
+    ]
     noise = torch.randn(members, batch, dim_x, generator=generator, device=device)
-    return index, u.view(members, batch), noise
+    return index, torch.cat(strata, dim=1), noise
 
 
 def _numbers(rows: Rows, batch: int) -> int:
@@ -125,7 +134,7 @@ def _error(denoiser: Denoiser, prepared: Prepared, eps: Tensor) -> Tensor:
 
 
 def even_batch(wanted: int, count: Tensor) -> int:
-    """Rows a step: even, so that half goes to each branch, and no more than any member has.
+    """Rows a step: even, so that half can go to each branch, and no more than any member has.
 
     Args:
         wanted: As asked for.

@@ -8,7 +8,7 @@ from oracle import CPU
 from torch import Generator, nn
 
 from mmg_nb import batches
-from mmg_nb.batches import antithetic_halves
+from mmg_nb.batches import antithetic_pairs
 from mmg_nb.denoisers import Denoiser, Samples
 from mmg_nb.estimators.minde_denoisers import JointDenoiser
 from mmg_nb.logsnr import uniform_bins
@@ -26,8 +26,9 @@ def rows_of(n=50):
     return Rows(Samples(x, x / 2, y), torch.tensor([n, n - 20]))
 
 
-def lessons(denoiser, most, batch=16, seed=0):
-    return antithetic_halves(denoiser, rows_of(), batch, GRID, Generator().manual_seed(seed), most)
+def lessons(denoiser, most, batch=16, seed=0, **fields):
+    generator = Generator().manual_seed(seed)
+    return antithetic_pairs(denoiser, rows_of(), batch, GRID, generator, most, **fields)
 
 
 class Spy(Denoiser):
@@ -42,10 +43,11 @@ class Spy(Denoiser):
         return self.value.expand_as(eps)
 
 
+@pytest.mark.parametrize("without", [0.5, 0.25])
 @pytest.mark.parametrize("most", [1, 3])
-def test_each_row_is_seen_with_a_noise_and_with_its_opposite(most):
-    spy = Spy()
-    found = lessons(spy, most, batch=64)
+def test_each_row_is_seen_with_a_noise_and_with_its_opposite(most, without):
+    spy, first = Spy(), round(without * 64)
+    found = lessons(spy, most, batch=64, without=without)
     assert len(found) == most
     for lesson in found:
         loss = lesson()
@@ -54,11 +56,19 @@ def test_each_row_is_seen_with_a_noise_and_with_its_opposite(most):
             assert torch.equal(values[:, :64], values[:, 64:])
         assert torch.equal(seen.y, seen.x[..., :DIM_Y] + 1)
         assert torch.equal(eps[:, :64], -eps[:, 64:])
-        assert given[0].tolist() == 2 * (32 * [False] + 32 * [True])
-        for half in (logsnr[:, :32], logsnr[:, 32:64]):  # stratified in each branch
-            strata = ((half - GRID.low) / (GRID.high - GRID.low) * 32).floor()
-            assert torch.equal(strata, torch.arange(32.0).expand(MEMBERS, 32))
+        assert given[0].tolist() == 2 * (first * [False] + (64 - first) * [True])
+        for part in logsnr[:, :64].split((first, 64 - first), dim=1):  # stratified in each branch
+            count = part.shape[1]
+            strata = ((part - GRID.low) / (GRID.high - GRID.low) * count).floor()
+            assert torch.equal(strata, torch.arange(float(count)).expand(MEMBERS, count))
         assert loss.item() == pytest.approx(eps.square().sum(-1).mean(-1).sum().item())
+
+
+@pytest.mark.parametrize("without", [0.0, 1.0])
+def test_each_branch_gets_a_row_at_least(without):
+    spy = Spy()
+    lessons(spy, 1, batch=2, without=without)[0]()
+    assert spy.asked[3][0].tolist() == 2 * [False, True]
 
 
 def test_only_rows_of_the_member_are_drawn():
@@ -125,7 +135,7 @@ def test_many_steps_at_once_are_what_they_are_one_by_one(kind):
     together = [lesson().item() for lesson in lessons(denoiser, 5)]
     alone = []
     for _ in together:
-        (lesson,) = antithetic_halves(denoiser, rows_of(), 16, GRID, generator, 1)
+        (lesson,) = antithetic_pairs(denoiser, rows_of(), 16, GRID, generator, 1)
         alone.append(lesson().item())
     assert len(set(alone)) == len(alone) == 5
     assert together == pytest.approx(alone, rel=1e-5)

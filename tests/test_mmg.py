@@ -256,6 +256,13 @@ def test_fewer_rows_get_fewer_steps():
     assert MMG(steps=7).steps_for(100) == 7
 
 
+def test_many_rows_get_larger_batches_and_fewer_of_them_without_y():
+    sizes = (40, 10_000, 20_000, 100_000, 10_000_000)
+    assert [MMG().batch_for(n) for n in sizes] == [256, 256, 388, 1020, 1024]
+    assert MMG(batch=100).batch_for(100_000) == 100
+    assert [MMG().share_without_y(n) for n in (9999, 10_000)] == [0.5, 0.25]
+
+
 def test_fewer_rows_get_a_narrower_network():
     found = [MMG().width_for(n) for n in (40, 200, 1000, 5000, 10_000, 1_000_000)]
     assert found == [32, 32, 32, 48, 64, 64]

@@ -11,7 +11,7 @@ import torch
 from torch import Generator, Tensor
 
 from mmg_nb.anchor import Anchor
-from mmg_nb.batches import antithetic_halves, even_batch
+from mmg_nb.batches import antithetic_pairs, even_batch
 from mmg_nb.channel import transmit
 from mmg_nb.data import Pairs
 from mmg_nb.denoisers import Denoiser, Samples
@@ -176,7 +176,7 @@ def _train(this: _Setting, host: Generator, keep: Keeper) -> Outcome:
         Validation.prepare(held, this.grid, draws, this.generator),
         this.grid,
         schedule,
-        draw=antithetic_halves,
+        draw=antithetic_pairs,
         adapt=None,
         generator=this.generator,
         listen=this.listen,

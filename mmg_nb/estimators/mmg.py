@@ -20,6 +20,8 @@ __all__ = ["DRAWS", "EFFORT_STEPS", "MMG", "Y_IS_NOISED"]
 
 EFFORT_STEPS = {"quick": 1000, "normal": 5500, "high": 32000}
 MANY_ROWS = 10_000  # from fewer there is less to learn: fewer steps and features
+BATCH, MOST_BATCH, BATCH_POWER = 256, 1024, 0.6  # noisy rows a step grow from many rows on
+WITHOUT_Y = 0.25  # share of them that does not get y, with many rows; with few it is half
 WIDTH, LEAST_WIDTH = 64, 32  # hidden features with many rows and with few
 WIDTH_POWER, WIDTH_UNIT = 0.3, 8  # they grow with the rows to this power, in such steps
 ANCHOR_SHARE, ANCHOR_STEPS = 0.5, 3000  # its steps: of those with many rows, and at most
@@ -95,8 +97,12 @@ class MMG:
         low=0,
         high=10_000_000,
     )
-    batch: int = field(
-        256, "noisy rows a training step and member, two of each row", low=4, high=1_000_000
+    batch: int | None = field(
+        None,
+        "noisy rows a training step and member, two of each row; none: 256, beyond 10 000 rows up "
+        "to 1024",
+        low=4,
+        high=1_000_000,
     )
     width: int | None = field(
         None,
@@ -131,6 +137,20 @@ class MMG:
         share = math.sqrt(min(1.0, n_samples / MANY_ROWS))
         return max(EFFORT_STEPS["quick"], round(share * EFFORT_STEPS[self.effort]))
 
+    def batch_for(self, n_samples: int) -> int:
+        """Noisy rows a step, from `batch` or by the number of rows."""
+        if self.batch is not None:
+            return self.batch
+        growth = max(1.0, n_samples / MANY_ROWS) ** BATCH_POWER
+        return min(MOST_BATCH, 2 * round(BATCH * growth / 2))
+
+    def share_without_y(self, n_samples: int) -> float:
+        """Share of the rows of a step that train the branch without y.
+
+        It has less to learn: normal scores of a single column are normal.
+        """
+        return WITHOUT_Y if n_samples >= MANY_ROWS else 0.5
+
     def width_for(self, n_samples: int) -> int:
         """Hidden features of the network, from `width` or by the number of rows."""
         if self.width is not None:
@@ -142,6 +162,11 @@ class MMG:
     def full_width(self) -> int:
         """Hidden features for any number of rows: of regressions, and for images to share in."""
         return WIDTH if self.width is None else self.width
+
+    @property
+    def full_batch(self) -> int:
+        """Rows a step for any number of rows: of regressions, and for images to share in."""
+        return BATCH if self.batch is None else self.batch
 
     @property
     def anchor_steps(self) -> int:

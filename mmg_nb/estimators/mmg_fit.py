@@ -72,7 +72,8 @@ def run(
 ) -> MIResult:
     """Estimate I(x; y) with the fields of `config`; see `MMG`."""
     where = pick_device(device)
-    with threads_for(config.folds_for(pairs.n_samples) * config.batch * config.full_width, where):
+    rows = config.folds_for(pairs.n_samples) * config.batch_for(pairs.n_samples)
+    with threads_for(rows * config.full_width, where):
         return _run(config, pairs, seed, listen, where, keep or Unkept())
 
 
@@ -150,7 +151,7 @@ def _prepare(
             name,
             width=config.full_width,
             steps=config.anchor_steps,
-            batch=min(config.batch, len(member.fit)),
+            batch=min(config.full_batch, len(member.fit)),
             generator=random.device,
         )
         for values, name in zip((x, y), names, strict=True)
@@ -167,7 +168,7 @@ def _fit_anchor(config: MMG, data: _Prepared, generator: Generator) -> dict[str,
         stack_pairs(data.x, data.y, [member.validation for member in members]),
         width=config.full_width,
         steps=config.anchor_steps,
-        batch=even_batch(config.batch, fit[2]),
+        batch=even_batch(config.full_batch, fit[2]),
         generator=generator,
     )
     return {**anchor.state_dict(), "variance": variance}

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmg_nb.anchor import ImageAnchor, fit_image_anchor
-from mmg_nb.batches import antithetic_halves, even_batch
+from mmg_nb.batches import antithetic_pairs, even_batch
 from mmg_nb.data import Pairs
 from mmg_nb.devices import pick_device, threads_for
 from mmg_nb.errors import MMGError
@@ -72,7 +72,7 @@ class _Setting:
 
     @property
     def batch(self) -> int:
-        return max(2, round(BATCH_SHARE * self.config.batch))
+        return max(2, round(BATCH_SHARE * self.config.full_batch))
 
     @property
     def width(self) -> int:
@@ -94,7 +94,7 @@ def run(
     where = pick_device(device)
     pixels = pairs.dim_x if noised == "x" else pairs.dim_y
     folds = config.folds or FOLDS
-    with threads_for(folds * config.batch * config.full_width * pixels // 128, where):
+    with threads_for(folds * config.full_batch * config.full_width * pixels // 128, where):
         return _run(config, pairs, seed, listen, where, noised)
 
 
@@ -218,7 +218,7 @@ def _train(this: _Setting, anchor: ImageAnchor, grid: BinnedProposal, steps: int
             weights=Weights.LEARNT if config.gap == "inner" else Weights.BEST,
             rate=trapezoid,
         ),
-        draw=antithetic_halves,
+        draw=antithetic_pairs,
         adapt=grid.adapted,
         generator=random.device,
         listen=this.listen,

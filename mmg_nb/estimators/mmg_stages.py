@@ -12,7 +12,7 @@ import numpy as np
 from torch import Generator, Tensor
 
 from mmg_nb.anchor import Anchor
-from mmg_nb.batches import antithetic_halves, even_batch
+from mmg_nb.batches import antithetic_pairs, even_batch
 from mmg_nb.estimators.mmg import MMG
 from mmg_nb.events import Event, Listener, Snapshot, Step
 from mmg_nb.keeping import Keeper
@@ -227,13 +227,13 @@ def _train(ground: Ground, stage: Stage, denoiser: RefinedDenoiser, listen: List
         grid if adaptive else logistic,
         Schedule(
             steps=steps,
-            batch=even_batch(config.batch // 2, ground.rows.count),
+            batch=even_batch(config.batch_for(ground.n_samples) // 2, ground.rows.count),
             check_every=100,
             grace=min(GRACE, max(round(stage.share * FEW_STEPS), round(GRACE_SHARE * steps))),
             weights=Weights.LEARNT if config.gap == "inner" else Weights.BEST,
             rate=trapezoid,
         ),
-        draw=antithetic_halves,
+        draw=partial(antithetic_pairs, without=config.share_without_y(ground.n_samples)),
         adapt=grid.adapted if adaptive else None,
         generator=ground.generator,
         listen=listen,
