@@ -88,9 +88,9 @@ def test_it_goes_on_within_lessons_drawn_together(tmp_path, whole, step, monkeyp
     """Seven steps at a time here, where most of these runs draw all up to the next check."""
     drawn = []
 
-    def counted(rows, batch, generator):
-        drawn.append(batch)
-        return draw(rows, batch, generator)
+    def counted(*given):
+        drawn.append(given)
+        return draw(*given)
 
     draw = batches._draw
     monkeypatch.setattr(batches, "_numbers", lambda rows, batch: batches.NUMBERS_AHEAD // 7)
