@@ -80,36 +80,32 @@ def antithetic_pairs(
     """
     count = max(1, min(most, NUMBERS_AHEAD // _numbers(rows, batch)))
     first = min(batch - 1, max(1, round(without * batch)))
-    drawn = [_draw(rows, batch, first, generator) for _ in range(count)]
-    index, u, noise = (torch.cat(each, dim=1) for each in zip(*drawn, strict=True))
+    drawn = [_draw(rows, batch, generator) for _ in range(count)]
+    index, jitter, noise = (torch.cat(each, dim=1) for each in zip(*drawn, strict=True))
+    place = torch.arange(batch, device=jitter.device).repeat(count)
+    given = place >= first
+    u = (place - first * given + jitter) / torch.where(given, batch - first, first)
     eps = torch.cat([noise, -noise], dim=1)
-    given = torch.arange(batch, device=u.device) >= first
     prepared = denoiser.prepare(
         rows.samples.take(index).repeated(2),
         eps,
         proposal.quantile(u).float(),
-        given.repeat(2 * count).view(1, -1, 1),
+        given.repeat(2).view(1, -1, 1),
     )
     noises, parts = _split(eps, count, batch), _split_all(prepared, count, batch)
     return [partial(_error, denoiser, *each) for each in zip(parts, noises, strict=True)]
 
 
-def _draw(
-    rows: Rows, batch: int, first: int, generator: Generator
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The randomness of one step: rows and u `(members, batch)`, noise `(members, batch, dim_x)`.
+def _draw(rows: Rows, batch: int, generator: Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """What one step draws: rows, places within strata and noise, `(members, batch, …)`.
 
     Drawn step by step, so that it does not depend on how many steps are prepared together.
     """
     (members, _, dim_x), device = rows.samples.x.shape, rows.count.device
     index = rows.pick(batch, generator)
     jitter = torch.rand(members, batch, generator=generator, device=device)
-    strata = [
-        (torch.arange(part.shape[1], device=device) + part) / part.shape[1]
-        for part in jitter.split((first, batch - first), dim=1)
-    ]
     noise = torch.randn(members, batch, dim_x, generator=generator, device=device)
-    return index, torch.cat(strata, dim=1), noise
+    return index, jitter, noise
 
 
 def _numbers(rows: Rows, batch: int) -> int:
@@ -134,7 +130,7 @@ def _error(denoiser: Denoiser, prepared: Prepared, eps: Tensor) -> Tensor:
 
 
 def even_batch(wanted: int, count: Tensor) -> int:
-    """Rows a step: even, so that half can go to each branch, and no more than any member has.
+    """Rows a step: no more than any member has, and even, for those who give half to each branch.
 
     Args:
         wanted: As asked for.

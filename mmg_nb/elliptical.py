@@ -13,10 +13,12 @@ __all__ = ["TCopula"]
 Array = NDArray[np.float64]
 DOFS = 2.0 ** np.arange(5.0, -0.5, -0.5)  # above 32 hardly differs from the normal
 FIT_ROWS = 5000  # enough to tell the degrees of freedom
-ROWS_A_COLUMN = 10  # fewer tell too little of the scatter matrix
+LEAST_ROWS = 10  # a column; fewer tell too little of the scatter matrix
+ATOM = 0.05  # share of rows with one value, from which a column has no density to compare
 EVIDENCE = 10.0  # nats by which a t copula must be likelier than a normal one
 SWEEPS = 4  # of the fixed-point iteration at each of the degrees of freedom
 SINGULAR = 1e-6  # share of the largest eigenvalue of the scatter
+FARTHEST = 25.0  # score, beyond which squares of Cauchy scores overflow
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,8 +28,9 @@ class TCopula:
     Under a t copula (Demarta & McNeil 2005, Int. Stat. Rev. 73:111) the t scores of the columns
     are jointly Student's t. White, they keep their directions, and their lengths become those of
     normal vectors: the radial Gaussianisation of Lyu & Simoncelli (2009, Neural Comput. 21:1485).
-    It can be undone, so mutual information stays the same; but where normal scores given their
-    scale have two peaks, these are normal again.
+    It can be undone, so mutual information stays the same. Rows of one scale are spherical then,
+    so that a denoiser which is told lengths only has to shrink; normal scores of theirs huddle
+    at the corners of a cube.
 
     Attributes:
         dof: Degrees of freedom ν.
@@ -41,11 +44,12 @@ class TCopula:
     def fit(cls, scores: Array) -> TCopula | None:
         """The likeliest to `(n, d)` normal scores; None if it is not clearly likelier than ν = ∞.
 
-        None also for a single column, for few rows and for columns that determine each other.
+        None also for a single column, for few rows, and if one column is constant, a copy of
+        others, or holds a value that is repeated a lot.
         """
         scores = scores[:: -(-len(scores) // FIT_ROWS)]
         n, d = scores.shape
-        if d < 2 or n < ROWS_A_COLUMN * d:
+        if d < 2 or n < LEAST_ROWS * d or _largest_atom(scores) > ATOM:
             return None
         scatter = scores.T @ scores / n
         if _singular(scatter):
@@ -82,8 +86,14 @@ class TCopula:
 
 
 def _t_scores(scores: Array, dof: float) -> Array:
-    lower: Array = np.asarray(special.stdtrit(dof, special.ndtr(-np.abs(scores))), np.float64)
+    level = special.ndtr(-np.minimum(np.abs(scores), FARTHEST))
+    lower: Array = np.asarray(special.stdtrit(dof, level), np.float64)
     return np.copysign(lower, scores)
+
+
+def _largest_atom(scores: Array) -> float:
+    counts = [np.unique(column, return_counts=True)[1].max() for column in scores.T]
+    return float(max(counts) / len(scores))
 
 
 def _t_scatter(t: Array, dof: float, start: Array) -> Array:

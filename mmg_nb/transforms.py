@@ -24,8 +24,8 @@ Array = NDArray[np.float64]
 GRID = 2000  # quantiles kept for each coordinate
 TAIL = 20  # quantiles that set the scale of a tail
 TAIL_SLOPE = 0.3  # growth of a tail in normal scores per e-fold of distance
-FEW_ROWS = 2000  # enough to choose a transform by
-LOSS = 0.01  # nats of linear information that the choice may cost, beside what chance shows
+CHOICE_ROWS = 2000  # enough to choose a transform by
+LINEAR_LOSS = 0.01  # nats of linear information that the choice may cost, beside chance
 DEGENERATE = 1e-9  # directions with less than this share of the largest variance are dropped
 
 
@@ -198,7 +198,9 @@ def fit_transform(
         values = NormalScores.fit(values[fit_rows])(values)
         if transform == "elliptical" and (copula := TCopula.fit(values[fit_rows])):
             values = copula(values)
-            notes = (f"{name}: columns are large together (t copula, ν = {copula.dof:.2g}).",)
+            notes = (
+                f"{name}: columns large together, a t copula (ν = {copula.dof:.2g}) was undone.",
+            )
     elif transform == "standardize":
         values = Standardize.fit(values[fit_rows])(values)
     values = np.concatenate([values, indicators], axis=1)
@@ -220,7 +222,8 @@ def suited_transform(
     """`elliptical` if columns are large together, in x and in y; otherwise `normal_scores`.
 
     Not if that lowers what the linear-Gaussian part of the dependence tells: of columns that go
-    along with single ones of the other variable, lengths are none of the matter.
+    along with single ones of the other variable, lengths are none of the matter. Pairs of x and y
+    are looked at for this one choice between two maps that both keep all information.
 
     Args:
         x: `(n, dim_x)`.
@@ -230,7 +233,7 @@ def suited_transform(
         discrete_y: Those of y.
     """
     rows = np.arange(len(x))[fit_rows]
-    rows = rows[:: -(-len(rows) // FEW_ROWS)]
+    rows = rows[:: -(-len(rows) // CHOICE_ROWS)]
     plain, curved = [], []
     for values, discrete in ((x, discrete_x), (y, discrete_y)):
         numbers = np.delete(values[rows], discrete, axis=1)
@@ -242,16 +245,22 @@ def suited_transform(
             return "normal_scores"
         plain.append(scores)
         curved.append(copula(scores))
-    chance = x.shape[1] * y.shape[1] / (2 * len(rows))
+    chance = plain[0].shape[1] * plain[1].shape[1] / (2 * len(rows))
     loss = _linear_information(*plain) - _linear_information(*curved)
-    return "normal_scores" if loss > LOSS + chance else "elliptical"
+    return "normal_scores" if loss > LINEAR_LOSS + chance else "elliptical"
 
 
 def _linear_information(x: Array, y: Array) -> float:
-    """−½ Σ log(1 − ρ²) over canonical correlations, nats."""
+    """−½ Σ log(1 − ρ²) over canonical correlations, less what chance adds to it, nats.
+
+    Chance adds ½ Σ E[x_i² y_j²] / n over white columns: more than dim_x · dim_y / 2n where the
+    two are large together. Covariances are shrunk a little, see `Whiten`.
+    """
     x, y = (Whiten.fit(values)(values) for values in (x, y))
     correlations = np.linalg.svd(x.T @ y / len(x), compute_uv=False)
-    return float(-0.5 * np.log1p(-(np.minimum(correlations, 1 - 1e-12) ** 2)).sum())
+    found = -0.5 * np.log1p(-(np.minimum(correlations, 1 - 1e-12) ** 2)).sum()
+    chance = np.mean(np.square(x).sum(axis=1) * np.square(y).sum(axis=1)) / (2 * len(x))
+    return float(found - chance)
 
 
 def image_transform(values: Array, name: str, fit_rows: NDArray[np.int64] | slice) -> Array:

@@ -336,7 +336,7 @@ def test_tensors_of_another_program_are_refused(tmp_path):
     )
 
 
-@pytest.mark.parametrize(("number", "remedy"), [(5, "Update mmg_nb;"), (3, "that wrote it;")])
+@pytest.mark.parametrize(("number", "remedy"), [(6, "Update mmg_nb;"), (4, "that wrote it;")])
 def test_another_format_is_told(file, monkeypatch, number, remedy):
     from mmg_nb import checkpoint_file
 
@@ -344,7 +344,7 @@ def test_another_format_is_told(file, monkeypatch, number, remedy):
     monkeypatch.setattr(checkpoint_file, "NUMBER", number)
     write(file, contents)
     monkeypatch.undo()
-    with pytest.raises(MMGError, match=f"is in format {number}; this version reads 4") as caught:
+    with pytest.raises(MMGError, match=f"is in format {number}; this version reads 5") as caught:
         mmg_nb.resume(file)
     assert remedy in caught.value.remedy
 

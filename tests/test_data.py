@@ -228,8 +228,8 @@ BAD_ARGUMENTS = {
         "Try folds=3 or 5, or gap='inner' with any number of folds.",
     ),
     "field_missing": (
-        {"batch": None},
-        "batch must be a whole number from 4 to 1000000; got None.",
+        {"blocks": None},
+        "blocks must be a whole number from 1 to 32; got None.",
     ),
 }
 
@@ -352,7 +352,7 @@ def test_extreme_units_are_no_constants():
     assert pairs.dim_x == 3
 
 
-@pytest.mark.parametrize("transform", ["normal_scores", "standardize", "none"])
+@pytest.mark.parametrize("transform", ["normal_scores", "elliptical", "standardize", "none"])
 def test_copied_columns_are_dropped_with_a_note(transform):
     x = np.c_[X, 1e6 * X[:, 0] - 3, X[:, 1]]
     result = mmg_nb.estimate(x, Y, steps=0, transform=transform)

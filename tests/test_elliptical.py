@@ -53,7 +53,14 @@ def test_the_scatter_is_found():
 def test_normal_columns_are_left_alone(n, seed):
     mixed = np.random.default_rng(seed).normal(size=(n, 4)) @ np.triu(np.ones((4, 4)))
     assert TCopula.fit(scores_of(mixed)) is None
-    assert TCopula.fit(scores_of(np.exp(mixed))) is None  # heavy tails, but each of its own
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_columns_with_tails_of_their_own_are_left_alone(seed):
+    rng = np.random.default_rng(seed)
+    assert TCopula.fit(scores_of(rng.standard_cauchy(size=(1000, 4)))) is None
+    often_zero = rng.gamma(1, size=(1000, 4)) * rng.integers(2, size=(1000, 4))
+    assert TCopula.fit(scores_of(often_zero)) is None
 
 
 @pytest.mark.parametrize(
@@ -63,8 +70,9 @@ def test_normal_columns_are_left_alone(n, seed):
         student(40, 5, 2),
         student(1000, 2, 2)[:, [0, 1, 0]],
         np.c_[student(1000, 2, 2), np.zeros(1000)],
+        np.round(student(1000, 2, 2)),
     ],
-    ids=["one column", "few rows", "copied", "constant"],
+    ids=["one column", "few rows", "copied", "constant", "repeated values"],
 )
 def test_none_where_there_is_nothing_to_go_by(values):
     assert TCopula.fit(scores_of(values)) is None
@@ -113,6 +121,8 @@ def test_marginals_make_no_difference():
     plain, _ = fit_transform(values, "x", "elliptical", ALL)
     there, _ = fit_transform(bent, "x", "elliptical", ALL)
     assert np.abs(there @ there.T - plain @ plain.T).mean() < 0.01
+    scores, _ = fit_transform(values, "x", "normal_scores", ALL)
+    assert np.abs(scores @ scores.T - plain @ plain.T).mean() > 0.1
 
 
 def test_elliptical_scores_of_normal_columns_are_normal_scores():
@@ -122,10 +132,24 @@ def test_elliptical_scores_of_normal_columns_are_normal_scores():
     assert notes == ()
 
 
-def test_elliptical_scores_have_unit_covariance():
-    out, notes = fit_transform(student(20_000, 3, 1), "x", "elliptical", ALL)
-    assert notes == ("x: columns are large together (t copula, ν = 1).",)
+def test_elliptical_scores_are_independent():
+    values = student(20_000, 3, 1)
+    out, notes = fit_transform(values, "x", "elliptical", ALL)
+    assert notes == ("x: columns large together, a t copula (ν = 1) was undone.",)
+    plain, _ = fit_transform(values, "x", "normal_scores", ALL)
+    related = [
+        np.abs(np.corrcoef(np.square(v).T)[np.triu_indices(3, 1)]).max() for v in (out, plain)
+    ]
+    assert related[0] < 0.05
+    assert related[1] > 0.15
     np.testing.assert_allclose(np.cov(out.T), np.eye(3), atol=0.03)
+
+
+@pytest.mark.parametrize("score", [20.0, 30.0, 100.0])
+def test_the_farthest_scores_stay_finite(score):
+    out = TCopula(1.0, np.eye(2))(np.array([[score, -score], [score, 0.0]]))
+    assert np.isfinite(out).all()
+    assert (np.abs(out) < 40).all()
 
 
 # --- the choice --------------------------------------------------------------------------------
@@ -138,6 +162,14 @@ def test_it_is_chosen_where_both_variables_are_large_together():
     normal = np.random.default_rng(2).normal(size=(1000, 2))
     assert suited_transform(values[:, :3], normal, ALL) == "normal_scores"
     assert suited_transform(normal, values[:, :3], ALL) == "normal_scores"
+
+
+@pytest.mark.parametrize(("dim", "n"), [(5, 200), (10, 500), (10, 2000), (20, 2000)])
+def test_it_is_chosen_in_many_columns_too(dim, n):
+    """Correlations of what is large together scatter more than those of independent columns."""
+    samples = [student(n, 2 * dim, 1, seed) for seed in range(4)]
+    chosen = [suited_transform(v[:, :dim], v[:, dim:], ALL) for v in samples]
+    assert chosen.count("elliptical") >= 3
 
 
 def test_it_is_not_chosen_where_it_hides_what_single_columns_tell():

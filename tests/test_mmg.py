@@ -260,7 +260,9 @@ def test_many_rows_get_larger_batches_and_fewer_of_them_without_y():
     sizes = (40, 10_000, 20_000, 100_000, 10_000_000)
     assert [MMG().batch_for(n) for n in sizes] == [256, 256, 388, 1020, 1024]
     assert MMG(batch=100).batch_for(100_000) == 100
-    assert [MMG().share_without_y(n) for n in (9999, 10_000)] == [0.5, 0.25]
+    shares = [MMG().share_without_y(n, conditional=False) for n in (9999, 10_000)]
+    assert shares == [0.5, 0.25]
+    assert MMG().share_without_y(10_000, conditional=True) == 0.5
 
 
 def test_fewer_rows_get_a_narrower_network():
@@ -672,6 +674,23 @@ def test_the_transform_is_chosen_by_the_data(name, chosen):
     assert auto.forms == given.forms
     assert auto.notes == given.notes
     assert any("t copula" in note for note in auto.notes) == (name == "t")
+    conditional = estimate(x, y, given=np.random.default_rng(2).normal(size=(300, 1)), **fields)
+    assert not any("t copula" in note for note in conditional.notes)
+
+
+def test_stages_get_the_batches_that_are_meant(monkeypatch):
+    asked = []
+
+    def trained(*arguments, draw, **fields):
+        asked.append((arguments[5].batch, draw.keywords["without"]))
+        return train(*arguments, draw=draw, **fields)
+
+    train = mmg_stages.train
+    monkeypatch.setattr(mmg_stages, "train", trained)
+    x, y = np.random.default_rng(0).normal(size=(2, 20_000, 1))
+    for rows in (9000, 20_000):
+        mmg_nb.estimate(x[:rows], y[:rows], steps=1, draws=4)
+    assert asked == [(128, 0.5), (194, 0.25)]
 
 
 @pytest.mark.parametrize("left", [1e-4, 1e-6])

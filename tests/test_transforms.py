@@ -16,7 +16,7 @@ from mmg_nb.transforms import (
     fit_transform,
 )
 
-TRANSFORMS = ["normal_scores", "standardize", "none"]
+TRANSFORMS = ["normal_scores", "elliptical", "standardize", "none"]
 transforms = pytest.mark.parametrize("transform", TRANSFORMS)
 ALL = slice(None)
 

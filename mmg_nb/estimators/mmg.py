@@ -33,9 +33,9 @@ Y_IS_NOISED = "y is the variable that is noised; the error curves are of y, with
 class MMG:
     """Mutual information by the MMSE gap of diffusion denoisers (Yu et al., arXiv 2509.20609).
 
-    Columns are mapped to normal scores; where they are large together, in x and in y, a t copula
-    is undone besides, so that tails they have in common leave each variable normal. Mutual
-    information stays what it is.
+    Columns are mapped to normal scores; where they are large together, in x and in y, t copulas
+    are undone besides, so that scales in common show in lengths alone. Mutual information stays
+    what it is.
 
     The denoiser starts from an exact linear-Gaussian posterior around a regression of x on y and
     learns only what is left: of several columns and up to 2500 rows first a gain that lengths
@@ -47,7 +47,7 @@ class MMG:
     I = ½ ∫ [mmse(x | λ, z) − mmse(x | λ, y, z)] dλ.
 
     Of two images one is noised, and denoised by small U-Nets in 2 folds, at twice the
-    `learning_rate`, with a quarter of `batch`, an eighth of `width` (8) and a fifth of `draws`;
+    `learning_rate`, with a quarter of `batch` (64), an eighth of `width` (8), a fifth of `draws`;
     `steps` are 500, 2500 or 10 000 by `effort`, and images have their own transform. `blocks` and
     `weight_decay` do not matter. Beside an image numbers are noised, and beside categories the
     image.
@@ -144,12 +144,12 @@ class MMG:
         growth = max(1.0, n_samples / MANY_ROWS) ** BATCH_POWER
         return min(MOST_BATCH, 2 * round(BATCH * growth / 2))
 
-    def share_without_y(self, n_samples: int) -> float:
+    def share_without_y(self, n_samples: int, *, conditional: bool) -> float:
         """Share of the rows of a step that train the branch without y.
 
-        It has less to learn: normal scores of a single column are normal.
+        With normal scores it mostly has less to learn; given a condition it has as much.
         """
-        return WITHOUT_Y if n_samples >= MANY_ROWS else 0.5
+        return WITHOUT_Y if n_samples >= MANY_ROWS and not conditional else 0.5
 
     def width_for(self, n_samples: int) -> int:
         """Hidden features of the network, from `width` or by the number of rows."""

@@ -128,8 +128,10 @@ def _prepare(
     )
     rows = plan.transform_rows
     transform = config.transform
-    if transform == "auto":
+    if transform == "auto" and pairs.given is None:
         transform = suited_transform(pairs.x, pairs.y, rows, pairs.discrete_x, pairs.discrete_y)
+    elif transform == "auto":  # single columns may go along with those of the condition
+        transform = "normal_scores"
     mapped_x, notes_x = fit_transform(pairs.x, "x", transform, rows, pairs.discrete_x)
     mapped_y, notes_y = fit_transform(pairs.y, "y", transform, rows, pairs.discrete_y)
     notes = notes_x + notes_y

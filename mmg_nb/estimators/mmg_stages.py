@@ -212,6 +212,7 @@ def _train(ground: Ground, stage: Stage, denoiser: RefinedDenoiser, listen: List
     """`train` with shares of the steps and the learning rate of the estimator."""
     config, grid = ground.config, ground.validation.grid
     steps = steps_of(config, ground.n_samples, stage)
+    share = config.share_without_y(ground.n_samples, conditional=ground.condition > 0)
     adaptive = config.proposal == "adaptive"
     logistic = LogisticProposal(config.loc, config.scale, config.clip)
     return train(
@@ -233,7 +234,7 @@ def _train(ground: Ground, stage: Stage, denoiser: RefinedDenoiser, listen: List
             weights=Weights.LEARNT if config.gap == "inner" else Weights.BEST,
             rate=trapezoid,
         ),
-        draw=partial(antithetic_pairs, without=config.share_without_y(ground.n_samples)),
+        draw=partial(antithetic_pairs, without=share),
         adapt=grid.adapted if adaptive else None,
         generator=ground.generator,
         listen=listen,
