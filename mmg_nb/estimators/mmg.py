@@ -41,9 +41,9 @@ class MMG:
     learns only what is left: of several columns and up to 2500 rows first a gain that lengths
     alone decide, at 2.5 times the `learning_rate`; of more than six columns, with 25 rows each,
     what the directions tell in which the regression has found something, at a lower rate; then
-    everything else. It is cross-fitted: each fold of the rows is
-    evaluated by a member trained on the others, so that every row counts for training and for
-    evaluation. For I(x; y | z) both branches know z:
+    everything else. It is cross-fitted: each fold of the rows is evaluated by a member trained on
+    the others, so that every row counts for training and for evaluation. For I(x; y | z) both
+    branches know z:
     I = ½ ∫ [mmse(x | λ, z) − mmse(x | λ, y, z)] dλ.
 
     Of two images one is noised, and denoised by small U-Nets in 2 folds, at twice the
