@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
-__all__ = ["TCopula"]
+__all__ = ["ATOM", "TCopula", "largest_atom"]
 
 Array = NDArray[np.float64]
 DOFS = 2.0 ** np.arange(5.0, -0.5, -0.5)  # above 32 hardly differs from the normal
 FIT_ROWS = 5000  # enough to tell the degrees of freedom
 LEAST_ROWS = 10  # a column; fewer tell too little of the scatter matrix
-ATOM = 0.05  # share of rows with one value, from which a column has no density to compare
+ATOM = 0.05  # share of the rows with one value, from which a column is not taken for continuous
 EVIDENCE = 10.0  # nats by which a t copula must be likelier than a normal one
 SWEEPS = 4  # of the fixed-point iteration at each of the degrees of freedom
 SINGULAR = 1e-6  # share of the largest eigenvalue of the scatter
@@ -49,14 +49,14 @@ class TCopula:
         """
         scores = scores[:: -(-len(scores) // FIT_ROWS)]
         n, d = scores.shape
-        if d < 2 or n < LEAST_ROWS * d or _largest_atom(scores) > ATOM:
+        if d < 2 or n < LEAST_ROWS * d or largest_atom(scores) > ATOM:
             return None
         scatter = scores.T @ scores / n
         if _singular(scatter):
             return None
         normal = stats.multivariate_normal(cov=scatter).logpdf(scores).sum()
-        best, found = normal - stats.norm.logpdf(scores).sum() + EVIDENCE, None
-        least = -np.inf
+        enough = normal - stats.norm.logpdf(scores).sum() + EVIDENCE
+        best, found = -np.inf, None
         for dof in DOFS:  # the likelihood has one peak
             t = _t_scores(scores, dof)
             scatter = _t_scatter(t, dof, scatter)
@@ -64,12 +64,10 @@ class TCopula:
                 break
             joint = stats.multivariate_t(shape=scatter, df=dof).logpdf(t).sum()
             likelihood = joint - stats.t.logpdf(t, dof).sum()
-            if likelihood < least:
+            if not likelihood > best:
                 break
-            least = likelihood
-            if likelihood > best:
-                best, found = likelihood, cls(float(dof), _inverse_root(scatter))
-        return found
+            best, found = likelihood, cls(float(dof), _inverse_root(scatter))
+        return found if best > enough else None
 
     def __call__(self, scores: Array) -> Array:
         """Map `(n, d)` normal scores to as many independent ones."""
@@ -85,15 +83,16 @@ class TCopula:
         return white * np.sqrt(normal).astype(np.float64)
 
 
+def largest_atom(values: Array) -> float:
+    """Share of the rows that have the commonest value of a column, for the worst column."""
+    counts = (np.unique(column, return_counts=True)[1].max() for column in values.T)
+    return float(max(counts)) / len(values)
+
+
 def _t_scores(scores: Array, dof: float) -> Array:
     level = special.ndtr(-np.minimum(np.abs(scores), FARTHEST))
     lower: Array = np.asarray(special.stdtrit(dof, level), np.float64)
     return np.copysign(lower, scores)
-
-
-def _largest_atom(scores: Array) -> float:
-    counts = [np.unique(column, return_counts=True)[1].max() for column in scores.T]
-    return float(max(counts) / len(scores))
 
 
 def _t_scatter(t: Array, dof: float, start: Array) -> Array:

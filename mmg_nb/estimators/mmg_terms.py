@@ -9,9 +9,9 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mmg_nb.data import Pairs
+from mmg_nb.elliptical import ATOM, largest_atom
 from mmg_nb.errors import MMGError
 from mmg_nb.estimators.contingency import closed_form
 from mmg_nb.estimators.decomposition import Term, decompose, part_of
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
-ATOM = 0.05  # share of the rows with one value; a denoiser would have to learn it exactly
 
 WORST_FIRST = (
     Status.DIVERGED,
@@ -134,16 +133,10 @@ def _smoother(pairs: Pairs, asked: str) -> str:
     images = pairs.shape_x is not None, pairs.shape_y is not None
     if any(images):
         return asked if asked != "auto" or all(images) else "y" if images[0] else "x"
-    x, y = (_largest_atom(values) for values in (pairs.x, pairs.y))
+    x, y = (largest_atom(values) for values in (pairs.x, pairs.y))
     if asked != "auto" or max(x, y) < ATOM or max(x, y) < 2 * min(x, y):
         return asked
     return "x" if x < y else "y"
-
-
-def _largest_atom(values: NDArray[np.float64]) -> float:
-    """Share of the rows that have the commonest value of a column, for the worst column."""
-    counts = (np.unique(column, return_counts=True)[1].max() for column in values.T)
-    return float(max(counts)) / len(values)
 
 
 def _joined(pairs: Pairs, terms: Sequence[Term], results: Sequence[MIResult]) -> MIResult:
