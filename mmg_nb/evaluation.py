@@ -123,7 +123,7 @@ def measure(
         blocks: Block of each row, `(n,)`.
         readings: Who reads which rows.
         proposal: Where the log-SNRs are drawn.
-        bins: Bins of the curves.
+        bins: Bins of the curves, if the proposal has none.
         draws: Draws of (λ, ε) a point, at least 2.
         generator: Source of the noise.
         listen: Gets a `Step` after each chunk; its answer is not heeded, for this is the end.
@@ -134,7 +134,8 @@ def measure(
     Returns:
         The measurement.
     """
-    sums, values, noises = _Bins(bins), [], []
+    sums = _Bins(proposal if isinstance(proposal, BinnedProposal) else bins)
+    values, noises = [], []
     total = sum(-(-len(reading.rows) // chunk) for reading in readings)
     done = 0
     for reading in readings:

@@ -35,7 +35,8 @@ class Started:
         dim_x: Columns of x in use.
         dim_y: Columns of y in use.
         device: Where the run computes, e.g. `cpu` or `cuda:0`.
-        total_steps: Most training steps there can be (0 for closed forms).
+        total_steps: Most training steps there can be, unless they are doubled; 0 for closed
+            forms.
         dim_z: Columns of the condition in use.
     """
 

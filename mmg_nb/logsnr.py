@@ -9,7 +9,18 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-__all__ = ["BinnedProposal", "LogisticProposal", "Proposal", "adapted_logistic", "uniform_bins"]
+__all__ = [
+    "HIGHEST",
+    "BinnedProposal",
+    "LogisticProposal",
+    "Proposal",
+    "adapted_logistic",
+    "uniform_bins",
+]
+
+HIGHEST = 24.0  # log-SNR; where noise is smaller, it is lost beside x in float32
+EDGE = 2.0  # of log-SNR at the upper end, over which the gap is averaged
+OPEN, CLOSED = 0.2, 0.004  # gaps there that ask for a wider range, and that may be left out
 
 
 class Proposal(Protocol):
@@ -137,6 +148,31 @@ class BinnedProposal:
         total = share.sum()
         focused = torch.where(total > 0, share / total.clamp_min(1e-300), uniform)
         return BinnedProposal(self.edges, 0.5 * uniform + 0.5 * focused)
+
+    def reaching(self, gap: Tensor) -> BinnedProposal:
+        """The same as `adapted`, with bins added where a gap `OPEN` at the upper end will close.
+
+        Once noise is smaller than all that y leaves open, a gap falls by a factor e for each unit
+        of log-SNR.
+
+        Args:
+            gap: Mean gap in each bin, `(k,)`.
+
+        Returns:
+            A proposal over the same bins, and maybe more above them, up to `HIGHEST`.
+        """
+        width = float(self.widths[-1])
+        level = float(gap[-max(1, round(EDGE / width)) :].mean())
+        if level < OPEN:
+            return self.adapted(gap)
+        room = max(0.0, HIGHEST - self.high)
+        count = math.ceil(min(room, math.log(level / CLOSED)) / width)
+        beyond = width * torch.arange(1, count + 1).to(self.edges)
+        wide = BinnedProposal(
+            torch.cat([self.edges, self.edges[-1] + beyond]),
+            torch.cat([self.mass, torch.zeros_like(beyond)]),
+        )
+        return wide.adapted(torch.cat([gap, level * (-beyond).exp()]))
 
 
 def uniform_bins(low: float, high: float, width: float, device: torch.device) -> BinnedProposal:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import torch
@@ -12,12 +12,18 @@ from torch import Generator, Tensor
 
 from mmg_nb.batches import Draw, Lesson
 from mmg_nb.denoisers import Denoiser
-from mmg_nb.events import Listener, Snapshot, Step
+from mmg_nb.events import Listener, Phase, Snapshot, Step
 from mmg_nb.keeping import Keeper
 from mmg_nb.logsnr import BinnedProposal, Proposal
 from mmg_nb.members import Rows
 from mmg_nb.results import Status, TrainingHistory
-from mmg_nb.training_state import RestorableOptimiser, TrainingState, follow, trained
+from mmg_nb.training_state import (
+    Record,
+    RestorableOptimiser,
+    TrainingState,
+    follow,
+    trained,
+)
 from mmg_nb.validation import Measured, Validation
 
 __all__ = [
@@ -34,6 +40,8 @@ NOT_WORTH_MORE_STEPS = 0.005  # nats that the last fifth of the steps may still 
 BETTER = 0.002  # nats by which a validation error must fall to count as better
 FEW_STEPS = 200  # from which nothing learnt means that there is nothing to learn
 LEAST_SHARE = 0.2  # of the correction that must be learnt rather than overfitted
+PLATEAU = 0.3  # share of the steps after which the learning rate falls
+WORTH_TWICE_THE_STEPS = 0.25  # nats that their last doubling gained while the rate was full
 
 
 class Weights(StrEnum):
@@ -55,13 +63,14 @@ class Schedule:
     """How long and in what rhythm to train.
 
     Attributes:
-        steps: Most training steps.
+        steps: Most training steps, unless they are doubled.
         batch: Rows a step and member.
         check_every: Steps between validations.
         grace: Steps before training may stop early; None to train all steps.
         weights: Which weights to keep.
         rate: Factor of the learning rate at a fraction of the steps.
         ema: Decay of the averaged weights that are validated and kept.
+        doublings: How many times the steps may be doubled, see `outgrown`.
     """
 
     steps: int
@@ -71,6 +80,24 @@ class Schedule:
     weights: Weights
     rate: Callable[[float], float]
     ema: float = EMA_DECAY
+    doublings: int = 0
+
+    def doubled(self, times: int = 1) -> Schedule:
+        """The same with twice as many steps, so many times."""
+        return replace(self, steps=self.steps << times, doublings=self.doublings - times)
+
+    def outgrown(self, step: int, record: Record) -> bool:
+        """Whether to double the steps: just when the rate begins to fall, much is still gained.
+
+        What is learnt so slowly is a great deal, and learnt to a precision that takes its time.
+
+        Args:
+            step: Steps done, of a validation.
+            record: What validation has said.
+        """
+        if self.doublings == 0 or not step - self.check_every < PLATEAU * self.steps <= step:
+            return False
+        return record.late_gain(step) > WORTH_TWICE_THE_STEPS
 
     def is_due(self, step: int) -> bool:
         """Whether to validate before the first step, now and then, or after the last."""
@@ -110,7 +137,8 @@ class Schedule:
 
 def trapezoid(fraction: float) -> float:
     """A short rise, a plateau, a linear fall: factor of the learning rate."""
-    return min(1.0, fraction / 0.05 + 1e-3) * (1 - 0.99 * max(0.0, fraction - 0.3) / 0.7)
+    fall = 0.99 * max(0.0, fraction - PLATEAU) / (1 - PLATEAU)
+    return min(1.0, fraction / 0.05 + 1e-3) * (1 - fall)
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +155,7 @@ class Outcome:
         late_gain: See `Record.late_gain`; None but for weights kept as long as they learn, for the
             others do not tell how much more training would help.
         hasty: Whether nothing was learnt in so few steps that this tells nothing.
+        doublings: How many times the steps were doubled, because so much was still gained.
     """
 
     denoiser: Denoiser
@@ -137,6 +166,7 @@ class Outcome:
     kept_at: int
     late_gain: float | None
     hasty: bool
+    doublings: int = 0
 
 
 def train(
@@ -180,6 +210,7 @@ def train(
     if learnt:
         validation = validation.starting_from(denoiser)
     keep.begin(state)
+    schedule = schedule.doubled(state.doublings)
     validation = validation.prepared_for(state.average)
     parameters, averages = trained(denoiser, state.average)
     stopped = False
@@ -198,6 +229,10 @@ def train(
             state.status = _validate(state, validation, schedule, adapt, stopped, listen)
             if state.status is not None:
                 break
+            if schedule.outgrown(state.step, state.record):
+                schedule = schedule.doubled()
+                state.doublings += 1
+                listen(Phase("training on, for much is still gained"))
         if not ahead:
             state.drawn_at, state.drawn_from = state.step, generator.get_state()
             ahead += lessons(state.step)
@@ -222,6 +257,7 @@ def train(
         state.kept_at,
         late_gain,
         hasty=state.kept_at == 0 and state.step < FEW_STEPS,
+        doublings=state.doublings,
     )
 
 

@@ -131,6 +131,7 @@ class TrainingState:
         hopeful_at: Last step at which there were signs of something learnt; 0 once it is kept.
         best: Step of the least judged error.
         least: That error.
+        doublings: How many times the steps have been doubled.
         status: How training ended; None while it goes on.
     """
 
@@ -148,6 +149,7 @@ class TrainingState:
     hopeful_at: int = 0
     best: int = 0
     least: float = math.inf
+    doublings: int = 0
     status: Status | None = None
 
     @classmethod
@@ -191,6 +193,7 @@ class TrainingState:
             "hopeful_at": self.hopeful_at,
             "best": self.best,
             "least": self.least,
+            "doublings": self.doublings,
             "status": None if self.status is None else self.status.value,
             "record": dataclasses.asdict(self.record),
         }
@@ -214,7 +217,7 @@ class TrainingState:
         self.step, self.best = numbers["step"], numbers["best"]
         self.drawn_at = numbers["drawn_at"]
         self.kept_at, self.hopeful_at = numbers["kept_at"], numbers["hopeful_at"]
-        self.least = numbers["least"]
+        self.least, self.doublings = numbers["least"], numbers["doublings"]
         self.status = None if numbers["status"] is None else Status(numbers["status"])
         self.record = Record(**numbers["record"])
 

@@ -11,10 +11,11 @@ import pytest
 from safetensors.numpy import save_file
 
 import mmg_nb
-from mmg_nb import batches
+from mmg_nb import batches, training
 from mmg_nb.checkpoint import Checkpoint
 from mmg_nb.checkpoint_file import Contents, read, write
 from mmg_nb.errors import MMGError
+from mmg_nb.estimators import mmg
 from mmg_nb.events import Phase, Snapshot, Started, Step
 from mmg_nb.results import Status
 
@@ -170,6 +171,21 @@ def test_a_run_that_has_learnt_in_two_stages_goes_on_in_the_third(tmp_path):
     path = tmp_path / "run.mmg"
     stop = int(expected.history.step[begun[2]]) + 50
     mmg_nb.estimate(x, y, checkpoint=path, listen=stop_at(stop), **fields)
+    assert content(mmg_nb.resume(path)) == content(expected)
+
+
+@pytest.mark.parametrize("step", [30, 100, 101, 250])
+def test_a_run_whose_steps_are_doubled_goes_on_before_and_after(tmp_path, monkeypatch, step):
+    monkeypatch.setattr(training, "WORTH_TWICE_THE_STEPS", -1.0)
+    monkeypatch.setattr(mmg, "EFFORT_STEPS", dict.fromkeys(mmg.EFFORT_STEPS, 200))
+    monkeypatch.setattr(mmg, "DOUBLINGS", 2)
+    x, y = X[:, :1], X[:, :1] ** 2 + 0.1 * Y[:, :1]
+    fields = SMALL | {"steps": None}
+    expected = mmg_nb.estimate(x, y, **fields)
+    assert expected.history.step[-1] == 800
+    assert "training had 4 times the usual steps" in " ".join(expected.notes)
+    path = tmp_path / "run.mmg"
+    mmg_nb.estimate(x, y, checkpoint=path, listen=stop_at(step), **fields)
     assert content(mmg_nb.resume(path)) == content(expected)
 
 
@@ -336,7 +352,7 @@ def test_tensors_of_another_program_are_refused(tmp_path):
     )
 
 
-@pytest.mark.parametrize(("number", "remedy"), [(6, "Update mmg_nb;"), (4, "that wrote it;")])
+@pytest.mark.parametrize(("number", "remedy"), [(7, "Update mmg_nb;"), (5, "that wrote it;")])
 def test_another_format_is_told(file, monkeypatch, number, remedy):
     from mmg_nb import checkpoint_file
 
@@ -344,7 +360,7 @@ def test_another_format_is_told(file, monkeypatch, number, remedy):
     monkeypatch.setattr(checkpoint_file, "NUMBER", number)
     write(file, contents)
     monkeypatch.undo()
-    with pytest.raises(MMGError, match=f"is in format {number}; this version reads 5") as caught:
+    with pytest.raises(MMGError, match=f"is in format {number}; this version reads 6") as caught:
         mmg_nb.resume(file)
     assert remedy in caught.value.remedy
 

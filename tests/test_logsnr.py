@@ -9,7 +9,13 @@ import torch
 from oracle import CPU, sparse
 from torch import Generator
 
-from mmg_nb.logsnr import BinnedProposal, LogisticProposal, adapted_logistic, uniform_bins
+from mmg_nb.logsnr import (
+    HIGHEST,
+    BinnedProposal,
+    LogisticProposal,
+    adapted_logistic,
+    uniform_bins,
+)
 
 UNEVEN = BinnedProposal(
     torch.tensor([-4.0, -3.0, 0.0, 0.25, 6.0], dtype=torch.float64),
@@ -152,6 +158,44 @@ def test_narrow_ranges_still_have_a_bin():
 def test_nothing_to_adapt_to_leaves_the_density_uniform(value):
     adapted = UNEVEN.adapted(torch.full((4,), value, dtype=torch.float64))
     torch.testing.assert_close(adapted.mass, UNEVEN.widths / UNEVEN.widths.sum())
+
+
+def closing(grid, high):
+    """The gap of a Gaussian whose noise is as small as that at a log-SNR `high`."""
+    return torch.sigmoid(high - grid.centres)
+
+
+@pytest.mark.parametrize("high", [-5.0, 6.0, 8.0])
+def test_a_gap_that_closes_asks_for_no_more_bins(high):
+    grid = uniform_bins(-8.0, 12.0, 0.5, CPU)
+    gap = closing(grid, high)
+    reaching = grid.reaching(gap)
+    torch.testing.assert_close(reaching.edges, grid.edges)
+    torch.testing.assert_close(reaching.mass, grid.adapted(gap).mass)
+
+
+@pytest.mark.parametrize("width", [0.5, 1.0, 3.0])
+def test_a_gap_that_is_open_is_followed_to_where_it_closes(width):
+    grid = uniform_bins(-8.0, 12.0, width, CPU)
+    reaching = grid.reaching(closing(grid, 11.0))
+    k = len(grid.mass)
+    torch.testing.assert_close(reaching.edges[: k + 1], grid.edges)
+    torch.testing.assert_close(reaching.widths, grid.widths[:1].expand(len(reaching.mass)))
+    assert reaching.mass.min() > 0
+    assert reaching.mass.sum() == pytest.approx(1.0)
+    beyond = closing(reaching, 11.0)[k:]
+    assert beyond[-1] < 0.02 < beyond[0]
+    assert reaching.high <= 12.0 + 6.0 + width
+
+
+def test_the_range_has_an_end_even_for_a_gap_that_never_closes():
+    """As where x is a function of y."""
+    grid = uniform_bins(-8.0, 22.0, 0.5, CPU)
+    reaching = grid.reaching(torch.full((60,), 1e9, dtype=torch.float64))
+    assert reaching.high == pytest.approx(HIGHEST)
+    full = uniform_bins(-8.0, HIGHEST, 0.5, CPU)
+    again = full.reaching(torch.full((64,), 1e9, dtype=torch.float64))
+    torch.testing.assert_close(again.edges, full.edges)
 
 
 @pytest.mark.parametrize("scale", [1e-300, 1e-12, 1.0, 1e12])

@@ -468,6 +468,17 @@ def test_rows_may_come_in_any_order(form):
     assert a.stderr == pytest.approx(b.stderr, abs=1e-12)
 
 
+def test_a_range_too_narrow_at_first_reaches_as_far_as_the_gap_does():
+    """Rejected: what lies within the narrow range, 1.4 nats too little."""
+    pair = sparse(3, 1000.0)
+    narrow = uniform_bins(-8.0, 12.0, 0.5, CPU)
+    gap = pair.gap(narrow.centres)
+    points = measured(pair, 4000, 0, proposal=narrow.reaching(gap), draws=20).points
+    found = estimate_from_points(points, "inner")
+    assert 0.5 * float((gap * narrow.widths).sum()) < pair.mi - 1.3
+    assert abs(found.mi - pair.mi) < LIMIT * found.stderr < 0.5
+
+
 def test_measuring_rows_in_another_order_changes_only_the_noise():
     pair = PAIRS["mixed_2x5"]
     x, y = pair.sample(1000, 0)

@@ -11,10 +11,10 @@ import torch
 from oracle import CPU, PAIRS, sparse
 from torch import Generator
 
-from mmg_nb import validation
+from mmg_nb import training, validation
 from mmg_nb.batches import one_by_one
 from mmg_nb.denoisers import Denoiser, GaussianDenoiser, Samples
-from mmg_nb.events import Snapshot, Step, silent
+from mmg_nb.events import Phase, Snapshot, Step, silent
 from mmg_nb.keeping import Unkept
 from mmg_nb.logsnr import uniform_bins
 from mmg_nb.members import Rows
@@ -390,6 +390,64 @@ def test_the_trapezoid_rises_stays_and_falls():
     assert (factors[6:31] == 1).all()
     assert (np.diff(factors[31:]) < 0).all()
     assert 0 < factors[-1] < 0.02
+
+
+@pytest.mark.parametrize(
+    ("step", "gain", "doublings", "outgrown"),
+    [
+        (300, 0.3, 1, True),
+        (300, 0.2, 1, False),  # not worth it
+        (300, 0.3, 0, False),  # not allowed
+        (280, 0.3, 1, False),  # the rate is still full, and the next check in time
+        (320, 0.3, 1, False),  # the rate has fallen, and with it the gain
+    ],
+)
+def test_steps_are_doubled_when_the_rate_would_fall_and_much_is_gained(
+    step, gain, doublings, outgrown
+):
+    plan = Schedule(**(PLAN | {"steps": 1000, "doublings": doublings}))
+    record = Record(step=[0, step // 2, step], mi=[0.0, 1.0, 1.0 + gain])
+    assert plan.outgrown(step, record) is outgrown
+
+
+def test_every_check_that_comes_just_after_the_plateau_counts_once():
+    record = Record(step=[0, 1000], mi=[0.0, 500.0])
+    for steps in (90, 100, 110):
+        plan = Schedule(**(PLAN | {"steps": steps, "check_every": 7, "doublings": 1}))
+        assert sum(plan.outgrown(step, record) for step in range(7, steps, 7)) == 1
+
+
+def test_training_that_still_gains_much_goes_on_at_full_rate_for_twice_the_steps(monkeypatch):
+    monkeypatch.setattr(training, "WORTH_TWICE_THE_STEPS", 0.01)
+    usual, descent = learning(steps=100, check_every=10, rate=trapezoid)
+    longer, slow = learning(steps=100, check_every=10, rate=trapezoid, doublings=1)
+    assert (usual.steps, usual.doublings) == (100, 0)
+    assert (longer.steps, longer.doublings) == (200, 1)
+    assert descent.factors[:30] == slow.factors[:30]
+    assert slow.factors[30:] == [trapezoid(step / 200) for step in range(30, 200)]
+
+
+def test_a_stop_at_the_very_check_is_heeded(monkeypatch):
+    monkeypatch.setattr(training, "WORTH_TWICE_THE_STEPS", -1.0)
+    events = []
+
+    def listen(event):
+        events.append(event)
+        return isinstance(event, Step) and event.step == 20
+
+    outcome, _ = run(steps=60, doublings=1, listen=listen)
+    assert (outcome.status, outcome.steps, outcome.doublings) == (Status.INTERRUPTED, 20, 0)
+    assert not any(isinstance(event, Phase) for event in events)
+
+
+def test_the_steps_still_to_do_are_told_when_they_are_doubled(monkeypatch):
+    monkeypatch.setattr(training, "WORTH_TWICE_THE_STEPS", -1.0)
+    events = []
+    run(steps=60, doublings=1, listen=events.append)
+    (phase,) = (k for k, event in enumerate(events) if isinstance(event, Phase))
+    steps = [event for event in events if isinstance(event, Step)]
+    assert sum(isinstance(event, Step) for event in events[:phase]) == 20
+    assert [event.total_steps for event in steps] == [60] * 20 + [120] * 100
 
 
 def test_the_proposal_follows_the_inner_gap():

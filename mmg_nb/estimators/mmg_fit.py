@@ -28,7 +28,7 @@ from mmg_nb.estimators.report import report
 from mmg_nb.evaluation import Model, measure
 from mmg_nb.events import Listener, Phase, Started
 from mmg_nb.keeping import Keeper, Unkept
-from mmg_nb.logsnr import BinnedProposal, LogisticProposal, uniform_bins
+from mmg_nb.logsnr import HIGHEST, BinnedProposal, LogisticProposal, uniform_bins
 from mmg_nb.members import member_rows, stack_pairs
 from mmg_nb.provenance import provenance
 from mmg_nb.randomness import Sources
@@ -43,7 +43,7 @@ __all__ = ["run"]
 BIN_WIDTH = 0.5
 TAIL = 2e-3  # nats that a Gaussian with the anchor's residual may lose at each end of the range
 NARROWEST = (-8.0, 12.0)
-WIDEST = (-16.0, 24.0)
+WIDEST = (-16.0, HIGHEST)
 DRAWS_WHEN_STOPPED = 8
 
 

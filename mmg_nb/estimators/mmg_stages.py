@@ -97,12 +97,14 @@ class Stage:
         share: Of the steps of the estimator.
         rate: Of its learning rate.
         evidence: Standard errors from which something counts as learnt at first.
+        may_double: Whether its steps may be doubled.
     """
 
     build: Callable[[Ground, RefinedDenoiser | None], RefinedDenoiser]
     share: float
     rate: float
     evidence: float = SIGNIFICANT
+    may_double: bool = False
 
 
 def stages(n_samples: int, dim_x: int, dim_y: int) -> tuple[Stage, ...]:
@@ -125,7 +127,7 @@ def stages(n_samples: int, dim_x: int, dim_y: int) -> tuple[Stage, ...]:
     if _focuses(n_samples, dim_x, dim_y):
         rate = 1 / math.sqrt(crowding(dim_x))
         found.append(Stage(partial(_residual, focused=True), 1.0, rate, FOCUSED_EVIDENCE))
-    return (*found, Stage(_residual, 1.0, 1.0))
+    return (*found, Stage(_residual, 1.0, 1.0, may_double=True))
 
 
 def validation_draws(n_samples: int, dim_x: int, dim_y: int) -> int:
@@ -233,9 +235,10 @@ def _train(ground: Ground, stage: Stage, denoiser: RefinedDenoiser, listen: List
             grace=min(GRACE, max(round(stage.share * FEW_STEPS), round(GRACE_SHARE * steps))),
             weights=Weights.LEARNT if config.gap == "inner" else Weights.BEST,
             rate=trapezoid,
+            doublings=config.doublings if stage.may_double else 0,
         ),
         draw=partial(antithetic_pairs, without=share),
-        adapt=grid.adapted if adaptive else None,
+        adapt=grid.reaching if adaptive else None,
         generator=ground.generator,
         listen=listen,
         keep=ground.keep,

@@ -67,6 +67,7 @@ def report(
         notes=pairs.notes
         + notes
         + _haste(outcome)
+        + _length(outcome)
         + diagnose(points, curve, config.gap, outcome.history),
         fields=asdict(config),
         provenance=origin,
@@ -81,6 +82,13 @@ def _haste(outcome: Outcome) -> tuple[str, ...]:
         f"Nothing was learnt in {outcome.steps} steps of training, which are too few to tell: the "
         "estimate is that before training, and the error bar holds nothing that was to be learnt.",
     )
+
+
+def _length(outcome: Outcome) -> tuple[str, ...]:
+    if not outcome.doublings:
+        return ()
+    times = 2**outcome.doublings
+    return (f"So much was still gained that training had {times} times the usual steps.",)
 
 
 def _late(form: str, points: PointValues, gain: float | None) -> dict[str, float]:
