@@ -265,6 +265,8 @@ def test_interrupts_mean_what_they_did_afterwards(run):
         ("%mmg estimate x y -o 2res", "got '2res'", "-o res"),
         ("%mmg estimate x y -o class", "got 'class'", "-o res"),
         ("%mmg estimate x y -o print", "'print' is a builtin", "another name"),
+        ("%mmg estimate x y -o x", "'x' holds data (100×2)", "another name"),
+        ("%mmg compare x y -o y", "'y' holds data (100)", "another name"),
         ("%mmg estimate x y --given x", "fake estimates I(x; y) only", "These can: "),
         ("%mmg estimate x y[:7]", "rows", ""),
         ("%mmg plot", "no result yet", "%mmg estimate X Y makes one"),

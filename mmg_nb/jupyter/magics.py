@@ -141,7 +141,7 @@ class MMG(SessionSettings):
         settings = {key: fields.pop(key, value) for key, value in self.in_force().items()}
         output = fields.pop("output", None)
         if output is not None:
-            check_name(output)
+            check_name(output, self._shell.user_ns)
         background = fields.pop("background", False)
         x, y, what = _variables(_two(target.name, asked, call), fields, call)
         fields |= {key: settings[key] for key in ("estimator", "seed", "device")}
@@ -177,7 +177,7 @@ class MMG(SessionSettings):
         options = {"seed": self.seed, "device": self.device, "live": self.live, **asked.values}
         live, output = options.pop("live"), options.pop("output", None)
         if output is not None:
-            check_name(output)
+            check_name(output, self._shell.user_ns)
         x, y, what = _variables(_two(target.name, asked, call), options, call)
         if options.pop("background", False):
             return self._put(start_comparison(x, y, **options), what, output)
@@ -279,7 +279,7 @@ class MMG(SessionSettings):
             return self._steer("resume", call, Run.resume, (RunState.PAUSED,))
         output, every = asked.values.get("output"), asked.values.get("every")
         if output is not None:
-            check_name(output)
+            check_name(output, self._shell.user_ns)
         if asked.values.get("background"):
             return self._put(start_from(named, every=every), named, output)
         job = reopen(named, every)

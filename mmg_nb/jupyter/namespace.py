@@ -99,14 +99,15 @@ def in_words(namespace: Mapping[str, Any]) -> str:
     return "Arrays here: " + ", ".join(found[:MOST_NAMED]) + more + "."
 
 
-def check_name(name: str) -> str:
+def check_name(name: str, namespace: Mapping[str, Any]) -> None:
     """Check the name of a variable to be set.
 
-    Returns:
-        The name.
+    Args:
+        name: The name.
+        namespace: The user's variables.
 
     Raises:
-        MMGError: It cannot be the name of a variable, or would hide a builtin.
+        MMGError: It cannot be the name of a variable, would hide a builtin, or holds data.
     """
     if not name.isidentifier() or keyword.iskeyword(name):
         what = f"A result is stored under the name of a variable; got {name!r}."
@@ -114,4 +115,6 @@ def check_name(name: str) -> str:
     if hasattr(builtins, name):
         what = f"{name!r} is a builtin of Python, which a result would hide."
         raise MMGError(what, "Choose another name, e.g. -o res.")
-    return name
+    if name in arrays(namespace):
+        what = f"{name!r} holds data ({arrays(namespace)[name]}), which a result would replace."
+        raise MMGError(what, "Choose another name, e.g. -o res.")
