@@ -20,7 +20,7 @@ __all__ = [
 
 HIGHEST = 24.0  # log-SNR; where noise is smaller, it is lost beside x in float32
 EDGE = 2.0  # of log-SNR at the upper end, over which the gap is averaged
-OPEN, CLOSED = 0.2, 0.004  # gaps there that ask for a wider range, and that may be left out
+OPEN, CLOSED = 0.04, 0.004  # gaps there that ask for a wider range, and that may be left out
 
 
 class Proposal(Protocol):

@@ -41,7 +41,7 @@ BETTER = 0.002  # nats by which a validation error must fall to count as better
 FEW_STEPS = 200  # from which nothing learnt means that there is nothing to learn
 LEAST_SHARE = 0.2  # of the correction that must be learnt rather than overfitted
 PLATEAU = 0.3  # share of the steps after which the learning rate falls
-WORTH_TWICE_THE_STEPS = 0.25  # nats that their last doubling gained while the rate was full
+WORTH_TWICE_THE_STEPS = 0.2  # nats that their last doubling gained while the rate was full
 
 
 class Weights(StrEnum):

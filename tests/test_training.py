@@ -396,7 +396,7 @@ def test_the_trapezoid_rises_stays_and_falls():
     ("step", "gain", "doublings", "outgrown"),
     [
         (300, 0.3, 1, True),
-        (300, 0.2, 1, False),  # not worth it
+        (300, 0.1, 1, False),  # not worth it
         (300, 0.3, 0, False),  # not allowed
         (280, 0.3, 1, False),  # the rate is still full, and the next check in time
         (320, 0.3, 1, False),  # the rate has fallen, and with it the gain

@@ -48,7 +48,7 @@ class MMG:
     I = ½ ∫ [mmse(x | λ, z) − mmse(x | λ, y, z)] dλ.
 
     Very strong dependence is learnt slowly. With normal `effort` and no `steps` given, those of
-    the last training are doubled, up to three times, if the last doubling has gained a quarter of
+    the last training are doubled, up to three times, if the last doubling has gained a fifth of
     a nat when the learning rate is about to fall; and where the gap is still open at the highest
     log-SNR, higher ones are added.
 
