@@ -190,9 +190,9 @@ def test_of_many_columns_both_what_the_anchor_finds_and_what_it_does_not_is_lear
     y[:, 0] = 0.8 * x[:, 0] + 0.6 * y[:, 0]
     y[:, 3] = x[:, 3] ** 2 + 0.3 * y[:, 3]
     events = []
-    fields = {"steps": 300, "width": 32, "folds": 1, "draws": 10, "seed": 0}
+    fields = {"steps": 800, "width": 32, "folds": 1, "draws": 10, "seed": 0}
     result = mmg_nb.estimate(x, y, **fields, listen=events.append)
-    assert events[0].total_steps == 150 + 300 + 300
+    assert events[0].total_steps == 400 + 800 + 800
     anchor_alone = mmg_nb.estimate(x, y, **(fields | {"steps": 0})).mi
     assert anchor_alone < 0.6
     assert result.mi > anchor_alone + 0.3
@@ -656,7 +656,7 @@ def test_what_lengths_alone_tell_is_found_where_columns_are_large_together():
     """No Gaussian copula sees it; the t copulas of x and y are undone, and only there."""
     student = task("student-identity-5-5-2")
     x, y = student.sample(1000, 1)
-    result = estimate(x, y, steps=400, width=32, batch=256)
+    result = estimate(x, y, steps=800, width=32, batch=256)
     assert abs(z_score(result, student.mi_true)) < LIMIT
     assert abs(z_score(result, 0.0)) > LIMIT
     assert abs(z_score(result, 2 * student.mi_true)) > LIMIT
