@@ -6,31 +6,30 @@ import math
 
 import numpy as np
 
+from mmg_nb.evaluation import Measurement
+from mmg_nb.logsnr import EDGE, OPEN
 from mmg_nb.mmse import FORMS, PointValues
 from mmg_nb.results import MMSECurve, TrainingHistory
 
 __all__ = ["diagnose"]
 
-EDGE = 4  # bins at the upper edge
-EDGE_INTEGRAND = 0.02  # nats per unit log-SNR that count as "not vanishing"
 FORMS_APART = 0.1  # nats, and more than 4 standard errors, before forms are said to disagree
 
 
-def diagnose(
-    points: PointValues, curve: MMSECurve, gap: str, history: TrainingHistory
-) -> tuple[str, ...]:
+def diagnose(measurement: Measurement, gap: str, history: TrainingHistory) -> tuple[str, ...]:
     """Remarks on a measurement.
 
     Args:
-        points: Per-point values.
-        curve: Errors and gaps against log-SNR.
+        measurement: What the evaluation points say.
         gap: The form reported.
         history: Validation record.
 
     Returns:
         One sentence a remark, with what to do.
     """
-    found = (_edge(curve, gap), _forms(points, gap), _overfit(history))
+    curve, points = measurement.curve, measurement.points
+    edge = _edge(curve, gap) or _widened(curve, measurement.planned)
+    found = (edge, _forms(points, gap), _overfit(history))
     return tuple(note for note in found if note)
 
 
@@ -39,12 +38,24 @@ def _edge(curve: MMSECurve, gap: str) -> str:
     integrand = curve.integrand(gap)[-EDGE:]
     error = 0.5 * float(np.sqrt(np.sum(curve.stderrs[gap][-EDGE:] ** 2))) / EDGE
     level = float(integrand.mean())
-    if level < max(EDGE_INTEGRAND, 3 * error):
+    if level < max(OPEN / 2, 3 * error):
         return ""
     return (
         f"The MMSE gap has not closed at the highest log-SNR ({level:.2f} nats per unit): the "
         "mutual information is larger than stated and may be infinite, as when x is a function "
         "of y. Add noise of a known scale to make the question finite."
+    )
+
+
+def _widened(curve: MMSECurve, planned: float) -> str:
+    """Whether the integrand has died away only where higher log-SNRs were added for it."""
+    high = curve.logsnr[-1] + curve.width[-1] / 2
+    if high < planned + curve.width[-1] / 2:
+        return ""
+    return (
+        f"The MMSE gap was open at a log-SNR of {planned:.0f}, and higher ones were added, up to "
+        f"{high:.0f}. If it is the networks and not the data that close it there, the mutual "
+        "information is larger than stated, and may be infinite, as when x is a function of y."
     )
 
 

@@ -54,10 +54,17 @@ class Model:
 
 @dataclass(frozen=True, eq=False)
 class Measurement:
-    """Per-point values and curves over the bins of the proposal."""
+    """Per-point values, curves, and how far the log-SNRs were to reach at first.
+
+    Attributes:
+        points: Values of each point.
+        curve: Means over bins.
+        planned: Upper end of the range before the proposal was widened.
+    """
 
     points: PointValues
     curve: MMSECurve
+    planned: float
 
 
 class _Bins:
@@ -123,7 +130,7 @@ def measure(
         blocks: Block of each row, `(n,)`.
         readings: Who reads which rows.
         proposal: Where the log-SNRs are drawn.
-        bins: Bins of the curves, if the proposal has none.
+        bins: Bins of the curves; those of a proposal that was widened have more of them.
         draws: Draws of (λ, ε) a point, at least 2.
         generator: Source of the noise.
         listen: Gets a `Step` after each chunk; its answer is not heeded, for this is the end.
@@ -158,7 +165,7 @@ def measure(
         noise=torch.cat(noises, dim=1).cpu().numpy(),
     )
     single = all(a == b for a, b in (reading.members for reading in readings))
-    return Measurement(points, sums.curve(FORMS[1:] if single else FORMS, noised))
+    return Measurement(points, sums.curve(FORMS[1:] if single else FORMS, noised), bins.high)
 
 
 def _measure_chunk(

@@ -35,8 +35,8 @@ class Started:
         dim_x: Columns of x in use.
         dim_y: Columns of y in use.
         device: Where the run computes, e.g. `cpu` or `cuda:0`.
-        total_steps: Most training steps there can be, unless they are doubled; 0 for closed
-            forms.
+        total_steps: Training steps planned, 0 for closed forms; there may be fewer, and more if
+            much is still learnt.
         dim_z: Columns of the condition in use.
     """
 
@@ -51,7 +51,7 @@ class Started:
 
 @dataclass(frozen=True)
 class Phase:
-    """The run turns to another kind of work, e.g. `anchor`, `training`, `evaluation`."""
+    """The run turns to something else, e.g. `anchor`, `training`, `evaluation`."""
 
     name: str
 
@@ -72,7 +72,7 @@ class Snapshot:
         step: Training steps done.
         mi: Estimate on validation points, nats.
         loss: Loss on validation points; of denoisers the mean squared ε-error.
-        logsnr: Grid, `(k,)`; k is 0 for estimators that are no denoisers.
+        logsnr: Grid, `(k,)`, of the range planned; k is 0 for estimators that are no denoisers.
         mse: Unconditional squared ε-error on the grid, `(k,)`.
         mse_given_y: Conditional squared ε-error on the grid, `(k,)`.
         gap: MMSE gap on the grid, in the form the estimator reports, `(k,)`.

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 __all__ = [
+    "EDGE",
     "HIGHEST",
+    "OPEN",
     "BinnedProposal",
     "LogisticProposal",
     "Proposal",
@@ -19,7 +21,7 @@ __all__ = [
 ]
 
 HIGHEST = 24.0  # log-SNR; where noise is smaller, it is lost beside x in float32
-EDGE = 2.0  # of log-SNR at the upper end, over which the gap is averaged
+EDGE = 4  # bins at the upper end, over which the gap is averaged
 OPEN, CLOSED = 0.04, 0.004  # gaps there that ask for a wider range, and that may be left out
 
 
@@ -150,10 +152,10 @@ class BinnedProposal:
         return BinnedProposal(self.edges, 0.5 * uniform + 0.5 * focused)
 
     def reaching(self, gap: Tensor) -> BinnedProposal:
-        """The same as `adapted`, with bins added where a gap `OPEN` at the upper end will close.
+        """The same as `adapted`, with bins added if the gap is `OPEN` at the upper end.
 
-        Once noise is smaller than all that y leaves open, a gap falls by a factor e for each unit
-        of log-SNR.
+        There are as many as it takes to close if noise is already smaller than all that y leaves
+        open: then a gap falls by a factor e for each unit of log-SNR. Before, it falls later.
 
         Args:
             gap: Mean gap in each bin, `(k,)`.
@@ -161,12 +163,11 @@ class BinnedProposal:
         Returns:
             A proposal over the same bins, and maybe more above them, up to `HIGHEST`.
         """
-        width = float(self.widths[-1])
-        level = float(gap[-max(1, round(EDGE / width)) :].mean())
+        width, level = float(self.widths[-1]), float(gap[-EDGE:].mean())
         if level < OPEN:
             return self.adapted(gap)
-        room = max(0.0, HIGHEST - self.high)
-        count = math.ceil(min(room, math.log(level / CLOSED)) / width)
+        room = max(0, int((HIGHEST - self.high) / width + 1e-9))
+        count = min(room, math.ceil(math.log(level / CLOSED) / width))
         beyond = width * torch.arange(1, count + 1).to(self.edges)
         wide = BinnedProposal(
             torch.cat([self.edges, self.edges[-1] + beyond]),

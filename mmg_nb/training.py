@@ -17,13 +17,7 @@ from mmg_nb.keeping import Keeper
 from mmg_nb.logsnr import BinnedProposal, Proposal
 from mmg_nb.members import Rows
 from mmg_nb.results import Status, TrainingHistory
-from mmg_nb.training_state import (
-    Record,
-    RestorableOptimiser,
-    TrainingState,
-    follow,
-    trained,
-)
+from mmg_nb.training_state import RestorableOptimiser, TrainingState, follow, trained
 from mmg_nb.validation import Measured, Validation
 
 __all__ = [
@@ -63,14 +57,14 @@ class Schedule:
     """How long and in what rhythm to train.
 
     Attributes:
-        steps: Most training steps, unless they are doubled.
+        steps: Training steps, at most.
         batch: Rows a step and member.
         check_every: Steps between validations.
         grace: Steps before training may stop early; None to train all steps.
         weights: Which weights to keep.
         rate: Factor of the learning rate at a fraction of the steps.
         ema: Decay of the averaged weights that are validated and kept.
-        doublings: How many times the steps may be doubled, see `outgrown`.
+        longest: To how many the steps may be raised, see `outgrown`; None to leave them.
     """
 
     steps: int
@@ -80,24 +74,24 @@ class Schedule:
     weights: Weights
     rate: Callable[[float], float]
     ema: float = EMA_DECAY
-    doublings: int = 0
+    longest: int | None = None
 
-    def doubled(self, times: int = 1) -> Schedule:
-        """The same with twice as many steps, so many times."""
-        return replace(self, steps=self.steps << times, doublings=self.doublings - times)
-
-    def outgrown(self, step: int, record: Record) -> bool:
-        """Whether to double the steps: just when the rate begins to fall, much is still gained.
+    def outgrown(self, state: TrainingState) -> bool:
+        """Whether more steps are wanted: when the rate is about to fall, much is still learnt.
 
         What is learnt so slowly is a great deal, and learnt to a precision that takes its time.
 
         Args:
-            step: Steps done, of a validation.
-            record: What validation has said.
+            state: After a validation.
         """
-        if self.doublings == 0 or not step - self.check_every < PLATEAU * self.steps <= step:
+        falls = state.step - self.check_every < PLATEAU * self.steps <= state.step
+        if not falls or self.steps >= (self.longest or 0) or state.kept_at < state.step:
             return False
-        return record.late_gain(step) > WORTH_TWICE_THE_STEPS
+        return state.record.late_gain(state.step) > WORTH_TWICE_THE_STEPS
+
+    def lengthened(self) -> Schedule:
+        """The same with twice as many steps, or `longest` if those are fewer."""
+        return replace(self, steps=min(2 * self.steps, self.longest or self.steps))
 
     def is_due(self, step: int) -> bool:
         """Whether to validate before the first step, now and then, or after the last."""
@@ -155,7 +149,7 @@ class Outcome:
         late_gain: See `Record.late_gain`; None but for weights kept as long as they learn, for the
             others do not tell how much more training would help.
         hasty: Whether nothing was learnt in so few steps that this tells nothing.
-        doublings: How many times the steps were doubled, because so much was still gained.
+        lengthened: Whether there were more steps than planned, because much was still learnt.
     """
 
     denoiser: Denoiser
@@ -166,7 +160,7 @@ class Outcome:
     kept_at: int
     late_gain: float | None
     hasty: bool
-    doublings: int = 0
+    lengthened: bool = False
 
 
 def train(
@@ -205,12 +199,13 @@ def train(
     Returns:
         The outcome.
     """
-    state = TrainingState.start(denoiser, optimiser, proposal, generator)
+    state = TrainingState.start(denoiser, optimiser, proposal, generator, schedule.steps)
+    planned = schedule.steps
     learnt = schedule.weights is Weights.LEARNT
     if learnt:
         validation = validation.starting_from(denoiser)
     keep.begin(state)
-    schedule = schedule.doubled(state.doublings)
+    schedule = replace(schedule, steps=state.steps)
     validation = validation.prepared_for(state.average)
     parameters, averages = trained(denoiser, state.average)
     stopped = False
@@ -229,10 +224,10 @@ def train(
             state.status = _validate(state, validation, schedule, adapt, stopped, listen)
             if state.status is not None:
                 break
-            if schedule.outgrown(state.step, state.record):
-                schedule = schedule.doubled()
-                state.doublings += 1
-                listen(Phase("training on, for much is still gained"))
+            if schedule.outgrown(state):
+                schedule = schedule.lengthened()
+                state.steps = schedule.steps
+                listen(Phase("training on, for much is still learnt"))
         if not ahead:
             state.drawn_at, state.drawn_from = state.step, generator.get_state()
             ahead += lessons(state.step)
@@ -257,7 +252,7 @@ def train(
         state.kept_at,
         late_gain,
         hasty=state.kept_at == 0 and state.step < FEW_STEPS,
-        doublings=state.doublings,
+        lengthened=state.steps > planned,
     )
 
 

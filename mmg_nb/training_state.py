@@ -125,13 +125,13 @@ class TrainingState:
         generator: Source of the batches and their noise.
         drawn_from: State of the generator before the present lessons were drawn.
         drawn_at: Step before which that was.
+        steps: Steps there are to be, at most.
         record: What validation has said.
         step: Steps done.
         kept_at: Step of the weights kept.
         hopeful_at: Last step at which there were signs of something learnt; 0 once it is kept.
         best: Step of the least judged error.
         least: That error.
-        doublings: How many times the steps have been doubled.
         status: How training ended; None while it goes on.
     """
 
@@ -142,6 +142,7 @@ class TrainingState:
     proposal: Proposal
     generator: Generator
     drawn_from: Tensor
+    steps: int
     record: Record = field(default_factory=Record)
     step: int = 0
     drawn_at: int = 0
@@ -149,7 +150,6 @@ class TrainingState:
     hopeful_at: int = 0
     best: int = 0
     least: float = math.inf
-    doublings: int = 0
     status: Status | None = None
 
     @classmethod
@@ -159,8 +159,9 @@ class TrainingState:
         optimiser: RestorableOptimiser,
         proposal: Proposal,
         generator: Generator,
+        steps: int,
     ) -> TrainingState:
-        """The state before the first step."""
+        """The state before the first of so many steps."""
         average = copy.deepcopy(denoiser).requires_grad_(False)
         return cls(
             denoiser=denoiser,
@@ -170,6 +171,7 @@ class TrainingState:
             proposal=proposal,
             generator=generator,
             drawn_from=generator.get_state(),
+            steps=steps,
         )
 
     def arrays(self) -> Arrays:
@@ -193,7 +195,7 @@ class TrainingState:
             "hopeful_at": self.hopeful_at,
             "best": self.best,
             "least": self.least,
-            "doublings": self.doublings,
+            "steps": self.steps,
             "status": None if self.status is None else self.status.value,
             "record": dataclasses.asdict(self.record),
         }
@@ -217,7 +219,7 @@ class TrainingState:
         self.step, self.best = numbers["step"], numbers["best"]
         self.drawn_at = numbers["drawn_at"]
         self.kept_at, self.hopeful_at = numbers["kept_at"], numbers["hopeful_at"]
-        self.least, self.doublings = numbers["least"], numbers["doublings"]
+        self.least, self.steps = numbers["least"], numbers["steps"]
         self.status = None if numbers["status"] is None else Status(numbers["status"])
         self.record = Record(**numbers["record"])
 

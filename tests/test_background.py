@@ -14,6 +14,7 @@ import weakref
 
 import numpy as np
 import pytest
+from fake_estimator import _snapshot, make_result
 
 import mmg_nb
 from mmg_nb import Run, RunState
@@ -187,6 +188,25 @@ def test_inspecting_shows_validation_only_and_lets_the_run_go_on():
     run.stop()
     assert run.wait().status is Status.INTERRUPTED
     assert time.monotonic() - asked < PATIENCE
+
+
+def test_inspecting_tells_the_steps_planned_now():
+    """Training may go on for longer than it was to be at first."""
+    told = []
+
+    def work(listen):
+        listen(Started("fake", 10, 1, 1, "cpu", 10))
+        listen(Phase("training"))
+        for step, total in ((5, 10), (10, 40)):
+            listen(Step(step, total))
+            listen(_snapshot(make_result(), step))
+            told.append((run.inspect().step, run.inspect().total_steps))
+        return make_result()
+
+    run = Run(work)
+    run.start()
+    run.wait()
+    assert told == [(5, 10), (10, 40)]
 
 
 def test_fifty_ends_at_random_moments_leave_usable_results():

@@ -174,18 +174,20 @@ def test_a_run_that_has_learnt_in_two_stages_goes_on_in_the_third(tmp_path):
     assert content(mmg_nb.resume(path)) == content(expected)
 
 
-@pytest.mark.parametrize("step", [30, 100, 101, 250])
-def test_a_run_whose_steps_are_doubled_goes_on_before_and_after(tmp_path, monkeypatch, step):
-    monkeypatch.setattr(training, "WORTH_TWICE_THE_STEPS", -1.0)
-    monkeypatch.setattr(mmg, "EFFORT_STEPS", dict.fromkeys(mmg.EFFORT_STEPS, 200))
-    monkeypatch.setattr(mmg, "DOUBLINGS", 2)
-    x, y = X[:, :1], X[:, :1] ** 2 + 0.1 * Y[:, :1]
-    fields = SMALL | {"steps": None}
-    expected = mmg_nb.estimate(x, y, **fields)
-    assert expected.history.step[-1] == 800
-    assert "training had 4 times the usual steps" in " ".join(expected.notes)
+@pytest.mark.parametrize("step", [60, 100, 101, 250])
+def test_a_run_that_is_lengthened_and_widened_goes_on(tmp_path, monkeypatch, step):
+    """x is a function of y; the first check, after 100 steps, is when the rate begins to fall."""
+    steps = {"quick": 300, "normal": 300, "high": 2500}  # with 400 rows a fifth of it
+    monkeypatch.setattr(mmg, "EFFORT_STEPS", steps)
+    monkeypatch.setattr(training, "WORTH_TWICE_THE_STEPS", 0.0)
+    y = np.random.default_rng(0).normal(size=(400, 1))
+    fields = SMALL | {"steps": None, "batch": 128, "width": 32, "learning_rate": 0.01}
+    expected = mmg_nb.estimate(y**2, y, **fields)
+    assert expected.history.step[-1] == 500
+    assert expected.curve.logsnr[-1] > 12
+    assert "went on for 500 steps" in " ".join(expected.notes)
     path = tmp_path / "run.mmg"
-    mmg_nb.estimate(x, y, checkpoint=path, listen=stop_at(step), **fields)
+    mmg_nb.estimate(y**2, y, checkpoint=path, listen=stop_at(step), **fields)
     assert content(mmg_nb.resume(path)) == content(expected)
 
 

@@ -14,6 +14,7 @@ import torch
 from oracle import PAIRS, GaussianPair, mixed
 
 import mmg_nb
+from mmg_nb import training
 from mmg_nb.benchmark import task
 from mmg_nb.estimators import mmg_fit, mmg_stages
 from mmg_nb.estimators.mmg import EFFORT_STEPS, MMG
@@ -254,6 +255,29 @@ def test_fewer_rows_get_fewer_steps():
     assert quick < MMG().steps_for(1000) < MMG().steps_for(5000) < normal
     assert MMG(effort="quick").steps_for(100) == quick
     assert MMG(steps=7).steps_for(100) == 7
+
+
+def test_normal_effort_alone_may_take_longer_but_no_longer_than_high():
+    for n in (100, 1000, 100_000):
+        high = MMG(effort="high").steps_for(n)
+        assert MMG().steps_for(n) < MMG().longest_for(n) == high
+        assert MMG(effort="high").longest_for(n) == high
+        assert MMG(effort="quick").longest_for(n) == MMG(effort="quick").steps_for(n)
+        assert MMG(steps=7).longest_for(n) == 7
+
+
+def test_only_what_is_learnt_last_may_take_longer():
+    for n, dim in ((1000, 2), (1000, 8), (10_000, 24), (10_000, 1)):
+        *first, last = stages(n, dim, dim)
+        assert last.may_lengthen
+        assert not any(stage.may_lengthen for stage in first)
+
+
+def test_steps_asked_for_are_not_exceeded(monkeypatch):
+    monkeypatch.setattr(training, "WORTH_TWICE_THE_STEPS", -1.0)
+    result = estimate(X, X**2, steps=200)
+    assert result.history.step[-1] == 200
+    assert not any("went on" in note for note in result.notes)
 
 
 def test_many_rows_get_larger_batches_and_fewer_of_them_without_y():
@@ -540,6 +564,19 @@ def test_x_as_a_function_of_y_is_said_to_be_infinite():
     assert any("may be infinite" in note for note in result.notes)
     assert result.mi > 5
     assert not any("infinite" in note for note in estimate().notes)
+
+
+def test_where_a_wider_range_ends_a_gap_that_never_closes_it_is_said():
+    """No regression of x = y² is exact, so that networks close the gap and not the data."""
+    y = np.random.default_rng(0).normal(size=(2000, 1))
+    result = estimate(y**2, y, steps=1500, width=32, batch=256, learning_rate=0.01)
+    planned, integrand = 12.0, result.curve.integrand("inner")
+    assert result.curve.logsnr[-1] > planned
+    assert integrand[-4:].mean() < 0.02 < 0.1 < integrand[36:40].mean()
+    (note,) = (note for note in result.notes if "may be infinite" in note)
+    assert f"open at a log-SNR of {planned:.0f}" in note
+    whole = float((integrand * result.curve.width).sum())
+    assert abs(result.mi - whole) < 0.1  # of the same draws, weighted in another way
 
 
 def test_auto_picks_a_device_that_is_there():

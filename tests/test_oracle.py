@@ -473,8 +473,11 @@ def test_a_range_too_narrow_at_first_reaches_as_far_as_the_gap_does():
     pair = sparse(3, 1000.0)
     narrow = uniform_bins(-8.0, 12.0, 0.5, CPU)
     gap = pair.gap(narrow.centres)
-    points = measured(pair, 4000, 0, proposal=narrow.reaching(gap), draws=20).points
-    found = estimate_from_points(points, "inner")
+    reaching = narrow.reaching(gap)
+    measurement = measured(pair, 4000, 0, proposal=reaching, bins=narrow, draws=20)
+    found = estimate_from_points(measurement.points, "inner")
+    assert len(measurement.curve.logsnr) == len(reaching.mass) > len(narrow.mass)
+    assert measurement.planned == narrow.high
     assert 0.5 * float((gap * narrow.widths).sum()) < pair.mi - 1.3
     assert abs(found.mi - pair.mi) < LIMIT * found.stderr < 0.5
 

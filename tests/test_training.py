@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -392,37 +393,50 @@ def test_the_trapezoid_rises_stays_and_falls():
     assert 0 < factors[-1] < 0.02
 
 
+def after(step, gain, kept_at=None):
+    """A state whose estimate has risen by `gain` in the second half of its steps."""
+    record = Record(step=[0, step // 2, step], mi=[0.0, 1.0, 1.0 + gain])
+    return SimpleNamespace(step=step, kept_at=step if kept_at is None else kept_at, record=record)
+
+
 @pytest.mark.parametrize(
-    ("step", "gain", "doublings", "outgrown"),
+    ("state", "longest", "outgrown"),
     [
-        (300, 0.3, 1, True),
-        (300, 0.1, 1, False),  # not worth it
-        (300, 0.3, 0, False),  # not allowed
-        (280, 0.3, 1, False),  # the rate is still full, and the next check in time
-        (320, 0.3, 1, False),  # the rate has fallen, and with it the gain
+        (after(300, 0.3), 2000, True),
+        (after(300, 0.1), 2000, False),  # not worth it
+        (after(300, 0.3), 1000, False),  # not allowed
+        (after(300, 0.3), None, False),
+        (after(300, 0.3, kept_at=280), 2000, False),  # learnt by heart
+        (after(280, 0.3), 2000, False),  # the rate is still full, and the next check in time
+        (after(320, 0.3), 2000, False),  # the rate has fallen, and with it the gain
     ],
 )
-def test_steps_are_doubled_when_the_rate_would_fall_and_much_is_gained(
-    step, gain, doublings, outgrown
+def test_more_steps_are_wanted_when_the_rate_would_fall_and_much_is_learnt(
+    state, longest, outgrown
 ):
-    plan = Schedule(**(PLAN | {"steps": 1000, "doublings": doublings}))
-    record = Record(step=[0, step // 2, step], mi=[0.0, 1.0, 1.0 + gain])
-    assert plan.outgrown(step, record) is outgrown
+    plan = Schedule(**(PLAN | {"steps": 1000, "longest": longest}))
+    assert plan.outgrown(state) is outgrown
 
 
-def test_every_check_that_comes_just_after_the_plateau_counts_once():
-    record = Record(step=[0, 1000], mi=[0.0, 500.0])
+def test_of_all_checks_only_the_first_after_the_plateau_counts():
     for steps in (90, 100, 110):
-        plan = Schedule(**(PLAN | {"steps": steps, "check_every": 7, "doublings": 1}))
-        assert sum(plan.outgrown(step, record) for step in range(7, steps, 7)) == 1
+        plan = Schedule(**(PLAN | {"steps": steps, "check_every": 7, "longest": 1000}))
+        assert sum(plan.outgrown(after(step, 500.0)) for step in range(7, steps, 7)) == 1
 
 
-def test_training_that_still_gains_much_goes_on_at_full_rate_for_twice_the_steps(monkeypatch):
+def test_steps_are_doubled_up_to_the_longest():
+    plan = Schedule(**(PLAN | {"steps": 100, "longest": 300}))
+    assert plan.lengthened().steps == 200
+    assert plan.lengthened().lengthened().steps == 300
+
+
+def test_training_that_still_learns_much_goes_on_at_full_rate_for_more_steps(monkeypatch):
     monkeypatch.setattr(training, "WORTH_TWICE_THE_STEPS", 0.01)
-    usual, descent = learning(steps=100, check_every=10, rate=trapezoid)
-    longer, slow = learning(steps=100, check_every=10, rate=trapezoid, doublings=1)
-    assert (usual.steps, usual.doublings) == (100, 0)
-    assert (longer.steps, longer.doublings) == (200, 1)
+    plan = {"steps": 100, "check_every": 10, "rate": trapezoid, "weights": Weights.LAST}
+    usual, descent = learning(**plan)
+    longer, slow = learning(**plan, longest=200)
+    assert (usual.steps, usual.lengthened) == (100, False)
+    assert (longer.steps, longer.lengthened) == (200, True)
     assert descent.factors[:30] == slow.factors[:30]
     assert slow.factors[30:] == [trapezoid(step / 200) for step in range(30, 200)]
 
@@ -435,15 +449,16 @@ def test_a_stop_at_the_very_check_is_heeded(monkeypatch):
         events.append(event)
         return isinstance(event, Step) and event.step == 20
 
-    outcome, _ = run(steps=60, doublings=1, listen=listen)
-    assert (outcome.status, outcome.steps, outcome.doublings) == (Status.INTERRUPTED, 20, 0)
+    outcome, _ = run(steps=60, longest=120, listen=listen)
+    assert (outcome.status, outcome.steps) == (Status.INTERRUPTED, 20)
+    assert not outcome.lengthened
     assert not any(isinstance(event, Phase) for event in events)
 
 
-def test_the_steps_still_to_do_are_told_when_they_are_doubled(monkeypatch):
+def test_the_steps_still_to_do_are_told_when_there_are_more(monkeypatch):
     monkeypatch.setattr(training, "WORTH_TWICE_THE_STEPS", -1.0)
     events = []
-    run(steps=60, doublings=1, listen=events.append)
+    run(steps=60, longest=120, weights=Weights.LAST, listen=events.append)
     (phase,) = (k for k, event in enumerate(events) if isinstance(event, Phase))
     steps = [event for event in events if isinstance(event, Step)]
     assert sum(isinstance(event, Step) for event in events[:phase]) == 20

@@ -128,7 +128,7 @@ def test_progress_tells_step_time_and_estimate():
         progress(Step(step, 401))
     progress(snapshot(100, 0.51234))
     assert progress.subject == "mmg, 1000 rows, 2×1, cpu"
-    assert progress.doing == "starting, step 101 of 401, at most 30 s left"
+    assert progress.doing == "starting, step 101 of 401, about 30 s left"
     assert progress.estimate == "validation estimate 0.512 nats"
     assert progress.fraction == pytest.approx(101 / 401)
     progress.stopping = True
@@ -144,4 +144,4 @@ def test_long_times_are_told_roughly(seconds, said):
     progress(Step(1, 102))
     now[0] = seconds / 100
     progress(Step(2, 102))
-    assert progress.doing.endswith(f"at most {said} left")
+    assert progress.doing.endswith(f"about {said} left")

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["DRAWS", "EFFORT_STEPS", "MMG", "Y_IS_NOISED"]
 
 EFFORT_STEPS = {"quick": 1000, "normal": 5500, "high": 32000}
-DOUBLINGS = 3  # of the steps at normal effort, where much is still gained
 MANY_ROWS = 10_000  # from fewer there is less to learn: fewer steps and features
 BATCH, MOST_BATCH, BATCH_POWER = 256, 1024, 0.6  # noisy rows a step grow from many rows on
 WITHOUT_Y = 0.25  # share of them that does not get y, with many rows; with few it is half
@@ -48,9 +47,9 @@ class MMG:
     I = ½ ∫ [mmse(x | λ, z) − mmse(x | λ, y, z)] dλ.
 
     Very strong dependence is learnt slowly. With normal `effort` and no `steps` given, those of
-    the last training are doubled, up to three times, if the last doubling has gained a fifth of
-    a nat when the learning rate is about to fall; and where the gap is still open at the highest
-    log-SNR, higher ones are added.
+    the last training are doubled, at most to those of high effort, as long as the last doubling
+    has gained a fifth of a nat when the learning rate is about to fall. Where the gap is still
+    open at the highest log-SNR, the adaptive `proposal` adds higher ones.
 
     Of two images one is noised, and denoised by small U-Nets in 2 folds, at twice the
     `learning_rate`, with a quarter of `batch` (64), an eighth of `width` (8), a fifth of `draws`;
@@ -99,8 +98,8 @@ class MMG:
     steps: int | None = field(
         None,
         "most training steps, before which a gain from lengths may have half as many, and what "
-        "the anchor tells of many columns as many; none: by effort, fewer below 10 000 rows, more "
-        "while much is gained",
+        "the anchor tells of many columns as many; none: by effort, fewer below 10 000 rows, with "
+        "normal effort more while much is learnt",
         low=0,
         high=10_000_000,
     )
@@ -138,16 +137,18 @@ class MMG:
             raise MMGError(what, "Try folds=3 or 5, or gap='inner' with any number of folds.")
 
     def steps_for(self, n_samples: int) -> int:
-        """Most training steps, from `steps` or by `effort` and the number of rows."""
+        """Training steps, from `steps` or by `effort` and the number of rows."""
+        return self._steps(self.effort, n_samples)
+
+    def longest_for(self, n_samples: int) -> int:
+        """To how many the steps may be raised: with normal effort to those of high effort."""
+        return self._steps("high" if self.effort == "normal" else self.effort, n_samples)
+
+    def _steps(self, effort: str, n_samples: int) -> int:
         if self.steps is not None:
             return self.steps
         share = math.sqrt(min(1.0, n_samples / MANY_ROWS))
-        return max(EFFORT_STEPS["quick"], round(share * EFFORT_STEPS[self.effort]))
-
-    @property
-    def doublings(self) -> int:
-        """How many times the steps may be doubled; never those that were asked for."""
-        return DOUBLINGS if self.steps is None and self.effort == "normal" else 0
+        return max(EFFORT_STEPS["quick"], round(share * EFFORT_STEPS[effort]))
 
     def batch_for(self, n_samples: int) -> int:
         """Noisy rows a step, from `batch` or by the number of rows."""

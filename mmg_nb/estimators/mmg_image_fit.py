@@ -219,7 +219,7 @@ def _train(this: _Setting, anchor: ImageAnchor, grid: BinnedProposal, steps: int
             rate=trapezoid,
         ),
         draw=antithetic_pairs,
-        adapt=grid.reaching,
+        adapt=grid.adapted,
         generator=random.device,
         listen=this.listen,
         keep=Unkept(),

@@ -97,14 +97,14 @@ class Stage:
         share: Of the steps of the estimator.
         rate: Of its learning rate.
         evidence: Standard errors from which something counts as learnt at first.
-        may_double: Whether its steps may be doubled.
+        may_lengthen: Whether there may be more steps, if they are worth it.
     """
 
     build: Callable[[Ground, RefinedDenoiser | None], RefinedDenoiser]
     share: float
     rate: float
     evidence: float = SIGNIFICANT
-    may_double: bool = False
+    may_lengthen: bool = False
 
 
 def stages(n_samples: int, dim_x: int, dim_y: int) -> tuple[Stage, ...]:
@@ -127,7 +127,7 @@ def stages(n_samples: int, dim_x: int, dim_y: int) -> tuple[Stage, ...]:
     if _focuses(n_samples, dim_x, dim_y):
         rate = 1 / math.sqrt(crowding(dim_x))
         found.append(Stage(partial(_residual, focused=True), 1.0, rate, FOCUSED_EVIDENCE))
-    return (*found, Stage(_residual, 1.0, 1.0, may_double=True))
+    return (*found, Stage(_residual, 1.0, 1.0, may_lengthen=True))
 
 
 def validation_draws(n_samples: int, dim_x: int, dim_y: int) -> int:
@@ -172,7 +172,7 @@ def train_stages(ground: Ground, plan: tuple[Stage, ...], listen: Listener) -> O
 
 
 def steps_of(config: MMG, n_samples: int, stage: Stage) -> int:
-    """Most steps of a stage."""
+    """Steps of a stage, unless there are to be more."""
     return round(stage.share * config.steps_for(n_samples))
 
 
@@ -235,7 +235,7 @@ def _train(ground: Ground, stage: Stage, denoiser: RefinedDenoiser, listen: List
             grace=min(GRACE, max(round(stage.share * FEW_STEPS), round(GRACE_SHARE * steps))),
             weights=Weights.LEARNT if config.gap == "inner" else Weights.BEST,
             rate=trapezoid,
-            doublings=config.doublings if stage.may_double else 0,
+            longest=config.longest_for(ground.n_samples) if stage.may_lengthen else None,
         ),
         draw=partial(antithetic_pairs, without=share),
         adapt=grid.reaching if adaptive else None,
@@ -277,4 +277,5 @@ def joined(first: Outcome, second: Outcome) -> Outcome:
         steps=first.steps + second.steps,
         late_gain=late_gain,
         hasty=first.hasty and second.hasty,
+        lengthened=first.lengthened or second.lengthened,
     )

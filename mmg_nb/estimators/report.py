@@ -68,7 +68,7 @@ def report(
         + notes
         + _haste(outcome)
         + _length(outcome)
-        + diagnose(points, curve, config.gap, outcome.history),
+        + diagnose(measurement, config.gap, outcome.history),
         fields=asdict(config),
         provenance=origin,
         dim_z=pairs.dim_z,
@@ -85,10 +85,9 @@ def _haste(outcome: Outcome) -> tuple[str, ...]:
 
 
 def _length(outcome: Outcome) -> tuple[str, ...]:
-    if not outcome.doublings:
+    if not outcome.lengthened:
         return ()
-    times = 2**outcome.doublings
-    return (f"So much was still gained that training had {times} times the usual steps.",)
+    return (f"So much was still learnt that training went on for {outcome.steps} steps in all.",)
 
 
 def _late(form: str, points: PointValues, gain: float | None) -> dict[str, float]:

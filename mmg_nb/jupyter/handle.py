@@ -86,6 +86,7 @@ class Run:
         self._listeners: tuple[Listener, ...] = ()
         self._snapshot: Snapshot | None = None
         self._record: list[tuple[int, float]] = []
+        self._total_steps = 0
         self._traceback = ""
         self._worker = Worker(work, self._hear)
 
@@ -243,11 +244,10 @@ class Run:
         if latest is None:
             what = f"{self.name} has no validation estimate yet ({self.progress.phase})."
             raise MMGError(what, "Look again once it trains; wait() waits for the result.")
-        started = self._progress.started
         return Interim(
             mi=latest.mi,
             step=latest.step,
-            total_steps=latest.step if started is None else started.total_steps,
+            total_steps=self._total_steps,
             logsnr=latest.logsnr,
             mse=latest.mse,
             mse_given_y=latest.mse_given_y,
@@ -303,11 +303,13 @@ class Run:
         self._progress(event)
         if isinstance(event, Started):
             self._snapshot, self._record = None, []  # of an earlier one, in a comparison
+            self._total_steps = event.total_steps
             self._write(self._progress.subject)
         elif isinstance(event, Phase):
             self._write(event.name)
         elif isinstance(event, Snapshot):
-            self._snapshot = event
+            self._snapshot, step = event, self._progress.step
+            self._total_steps = self._total_steps if step is None else step.total_steps
             self._record.append((event.step, event.mi))
             self._write(f"step {event.step}, validation estimate {event.mi:.3f} nats")
         elif isinstance(event, Finished):

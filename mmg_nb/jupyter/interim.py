@@ -24,7 +24,7 @@ class Interim:
     Attributes:
         mi: Estimate on validation points, nats.
         step: Training steps behind it.
-        total_steps: Most training steps there can be, unless they are doubled.
+        total_steps: Training steps planned.
         logsnr: Grid, `(k,)`.
         mse: Unconditional squared ε-error on the grid, `(k,)`.
         mse_given_y: Conditional squared ε-error on the grid, `(k,)`.

@@ -58,7 +58,7 @@ class Progress:
 
     @property
     def seconds_left(self) -> float | None:
-        """Time that all remaining steps would take; None until it can be told."""
+        """Time that all steps still planned would take; None until it can be told."""
         began, first = self._first
         if self.step is None or self.step.step <= first:
             return None
@@ -67,12 +67,12 @@ class Progress:
 
     @property
     def doing(self) -> str:
-        """Phase, step and time left, e.g. `training, step 10 of 4000, at most 9 s left`."""
+        """Phase, step and time left, e.g. `training, step 10 of 4000, about 9 s left`."""
         words = ["stopping" if self.stopping else "paused" if self.paused else self.phase]
         if self.step is not None:
             words.append(f"step {self.step.step} of {self.step.total_steps}")
             if self.seconds_left is not None and not self.stopping:
-                words.append(f"at most {_duration(self.seconds_left)} left")
+                words.append(f"about {_duration(self.seconds_left)} left")
         return ", ".join(words)
 
     @property
