@@ -28,7 +28,7 @@ def diagnose(measurement: Measurement, gap: str, history: TrainingHistory) -> tu
         One sentence a remark, with what to do.
     """
     curve, points = measurement.curve, measurement.points
-    edge = _edge(curve, gap) or _widened(curve, measurement.planned)
+    edge = _edge(curve, gap) or _widened(curve, gap, measurement.planned)
     found = (edge, _forms(points, gap), _overfit(history))
     return tuple(note for note in found if note)
 
@@ -47,11 +47,12 @@ def _edge(curve: MMSECurve, gap: str) -> str:
     )
 
 
-def _widened(curve: MMSECurve, planned: float) -> str:
+def _widened(curve: MMSECurve, gap: str, planned: float) -> str:
     """Whether the integrand has died away only where higher log-SNRs were added for it."""
-    high = curve.logsnr[-1] + curve.width[-1] / 2
-    if high < planned + curve.width[-1] / 2:
+    usual = curve.logsnr < planned
+    if usual.all() or curve.integrand(gap)[usual][-EDGE:].mean() < OPEN / 2:
         return ""
+    high = curve.logsnr[-1] + curve.width[-1] / 2
     return (
         f"The MMSE gap was open at a log-SNR of {planned:.0f}, and higher ones were added, up to "
         f"{high:.0f}. If it is the networks and not the data that close it there, the mutual "

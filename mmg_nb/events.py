@@ -70,7 +70,7 @@ class Snapshot:
 
     Attributes:
         step: Training steps done.
-        mi: Estimate on validation points, nats.
+        mi: Estimate on validation points over the grid, nats.
         loss: Loss on validation points; of denoisers the mean squared ε-error.
         logsnr: Grid, `(k,)`, of the range planned; k is 0 for estimators that are no denoisers.
         mse: Unconditional squared ε-error on the grid, `(k,)`.

@@ -154,8 +154,9 @@ class BinnedProposal:
     def reaching(self, gap: Tensor) -> BinnedProposal:
         """The same as `adapted`, with bins added if the gap is `OPEN` at the upper end.
 
-        There are as many as it takes to close if noise is already smaller than all that y leaves
-        open: then a gap falls by a factor e for each unit of log-SNR. Before, it falls later.
+        As many as it takes until it is `CLOSED`, if it falls by a factor e for each unit of
+        log-SNR from there on. So it does once the noise is smaller than what y leaves open of x;
+        if it is not yet, the gap may still be open above the new range.
 
         Args:
             gap: Mean gap in each bin, `(k,)`.

@@ -57,14 +57,15 @@ class Schedule:
     """How long and in what rhythm to train.
 
     Attributes:
-        steps: Training steps, at most.
+        steps: Most training steps, unless they are raised.
         batch: Rows a step and member.
         check_every: Steps between validations.
         grace: Steps before training may stop early; None to train all steps.
         weights: Which weights to keep.
         rate: Factor of the learning rate at a fraction of the steps.
         ema: Decay of the averaged weights that are validated and kept.
-        longest: To how many the steps may be raised, see `outgrown`; None to leave them.
+        longest: To how many the steps may be raised, see `outgrown`, where the rate is a
+            `trapezoid`; 0 to leave them.
     """
 
     steps: int
@@ -74,10 +75,10 @@ class Schedule:
     weights: Weights
     rate: Callable[[float], float]
     ema: float = EMA_DECAY
-    longest: int | None = None
+    longest: int = 0
 
     def outgrown(self, state: TrainingState) -> bool:
-        """Whether more steps are wanted: when the rate is about to fall, much is still learnt.
+        """Whether more steps are wanted: much is still learnt when the rate begins to fall.
 
         What is learnt so slowly is a great deal, and learnt to a precision that takes its time.
 
@@ -85,13 +86,13 @@ class Schedule:
             state: After a validation.
         """
         falls = state.step - self.check_every < PLATEAU * self.steps <= state.step
-        if not falls or self.steps >= (self.longest or 0) or state.kept_at < state.step:
+        if not falls or self.steps >= self.longest or state.kept_at < state.step:
             return False
         return state.record.late_gain(state.step) > WORTH_TWICE_THE_STEPS
 
     def lengthened(self) -> Schedule:
         """The same with twice as many steps, or `longest` if those are fewer."""
-        return replace(self, steps=min(2 * self.steps, self.longest or self.steps))
+        return replace(self, steps=min(2 * self.steps, self.longest))
 
     def is_due(self, step: int) -> bool:
         """Whether to validate before the first step, now and then, or after the last."""
@@ -227,7 +228,7 @@ def train(
             if schedule.outgrown(state):
                 schedule = schedule.lengthened()
                 state.steps = schedule.steps
-                listen(Phase("training on, for much is still learnt"))
+                listen(Phase("longer training"))
         if not ahead:
             state.drawn_at, state.drawn_from = state.step, generator.get_state()
             ahead += lessons(state.step)
@@ -252,7 +253,7 @@ def train(
         state.kept_at,
         late_gain,
         hasty=state.kept_at == 0 and state.step < FEW_STEPS,
-        lengthened=state.steps > planned,
+        lengthened=state.step > planned,
     )
 
 

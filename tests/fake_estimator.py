@@ -84,7 +84,7 @@ class Fake:
             if listen(Step(done, self.steps)):
                 status = Status.INTERRUPTED
             if done % 5 == 0:
-                listen(_snapshot(result, done))
+                listen(snapshot(result, done))
         if self.ending == "defect":
             raise ZeroDivisionError("a defect of the estimator")
         listen(Phase("evaluation"))
@@ -100,7 +100,7 @@ class Fake:
         )
 
 
-def _snapshot(result: MIResult, step: int) -> Snapshot:
+def snapshot(result: MIResult, step: int) -> Snapshot:
     curve = result.curve
     assert curve is not None
     flat = np.full_like(curve.logsnr, 0.05)

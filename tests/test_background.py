@@ -14,7 +14,7 @@ import weakref
 
 import numpy as np
 import pytest
-from fake_estimator import _snapshot, make_result
+from fake_estimator import make_result, snapshot
 
 import mmg_nb
 from mmg_nb import Run, RunState
@@ -199,7 +199,7 @@ def test_inspecting_tells_the_steps_planned_now():
         listen(Phase("training"))
         for step, total in ((5, 10), (10, 40)):
             listen(Step(step, total))
-            listen(_snapshot(make_result(), step))
+            listen(snapshot(make_result(), step))
             told.append((run.inspect().step, run.inspect().total_steps))
         return make_result()
 

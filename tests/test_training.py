@@ -405,7 +405,7 @@ def after(step, gain, kept_at=None):
         (after(300, 0.3), 2000, True),
         (after(300, 0.1), 2000, False),  # not worth it
         (after(300, 0.3), 1000, False),  # not allowed
-        (after(300, 0.3), None, False),
+        (after(300, 0.3), 0, False),
         (after(300, 0.3, kept_at=280), 2000, False),  # learnt by heart
         (after(280, 0.3), 2000, False),  # the rate is still full, and the next check in time
         (after(320, 0.3), 2000, False),  # the rate has fallen, and with it the gain

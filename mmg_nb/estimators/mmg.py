@@ -53,7 +53,8 @@ class MMG:
 
     Of two images one is noised, and denoised by small U-Nets in 2 folds, at twice the
     `learning_rate`, with a quarter of `batch` (64), an eighth of `width` (8), a fifth of `draws`;
-    `steps` are 500, 2500 or 10 000 by `effort`, and images have their own transform. `blocks` and
+    `steps` are 500, 2500 or 10 000 by `effort` and never more, log-SNRs end at 8, and images have
+    their own transform. `blocks` and
     `weight_decay` do not matter. Beside an image numbers are noised, and beside categories the
     image.
     """
@@ -66,7 +67,11 @@ class MMG:
 
     accepts: ClassVar[frozenset[str]] = frozenset({"given", "discrete", "images"})
 
-    effort: str = field("normal", "how long to train at most", choices=("quick", "normal", "high"))
+    effort: str = field(
+        "normal",
+        "how long to train at most; normal goes on as long as high while much is learnt",
+        choices=("quick", "normal", "high"),
+    )
     gap: str = field(
         "inner",
         "form of the MMSE gap that is reported, and that training is stopped for",
@@ -98,8 +103,7 @@ class MMG:
     steps: int | None = field(
         None,
         "most training steps, before which a gain from lengths may have half as many, and what "
-        "the anchor tells of many columns as many; none: by effort, fewer below 10 000 rows, with "
-        "normal effort more while much is learnt",
+        "the anchor tells of many columns as many; none: by effort, fewer below 10 000 rows",
         low=0,
         high=10_000_000,
     )

@@ -235,7 +235,7 @@ def _train(ground: Ground, stage: Stage, denoiser: RefinedDenoiser, listen: List
             grace=min(GRACE, max(round(stage.share * FEW_STEPS), round(GRACE_SHARE * steps))),
             weights=Weights.LEARNT if config.gap == "inner" else Weights.BEST,
             rate=trapezoid,
-            longest=config.longest_for(ground.n_samples) if stage.may_lengthen else None,
+            longest=config.longest_for(ground.n_samples) if stage.may_lengthen else 0,
         ),
         draw=partial(antithetic_pairs, without=share),
         adapt=grid.reaching if adaptive else None,

@@ -309,7 +309,8 @@ class Run:
             self._write(event.name)
         elif isinstance(event, Snapshot):
             self._snapshot, step = event, self._progress.step
-            self._total_steps = self._total_steps if step is None else step.total_steps
+            known = self._total_steps if step is None else step.total_steps
+            self._total_steps = max(known, event.step)  # a resumed run may be beyond its plan
             self._record.append((event.step, event.mi))
             self._write(f"step {event.step}, validation estimate {event.mi:.3f} nats")
         elif isinstance(event, Finished):

@@ -79,7 +79,7 @@ def arrays(namespace: Mapping[str, Any]) -> dict[str, str]:
         for name, value in namespace.items()
         if not name.startswith("_") and not isinstance(value, type)
     }
-    return {name: "×".join(map(str, shape)) for name, shape in shapes.items() if shape}
+    return {name: _in_words(shape) for name, shape in shapes.items() if shape}
 
 
 def _shape(value: Any) -> tuple[Any, ...]:
@@ -88,6 +88,10 @@ def _shape(value: Any) -> tuple[Any, ...]:
     except Exception:  # a property of an object we do not know may raise anything
         return ()
     return tuple(shape) if isinstance(shape, tuple) else ()
+
+
+def _in_words(shape: tuple[Any, ...]) -> str:
+    return "×".join(map(str, shape))
 
 
 def in_words(namespace: Mapping[str, Any]) -> str:
@@ -107,14 +111,17 @@ def check_name(name: str, namespace: Mapping[str, Any]) -> None:
         namespace: The user's variables.
 
     Raises:
-        MMGError: It cannot be the name of a variable, would hide a builtin, or holds data.
+        MMGError: It cannot be the name of a variable, would hide a builtin, or holds an array or
+            a table.
     """
     if not name.isidentifier() or keyword.iskeyword(name):
         what = f"A result is stored under the name of a variable; got {name!r}."
         raise MMGError(what, "Use letters, digits and underscores, e.g. -o res.")
+    shape = _shape(namespace.get(name))
     if hasattr(builtins, name):
         what = f"{name!r} is a builtin of Python, which a result would hide."
-        raise MMGError(what, "Choose another name, e.g. -o res.")
-    if name in arrays(namespace):
-        what = f"{name!r} holds data ({arrays(namespace)[name]}), which a result would replace."
-        raise MMGError(what, "Choose another name, e.g. -o res.")
+    elif shape:
+        what = f"{name!r} holds data ({_in_words(shape)}), which a result would replace."
+    else:
+        return
+    raise MMGError(what, "Choose another name, e.g. -o res.")
