@@ -41,7 +41,8 @@ def estimate(
 
     Args:
         x: Numbers or categories, `(n,)` or `(n, dim_x)`: numpy, pandas, torch, or lists; or
-            images, `(n, height, width)` or `(n, channels, height, width)`. Never modified.
+            images, `(n, height, width)` or `(n, channels, height, width)`. Never modified, nor
+            copied if it need not be: not to be modified by others before this returns.
         y: The same, `(n,)` or `(n, dim_y)`, row i belonging to row i of x. Tables of pandas must
             have the same index, for else it may be another row.
         estimator: Name in the registry, e.g. `mmg`, `gcmi`.

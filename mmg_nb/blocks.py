@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,16 +58,17 @@ def _copies(used: Mapping[str, Variable]) -> tuple[NDArray[np.int64], tuple[str,
     are no copies.
     """
     n = len(used["x"].values)
-    numbers = np.concatenate(
-        [np.delete(each.values, each.discrete, axis=1) for each in used.values()], axis=1
-    )
-    if not numbers.shape[1]:
+    numbers = [
+        column
+        for each in used.values()
+        for j, column in enumerate(each.values.T)
+        if j not in each.discrete
+    ]
+    if not numbers:
         return np.arange(n), ()
-    rows = np.concatenate([each.values for each in used.values()], axis=1)
-    _, copy = np.unique(rows, axis=0, return_inverse=True)
-    copy = copy.reshape(-1).astype(np.int64)
+    copy = _labels_of_rows(n, [column for each in used.values() for column in each.values.T])
     images = any(each.shape is not None for each in used.values())  # no two agree by chance
-    by_chance = np.zeros(n, dtype=bool) if images else _may_agree(numbers)
+    by_chance = np.zeros(n, dtype=bool) if images else _may_agree(n, numbers)
     if by_chance.any():
         copy[by_chance] = copy.max() + 1 + np.arange(by_chance.sum())
         copy = np.unique(copy, return_inverse=True)[1].reshape(-1).astype(np.int64)
@@ -81,11 +82,30 @@ def _copies(used: Mapping[str, Variable]) -> tuple[NDArray[np.int64], tuple[str,
     return copy, (note,)
 
 
-def _may_agree(numbers: Array) -> NDArray[np.bool_]:
+def _labels_of_rows(n: int, columns: Sequence[Array]) -> NDArray[np.int64]:
+    """Labels that equal rows share, `(n,)`, in the order of the values: first column first.
+
+    Columns are looked at one by one, and only in rows that those before did not tell apart. Of
+    numbers that is the first column alone; to sort whole rows takes several times their memory.
+    """
+    label = np.zeros(n, dtype=np.int64)
+    for column in columns:
+        alike = np.bincount(label)[label] > 1
+        if not alike.any():
+            break
+        values, value = np.unique(column[alike], return_inverse=True)
+        label = label * len(values)
+        label[alike] += value.reshape(-1)
+        label = np.unique(label, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    return label
+
+
+def _may_agree(n: int, numbers: Sequence[Array]) -> NDArray[np.bool_]:
     """Rows all of whose values are to be expected in other rows, too, `(n,)`."""
-    n = len(numbers)
     found = np.ones(n, dtype=bool)
-    for column in numbers.T:
+    for column in numbers:
+        if not found.any():
+            break
         _, value, count = np.unique(column, return_inverse=True, return_counts=True)
         found &= _is_coarse(column) | (count[value.reshape(-1)] > COMMON * n)
     return found

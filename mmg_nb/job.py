@@ -75,7 +75,7 @@ class Job:
             "seed": self.seed,
             "device": self.device,
         }
-        arrays = {}
+        arrays: dict[str, Any] = {}
         for part in dataclasses.fields(Pairs):
             value = getattr(self.pairs, part.name)
             if isinstance(value, np.ndarray):
@@ -83,7 +83,7 @@ class Job:
             else:
                 values[part.name] = value
         keep = Checkpoint.new(_as_path(path), every, Contents(values, arrays))
-        return replace(self, keep=keep)
+        return replace(self, keep=keep, pairs=replace(self.pairs, **arrays))
 
     def run(self, listen: Listener) -> MIResult:
         """Estimate; see `mmg_nb.estimate` for interrupts and what is raised."""

@@ -116,11 +116,13 @@ def read_variable(values: Any, name: str, choice: Choice) -> Variable:
         choice: Which columns are categories.
 
     Returns:
-        The variable; the arrays given are never modified.
+        The variable; a contiguous array of numbers in float64 itself rather than a copy. The
+        arrays given are never modified.
 
     Raises:
         MMGError: The values cannot be used; the message says why and what to do.
     """
+    array = None
     if hasattr(values, "iloc") and not isinstance(values, type):  # pandas
         columns = _pandas_columns(values, name)
     else:
@@ -142,7 +144,10 @@ def read_variable(values: Any, name: str, choice: Choice) -> Variable:
         shape = len(values), len(columns)
         raise MMGError(f"{name} is empty; its shape is {shape}.", "Pass one row a sample.")
     labels = tuple(column.label for column in read)
-    joined = np.stack([column.values for column in read], axis=1)
+    if array is not None and array.dtype == np.float64 and not discrete:
+        joined = np.ascontiguousarray(array.reshape(len(array), -1))
+    else:
+        joined = np.stack([column.values for column in read], axis=1)
     return Variable(joined, labels, tuple(discrete), tuple(judged))
 
 
