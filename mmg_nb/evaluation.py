@@ -22,7 +22,8 @@ from mmg_nb.splits import Reading
 
 __all__ = ["Measurement", "Model", "measure"]
 
-CHUNK = 4096  # rows at a time
+ROWS = {"cpu": 2**12, "cuda": 2**17}  # at a time, or draws of fewer rows
+NUMBERS = 2**23  # in those rows, at most; two hundred bytes for each come of it
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +120,7 @@ def measure(
     listen: Listener,
     paired: bool = True,
     noised: str = "x",
-    chunk: int = CHUNK,
+    chunk: int | None = None,
 ) -> Measurement:
     """Measure every reading: each point at `draws` log-SNRs, stratified over the proposal.
 
@@ -136,11 +137,13 @@ def measure(
         listen: Gets a `Step` after each chunk; its answer is not heeded, for this is the end.
         paired: Use the same λ and ε with and without y. The published method does not.
         noised: The user's name of the variable that is noised, here called x.
-        chunk: Rows at a time.
+        chunk: Rows at a time, or draws of fewer rows; none: as many as suit the device.
 
     Returns:
         The measurement.
     """
+    if chunk is None:
+        chunk = min(ROWS[x.device.type], max(1, NUMBERS // (x.shape[1] + y.shape[1])))
     sums = _Bins(proposal if isinstance(proposal, BinnedProposal) else bins)
     values, noises = [], []
     total = sum(-(-len(reading.rows) // chunk) for reading in readings)
@@ -148,9 +151,15 @@ def measure(
     for reading in readings:
         pair = model.select(list(dict.fromkeys(reading.members)))
         for rows in torch.as_tensor(reading.rows, device=x.device).split(chunk):
-            samples = pair.samples(x[rows], y[rows])
             value, noise = _measure_chunk(
-                pair, samples, proposal, sums, draws=draws, generator=generator, paired=paired
+                pair,
+                pair.samples(x[rows], y[rows]),
+                proposal,
+                sums,
+                draws=draws,
+                at_once=max(1, chunk // len(rows)),
+                generator=generator,
+                paired=paired,
             )
             values.append(value)
             noises.append(noise)
@@ -175,58 +184,71 @@ def _measure_chunk(
     sums: _Bins,
     *,
     draws: int,
+    at_once: int,
     generator: Generator,
     paired: bool,
 ) -> tuple[Tensor, Tensor]:
     """Mean over the draws at each point, `(4, batch)`, and its variance for two forms."""
     batch, device = samples.x.shape[1], samples.x.device
     offset = torch.rand(batch, generator=generator, device=device, dtype=torch.float64)
-    total = torch.zeros(len(FORMS), batch, dtype=torch.float64, device=device)
-    noise = _Noise(draws)
     reference = pair.denoiser.reference if paired else None
-    for draw in range(draws):
-        jitter = torch.rand(batch, generator=generator, device=device, dtype=torch.float64)
-        logsnr = proposal.quantile((offset + (draw + jitter) / draws) % 1.0)
-        eps = torch.randn(batch, samples.x.shape[2], generator=generator, device=device)
-        u, c = _predict(pair.anchor, pair.denoiser, samples, logsnr, eps)
-        values = _errors_and_gaps(eps, u, c)
+    total = torch.zeros(len(FORMS), batch, dtype=torch.float64, device=device)
+    two_forms = []
+    for draw in range(0, draws, at_once):
+        count = min(at_once, draws - draw)
+        jitter, noises = _draw(samples, count, generator, 1 if paired else 2)
+        place = torch.arange(draw, draw + count, device=device).unsqueeze(1)
+        logsnr = proposal.quantile((offset + (place + jitter) / draws) % 1.0).flatten()
+        many = samples.repeated(count)
+        u, c = _predict(pair.anchor, pair.denoiser, many, logsnr, noises[0])
+        values = _errors_and_gaps(noises[0], u, c)
         if not paired:
-            other = torch.randn(eps.shape, generator=generator, device=device)
-            _, c = _predict(pair.anchor, pair.denoiser, samples, logsnr, other)
-            values[-1] = ((eps - u).square() - (other - c).square()).sum(-1).mean(0)
+            _, c = _predict(pair.anchor, pair.denoiser, many, logsnr, noises[1])
+            squares = (noises[0] - u).square() - (noises[1] - c).square()
+            values[-1] = squares.sum(-1).mean(0)
         if reference is not None:
-            values += _known_part(pair, reference, samples, logsnr, eps)
+            values += _known_part(pair, reference, many, logsnr, noises[0])
         sums.add(logsnr, values)
-        gaps = 0.5 * values[2:].double() / proposal.density(logsnr)
-        total += gaps
-        noise.add(gaps[[0, 3]])
-    return total / draws, noise.of_mean()
+        gaps = (0.5 * values[2:].double() / proposal.density(logsnr)).unflatten(1, (count, batch))
+        total += gaps.sum(1)
+        two_forms.append(gaps[[0, 3]])
+    return total / draws, _noise_of_mean(torch.cat(two_forms, dim=1))
 
 
-class _Noise:
+def _draw(
+    samples: Samples, count: int, generator: Generator, kinds: int
+) -> tuple[Tensor, list[Tensor]]:
+    """Places within strata `(count, batch)`, and noises of so many kinds, `(count·batch, dim_x)`.
+
+    Drawn one by one, so that they do not depend on how many are measured at once.
+    """
+    _, batch, dim_x = samples.x.shape
+    device = samples.x.device
+    jitter, noises = [], []
+    for _ in range(count):
+        jitter.append(torch.rand(batch, generator=generator, device=device, dtype=torch.float64))
+        noises.append(
+            [torch.randn(batch, dim_x, generator=generator, device=device) for _ in range(kinds)]
+        )
+    return torch.stack(jitter), [torch.cat(kind) for kind in zip(*noises, strict=True)]
+
+
+def _noise_of_mean(values: Tensor) -> Tensor:
     """Monte-Carlo variance of the mean of draws in neighbouring strata.
 
     Differences of neighbours, second ones if there are three, tell the noise without most of the
     change of the integrand over log-SNR.
+
+    Args:
+        values: `(…, draws, batch)`.
+
+    Returns:
+        `(…, batch)`.
     """
-
-    def __init__(self, draws: int) -> None:
-        self.draws, self.order = draws, min(2, draws - 1)
-        self.latest: list[Tensor] = []
-        self.total: Tensor | float = 0.0
-
-    def add(self, values: Tensor) -> None:
-        """Add the values at one draw."""
-        self.latest.append(values)
-        if len(self.latest) > self.order:
-            jump = torch.stack(self.latest).diff(n=self.order, dim=0)[0]
-            self.total = self.total + jump.square()
-            self.latest.pop(0)
-
-    def of_mean(self) -> Tensor:
-        """The variance, once all draws are there."""
-        count = (self.draws - self.order) * math.comb(2 * self.order, self.order)
-        return torch.as_tensor(self.total) / (count * self.draws)
+    draws = values.shape[-2]
+    order = min(2, draws - 1)
+    count = (draws - order) * math.comb(2 * order, order)
+    return values.diff(n=order, dim=-2).square().sum(-2) / (count * draws)
 
 
 def _predict(

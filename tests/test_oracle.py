@@ -320,7 +320,7 @@ class Recording:
 def test_the_draws_of_a_point_are_spread_over_the_whole_range():
     recording = Recording()
     measured(PAIRS["1x1"], 200, 0, proposal=recording, bins=adapted_bins(PAIRS["1x1"]), draws=10)
-    u = torch.stack(recording.asked).sort(dim=0).values
+    u = torch.cat(recording.asked).sort(dim=0).values
     assert u.shape == (10, 200)
     gaps = torch.cat([u.diff(dim=0), u[:1] + 1 - u[-1:]])
     assert float(gaps.max()) <= 2 / 10
