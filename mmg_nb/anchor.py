@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 
-from mmg_nb.nets.layers import StackedLinear
+from mmg_nb.chunks import chunks, stacked
+from mmg_nb.nets.layers import StackedLinear, selected
 from mmg_nb.regression import FLOOR, log_power, radial_regression
+from mmg_nb.replay import Replay
+from mmg_nb.splits import Member
 
 __all__ = [
     "Anchor",
@@ -178,8 +183,9 @@ class _Rows:
 
 
 def fit_anchor(
-    fit: tuple[Tensor, Tensor, Tensor],
-    validation: tuple[Tensor, Tensor, Tensor],
+    x: Tensor,
+    y: Tensor,
+    members: Sequence[Member],
     *,
     width: int,
     steps: int,
@@ -188,12 +194,13 @@ def fit_anchor(
 ) -> tuple[Anchor, Tensor]:
     """Fit m(y) and the coordinates in which the residual is uncorrelated.
 
-    The network is kept, member by member, only as far as it lowers the validation error.
+    The network is kept, member by member, only as far as it lowers the validation error. Rows are
+    many, so each member is fitted alone, but for the network.
 
     Args:
-        fit: x `(members, n, dim_x)`, y `(members, n, dim_y)`, both float64 and padded with zeros
-            to one length, and the true lengths `(members,)`.
-        validation: The same for validation rows.
+        x: `(n, dim_x)`, float64.
+        y: `(n, dim_y)`, float64.
+        members: Who is fitted on which rows.
         width: Hidden features of the network.
         steps: Training steps of the network, at most; 0 for the linear map alone.
         batch: Rows a step.
@@ -202,35 +209,74 @@ def fit_anchor(
     Returns:
         The anchor, and the variance of the residual in its coordinates `(members, 1, dim_x)`.
     """
-    rows, held = _padded(*fit), _padded(*validation)
-    anchor = Anchor(*_regressions(fit))
-    kept = torch.zeros(len(anchor.matrix), dtype=torch.bool, device=anchor.matrix.device)
+    fit, held = [member.fit for member in members], [member.validation for member in members]
+    anchor = Anchor(*_regressions(x, y, fit))
+    kept = torch.zeros(len(members), dtype=torch.bool, device=x.device)
     if steps:
-        rest, held_rest = (replace(v, x=anchor.residual(v.x, v.y)) for v in (rows, held))
-        scale = held.mean(held_rest.x.float() ** 2)
+        rest, held_rest = (_residuals(anchor, x, y, rows) for rows in (fit, held))
+        scale = held_rest.mean(held_rest.x**2)
         anchor.net, kept = _fit_net(rest, held_rest, scale, width, steps, batch, generator)
+        del rest, held_rest  # what follows needs the memory
     # Without a network the validation rows have decided nothing so far, and the linear maps may
     # have them. Later they judge only what the denoiser changes of this start; fitted jointly,
     # what it learns by heart of its own rows counts against it there.
-    every = _regressions(fit, validation)
-    anchor.matrix, anchor.radial = (
-        torch.where(kept.view(-1, 1, 1), old, new)
-        for old, new in zip((anchor.matrix, anchor.radial), every, strict=True)
-    )
-    train, test = anchor.residual(rows.x, rows.y), anchor.residual(held.x, held.y)
+    every = [np.concatenate([member.fit, member.validation]) for member in members]
+    for k, maps in enumerate(zip(*_regressions(x, y, every), strict=True)):
+        if not kept[k]:
+            anchor.matrix[k], anchor.radial[k] = maps
+    found = [
+        _coordinates(selected(anchor, [k]), x, y, member, netted=bool(kept[k]))
+        for k, member in enumerate(members)
+    ]
+    anchor.rotation, variance = (torch.stack(each) for each in zip(*found, strict=True))
+    return anchor, variance
+
+
+def _coordinates(
+    anchor: Anchor, x: Tensor, y: Tensor, member: Member, *, netted: bool
+) -> tuple[Tensor, Tensor]:
+    """Those of a member's own anchor, as `rotation`, and the residual's variance `(1, dim_x)`."""
+    fit, held = (_moments(anchor, x, y, rows) for rows in (member.fit, member.validation))
     # For a conditional mean, cov(residual) = cov(x) − cov(m): with white x the two share their
     # eigenvectors, and where m explains nothing the residual is x itself, with variance 1.
-    explained = (rows.x - train) * rows.weight
-    rotation = torch.linalg.eigh(explained.mT @ explained).eigenvectors
-    anchor.rotation = rotation
-    left_test, all_test = (held.mean((v @ rotation) ** 2) for v in (test, held.x))
-    left_train, all_train = (rows.mean((v @ rotation) ** 2) for v in (train, rows.x))
-    share = held.count.unsqueeze(-1) / (held.count + rows.count).unsqueeze(-1)
+    rotation = torch.linalg.eigh(fit.mean.cpu()).eigenvectors.to(x)
     # A network fits its own rows too well, so with one only validation rows tell the variance.
-    share = torch.where(kept.unsqueeze(-1), 1.0, share)
-    left = share * left_test + (1 - share) * left_train
-    total = share * all_test + (1 - share) * all_train
-    return anchor, (left / total).clamp(FLOOR, 1.0).unsqueeze(1)
+    residual, total = held.residual, held.x
+    if not netted:
+        residual, total = residual + fit.residual, total + fit.x
+    left, whole = ((rotation * (v @ rotation)).sum(0) for v in (residual, total))
+    return rotation, (left / whole).clamp(FLOOR, 1.0).unsqueeze(0)
+
+
+@dataclass(frozen=True, eq=False)
+class _Moments:
+    """Sums over rows of the outer products of the residual, of x, and of m(y)."""
+
+    residual: Tensor
+    x: Tensor
+    mean: Tensor
+
+
+def _moments(anchor: Anchor, x: Tensor, y: Tensor, rows: NDArray[np.int64]) -> _Moments:
+    """Of the anchor of one member."""
+    sums = x.new_zeros(3, x.shape[1], x.shape[1])
+    for part in chunks(len(rows)):
+        index = torch.as_tensor(rows[part], device=x.device)
+        some = x[index]
+        residual = anchor.residual(some[None], y[index][None])[0]
+        parts = torch.stack([residual, some, some - residual])
+        sums += parts.mT @ parts
+    return _Moments(*sums)
+
+
+def _residuals(anchor: Anchor, x: Tensor, y: Tensor, rows: Sequence[NDArray[np.int64]]) -> _Rows:
+    """What the anchor leaves of x, and y, for rows of each member, in float32."""
+    ones = [selected(anchor, [k]) for k in range(len(rows))]
+    left = stacked(
+        rows, x.shape[1], x.device, lambda k, i: ones[k].residual(x[i][None], y[i][None])[0]
+    )
+    known = stacked(rows, y.shape[1], y.device, lambda _, i: y[i])
+    return _padded(left, known, torch.tensor([len(each) for each in rows], device=x.device))
 
 
 def fit_image_anchor(
@@ -255,21 +301,17 @@ def fit_image_anchor(
     return ImageAnchor(_fit_net(rows, held, scale, width, steps, batch, generator)[0])
 
 
-def _regressions(*parts: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    """`radial_regression` of every member on the rows of all parts, `(members, dim_y, dim_x)`."""
-    members = [
-        [(x[:n], y[:n]) for x, y, n in zip(*part[:2], part[2].tolist(), strict=True)]
-        for part in parts
-    ]
-    joined = (zip(*pieces, strict=True) for pieces in zip(*members, strict=True))
-    maps = [radial_regression(torch.cat(x), torch.cat(y)) for x, y in joined]
+def _regressions(x: Tensor, y: Tensor, rows: Sequence[NDArray[np.int64]]) -> tuple[Tensor, Tensor]:
+    """`radial_regression` of every member on rows of its own, `(members, dim_y, dim_x)`."""
+    indices = (torch.as_tensor(each, device=x.device) for each in rows)
+    maps = [radial_regression(x[index], y[index]) for index in indices]
     matrix, radial = (torch.stack(each) for each in zip(*maps, strict=True))
     return matrix, radial
 
 
 def _padded(x: Tensor, y: Tensor, count: Tensor) -> _Rows:
     weight = torch.arange(x.shape[1], device=x.device) < count.unsqueeze(-1)
-    return _Rows(x, y, weight.unsqueeze(-1).to(x.dtype), count.to(x.dtype))
+    return _Rows(x, y, weight.unsqueeze(-1).double(), count.double())
 
 
 def _fit_net(
@@ -291,25 +333,36 @@ def _fit_net(
     scale = scale.clamp_min(FLOOR).unsqueeze(1)
     before = (held_target**2 / scale).sum(-1, keepdim=True)
     least = held.mean(before).squeeze(-1)
+    cuda = device.type == "cuda"
     optimiser = torch.optim.AdamW(
-        net.parameters(), lr=LEARNING_RATE, weight_decay=1e-3, fused=True
+        net.parameters(),
+        lr=torch.tensor(LEARNING_RATE, device=device) if cuda else LEARNING_RATE,
+        weight_decay=1e-3,
+        fused=True,
+        capturable=cuda,
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda i: min(1.0, (i + 1) / 50) * (1 - i / max(1, steps))
     )
     member = torch.arange(members, device=device).unsqueeze(1)
+    uniform = torch.empty(members, batch, device=device)
+
+    def learn(kind: int) -> None:
+        index = (uniform * rows.count.unsqueeze(1)).long()
+        error = (target[member, index] - net(y[member, index])) ** 2 / scale
+        optimiser.zero_grad()
+        error.sum(-1).mean(-1).sum().backward()
+        optimiser.step()
+
+    replay = Replay(learn, device)
 
     @torch.no_grad()
     def found_better() -> Tensor:
         return _clearly_better(before, _errors(best, held_target, held_y, scale), held)
 
     for step in range(steps):
-        uniform = torch.rand(members, batch, generator=generator, device=device)
-        index = (uniform * rows.count.unsqueeze(1)).long()
-        error = (target[member, index] - net(y[member, index])) ** 2 / scale
-        optimiser.zero_grad()
-        error.sum(-1).mean(-1).sum().backward()
-        optimiser.step()
+        uniform.uniform_(generator=generator)
+        replay()
         schedule.step()
         if (step + 1) % max(1, steps // CHECKS) == 0:
             with torch.no_grad():

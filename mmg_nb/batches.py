@@ -3,21 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import torch
 from torch import Generator, Tensor
 
-from mmg_nb.denoisers import Denoiser, Prepared, Samples
+from mmg_nb.denoisers import Denoiser, Prepared
 from mmg_nb.logsnr import Proposal
 from mmg_nb.members import Rows
 
-__all__ = ["Draw", "Lesson", "antithetic_pairs", "even_batch", "one_by_one"]
+__all__ = ["Draw", "Lesson", "antithetic_pairs", "by_step", "even_batch", "steps_ahead"]
 
-NUMBERS_AHEAD = 2**18  # in all rows of the steps prepared together; ten times as many come of it
+# In all rows of the steps that are prepared together; ten times as many come of it. On the host
+# they are to fit in the cache.
+NUMBERS_AHEAD = {"cpu": 2**18, "cuda": 2**22}
 
-Lesson = Callable[[], Tensor]
-"""Computes the loss of the present weights on one batch, summed over members."""
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """The loss of the present weights on one batch, summed over members.
+
+    Attributes:
+        loss: Computes it.
+        inputs: What it is computed from, always of the same names and shapes in one training.
+    """
+
+    loss: Callable[[Prepared], Tensor]
+    inputs: Prepared
+
+    def __call__(self) -> Tensor:
+        """Compute it."""
+        return self.loss(self.inputs)
+
 
 Draw = Callable[[Denoiser, Rows, int, Proposal, Generator, int], Sequence[Lesson]]
 """Draws lessons for a denoiser from rows, so many rows a step, at log-SNRs of a proposal: one or
@@ -27,24 +45,6 @@ It takes what it needs from the generator when it is called, the same amount wha
 and the proposal, for as many lessons whenever it is asked for the same number: a resumed run draws
 its lessons again, and must find those that it had.
 """
-
-
-def one_by_one(loss: Callable[[Denoiser, Samples, Generator, Proposal], Tensor]) -> Draw:
-    """Draws a single lesson at a time: the loss of some rows, which draws its own noise."""
-
-    def draw(
-        denoiser: Denoiser,
-        rows: Rows,
-        batch: int,
-        proposal: Proposal,
-        generator: Generator,
-        most: int,
-    ) -> Sequence[Lesson]:
-        # Computed now rather than when it is asked for, because it draws.
-        value = loss(denoiser, rows.draw(batch, generator), generator, proposal)
-        return [lambda: value]
-
-    return draw
 
 
 def antithetic_pairs(
@@ -78,7 +78,7 @@ def antithetic_pairs(
     Returns:
         The lessons; the loss is ‖ε − ε̂‖², mean over the batch and sum over members.
     """
-    count = max(1, min(most, NUMBERS_AHEAD // _numbers(rows, batch)))
+    count = steps_ahead(rows, batch, most)
     first = min(batch - 1, max(1, round(without * batch)))
     drawn = [_draw(rows, batch, generator) for _ in range(count)]
     index, jitter, noise = (torch.cat(each, dim=1) for each in zip(*drawn, strict=True))
@@ -92,8 +92,8 @@ def antithetic_pairs(
         proposal.quantile(u).float(),
         given.repeat(2).view(1, -1, 1),
     )
-    noises, parts = _split(eps, count, batch), _split_all(prepared, count, batch)
-    return [partial(_error, denoiser, *each) for each in zip(parts, noises, strict=True)]
+    inputs = by_step({**prepared, "eps": eps}, count, batch)
+    return [Lesson(partial(_error, denoiser), each) for each in inputs]
 
 
 def _draw(rows: Rows, batch: int, generator: Generator) -> tuple[Tensor, Tensor, Tensor]:
@@ -108,35 +108,43 @@ def _draw(rows: Rows, batch: int, generator: Generator) -> tuple[Tensor, Tensor,
     return index, jitter, noise
 
 
-def _numbers(rows: Rows, batch: int) -> int:
-    """About how many numbers the rows of one step consist of."""
+def steps_ahead(rows: Rows, batch: int, most: int) -> int:
+    """For how many steps to prepare batches at once, from 1 to `most`."""
     members, _, dim_x = rows.samples.x.shape
-    return members * 2 * batch * (2 * dim_x + rows.samples.y.shape[2])
+    numbers = members * 2 * batch * (2 * dim_x + rows.samples.y.shape[2])
+    return max(1, min(most, NUMBERS_AHEAD[rows.count.device.type] // numbers))
 
 
-def _split_all(prepared: Prepared, count: int, batch: int) -> list[Prepared]:
-    by_name = {name: _split(value, count, batch) for name, value in prepared.items()}
-    return [{name: steps[k] for name, steps in by_name.items()} for k in range(count)]
+def by_step(values: Prepared, count: int, batch: int) -> list[Prepared]:
+    """Values for so many steps, `(members, count · batch, …)`, of each step by itself.
+
+    What holds each row twice, `(members, 2 · count · batch, …)`, does so for each step, too.
+    """
+    split = {
+        name: _steps_first(value.unflatten(1, (-1, count, batch))).unbind()
+        for name, value in values.items()
+    }
+    return [{name: steps[k] for name, steps in split.items()} for k in range(count)]
 
 
-def _split(values: Tensor, count: int, batch: int) -> tuple[Tensor, ...]:
-    """Values for so many steps, of each row once or with both noises, by step."""
-    return values.unflatten(1, (-1, count, batch)).movedim(2, 0).flatten(2, 3).unbind()
+def _steps_first(values: Tensor) -> Tensor:
+    """`(members, once or twice, count, batch, …)` to `(count, members, rows, …)`, contiguous."""
+    return values.movedim(2, 0).flatten(2, 3).contiguous()
 
 
-def _error(denoiser: Denoiser, prepared: Prepared, eps: Tensor) -> Tensor:
-    error = eps - denoiser.predict(prepared)
+def _error(denoiser: Denoiser, inputs: Prepared) -> Tensor:
+    error = inputs["eps"] - denoiser.predict(inputs)
     return error.square().sum(-1).mean(-1).sum()
 
 
-def even_batch(wanted: int, count: Tensor) -> int:
+def even_batch(wanted: int, fewest: int) -> int:
     """Rows a step: no more than any member has, and even, for those who give half to each branch.
 
     Args:
         wanted: As asked for.
-        count: Rows of each member, `(members,)`.
+        fewest: Rows of the member that has the fewest.
 
     Returns:
         At least 2.
     """
-    return max(2, min(wanted, int(count.min())) // 2 * 2)
+    return max(2, min(wanted, fewest) // 2 * 2)

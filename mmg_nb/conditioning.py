@@ -6,8 +6,8 @@ import torch
 from torch import Generator, Tensor
 
 from mmg_nb.anchor import fit_anchor
+from mmg_nb.chunks import CHUNK
 from mmg_nb.errors import MMGError
-from mmg_nb.members import stack
 from mmg_nb.splits import Member
 
 __all__ = ["without_condition"]
@@ -49,17 +49,14 @@ def without_condition(
     Raises:
         MMGError: Nothing is left.
     """
-    rows = [
-        (*stack(values, [index]), stack(condition, [index])[0])
-        for index in (member.fit, member.validation)
-    ]
-    fit, validation = ((x, z, count) for x, count, z in rows)
     anchor, _ = fit_anchor(
-        fit, validation, width=width, steps=steps, batch=batch, generator=generator
+        values, condition, [member], width=width, steps=steps, batch=batch, generator=generator
     )
-    left = anchor.residual(values.unsqueeze(0), condition.unsqueeze(0)).squeeze(0)
+    parts = zip(values.split(CHUNK), condition.split(CHUNK), strict=True)
+    left = torch.cat([anchor.residual(v[None], z[None])[0] for v, z in parts])
     left = left - left.mean(0)
-    variances, directions = torch.linalg.eigh(left.mT @ left / len(left))
+    covariance = (left.mT @ left / len(left)).cpu()
+    variances, directions = (v.to(left) for v in torch.linalg.eigh(covariance))
     kept = variances > DEGENERATE
     if not bool(kept.any()):
         what = f"{name} is a function of the condition, as far as can be told."

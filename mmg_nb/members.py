@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from mmg_nb.anchor import Anchor, ImageAnchor
+from mmg_nb.chunks import stacked
 from mmg_nb.denoisers import Samples
+from mmg_nb.nets.layers import selected
 
-__all__ = ["Rows", "member_rows", "stack", "stack_pairs"]
+__all__ = ["Rows", "member_rows", "stack_pairs"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,39 +25,22 @@ class Rows:
     samples: Samples
     count: Tensor
 
-    def draw(self, batch: int, generator: Generator) -> Samples:
-        """A random batch for every member."""
-        return self.samples.take(self.pick(batch, generator))
-
     def pick(self, batch: int, generator: Generator) -> Tensor:
         """Which rows are in a random batch, `(members, batch)`."""
         uniform = torch.rand(len(self.count), batch, generator=generator, device=self.count.device)
         return (uniform * self.count.unsqueeze(1)).long()
 
 
-def stack(values: Tensor, rows: Sequence[NDArray[np.int64]]) -> tuple[Tensor, Tensor]:
-    """Rows of every member, padded with zeros to one length, and the true lengths.
-
-    Args:
-        values: `(n, d)`.
-        rows: One index array a member.
-
-    Returns:
-        `(members, longest, d)` and `(members,)`.
-    """
-    longest = max(map(len, rows))
-    out = values.new_zeros(len(rows), longest, values.shape[1])
-    for member, index in enumerate(rows):
-        out[member, : len(index)] = values[torch.as_tensor(index, device=values.device)]
-    return out, torch.tensor([len(index) for index in rows], device=values.device)
-
-
 def stack_pairs(
     x: Tensor, y: Tensor, rows: Sequence[NDArray[np.int64]]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """`stack` of both variables: x, y and the true lengths."""
-    stacked_x, count = stack(x, rows)
-    return stacked_x, stack(y, rows)[0], count
+    """Rows of every member, padded with zeros to one length: x, y and the true lengths."""
+    counts = [len(index) for index in rows]
+    wide_x, wide_y = (v.new_zeros(len(rows), max(counts), v.shape[1]) for v in (x, y))
+    for member, index in enumerate(rows):
+        own = torch.as_tensor(index, device=x.device)
+        wide_x[member, : len(own)], wide_y[member, : len(own)] = x[own], y[own]
+    return wide_x, wide_y, torch.tensor(counts, device=x.device)
 
 
 def member_rows(
@@ -72,6 +57,14 @@ def member_rows(
     Returns:
         The rows, in float32.
     """
-    stacked_x, stacked_y, count = stack_pairs(x, y, rows)
-    residual = anchor.residual(stacked_x, stacked_y).float()
-    return Rows(Samples(anchor.turned(stacked_x).float(), residual, stacked_y.float()), count)
+    device, ones = x.device, [selected(anchor, [k]) for k in range(len(rows))]
+
+    def stack_of(like: Tensor, compute: Callable[[int, Tensor], Tensor]) -> Tensor:
+        return stacked(rows, like.shape[1], device, compute)
+
+    samples = Samples(
+        stack_of(x, lambda k, i: ones[k].turned(x[i])[0]),
+        stack_of(x, lambda k, i: ones[k].residual(x[i][None], y[i][None])[0]),
+        stack_of(y, lambda _, i: y[i]),
+    )
+    return Rows(samples, torch.tensor([len(each) for each in rows], device=device))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 __all__ = [
     "ClippedMuon",
     "MuonAdamW",
+    "add_multiple",
     "clip_by_member",
     "moments",
     "orthogonalized",
@@ -57,16 +58,30 @@ class MuonAdamW:
         self.momentum = momentum
         self.steps = 0
         self.velocity = [torch.zeros_like(p) for p in hidden]
-        self.adamw = torch.optim.AdamW(rest, lr=learning_rate, weight_decay=0.0, fused=True)
+        self.adamw = torch.optim.AdamW(
+            rest,
+            lr=learning_rate,
+            weight_decay=0.0,
+            fused=True,
+            capturable=rest[0].device.type == "cuda",
+        )
 
-    @torch.no_grad()
     def step(self, scale: float) -> None:
         """Update parameters from their gradients.
 
         Args:
             scale: Factor of both learning rates, from the schedule.
         """
+        self.update(scale, self.advance())
+
+    def advance(self) -> int:
+        """Count a step; 0 if hidden matrices move at it, or if there are none."""
         self.steps += 1
+        return self.steps % MUON_EVERY if self.hidden else 0
+
+    @torch.no_grad()
+    def update(self, scale: float | Tensor, kind: int) -> None:
+        """What `step` does, for a step of the kind that `advance` said."""
         for group in self.adamw.param_groups:
             group["lr"] = self.learning_rate * scale
         self.adamw.step()
@@ -74,14 +89,14 @@ class MuonAdamW:
         if not gradients:
             return
         torch._foreach_lerp_(self.velocity, gradients, 1 - self.momentum)
-        if self.steps % MUON_EVERY:
+        if kind:
             return
         ahead = torch._foreach_lerp(gradients, self.velocity, self.momentum)
         updates = orthogonalized(torch.cat(list(ahead))).split([len(p) for p in self.hidden])
         rate = MUON_EVERY * self.muon_rate * scale
         hidden: list[Tensor] = list(self.hidden)
         torch._foreach_mul_(hidden, 1 - rate * self.weight_decay)
-        torch._foreach_add_(hidden, updates, alpha=-rate)
+        add_multiple(hidden, updates, -rate)
 
     def state(self) -> dict[str, Tensor]:
         """Moments of both parts, by name."""
@@ -126,10 +141,20 @@ class ClippedMuon(MuonAdamW):
             weight_decay=weight_decay,
         )
 
-    def step(self, scale: float) -> None:
+    def update(self, scale: float | Tensor, kind: int) -> None:
         """Clip, and update all parameters from their gradients; see `MuonAdamW`."""
         clip_by_member(self.parameters, CLIP_NORM)
-        super().step(scale)
+        super().update(scale, kind)
+
+
+def add_multiple(
+    targets: Sequence[Tensor], values: Sequence[Tensor], factor: float | Tensor
+) -> None:
+    """Add to each target so many times its value; the factor may be a number on the device."""
+    if isinstance(factor, Tensor):
+        torch._foreach_add_(list(targets), torch._foreach_mul(list(values), factor))
+    else:
+        torch._foreach_add_(list(targets), list(values), alpha=factor)
 
 
 def moments(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
+
+from mmg_nb.chunks import chunks
 
 __all__ = ["FLOOR", "log_of", "log_power", "power", "radial_regression", "shrunk_regression"]
 
@@ -47,18 +50,39 @@ def shrunk_regression(x: Tensor, y: Tensor, margin: float = 0.0) -> Tensor:
         `(dim_y, dim_x)`; zero where nothing rises above the noise.
     """
     n, dim_x, dim_y = len(x), x.shape[1], y.shape[1]
-    eye_y, eye_x = torch.eye(dim_y).to(y), torch.eye(dim_x).to(x)
+    eye_y, eye_x = (torch.eye(dim, dtype=x.dtype) for dim in (dim_y, dim_x))
     # A ridge of about the noise in the covariance of y: nothing at large n, a guard at small n.
-    gram = y.mT @ y + 0.1 * dim_y**2 / n * eye_y
-    matrix = torch.linalg.solve(gram, y.mT @ x)
-    residual = x - y @ matrix
-    covariance = residual.mT @ residual / max(n - dim_y, n / 4)
+    gram = _product(y, y) + 0.1 * dim_y**2 / n * eye_y
+    matrix = torch.linalg.solve(gram, _product(y, x))
+    residual = _without(x, y, matrix.to(y))
+    covariance = _product(residual, residual) / max(n - dim_y, n / 4)
     mean = covariance.diagonal().mean()
     covariance = covariance + min(1.0, dim_x / n) * 1e-3 * mean * eye_x + FLOOR * eye_x
     root = torch.linalg.cholesky(covariance)
     in_noise = torch.linalg.solve_triangular(root.mT, matrix, upper=True, left=False)
     u, s, v = torch.linalg.svd(in_noise, full_matrices=False)
-    return (u * _shrink(s, n, dim_x, dim_y, margin)) @ v @ root.mT
+    return ((u * _shrink(s, n, dim_x, dim_y, margin)) @ v @ root.mT).to(x)
+
+
+def _without(x: Tensor, y: Tensor, matrix: Tensor) -> Tensor:
+    """What x has beyond y·matrix."""
+    return _row_by_row(lambda rows: x[rows] - y[rows] @ matrix, like=x)
+
+
+def _row_by_row(compute: Callable[[slice], Tensor], like: Tensor) -> Tensor:
+    """What is computed of some rows at a time, of the shape of `like`."""
+    out = torch.empty_like(like)
+    for rows in chunks(len(like)):
+        out[rows] = compute(rows)
+    return out
+
+
+def _product(a: Tensor, b: Tensor) -> Tensor:
+    """aᵀ·b on the host: what is done with so small a matrix takes no time there.
+
+    On a GPU it would, and to load the library for it seconds.
+    """
+    return (a.mT @ b).cpu()
 
 
 def _shrink(s: Tensor, n: int, dim_x: int, dim_y: int, margin: float = 0.0) -> Tensor:
@@ -91,16 +115,17 @@ def radial_regression(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     matrix = shrunk_regression(x, y)
     if n < FEW * dim_y:
         return matrix, torch.zeros_like(matrix)
-    product = y * log_power(y)
+    product = _row_by_row(lambda rows: y[rows] * log_power(y[rows]), like=y)
     size = product.square().mean()
-    ridge = 0.1 * dim_y**2 * torch.eye(dim_y).to(y) / n
-    along = torch.linalg.solve(y.mT @ y + ridge, y.mT @ product)
-    product -= y @ along
-    variance, direction = torch.linalg.eigh(product.mT @ product / n)
+    ridge = 0.1 * dim_y**2 * torch.eye(dim_y, dtype=y.dtype) / n
+    along = torch.linalg.solve(_product(y, y) + ridge, _product(y, product)).to(y)
+    product = _without(product, y, along)
+    variance, direction = (v.to(y) for v in torch.linalg.eigh(_product(product, product) / n))
     kept = variance > NEW * size
     if not bool(kept.any()):
         return matrix, torch.zeros_like(matrix)
     back = direction[:, kept] / variance[kept].sqrt()
     margin = 0.5 * min(x.shape[1], back.shape[1]) ** (-2 / 3)
-    radial = back @ shrunk_regression(x - y @ matrix, product @ back, margin)
+    product = product @ back
+    radial = back @ shrunk_regression(_without(x, y, matrix), product, margin)
     return matrix - along @ radial, radial

@@ -17,7 +17,8 @@ from mmg_nb.keeping import Keeper
 from mmg_nb.logsnr import BinnedProposal, Proposal
 from mmg_nb.members import Rows
 from mmg_nb.results import Status, TrainingHistory
-from mmg_nb.training_state import RestorableOptimiser, TrainingState, follow, trained
+from mmg_nb.stepping import stepper
+from mmg_nb.training_state import RestorableOptimiser, TrainingState, newest_share
 from mmg_nb.validation import Measured, Validation
 
 __all__ = [
@@ -208,7 +209,7 @@ def train(
     keep.begin(state)
     schedule = replace(schedule, steps=state.steps)
     validation = validation.prepared_for(state.average)
-    parameters, averages = trained(denoiser, state.average)
+    learn = stepper(denoiser, state.average, optimiser)
     stopped = False
 
     def lessons(step: int) -> Sequence[Lesson]:
@@ -232,12 +233,8 @@ def train(
         if not ahead:
             state.drawn_at, state.drawn_from = state.step, generator.get_state()
             ahead += lessons(state.step)
-        lesson = ahead.popleft()
-        for parameter in parameters:
-            parameter.grad = None
-        lesson().backward()
-        optimiser.step(schedule.rate(state.step / schedule.steps))
-        follow(averages, parameters, state.step, schedule.ema)
+        rate = schedule.rate(state.step / schedule.steps)
+        learn(ahead.popleft(), rate, newest_share(state.step, schedule.ema))
         state.step += 1
         stopped = bool(listen(Step(state.step, schedule.steps)))
     if not stopped:

@@ -16,6 +16,7 @@ from torch import Generator, Tensor, nn
 
 from mmg_nb.denoisers import Denoiser
 from mmg_nb.logsnr import BinnedProposal, Proposal
+from mmg_nb.optimisers import add_multiple
 from mmg_nb.results import Status, TrainingHistory
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "as_tensors",
     "follow",
     "named",
+    "newest_share",
     "part",
     "trained",
 ]
@@ -236,18 +238,29 @@ def trained(module: nn.Module, *others: nn.Module) -> tuple[list[nn.Parameter], 
     return tuple(map(list, zip(*(same for same in every if same[0].requires_grad), strict=True)))
 
 
+def newest_share(step: int, ema: float) -> float:
+    """What share of a running average the present weights get, more at the beginning.
+
+    Args:
+        step: Steps done before this one.
+        ema: Decay in the long run.
+    """
+    return 1 - min(ema, (1 + step / 10) / (10 + step / 10))
+
+
 @torch.no_grad()
-def follow(average: Sequence[Tensor], present: Sequence[Tensor], step: int, ema: float) -> None:
-    """Move a running average of weights towards the present ones, faster at the beginning.
+def follow(average: Sequence[Tensor], present: Sequence[Tensor], share: float | Tensor) -> None:
+    """Move a running average of weights towards the present ones.
 
     Args:
         average: Changed in place.
         present: The present weights.
-        step: Steps done before this one.
-        ema: Decay in the long run.
+        share: See `newest_share`; it may be a number on the device.
     """
-    decay = min(ema, (1 + step / 10) / (10 + step / 10))
-    torch._foreach_lerp_(list(average), list(present), 1 - decay)
+    if isinstance(share, Tensor):
+        add_multiple(average, torch._foreach_sub(list(present), list(average)), share)
+    else:
+        torch._foreach_lerp_(list(average), list(present), share)
 
 
 def named(name: str, values: Mapping[str, Value]) -> dict[str, Value]:

@@ -20,6 +20,7 @@ __all__ = ["Measured", "Validation"]
 SIGNIFICANT = 4.0  # standard errors from which something counts as learnt at first
 STILL_SIGNIFICANT = 2.0  # from which it still does, once it has
 NUMBERS_KEPT = 2**25  # that denoisers prepare, at most: 128 MiB
+DRAWS_AT_ONCE = 2**13
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,12 +140,21 @@ class Validation:
     def _predict(self, denoiser: Denoiser) -> Tensor:
         if self.prepared:
             return torch.stack([denoiser.predict(branch) for branch in self.prepared])
-        # One branch after the other, for the sake of memory.
-        branches = (denoiser.predict(self._prepare(denoiser, given)) for given in (False, True))
-        return torch.stack(list(branches))
+        # One branch after the other, and some draws at a time, for the sake of memory.
+        both = self.eps.new_empty(2, *self.eps.shape)
+        for given in (False, True):
+            for start in range(0, self.eps.shape[1], DRAWS_AT_ONCE):
+                draws = slice(start, start + DRAWS_AT_ONCE)
+                prepared = self._prepare(denoiser, given, draws)
+                both[int(given), :, draws] = denoiser.predict(prepared)
+        return both
 
-    def _prepare(self, denoiser: Denoiser, given: bool) -> Prepared:
-        return denoiser.prepare(self.samples, self.eps, self.logsnr, self._flag(given))
+    def _prepare(self, denoiser: Denoiser, given: bool, draws: slice = slice(None)) -> Prepared:
+        x, residual, y, eps = (
+            v[:, draws] for v in (self.samples.x, self.samples.residual, self.samples.y, self.eps)
+        )
+        samples = Samples(x, residual, y)
+        return denoiser.prepare(samples, eps, self.logsnr[:, draws], self._flag(given))
 
     def _flag(self, given: bool) -> Tensor:
         return torch.full((1, 1, 1), given, device=self.eps.device)

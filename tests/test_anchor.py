@@ -12,24 +12,19 @@ from torch import Generator
 
 from mmg_nb.anchor import Anchor, AnchorNet, fit_anchor
 from mmg_nb.regression import radial_regression
+from mmg_nb.splits import Member
 
 
 def fitted(samples, held, *, steps=0, seed=0, width=32, generator=None):
-    """`fit_anchor` for members given as lists of (x, y), padded here."""
-
-    def padded(members):
-        longest = max(len(x) for x, _ in members)
-        x, y = (
-            torch.stack(
-                [torch.nn.functional.pad(m[i], (0, 0, 0, longest - len(m[i]))) for m in members]
-            )
-            for i in (0, 1)
-        )
-        return x, y, torch.tensor([len(m[0]) for m in members])
-
+    """`fit_anchor` for members given as lists of (x, y), rows of which nobody shares any."""
+    parts = [part for each in zip(samples, held, strict=True) for part in each]
+    x, y = (torch.cat([part[i] for part in parts]) for i in (0, 1))
+    ends = np.cumsum([len(part[0]) for part in parts])
+    rows = np.split(np.arange(ends[-1]), ends[:-1])
     return fit_anchor(
-        padded(samples),
-        padded(held),
+        x,
+        y,
+        [Member(*each) for each in zip(rows[::2], rows[1::2], strict=True)],
         width=width,
         steps=steps,
         batch=64,

@@ -85,7 +85,7 @@ def test_only_rows_of_the_member_are_drawn():
 @pytest.mark.parametrize(("limit", "count"), [(1, 1), (1100, 2), (10**9, 9)])
 def test_no_more_are_drawn_than_fit(limit, count, monkeypatch):
     """A step of 2 members, 16 rows twice and 3 + 3 + 2 columns has 512 numbers."""
-    monkeypatch.setattr(batches, "NUMBERS_AHEAD", limit)
+    monkeypatch.setitem(batches.NUMBERS_AHEAD, "cpu", limit)
     assert len(lessons(Spy(), 9)) == count
 
 

@@ -94,7 +94,7 @@ def test_it_goes_on_within_lessons_drawn_together(tmp_path, whole, step, monkeyp
         return draw(*given)
 
     draw = batches._draw
-    monkeypatch.setattr(batches, "_numbers", lambda rows, batch: batches.NUMBERS_AHEAD // 7)
+    monkeypatch.setattr(batches, "steps_ahead", lambda rows, batch, most: min(7, most))
     monkeypatch.setattr(batches, "_draw", counted)
     partial = kept(tmp_path / "run.mmg", step)
     assert partial.status is Status.INTERRUPTED
@@ -232,8 +232,7 @@ def test_the_arrays_may_be_changed_while_it_is_kept(tmp_path, whole):
     x, y = X.copy(), Y.copy()
 
     def spoil(event):
-        if isinstance(event, Step):
-            x[:], y[:] = 0, 0
+        x[:], y[:] = 0, 0  # from the first event on
         return isinstance(event, Step)
 
     mmg_nb.estimate(x, y, checkpoint=tmp_path / "run.mmg", listen=spoil, **SMALL)

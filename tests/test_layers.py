@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Generator
 
-from mmg_nb.nets.layers import NARROW, StackedLinear
+from mmg_nb.nets.layers import NARROW, SplitProduct, StackedLinear
 from mmg_nb.nets.mlp import ResidualMLP
 
 MEMBERS, BATCH = 3, 7
@@ -40,3 +40,18 @@ def test_levels_of_half_a_batch_count_for_the_other_half():
     whole = net(x, features.repeat(1, 2, 1))
     torch.testing.assert_close(net(x, features), whole)
     assert not torch.allclose(net(x.flip(1), features).flip(1), whole, atol=1e-3)
+
+
+@pytest.mark.parametrize("rows_of_base", [1, 12], ids=["a bias", "something to add to"])
+@pytest.mark.parametrize("parts", [1, 3])
+def test_gradients_in_parts_are_the_gradients(rows_of_base, parts):
+    generator = Generator().manual_seed(0)
+
+    def numbers(*shape):
+        values = torch.randn(shape, generator=generator, dtype=torch.float64)
+        return values.requires_grad_()
+
+    inputs = numbers(2, rows_of_base, 5), numbers(2, 12, 4), numbers(2, 4, 5)
+    found = SplitProduct.apply(*inputs, parts)
+    torch.testing.assert_close(found, inputs[0] + inputs[1] @ inputs[2])
+    assert torch.autograd.gradcheck(lambda *each: SplitProduct.apply(*each, parts), inputs)

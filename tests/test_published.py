@@ -10,11 +10,12 @@ from torch import Generator
 import mmg_nb
 from mmg_nb.benchmark import task
 from mmg_nb.data import make_pairs
-from mmg_nb.denoisers import Samples
+from mmg_nb.denoisers import Denoiser, Samples
 from mmg_nb.estimators.published import PublishedMMG
-from mmg_nb.estimators.published_fit import PublishedDenoiser, _likelihood_loss
+from mmg_nb.estimators.published_fit import PublishedDenoiser, _likelihood_lessons
 from mmg_nb.events import Snapshot, Started, silent
 from mmg_nb.logsnr import LogisticProposal
+from mmg_nb.members import Rows
 from mmg_nb.nets.published_mlp import PublishedMLP, published_width
 
 RNG = np.random.default_rng(0)
@@ -80,14 +81,17 @@ def test_two_experts_share_the_range_at_log_snr_5():
 def test_y_is_dropped_for_a_whole_batch_and_the_loss_is_weighted():
     """With a network that only says whether it sees y, each batch has one of two losses."""
 
-    class Sees(torch.nn.Module):
+    class Sees(Denoiser):
         def forward(self, samples, eps, logsnr, given):
             return torch.where(given, eps, eps - 1)
 
     proposal = LogisticProposal()
     generator = Generator().manual_seed(0)
-    samples = Samples(*torch.zeros(3, 1, 50_000, 1))
-    losses = [float(_likelihood_loss(Sees(), samples, generator, proposal)) for _ in range(20)]
+    rows = Rows(Samples(*torch.zeros(3, 1, 50_000, 1)), torch.tensor([50_000]))
+    losses = []
+    while len(losses) < 20:
+        lessons = _likelihood_lessons(Sees(), rows, 50_000, proposal, generator, 20 - len(losses))
+        losses += [float(lesson()) for lesson in lessons]
     with_y = [loss == 0 for loss in losses]
     assert 4 <= sum(with_y) <= 16
     # ½ E_q[1/q] is half the length of the range of log-SNRs.

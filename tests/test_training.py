@@ -13,7 +13,7 @@ from oracle import CPU, PAIRS, sparse
 from torch import Generator
 
 from mmg_nb import training, validation
-from mmg_nb.batches import one_by_one
+from mmg_nb.batches import Lesson
 from mmg_nb.denoisers import Denoiser, GaussianDenoiser, Samples
 from mmg_nb.events import Phase, Snapshot, Step, silent
 from mmg_nb.keeping import Unkept
@@ -88,6 +88,20 @@ def epsilon_error(denoiser, samples, generator, proposal):
     return (eps - denoiser(samples, eps, logsnr, given)).square().sum(-1).mean(-1).sum()
 
 
+def drawn(rows, batch, generator):
+    return rows.samples.take(rows.pick(batch, generator))
+
+
+def one_by_one(loss):
+    """A single lesson at a time: the loss of some rows, which draws its own noise."""
+
+    def draw(denoiser, rows, batch, proposal, generator, most):
+        value = loss(denoiser, drawn(rows, batch, generator), generator, proposal)
+        return [Lesson(lambda inputs: value, {})]
+
+    return draw
+
+
 DRAW = one_by_one(epsilon_error)
 PLAN = {
     "steps": 60,
@@ -134,8 +148,8 @@ def test_lessons_are_drawn_up_to_the_next_check_with_the_proposal_of_the_last():
 
     def draw(denoiser, rows, batch, proposal, generator, most):
         asked.append((most, proposal))
-        drawn = [rows.draw(batch, generator) for _ in range(min(most, 15))]
-        return [partial(epsilon_error, denoiser, each, generator, proposal) for each in drawn]
+        samples = [drawn(rows, batch, generator) for _ in range(min(most, 15))]
+        return [partial(epsilon_error, denoiser, each, generator, proposal) for each in samples]
 
     def adapt(integrand):
         made.append(uniform_bins(-8.0, 12.0, 0.5, CPU))

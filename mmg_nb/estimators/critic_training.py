@@ -14,7 +14,7 @@ from torch import Generator, Tensor, nn
 from mmg_nb.events import Listener, Snapshot, Step
 from mmg_nb.results import Status, TrainingHistory
 from mmg_nb.training import Schedule
-from mmg_nb.training_state import Optimiser, Record, follow, trained
+from mmg_nb.training_state import Optimiser, Record, follow, newest_share, trained
 
 __all__ = ["Learner", "Outcome", "Stack", "train"]
 
@@ -105,7 +105,7 @@ def train(
             parameter.grad = None
         value.backward()
         optimiser.step(schedule.rate(step / schedule.steps))
-        follow(averages, parameters, step, schedule.ema)
+        follow(averages, parameters, newest_share(step, schedule.ema))
         step += 1
         stopped = bool(listen(Step(step, schedule.steps)))
         if not (stopped or step % schedule.check_every == 0 or step == schedule.steps):

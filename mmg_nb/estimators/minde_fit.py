@@ -158,7 +158,7 @@ def _train(this: _Setting, host: Generator, keep: Keeper) -> Outcome:
     draws = max(VALIDATION_DRAWS, held.samples.x.shape[1])
     schedule = Schedule(
         steps=config.steps,
-        batch=even_batch(config.batch // 2, rows.count),
+        batch=even_batch(config.batch // 2, int(rows.count.min())),
         check_every=100,
         grace=min(GRACE, max(1, config.steps // 2)),
         weights=Weights.BEST,

@@ -29,7 +29,7 @@ from mmg_nb.evaluation import Model, measure
 from mmg_nb.events import Listener, Phase, Started
 from mmg_nb.keeping import Keeper, Unkept
 from mmg_nb.logsnr import HIGHEST, BinnedProposal, LogisticProposal, uniform_bins
-from mmg_nb.members import member_rows, stack_pairs
+from mmg_nb.members import member_rows
 from mmg_nb.provenance import provenance
 from mmg_nb.randomness import Sources
 from mmg_nb.results import MIResult, Status
@@ -164,13 +164,13 @@ def _prepare(
 def _fit_anchor(config: MMG, data: _Prepared, generator: Generator) -> dict[str, Tensor]:
     """The anchor's tensors, and the variance of what it leaves."""
     members = data.plan.members
-    fit = stack_pairs(data.x, data.y, [member.fit for member in members])
     anchor, variance = fit_anchor(
-        fit,
-        stack_pairs(data.x, data.y, [member.validation for member in members]),
+        data.x,
+        data.y,
+        members,
         width=config.full_width,
         steps=config.anchor_steps,
-        batch=even_batch(config.full_batch, fit[2]),
+        batch=even_batch(config.full_batch, min(len(member.fit) for member in members)),
         generator=generator,
     )
     return {**anchor.state_dict(), "variance": variance}

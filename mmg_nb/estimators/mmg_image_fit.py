@@ -174,7 +174,7 @@ def _fit_anchor(this: _Setting, steps: int) -> ImageAnchor:
         stack_pairs(this.x, this.y, [member.validation for member in members]),
         width=ANCHOR_WIDTH,
         steps=steps,
-        batch=even_batch(2 * this.batch, fit[2]),
+        batch=even_batch(2 * this.batch, int(fit[2].min())),
         generator=this.random.device,
     )
 
@@ -212,7 +212,7 @@ def _train(this: _Setting, anchor: ImageAnchor, grid: BinnedProposal, steps: int
         grid,
         Schedule(
             steps=steps,
-            batch=even_batch(this.batch // 2, rows.count),
+            batch=even_batch(this.batch // 2, int(rows.count.min())),
             check_every=100,
             grace=min(GRACE, max(1, steps // 2)),
             weights=Weights.LEARNT if config.gap == "inner" else Weights.BEST,

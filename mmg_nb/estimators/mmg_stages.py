@@ -230,7 +230,9 @@ def _train(ground: Ground, stage: Stage, denoiser: RefinedDenoiser, listen: List
         grid if adaptive else logistic,
         Schedule(
             steps=steps,
-            batch=even_batch(config.batch_for(ground.n_samples) // 2, ground.rows.count),
+            batch=even_batch(
+                config.batch_for(ground.n_samples) // 2, int(ground.rows.count.min())
+            ),
             check_every=100,
             grace=min(GRACE, max(round(stage.share * FEW_STEPS), round(GRACE_SHARE * steps))),
             weights=Weights.LEARNT if config.gap == "inner" else Weights.BEST,

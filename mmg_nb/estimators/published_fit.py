@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Generator, Tensor
 
 from mmg_nb.anchor import Anchor
-from mmg_nb.batches import one_by_one
+from mmg_nb.batches import Lesson, by_step, steps_ahead
 from mmg_nb.channel import transmit
 from mmg_nb.data import Pairs
-from mmg_nb.denoisers import Denoiser, Samples
+from mmg_nb.denoisers import Denoiser, Prepared, Samples
 from mmg_nb.devices import pick_device, threads_for
 from mmg_nb.estimators.published import SMALL_DIM, PublishedMMG
 from mmg_nb.estimators.report import report
@@ -205,7 +206,7 @@ def _train(this: _Setting, proposal: LogisticProposal) -> Outcome:
         _validation(this, proposal, held),
         proposal,
         schedule,
-        draw=one_by_one(_likelihood_loss),
+        draw=_likelihood_lessons,
         adapt=None,
         generator=this.random.device,
         listen=this.listen,
@@ -214,10 +215,22 @@ def _train(this: _Setting, proposal: LogisticProposal) -> Outcome:
 
 
 class _Adam:
+    """Adam at a constant rate."""
+
     def __init__(self, denoiser: Denoiser, rate: float, weight_decay: float) -> None:
-        self._inner = torch.optim.Adam(denoiser.parameters(), lr=rate, weight_decay=weight_decay)
+        parameters = list(denoiser.parameters())
+        cuda = parameters[0].device.type == "cuda"
+        self._inner = torch.optim.Adam(
+            parameters, lr=rate, weight_decay=weight_decay, fused=cuda, capturable=cuda
+        )
 
     def step(self, scale: float) -> None:
+        self.update(scale, self.advance())
+
+    def advance(self) -> int:
+        return 0
+
+    def update(self, scale: float | Tensor, kind: int) -> None:
         self._inner.step()
 
     def state(self) -> dict[str, Tensor]:
@@ -227,16 +240,40 @@ class _Adam:
         restore_moments(self._inner, state)
 
 
-def _likelihood_loss(
-    denoiser: Denoiser, samples: Samples, generator: Generator, proposal: Proposal
-) -> Tensor:
-    """½ E[‖ε − ε̂‖² / q(λ)], y kept or dropped for the whole batch."""
-    shape, device = samples.x.shape[:2], samples.x.device
-    logsnr = proposal.quantile(torch.rand(shape, generator=generator, device=device))
-    eps = torch.randn(samples.x.shape, generator=generator, device=device)
-    given = torch.rand(1, 1, 1, generator=generator, device=device) < 0.5
-    error = (eps - denoiser(samples, eps, logsnr.float(), given)).square().sum(-1)
-    return 0.5 * (error / proposal.density(logsnr).float()).mean()
+def _likelihood_lessons(
+    denoiser: Denoiser,
+    rows: Rows,
+    batch: int,
+    proposal: Proposal,
+    generator: Generator,
+    most: int,
+) -> Sequence[Lesson]:
+    """½ E[‖ε − ε̂‖² / q(λ)], y kept or dropped for the whole batch; see `Draw`."""
+    shape, dim_x, device = (1, batch), rows.samples.x.shape[2], rows.count.device
+
+    def draw(size: tuple[int, ...]) -> Tensor:
+        return torch.rand(size, generator=generator, device=device)
+
+    count = steps_ahead(rows, batch, most)
+    drawn = []
+    for _ in range(count):
+        index, u = rows.pick(batch, generator), draw(shape)
+        eps = torch.randn(*shape, dim_x, generator=generator, device=device)
+        drawn.append((index, u, eps, (draw((1, 1, 1)) < 0.5).expand(*shape, 1)))
+    index, u, eps, given = (torch.cat(each, dim=1) for each in zip(*drawn, strict=True))
+    logsnr = proposal.quantile(u)
+    inputs = {
+        **denoiser.prepare(rows.samples.take(index), eps, logsnr.float(), given),
+        "eps": eps,
+        "density": proposal.density(logsnr).float(),
+    }
+    loss = partial(_likelihood_loss, denoiser)
+    return [Lesson(loss, each) for each in by_step(inputs, count, batch)]
+
+
+def _likelihood_loss(denoiser: Denoiser, inputs: Prepared) -> Tensor:
+    error = (inputs["eps"] - denoiser.predict(inputs)).square().sum(-1)
+    return 0.5 * (error / inputs["density"]).mean()
 
 
 def _adapted(this: _Setting, outcome: Outcome, proposal: LogisticProposal) -> LogisticProposal:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +13,7 @@ from torch import Generator, Tensor, nn
 
 __all__ = [
     "FourierFeatures",
+    "SplitProduct",
     "StackedConv",
     "StackedLinear",
     "StackedTrunk",
@@ -22,6 +23,7 @@ __all__ = [
 ]
 
 NARROW = 12  # features out, below which MKL is several times faster at the transposed product
+PART, LEAST_PARTS = 128, 4  # least rows a part of `SplitProduct`, and parts from which it pays
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -49,7 +51,7 @@ class StackedLinear(nn.Module):
         """Map `(members, batch, dim_in)` to `(members, batch, dim_out)`."""
         if self.weight.shape[2] < NARROW and x.device.type == "cpu":
             return torch.baddbmm(self.bias.mT, self.weight.mT, x.mT).mT
-        return torch.baddbmm(self.bias, x, self.weight)
+        return _affine(self.bias, x, self.weight)
 
 
 class StackedUpdate(nn.Module):
@@ -72,7 +74,36 @@ class StackedUpdate(nn.Module):
 
     def forward(self, base: Tensor, x: Tensor) -> Tensor:
         """Add the map of x `(members, batch, dim_in)` to base `(members, batch, dim_out)`."""
-        return torch.baddbmm(base, x, self.weight)
+        return _affine(base, x, self.weight)
+
+
+class SplitProduct(torch.autograd.Function):
+    """base + x @ weight, where the gradients that are sums over the rows are summed in parts.
+
+    The rows of a batch are many more than the features: one product over all of them occupies a
+    few multiprocessors of a GPU, of which it has more than a hundred.
+    """
+
+    @staticmethod
+    def forward(context: Any, base: Tensor, x: Tensor, weight: Tensor, parts: int) -> Tensor:
+        """Map, see `StackedUpdate`; base may be a bias `(members, 1, dim_out)`."""
+        context.save_for_backward(x, weight)
+        context.parts, context.one_for_all = parts, base.shape[1] < x.shape[1]
+        return torch.baddbmm(base, x, weight)
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """The gradients for base, x and weight."""
+        (gradient,) = gradients
+        x, weight = context.saved_tensors
+        members, parts = len(x), context.parts
+        pieces, piece_of_x = (v.reshape(members * parts, -1, v.shape[2]) for v in (gradient, x))
+        for_base = gradient
+        if context.one_for_all:
+            for_base = pieces.sum(1).unflatten(0, (members, parts)).sum(1, keepdim=True)
+        for_x = gradient @ weight.mT if context.needs_input_grad[1] else None
+        for_weight = (piece_of_x.mT @ pieces).unflatten(0, (members, parts)).sum(1)
+        return for_base, for_x, for_weight, None
 
 
 class StackedConv(nn.Module):
@@ -183,6 +214,15 @@ def doubled(values: Tensor, like: Tensor) -> Tensor:
         like: `(members, batch, …)`.
     """
     return torch.cat([values, values], dim=1) if values.shape[1] < like.shape[1] else values
+
+
+def _affine(base: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+    rows = x.shape[1]
+    if x.device.type == "cpu" or rows < PART * LEAST_PARTS:
+        return torch.baddbmm(base, x, weight)
+    parts = next(k for k in range(rows // PART, 0, -1) if rows % k == 0)
+    out: Tensor = SplitProduct.apply(base, x, weight, parts)
+    return out
 
 
 def _uniform(shape: tuple[int, ...], bound: float, generator: Generator) -> Tensor:
