@@ -220,10 +220,9 @@ def fit_anchor(
     # Without a network the validation rows have decided nothing so far, and the linear maps may
     # have them. Later they judge only what the denoiser changes of this start; fitted jointly,
     # what it learns by heart of its own rows counts against it there.
-    every = [np.concatenate([member.fit, member.validation]) for member in members]
-    for k, maps in enumerate(zip(*_regressions(x, y, every), strict=True)):
-        if not kept[k]:
-            anchor.matrix[k], anchor.radial[k] = maps
+    for k in (~kept).nonzero().flatten().tolist():
+        every = np.concatenate([fit[k], held[k]])
+        anchor.matrix[k : k + 1], anchor.radial[k : k + 1] = _regressions(x, y, [every])
     found = [
         _coordinates(selected(anchor, [k]), x, y, member, netted=bool(kept[k]))
         for k, member in enumerate(members)

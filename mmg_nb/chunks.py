@@ -9,15 +9,23 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["CHUNK", "chunks", "stacked"]
+__all__ = ["chunks", "row_by_row", "stacked"]
 
 CHUNK = 2**14  # rows at a time
 
 
-def chunks(count: int) -> Iterator[slice]:
-    """Slices of so many rows."""
-    for start in range(0, count, CHUNK):
-        yield slice(start, min(start + CHUNK, count))
+def chunks(count: int, size: int = CHUNK) -> Iterator[slice]:
+    """Slices of so many rows, of a size at most."""
+    for start in range(0, count, size):
+        yield slice(start, min(start + size, count))
+
+
+def row_by_row(compute: Callable[[slice], Tensor], like: Tensor) -> Tensor:
+    """What is computed of some rows at a time, of the shape of `like`."""
+    out = torch.empty_like(like)
+    for rows in chunks(len(like)):
+        out[rows] = compute(rows)
+    return out
 
 
 def stacked(

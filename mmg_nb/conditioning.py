@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor
 
 from mmg_nb.anchor import fit_anchor
-from mmg_nb.chunks import CHUNK
+from mmg_nb.chunks import row_by_row
 from mmg_nb.errors import MMGError
 from mmg_nb.splits import Member
 
@@ -52,8 +52,9 @@ def without_condition(
     anchor, _ = fit_anchor(
         values, condition, [member], width=width, steps=steps, batch=batch, generator=generator
     )
-    parts = zip(values.split(CHUNK), condition.split(CHUNK), strict=True)
-    left = torch.cat([anchor.residual(v[None], z[None])[0] for v, z in parts])
+    left = row_by_row(
+        lambda rows: anchor.residual(values[rows][None], condition[rows][None])[0], like=values
+    )
     left = left - left.mean(0)
     covariance = (left.mT @ left / len(left)).cpu()
     variances, directions = (v.to(left) for v in torch.linalg.eigh(covariance))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from mmg_nb.chunks import chunks
+from mmg_nb.chunks import row_by_row
 
 __all__ = ["FLOOR", "log_of", "log_power", "power", "radial_regression", "shrunk_regression"]
 
@@ -66,15 +65,7 @@ def shrunk_regression(x: Tensor, y: Tensor, margin: float = 0.0) -> Tensor:
 
 def _without(x: Tensor, y: Tensor, matrix: Tensor) -> Tensor:
     """What x has beyond y·matrix."""
-    return _row_by_row(lambda rows: x[rows] - y[rows] @ matrix, like=x)
-
-
-def _row_by_row(compute: Callable[[slice], Tensor], like: Tensor) -> Tensor:
-    """What is computed of some rows at a time, of the shape of `like`."""
-    out = torch.empty_like(like)
-    for rows in chunks(len(like)):
-        out[rows] = compute(rows)
-    return out
+    return row_by_row(lambda rows: x[rows] - y[rows] @ matrix, like=x)
 
 
 def _product(a: Tensor, b: Tensor) -> Tensor:
@@ -115,7 +106,7 @@ def radial_regression(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     matrix = shrunk_regression(x, y)
     if n < FEW * dim_y:
         return matrix, torch.zeros_like(matrix)
-    product = _row_by_row(lambda rows: y[rows] * log_power(y[rows]), like=y)
+    product = row_by_row(lambda rows: y[rows] * log_power(y[rows]), like=y)
     size = product.square().mean()
     ridge = 0.1 * dim_y**2 * torch.eye(dim_y, dtype=y.dtype) / n
     along = torch.linalg.solve(_product(y, y) + ridge, _product(y, product)).to(y)

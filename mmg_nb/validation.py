@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 
+from mmg_nb.chunks import chunks
 from mmg_nb.denoisers import Denoiser, Prepared, Samples
 from mmg_nb.logsnr import BinnedProposal
 from mmg_nb.members import Rows
@@ -143,8 +144,7 @@ class Validation:
         # One branch after the other, and some draws at a time, for the sake of memory.
         both = self.eps.new_empty(2, *self.eps.shape)
         for given in (False, True):
-            for start in range(0, self.eps.shape[1], DRAWS_AT_ONCE):
-                draws = slice(start, start + DRAWS_AT_ONCE)
+            for draws in chunks(self.eps.shape[1], DRAWS_AT_ONCE):
                 prepared = self._prepare(denoiser, given, draws)
                 both[int(given), :, draws] = denoiser.predict(prepared)
         return both
