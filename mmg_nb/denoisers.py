@@ -101,12 +101,14 @@ class Posterior:
         mean: Posterior mean of ε, σ·w/d with w = z − α·m and d = α²·v + σ².
         whitened: w/√d.
         deviation: Of ε, α·√(v/d).
+        spread: Of x, σ·√(v/d).
     """
 
     z: Tensor
     mean: Tensor
     whitened: Tensor
     deviation: Tensor
+    spread: Tensor
 
     @classmethod
     def of(
@@ -119,11 +121,13 @@ class Posterior:
         innovation = torch.where(given, alpha * samples.residual + noise, z)
         variance = torch.where(given, variance, 1.0)
         denominator = alpha**2 * variance + sigma**2
+        unexplained = (variance / denominator).sqrt()
         return cls(
             z,
             sigma * innovation / denominator,
             innovation * denominator.rsqrt(),
-            alpha * (variance / denominator).sqrt(),
+            alpha * unexplained,
+            sigma * unexplained,
         )
 
 

@@ -29,7 +29,7 @@ class MuonAdamW:
     PyTorch's own Muon takes single matrices only; here every matrix of every member goes through
     one batched Newton–Schulz iteration. That costs about as much as a gradient of a small
     network, and momentum changes slowly: hidden matrices move at every second step only, twice
-    as far.
+    as far, unless told otherwise.
 
     Args:
         hidden: Parameters `(members, width, width)`, for Muon.
@@ -38,6 +38,7 @@ class MuonAdamW:
         muon_rate: Of Muon.
         weight_decay: Decoupled decay of the hidden matrices.
         momentum: Of Muon, with Nesterov's correction.
+        every: Steps for which one orthogonalisation serves.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class MuonAdamW:
         muon_rate: float,
         weight_decay: float,
         momentum: float = 0.95,
+        every: int = MUON_EVERY,
     ) -> None:
         self.hidden = hidden
         self.rest = rest
@@ -56,6 +58,7 @@ class MuonAdamW:
         self.muon_rate = muon_rate
         self.weight_decay = weight_decay
         self.momentum = momentum
+        self.every = every
         self.steps = 0
         self.velocity = [torch.zeros_like(p) for p in hidden]
         self.adamw = torch.optim.AdamW(
@@ -77,7 +80,7 @@ class MuonAdamW:
     def advance(self) -> int:
         """Count a step; 0 if hidden matrices move at it, or if there are none."""
         self.steps += 1
-        return self.steps % MUON_EVERY if self.hidden else 0
+        return self.steps % self.every if self.hidden else 0
 
     @torch.no_grad()
     def update(self, scale: float | Tensor, kind: int) -> None:
@@ -93,7 +96,7 @@ class MuonAdamW:
             return
         ahead = torch._foreach_lerp(gradients, self.velocity, self.momentum)
         updates = orthogonalized(torch.cat(list(ahead))).split([len(p) for p in self.hidden])
-        rate = MUON_EVERY * self.muon_rate * scale
+        rate = self.every * self.muon_rate * scale
         hidden: list[Tensor] = list(self.hidden)
         torch._foreach_mul_(hidden, 1 - rate * self.weight_decay)
         add_multiple(hidden, updates, -rate)

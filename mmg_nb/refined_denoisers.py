@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Generator, Tensor, nn
 
+from mmg_nb.canonical import CanonicalPairs
 from mmg_nb.denoisers import Denoiser, GaussianDenoiser, Posterior, Prepared, Samples
 from mmg_nb.nets.layers import doubled
 from mmg_nb.nets.mlp import ResidualMLP
@@ -159,6 +160,8 @@ class ResidualDenoiser(RefinedDenoiser):
         sensitivity: To which directions of y the anchor is sensitive, `(members, dim_y, dim_y)`,
             see `Anchor.sensitivity`; none for all alike.
         focused: Whether to look at little but what the anchor has found.
+        pairs: Features that y tells of x precisely, which are never trained here. What they
+            change of the posterior is part of the shift, times a learned trust that starts at 1.
     """
 
     def __init__(
@@ -173,10 +176,12 @@ class ResidualDenoiser(RefinedDenoiser):
         start: RefinedDenoiser | None = None,
         sensitivity: Tensor | None = None,
         focused: bool = False,
+        pairs: CanonicalPairs | None = None,
     ) -> None:
         super().__init__(variance, dim_y, condition, start)
         members, _, dim_x = variance.shape
         self.focused = focused
+        self.pairs = pairs
         blur = BLUR / crowding(dim_x) ** 3 if focused else BLUR
         self.register_buffer("focus_x", _scale(1 - variance, blur))
         focus = None if sensitivity is None else _focus(sensitivity, self.known, blur)
@@ -186,8 +191,8 @@ class ResidualDenoiser(RefinedDenoiser):
         self.null = nn.Parameter(torch.zeros(members, 1, dim_y))
         self.net = ResidualMLP(
             members,
-            (5 if focused else 3) * dim_x + dim_y + POWERS + 1,
-            2 * dim_x,
+            (5 if focused else 3) * dim_x + dim_y + POWERS + 1 + (dim_x + 1 if pairs else 0),
+            (3 if pairs else 2) * dim_x,
             width=width,
             blocks=blocks,
             generator=generator,
@@ -208,7 +213,18 @@ class ResidualDenoiser(RefinedDenoiser):
             "power of y": power(y),
             "lengths": torch.cat(lengths, dim=-1),
             "flag and products": torch.cat([flag, *(v * self.focus_x for v in products)], dim=-1),
+            **self._told(posterior, mean, samples.y, given),
         }
+
+    def _told(self, posterior: Posterior, mean: Tensor, y: Tensor, given: Tensor) -> Prepared:
+        """What the pairs change, in deviations of ε, and how surprising it is."""
+        if self.pairs is None:
+            return {}
+        # The posterior mean of x is m + α·v·w/d.
+        x = mean + posterior.deviation * self.variance.sqrt() * posterior.whitened
+        change, surprise = self.pairs.update(x, posterior.spread, y)
+        told = {"update": -change, "surprise": log_of(surprise)}
+        return {name: torch.where(given, value, 0.0) for name, value in told.items()}
 
     def correction(self, prepared: Prepared) -> tuple[Tensor, Tensor]:
         """Shift and gain, see `RefinedDenoiser`."""
@@ -221,7 +237,14 @@ class ResidualDenoiser(RefinedDenoiser):
             self._length(power_y, null.shape[-1]),
             prepared["flag and products"],
         ]
-        shift, gain = self.net(torch.cat(inputs, dim=-1), prepared["features"]).chunk(2, dim=-1)
+        if self.pairs is not None:
+            update = prepared["update"]
+            inputs += [update, prepared["surprise"]]
+        out = self.net(torch.cat(inputs, dim=-1), prepared["features"])
+        if self.pairs is not None:
+            shift, gain, trust = out.chunk(3, dim=-1)
+            return shift + (1 + trust) * update, gain
+        shift, gain = out.chunk(2, dim=-1)
         if self.focused:
             shift, gain = shift * self.focus_x, gain * self.focus_x
         return shift, gain

@@ -67,6 +67,7 @@ class Schedule:
         ema: Decay of the averaged weights that are validated and kept.
         longest: To how many the steps may be raised, see `outgrown`, where the rate is a
             `trapezoid`; 0 to leave them.
+        gives_way: Whether training is over instead when it is outgrown.
     """
 
     steps: int
@@ -77,6 +78,7 @@ class Schedule:
     rate: Callable[[float], float]
     ema: float = EMA_DECAY
     longest: int = 0
+    gives_way: bool = False
 
     def outgrown(self, state: TrainingState) -> bool:
         """Whether more steps are wanted: much is still learnt when the rate begins to fall.
@@ -87,7 +89,8 @@ class Schedule:
             state: After a validation.
         """
         falls = state.step - self.check_every < PLATEAU * self.steps <= state.step
-        if not falls or self.steps >= self.longest or state.kept_at < state.step:
+        allowed = self.gives_way or self.steps < self.longest
+        if not falls or not allowed or state.kept_at < state.step:
             return False
         return state.record.late_gain(state.step) > WORTH_TWICE_THE_STEPS
 
@@ -152,6 +155,7 @@ class Outcome:
             others do not tell how much more training would help.
         hasty: Whether nothing was learnt in so few steps that this tells nothing.
         lengthened: Whether there were more steps than planned, because much was still learnt.
+        outgrown: Whether training gave way for that reason.
     """
 
     denoiser: Denoiser
@@ -163,6 +167,7 @@ class Outcome:
     late_gain: float | None
     hasty: bool
     lengthened: bool = False
+    outgrown: bool = False
 
 
 def train(
@@ -227,6 +232,9 @@ def train(
             if state.status is not None:
                 break
             if schedule.outgrown(state):
+                if schedule.gives_way:
+                    state.status = Status.EARLY_STOPPED
+                    break
                 schedule = schedule.lengthened()
                 state.steps = schedule.steps
                 listen(Phase("longer training"))
@@ -251,6 +259,7 @@ def train(
         late_gain,
         hasty=state.kept_at == 0 and state.step < FEW_STEPS,
         lengthened=state.step > planned,
+        outgrown=state.status is Status.EARLY_STOPPED and schedule.outgrown(state),
     )
 
 

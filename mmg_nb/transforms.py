@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.interpolate import PchipInterpolator
 from scipy.stats import norm
 
 from mmg_nb.elliptical import TCopula
@@ -13,6 +17,7 @@ from mmg_nb.errors import MMGError
 
 __all__ = [
     "NormalScores",
+    "SmoothScores",
     "Standardize",
     "Whiten",
     "fit_transform",
@@ -22,6 +27,7 @@ __all__ = [
 
 Array = NDArray[np.float64]
 GRID = 2000  # quantiles kept for each coordinate
+KNOTS = (8, 16, 32, 64, 128)  # of a smooth map
 TAIL = 20  # quantiles that set the scale of a tail
 TAIL_SLOPE = 0.3  # growth of a tail in normal scores per e-fold of distance
 CHOICE_ROWS = 2000  # enough to choose a transform by
@@ -61,8 +67,16 @@ class NormalScores:
         return np.stack([_score(v, q, s) for v, q, s in columns], axis=1)
 
 
-def _score(values: Array, quantiles: Array, scores: Array) -> Array:
-    out = np.interp(values, quantiles, scores)
+def _score(
+    values: Array,
+    quantiles: Array,
+    scores: Array,
+    inside: Callable[[Array], Array] | None = None,
+) -> Array:
+    if inside is None:
+        out = np.interp(values, quantiles, scores)
+    else:
+        out = inside(np.clip(values, quantiles[0], quantiles[-1]))
     below, above = values < quantiles[0], values > quantiles[-1]
     out[below] -= TAIL_SLOPE * np.log1p((quantiles[0] - values[below]) / _slope(quantiles, scores))
     out[above] += TAIL_SLOPE * np.log1p(
@@ -80,6 +94,55 @@ def _slope(quantiles: Array, scores: Array) -> float:
     end = min(max(TAIL, other), len(quantiles) - 1)
     rise, run = float(quantiles[end] - quantiles[0]), float(scores[end] - scores[0])
     return max(rise, np.finfo(np.float64).eps) / max(run, 1e-12)
+
+
+@dataclass(frozen=True, eq=False)
+class SmoothScores:
+    """Normal scores by as smooth a map as the sample allows: linear, or a monotone cubic spline.
+
+    The scores of `NormalScores` hold the chance in each quantile. Between neighbours it does not
+    average out, so that a smooth function of a column is none of its scores: at n rows they are
+    rough by √(h/n) over a distance h, which hides what columns tell of each other beyond that.
+
+    Attributes:
+        maps: One a column.
+    """
+
+    maps: tuple[Callable[[Array], Array], ...]
+
+    @classmethod
+    def fit(cls, values: Array) -> SmoothScores:
+        """Fit to `(n, d)` values; columns with no smooth map keep that of `NormalScores`."""
+        exact = NormalScores.fit(values)
+        columns = zip(values.T, exact.quantiles.T, exact.scores.T, strict=True)
+        return cls(tuple(_smooth_map(*column) for column in columns))
+
+    def __call__(self, values: Array) -> Array:
+        """Map `(n, d)` values to scores of the same shape."""
+        columns = zip(self.maps, values.T, strict=True)
+        return np.stack([smooth(column) for smooth, column in columns], axis=1)
+
+
+def _smooth_map(values: Array, quantiles: Array, scores: Array) -> Callable[[Array], Array]:
+    """The simplest one that differs from the scores by no more than their own chance."""
+    levels, chance = norm.cdf(scores), 1 / math.sqrt(len(values))
+
+    def fits(smooth: Callable[[Array], Array]) -> bool:
+        return bool(np.abs(norm.cdf(smooth(quantiles)) - levels).max() <= chance)
+
+    scaled = Standardize.fit(values)
+    if fits(scaled):
+        return scaled
+    for count in KNOTS:
+        even = np.linspace(scores[0], scores[-1], count)
+        knots = np.interp(even, scores, quantiles)
+        if not np.all(np.diff(knots) > 0):
+            break
+        inside = PchipInterpolator(knots, even)
+        spline = partial(_score, quantiles=knots, scores=even, inside=inside)
+        if fits(spline):
+            return spline
+    return partial(_score, quantiles=quantiles, scores=scores)
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,6 +235,8 @@ def fit_transform(
     transform: str,
     fit_rows: NDArray[np.int64] | slice,
     discrete: tuple[int, ...] = (),
+    *,
+    smooth: bool = False,
 ) -> tuple[Array, tuple[str, ...]]:
     """Map one variable for the denoisers: by coordinate, then to unit covariance.
 
@@ -185,6 +250,7 @@ def fit_transform(
             x and y are not looked at, so nothing of the dependence leaks.
         discrete: Columns of categories, as codes 0, 1, …; each becomes one indicator a category
             but the first.
+        smooth: Whether normal scores are to be smooth functions of the values.
 
     Returns:
         `(n, kept)` values and notes on what was found or dropped.
@@ -195,7 +261,8 @@ def fit_transform(
     values = values / np.where(peak > 0, peak, 1.0)  # a pixel may always be black
     notes: tuple[str, ...] = ()
     if transform in ("normal_scores", "elliptical") and values.shape[1]:
-        values = NormalScores.fit(values[fit_rows])(values)
+        scores = SmoothScores if smooth else NormalScores
+        values = scores.fit(values[fit_rows])(values)
         if transform == "elliptical" and (copula := TCopula.fit(values[fit_rows])):
             values = copula(values)
             notes = (

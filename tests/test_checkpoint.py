@@ -174,20 +174,41 @@ def test_a_run_that_has_learnt_in_two_stages_goes_on_in_the_third(tmp_path):
     assert content(mmg_nb.resume(path)) == content(expected)
 
 
-@pytest.mark.parametrize("step", [60, 100, 101, 250])
-def test_a_run_that_is_lengthened_and_widened_goes_on(tmp_path, monkeypatch, step):
-    """x is a function of y; the first check, after 100 steps, is when the rate begins to fall."""
+FUNCTION = SMALL | {"steps": None, "batch": 128, "width": 32, "learning_rate": 0.01}
+
+
+def function_of_one(monkeypatch):
+    """x and y, of which x is a function; much is still learnt after 100 steps of 300."""
     steps = {"quick": 300, "normal": 300, "high": 2500}  # with 400 rows a fifth of it
     monkeypatch.setattr(mmg, "EFFORT_STEPS", steps)
     monkeypatch.setattr(training, "WORTH_TWICE_THE_STEPS", 0.0)
     y = np.random.default_rng(0).normal(size=(400, 1))
-    fields = SMALL | {"steps": None, "batch": 128, "width": 32, "learning_rate": 0.01}
-    expected = mmg_nb.estimate(y**2, y, **fields)
+    return y**2, y
+
+
+@pytest.mark.parametrize("step", [60, 100, 101, 250])
+def test_a_run_that_is_lengthened_and_widened_goes_on(tmp_path, monkeypatch, step):
+    monkeypatch.setattr(mmg.MMG, "seeks_pairs", False)
+    x, y = function_of_one(monkeypatch)
+    expected = mmg_nb.estimate(x, y, **FUNCTION)
     assert expected.history.step[-1] == 500
     assert expected.curve.logsnr[-1] > 12
     assert "went on for 500 steps" in " ".join(expected.notes)
     path = tmp_path / "run.mmg"
-    mmg_nb.estimate(y**2, y, checkpoint=path, listen=stop_at(step), **fields)
+    mmg_nb.estimate(x, y, checkpoint=path, listen=stop_at(step), **FUNCTION)
+    assert content(mmg_nb.resume(path)) == content(expected)
+
+
+@pytest.mark.parametrize("step", [60, 100, 101, 430, 431, 530])
+def test_a_run_in_which_pairs_are_learnt_goes_on(tmp_path, monkeypatch, step):
+    """Training gives way after 100 steps, 330 later there are pairs, and it begins again."""
+    x, y = function_of_one(monkeypatch)
+    expected = mmg_nb.estimate(x, y, **FUNCTION)
+    assert list(expected.history.step[:4]) == [0, 100, 100, 200]
+    assert "features of x and of y" in " ".join(expected.notes)
+    path = tmp_path / "run.mmg"
+    stopped = mmg_nb.estimate(x, y, checkpoint=path, listen=stop_at(step), **FUNCTION)
+    assert stopped.status is Status.INTERRUPTED
     assert content(mmg_nb.resume(path)) == content(expected)
 
 

@@ -34,7 +34,7 @@ LAYERS = [
         "replay",
         "nets",
     ],
-    ["mmse", "denoisers", "refined_denoisers", "image_denoiser", "anchor"],
+    ["mmse", "denoisers", "refined_denoisers", "canonical", "image_denoiser", "anchor"],
     [
         "evaluation",
         "diagnosis",

@@ -455,6 +455,19 @@ def test_training_that_still_learns_much_goes_on_at_full_rate_for_more_steps(mon
     assert slow.factors[30:] == [trapezoid(step / 200) for step in range(30, 200)]
 
 
+def test_training_gives_way_where_it_would_go_on_for_more_steps(monkeypatch):
+    monkeypatch.setattr(training, "WORTH_TWICE_THE_STEPS", 0.01)
+    plan = {"steps": 100, "check_every": 10, "rate": trapezoid, "weights": Weights.LAST}
+    usual, _ = learning(**plan)
+    over, _ = learning(**plan, gives_way=True)
+    assert not usual.outgrown
+    assert (over.steps, over.outgrown, over.lengthened) == (30, True, False)
+    assert over.status is Status.EARLY_STOPPED
+    monkeypatch.setattr(training, "WORTH_TWICE_THE_STEPS", 100.0)
+    enough, _ = learning(**plan, gives_way=True)
+    assert (enough.steps, enough.outgrown) == (100, False)
+
+
 def test_a_stop_at_the_very_check_is_heeded(monkeypatch):
     monkeypatch.setattr(training, "WORTH_TWICE_THE_STEPS", -1.0)
     events = []

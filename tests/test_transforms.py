@@ -7,9 +7,11 @@ import pytest
 from scipy.stats import kstest, norm
 from sklearn.covariance import ledoit_wolf_shrinkage
 
+from mmg_nb import transforms as transforms_module
 from mmg_nb.errors import MMGError
 from mmg_nb.transforms import (
     NormalScores,
+    SmoothScores,
     Standardize,
     Whiten,
     _ledoit_wolf_shrinkage,
@@ -255,3 +257,65 @@ def test_values_are_not_changed_in_place(transform):
     before = values.copy()
     fit_transform(values, "x", transform, ALL)
     np.testing.assert_array_equal(values, before)
+
+
+# --- smooth scores
+
+
+def test_smooth_scores_of_a_normal_column_are_linear():
+    values = 3 + 2 * normal(5000, 1)
+    scores = SmoothScores.fit(values)(values)
+    np.testing.assert_allclose(scores, (values - values.mean()) / values.std(), atol=1e-12)
+
+
+class Even:
+    """Quantiles instead of random numbers, at even normal scores from −2 to 2."""
+
+    levels = staticmethod(lambda size: norm.cdf(np.linspace(-2, 2, size)))
+
+    def normal(self, size):
+        return norm.ppf(self.levels(size))
+
+    def uniform(self, size):
+        return self.levels(size)
+
+    def exponential(self, size):
+        return -np.log1p(-self.levels(size))
+
+    def standard_cauchy(self, size):
+        return np.tan(np.pi * (self.levels(size) - 0.5))
+
+
+@pytest.mark.parametrize("shape", ["uniform", "exponential", "log_normal", "cauchy"])
+def test_smooth_scores_are_normal_up_to_chance_and_smooth(shape):
+    """Of the scores of ranks the slope of neighbouring quantiles is anything."""
+    values = SHAPES[shape](np.random.default_rng(1), 10_000)[:, None]
+    fitted = SmoothScores.fit(values)
+    assert kstest(fitted(values)[:, 0], "norm").statistic < 1.5 / np.sqrt(len(values))
+    ranks = NormalScores.fit(values)
+    exact = SHAPES[shape](Even(), 400)[:, None]
+    rough = []
+    for scores in (fitted, ranks):
+        rises = np.diff(scores(exact)[:, 0])
+        assert (rises > 0).all()
+        rough.append(np.abs(np.diff(np.log(rises))).mean())
+    assert rough[0] < rough[1] / 3
+
+
+def test_columns_with_no_smooth_map_keep_the_scores_of_ranks(monkeypatch):
+    """Eight knots follow four values, or a cube; with none allowed nothing does."""
+    values = normal(2000, 1) ** 3
+    ranks = NormalScores.fit(values)(values)
+    assert np.abs(SmoothScores.fit(values)(values) - ranks).max() > 1e-3
+    monkeypatch.setattr(transforms_module, "KNOTS", ())
+    np.testing.assert_array_equal(SmoothScores.fit(values)(values), ranks)
+
+
+def test_smooth_scores_are_asked_for_by_name():
+    values = normal(3000, 2)
+    smooth, _ = fit_transform(values, "x", "normal_scores", ALL, smooth=True)
+    ranks, _ = fit_transform(values, "x", "normal_scores", ALL)
+    centred = values - values.mean(0)
+    for scores, linear in ((smooth, True), (ranks, False)):
+        fit = np.linalg.lstsq(centred, scores, rcond=None)[0]
+        assert bool(np.abs(centred @ fit - scores).max() < 1e-9) is linear

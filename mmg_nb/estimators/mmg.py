@@ -154,6 +154,11 @@ class MMG:
         share = math.sqrt(min(1.0, n_samples / MANY_ROWS))
         return max(EFFORT_STEPS["quick"], round(share * EFFORT_STEPS[effort]))
 
+    @property
+    def seeks_pairs(self) -> bool:
+        """Whether canonical pairs are sought where very much is learnt, which takes its time."""
+        return self.steps is None and self.effort != "quick"
+
     def batch_for(self, n_samples: int) -> int:
         """Noisy rows a step, from `batch` or by the number of rows."""
         if self.batch is not None:

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
 from mmg_nb.anchor import Anchor, fit_anchor
 from mmg_nb.batches import even_batch
+from mmg_nb.canonical import CanonicalPairs
 from mmg_nb.conditioning import without_condition
 from mmg_nb.data import Pairs
 from mmg_nb.devices import pick_device, threads_for
 from mmg_nb.estimators.mmg import MMG, Y_IS_NOISED
+from mmg_nb.estimators.mmg_pairs import Stopped, fit_pairs
 from mmg_nb.estimators.mmg_stages import (
     ROWS_A_COLUMN,
     Ground,
+    joined,
     sensitivity,
+    stage_with,
     stages,
     steps_of,
     train_stages,
@@ -29,7 +35,7 @@ from mmg_nb.evaluation import Model, measure
 from mmg_nb.events import Listener, Phase, Started
 from mmg_nb.keeping import Keeper, Unkept
 from mmg_nb.logsnr import HIGHEST, BinnedProposal, LogisticProposal, uniform_bins
-from mmg_nb.members import member_rows
+from mmg_nb.members import Rows, member_rows
 from mmg_nb.provenance import provenance
 from mmg_nb.randomness import Sources
 from mmg_nb.results import MIResult, Status
@@ -45,11 +51,14 @@ TAIL = 2e-3  # nats that a Gaussian with the anchor's residual may lose at each 
 NARROWEST = (-8.0, 12.0)
 WIDEST = (-16.0, HIGHEST)
 DRAWS_WHEN_STOPPED = 8
+MOST_PAIRS = 4  # that are learnt together; some may be functions of the others
+PAIR_STEPS = 1.1  # as many times the steps of the denoiser
+PAIR_BATCH = 4  # as many times the rows of a regression
 
 
 @dataclass(frozen=True, eq=False)
 class _Prepared:
-    """Transformed data on the device, float64, and who trains on what; x is what is noised.
+    """Transformed data on the device, float64; x is what is noised.
 
     The last columns of y, as many as `condition` says, are those of the condition.
     """
@@ -57,8 +66,29 @@ class _Prepared:
     x: Tensor
     y: Tensor
     condition: int
-    plan: Plan
     notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """What all parts of a run are given; `plan` says who trains on what."""
+
+    config: MMG
+    pairs: Pairs
+    plan: Plan
+    random: Sources
+    device: torch.device
+    listen: Listener
+    keep: Keeper
+
+
+class _Learnt(NamedTuple):
+    """What training leaves behind, with the data as it has seen them."""
+
+    data: _Prepared
+    anchor: Anchor
+    grid: BinnedProposal
+    outcome: Outcome
 
 
 def run(
@@ -90,13 +120,15 @@ def _run(
     sizes = pairs.n_samples, pairs.dim_x, pairs.dim_y
     listen(Started(config.name, *sizes, str(where), _most_steps(config, pairs), pairs.dim_z))
     listen(Phase("anchor"))
-    data = _prepare(config, pairs, random, where)
-    keep.confirm(data.plan.fingerprint)
-    fitted = keep.once("anchor", lambda: _fit_anchor(config, data, random.device), random.device)
-    anchor, variance = Anchor.restored(fitted), fitted["variance"]
-    listen(Phase("training"))
-    grid = _grid(config, variance, where)
-    outcome = _train(config, data, anchor, variance, grid, random, listen, keep)
+    plan = make_plan(
+        pairs, config.folds_for(pairs.n_samples), config.gap == "cross", random.splits
+    )
+    keep.confirm(plan.fingerprint)
+    run = _Run(config, pairs, plan, random, where, listen, keep)
+    learnt = _learn(run)
+    if learnt.outcome.outgrown:
+        learnt = _learn_with_pairs(run, learnt)
+    data, anchor, grid, outcome = learnt
     listen(Phase("evaluation"))
     model = Model(anchor, outcome.denoiser)
     stopped, draws = outcome.status is Status.INTERRUPTED, config.draws_for(pairs.n_samples)
@@ -105,7 +137,7 @@ def _run(
         data.x,
         data.y,
         pairs.blocks,
-        data.plan.readings,
+        plan.readings,
         outcome.proposal,
         grid,
         draws=min(draws, DRAWS_WHEN_STOPPED) if stopped else draws,
@@ -117,34 +149,70 @@ def _run(
     return report(config, pairs, measurement, outcome, data.notes, origin)
 
 
-def _prepare(
-    config: MMG,
-    pairs: Pairs,
-    random: Sources,
-    device: torch.device,
-) -> _Prepared:
-    plan = make_plan(
-        pairs, config.folds_for(pairs.n_samples), config.gap == "cross", random.splits
-    )
-    rows = plan.transform_rows
+def _learn(run: _Run) -> _Learnt:
+    data = _prepare(run, smooth=False)
+    fitted = _fit_anchor(run, data, "anchor")
+    run.listen(Phase("training"))
+    grid = _grid(run.config, fitted["variance"], run.device)
+    anchor = Anchor.restored(fitted)
+    ground = _ground(run, data, anchor, fitted["variance"], grid)
+    plan = stages(len(data.x), data.x.shape[1], data.y.shape[1])
+    return _Learnt(data, anchor, grid, train_stages(ground, plan, run.listen))
+
+
+def _learn_with_pairs(run: _Run, before: _Learnt) -> _Learnt:
+    """Once more, where so much is to be learnt that precision is what it takes.
+
+    From smooth scores, and from features of x and of y that tell each other of.
+    """
+    run.listen(Phase("canonical pairs"))
+    data = _prepare(run, smooth=True)
+    fitted = _fit_anchor(run, data, "smooth anchor")
+    anchor, variance = Anchor.restored(fitted), fitted["variance"]
+    rows, held = _member_rows(run, data, anchor)
+    try:
+        state = run.keep.once("pairs", lambda: _fit_pairs(run, rows, held), run.random.device)
+    except Stopped:
+        return before._replace(outcome=replace(before.outcome, status=Status.INTERRUPTED))
+    pairs = CanonicalPairs.restored(state)
+    run.listen(Phase("training"))
+    grid = _grid(run.config, torch.cat([variance, pairs.variance], dim=2), run.device)
+    ground = _ground(run, data, anchor, variance, grid)
+    outcome = train_stages(ground, (stage_with(pairs),), run.listen)
+    # What the first training still gained late is no measure of what the second one lacks.
+    whole = replace(joined(before.outcome, outcome), late_gain=outcome.late_gain, outgrown=True)
+    return _Learnt(data, anchor, grid, whole)
+
+
+def _prepare(run: _Run, *, smooth: bool) -> _Prepared:
+    config, pairs, random = run.config, run.pairs, run.random
+    rows = run.plan.transform_rows
     transform = config.transform
     if transform == "auto" and pairs.given is None:
         transform = suited_transform(pairs.x, pairs.y, rows, pairs.discrete_x, pairs.discrete_y)
     elif transform == "auto":  # single columns may go along with those of the condition
         transform = "normal_scores"
-    mapped_x, notes_x = fit_transform(pairs.x, "x", transform, rows, pairs.discrete_x)
-    mapped_y, notes_y = fit_transform(pairs.y, "y", transform, rows, pairs.discrete_y)
+    fit = partial(
+        fit_transform,
+        transform=transform,
+        fit_rows=rows,
+        smooth=smooth and config.transform == "auto",
+    )
+    mapped_x, notes_x = fit(pairs.x, "x", discrete=pairs.discrete_x)
+    mapped_y, notes_y = fit(pairs.y, "y", discrete=pairs.discrete_y)
     notes = notes_x + notes_y
-    x, y = (torch.as_tensor(v, dtype=torch.float64, device=device) for v in (mapped_x, mapped_y))
+    x, y = (
+        torch.as_tensor(v, dtype=torch.float64, device=run.device) for v in (mapped_x, mapped_y)
+    )
     names = ("x", "y")
     if config.noises_y(pairs.dim_x, pairs.dim_y):
         x, y, names = y, x, ("y", "x")
         notes += (Y_IS_NOISED,)
     if pairs.given is None:
-        return _Prepared(x, y, 0, plan, notes)
-    given, notes_z = fit_transform(pairs.given, "given", transform, rows, pairs.discrete_z)
-    z = torch.as_tensor(given, dtype=torch.float64, device=device)
-    member = plan.members[0]
+        return _Prepared(x, y, 0, notes)
+    given, notes_z = fit(pairs.given, "given", discrete=pairs.discrete_z)
+    z = torch.as_tensor(given, dtype=torch.float64, device=run.device)
+    member = run.plan.members[0]
     x, y = (
         without_condition(
             values,
@@ -158,22 +226,43 @@ def _prepare(
         )
         for values, name in zip((x, y), names, strict=True)
     )
-    return _Prepared(x, torch.cat([y, z], dim=1), z.shape[1], plan, notes + notes_z)
+    return _Prepared(x, torch.cat([y, z], dim=1), z.shape[1], notes + notes_z)
 
 
-def _fit_anchor(config: MMG, data: _Prepared, generator: Generator) -> dict[str, Tensor]:
-    """The anchor's tensors, and the variance of what it leaves."""
-    members = data.plan.members
-    anchor, variance = fit_anchor(
-        data.x,
-        data.y,
-        members,
+def _fit_anchor(run: _Run, data: _Prepared, name: str) -> dict[str, Tensor]:
+    """The anchor's tensors, and the variance of what it leaves, kept by a name."""
+    config, members = run.config, run.plan.members
+
+    def fit() -> dict[str, Tensor]:
+        anchor, variance = fit_anchor(
+            data.x,
+            data.y,
+            members,
+            width=config.full_width,
+            steps=config.anchor_steps,
+            batch=even_batch(config.full_batch, min(len(member.fit) for member in members)),
+            generator=run.random.device,
+        )
+        return {**anchor.state_dict(), "variance": variance}
+
+    return run.keep.once(name, fit, run.random.device)
+
+
+def _fit_pairs(run: _Run, rows: Rows, held: Rows) -> dict[str, Tensor]:
+    config, samples = run.config, rows.samples
+    count = min(MOST_PAIRS, samples.x.shape[2], samples.y.shape[2])
+    fewest = int(rows.count.min())
+    return fit_pairs(
+        rows,
+        held,
+        count,
         width=config.full_width,
-        steps=config.anchor_steps,
-        batch=even_batch(config.full_batch, min(len(member.fit) for member in members)),
-        generator=generator,
-    )
-    return {**anchor.state_dict(), "variance": variance}
+        steps=round(PAIR_STEPS * config.steps_for(run.pairs.n_samples)),
+        batch=even_batch(PAIR_BATCH * config.full_batch, fewest),
+        host=run.random.host,
+        generator=run.random.device,
+        listen=run.listen,
+    ).state_dict()
 
 
 def _grid(config: MMG, variance: Tensor, device: torch.device) -> BinnedProposal:
@@ -195,34 +284,32 @@ def _grid(config: MMG, variance: Tensor, device: torch.device) -> BinnedProposal
     return uniform_bins(low, high, BIN_WIDTH, device)
 
 
-def _train(
-    config: MMG,
-    data: _Prepared,
-    anchor: Anchor,
-    variance: Tensor,
-    grid: BinnedProposal,
-    random: Sources,
-    listen: Listener,
-    keep: Keeper,
-) -> Outcome:
-    members, (n_samples, dim_x) = data.plan.members, data.x.shape
-    rows = member_rows(data.x, data.y, anchor, [member.fit for member in members])
-    held = member_rows(data.x, data.y, anchor, [member.validation for member in members])
+def _member_rows(run: _Run, data: _Prepared, anchor: Anchor) -> tuple[Rows, Rows]:
+    """Rows to fit, and rows to validate on, of every member."""
+    members = run.plan.members
+    fit, held = [member.fit for member in members], [member.validation for member in members]
+    return member_rows(data.x, data.y, anchor, fit), member_rows(data.x, data.y, anchor, held)
+
+
+def _ground(
+    run: _Run, data: _Prepared, anchor: Anchor, variance: Tensor, grid: BinnedProposal
+) -> Ground:
+    n_samples, dim_x = data.x.shape
+    rows, held = _member_rows(run, data, anchor)
     draws = max(validation_draws(n_samples, dim_x, data.y.shape[1]), held.samples.x.shape[1])
-    blocks = data.plan.validation_blocks
-    ground = Ground(
-        config=config,
+    blocks, generator = run.plan.validation_blocks, run.random.device
+    return Ground(
+        config=run.config,
         n_samples=n_samples,
         condition=data.condition,
         variance=variance.float().cpu(),
         sensitivity=sensitivity(anchor, rows),
         rows=rows,
-        validation=Validation.prepare(held, grid, draws, random.device, blocks),
-        host=random.host,
-        generator=random.device,
-        keep=keep,
+        validation=Validation.prepare(held, grid, draws, generator, blocks),
+        host=run.random.host,
+        generator=generator,
+        keep=run.keep,
     )
-    return train_stages(ground, stages(n_samples, dim_x, data.y.shape[1]), listen)
 
 
 def _most_steps(config: MMG, pairs: Pairs) -> int:

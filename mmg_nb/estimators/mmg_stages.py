@@ -13,6 +13,7 @@ from torch import Generator, Tensor
 
 from mmg_nb.anchor import Anchor
 from mmg_nb.batches import antithetic_pairs, even_batch
+from mmg_nb.canonical import CanonicalPairs
 from mmg_nb.estimators.mmg import MMG
 from mmg_nb.events import Event, Listener, Snapshot, Step
 from mmg_nb.keeping import Keeper
@@ -42,6 +43,7 @@ __all__ = [
     "Stage",
     "joined",
     "sensitivity",
+    "stage_with",
     "stages",
     "steps_of",
     "train_stages",
@@ -98,6 +100,7 @@ class Stage:
         rate: Of its learning rate.
         evidence: Standard errors from which something counts as learnt at first.
         may_lengthen: Whether there may be more steps, if they are worth it.
+        gives_way: Whether it is over instead, see `Schedule`.
     """
 
     build: Callable[[Ground, RefinedDenoiser | None], RefinedDenoiser]
@@ -105,6 +108,7 @@ class Stage:
     rate: float
     evidence: float = SIGNIFICANT
     may_lengthen: bool = False
+    gives_way: bool = False
 
 
 def stages(n_samples: int, dim_x: int, dim_y: int) -> tuple[Stage, ...]:
@@ -127,7 +131,12 @@ def stages(n_samples: int, dim_x: int, dim_y: int) -> tuple[Stage, ...]:
     if _focuses(n_samples, dim_x, dim_y):
         rate = 1 / math.sqrt(crowding(dim_x))
         found.append(Stage(partial(_residual, focused=True), 1.0, rate, FOCUSED_EVIDENCE))
-    return (*found, Stage(_residual, 1.0, 1.0, may_lengthen=True))
+    return (*found, Stage(_residual, 1.0, 1.0, may_lengthen=True, gives_way=True))
+
+
+def stage_with(pairs: CanonicalPairs) -> Stage:
+    """The one that learns everything, given features that y tells of x precisely."""
+    return Stage(partial(_residual, pairs=pairs), 1.0, 1.0, may_lengthen=True)
 
 
 def validation_draws(n_samples: int, dim_x: int, dim_y: int) -> int:
@@ -186,7 +195,11 @@ def _radial(ground: Ground, start: RefinedDenoiser | None) -> RefinedDenoiser:
 
 
 def _residual(
-    ground: Ground, start: RefinedDenoiser | None, *, focused: bool = False
+    ground: Ground,
+    start: RefinedDenoiser | None,
+    *,
+    focused: bool = False,
+    pairs: CanonicalPairs | None = None,
 ) -> RefinedDenoiser:
     return ResidualDenoiser(
         ground.variance,
@@ -198,6 +211,7 @@ def _residual(
         start=start,
         sensitivity=ground.sensitivity,
         focused=focused,
+        pairs=pairs,
     )
 
 
@@ -238,6 +252,7 @@ def _train(ground: Ground, stage: Stage, denoiser: RefinedDenoiser, listen: List
             weights=Weights.LEARNT if config.gap == "inner" else Weights.BEST,
             rate=trapezoid,
             longest=config.longest_for(ground.n_samples) if stage.may_lengthen else 0,
+            gives_way=stage.gives_way and config.seeks_pairs,
         ),
         draw=partial(antithetic_pairs, without=share),
         adapt=grid.reaching if adaptive else None,

@@ -85,9 +85,18 @@ def _haste(outcome: Outcome) -> tuple[str, ...]:
 
 
 def _length(outcome: Outcome) -> tuple[str, ...]:
+    notes: tuple[str, ...] = ()
+    if outcome.outgrown:
+        notes += (
+            "So much is to be learnt that features of x and of y that tell each other precisely "
+            "were learnt first.",
+        )
     if not outcome.lengthened:
-        return ()
-    return (f"So much was still learnt that training went on for {outcome.steps} steps in all.",)
+        return notes
+    return (
+        *notes,
+        f"So much was still learnt that training went on for {outcome.steps} steps in all.",
+    )
 
 
 def _late(form: str, points: PointValues, gain: float | None) -> dict[str, float]:

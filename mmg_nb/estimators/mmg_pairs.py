@@ -1,0 +1,156 @@
+"""Fit the features that x and y tell each other of, before what else there is to learn."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Generator, Tensor
+
+from mmg_nb.canonical import CanonicalPairs
+from mmg_nb.events import Listener, Step
+from mmg_nb.members import Rows
+from mmg_nb.optimisers import MuonAdamW, clip_by_member
+from mmg_nb.training import trapezoid
+
+__all__ = ["Stopped", "fit_pairs"]
+
+LEARNING_RATE, MUON_RATE = 1.5e-3, 1.5e-2
+CLIP_NORM = 5.0
+RIDGE = 1e-9  # of variances, and the least one of the noise that is told apart from none
+DOF = 3.0  # of Student's t, for which rows are weighted
+FEW = 2**15  # rows, enough to tell scales by
+LOG_SQUARE = math.log(2) + 0.5772156649015329  # −E ln z² of a standard normal z
+
+
+class Stopped(Exception):
+    """The listener has stopped the fit, of which nothing is left."""
+
+
+def fit_pairs(
+    rows: Rows,
+    held: Rows,
+    count: int,
+    *,
+    width: int,
+    steps: int,
+    batch: int,
+    host: Generator,
+    generator: Generator,
+    listen: Listener,
+) -> CanonicalPairs:
+    """Fit as many pairs as asked for; their noise is told by rows they were not fitted on.
+
+    Args:
+        rows: Rows to fit, of every member.
+        held: Other rows.
+        count: Pairs.
+        width: Hidden features of the networks.
+        steps: Training steps.
+        batch: Rows a step.
+        host: Source of the starting weights.
+        generator: Source of the batches.
+        listen: Gets a `Step` after each step.
+
+    Returns:
+        The pairs.
+
+    Raises:
+        Stopped: The listener asked for it.
+    """
+    x, y = rows.samples.x, rows.samples.y
+    pairs = CanonicalPairs(len(x), x.shape[2], y.shape[2], count, width, host).to(x.device)
+    parameters = list(pairs.parameters())
+    hidden = pairs.of_x.hidden_matrices() + pairs.of_y.hidden_matrices()
+    known = {id(p) for p in hidden}
+    optimiser = MuonAdamW(
+        hidden,
+        [p for p in parameters if id(p) not in known],
+        learning_rate=LEARNING_RATE,
+        muon_rate=MUON_RATE,
+        weight_decay=0.0,
+        every=1,
+    )
+    for step in range(steps):
+        some = rows.samples.take(rows.pick(batch, generator))
+        for parameter in parameters:
+            parameter.grad = None
+        (-_information(pairs.of_x(some.x), pairs.of_y(some.y))).sum().backward()
+        clip_by_member(parameters, CLIP_NORM)
+        optimiser.step(trapezoid(step / steps))
+        if listen(Step(step + 1, steps)):
+            raise Stopped
+    pairs.requires_grad_(False)
+    _align(pairs, rows)
+    _tell_noise(pairs, held)
+    return pairs
+
+
+def _information(a: Tensor, b: Tensor) -> Tensor:
+    """Mutual information of features if they were jointly normal, of each member, in nats.
+
+    Where rows are few features are far off, and a few such rows would outweigh all others: rows
+    are weighted as for a Student's t of their differences.
+    """
+    k, both = a.shape[-1], torch.cat([a, b], dim=-1).double()
+    with torch.no_grad():
+        centred, covariance = _moments(both, torch.ones_like(both[..., :1]))
+        off = _distance(centred, covariance)
+        off = off - _distance(centred[..., :k], covariance[:, :k, :k])
+        weight = (DOF + k) / (DOF + off)
+    _, covariance = _moments(both, weight)
+    parts = covariance[:, :k, :k], covariance[:, k:, k:], covariance
+    of_a, of_b, of_both = (_logdet(each) for each in parts)
+    return 0.5 * (of_a + of_b - of_both)
+
+
+def _moments(values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Values less their mean, and their covariance."""
+    weight = weight / weight.sum(1, keepdim=True)
+    centred = values - (weight * values).sum(1, keepdim=True)
+    ridge = RIDGE * torch.eye(values.shape[-1], dtype=values.dtype, device=values.device)
+    return centred, (weight * centred).mT @ centred + ridge
+
+
+def _distance(centred: Tensor, covariance: Tensor) -> Tensor:
+    """Squared Mahalanobis distance of each row."""
+    return (centred * torch.linalg.solve(covariance, centred.mT).mT).sum(-1, keepdim=True)
+
+
+def _logdet(covariance: Tensor) -> Tensor:
+    root, _ = torch.linalg.cholesky_ex(covariance)
+    return 2 * root.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+
+
+def _align(pairs: CanonicalPairs, rows: Rows) -> None:
+    """Turn the features into canonical variables, and those of y into what they tell of x's."""
+    for member, (a, b) in enumerate(_features(pairs, rows)):
+        mean_a, mean_b = a.mean(0), b.mean(0)
+        a, b = a - mean_a, b - mean_b
+        root_a, root_b = (torch.linalg.cholesky(v.T @ v / len(v)) for v in (a, b))
+        cross = torch.linalg.solve_triangular(root_a, a.T @ b / len(a), upper=False)
+        cross = torch.linalg.solve_triangular(root_b, cross.mT, upper=False).mT
+        u, correlation, v = torch.linalg.svd(cross)
+        of_a = torch.linalg.solve_triangular(root_a.mT, u, upper=True)
+        of_b = torch.linalg.solve_triangular(root_b.mT, v.mT, upper=True) * correlation
+        pairs.mean_x[member], pairs.map_x[member] = mean_a, of_a
+        pairs.mean_y[member], pairs.map_y[member] = mean_b, of_b
+
+
+def _tell_noise(pairs: CanonicalPairs, held: Rows) -> None:
+    """Of most rows: by logarithms of squares, which do not mind a few rows far off."""
+    for member, (a, b) in enumerate(_features(pairs, held)):
+        maps = (pairs.mean_x, pairs.map_x, pairs.mean_y, pairs.map_y)
+        mean_a, of_a, mean_b, of_b = (each[member].cpu().double() for each in maps)
+        off = (a - mean_a) @ of_a - (b - mean_b) @ of_b
+        logs = (off.square() + RIDGE).log().mean(0)
+        pairs.variance[member, 0] = (logs + LOG_SQUARE).exp()
+
+
+def _features(pairs: CanonicalPairs, rows: Rows) -> list[tuple[Tensor, Tensor]]:
+    """Those of some rows of each member, before they are aligned, on the host and in float64."""
+    every = -(-int(rows.count.max()) // FEW)
+    a = pairs.of_x(rows.samples.x[:, ::every]).double().cpu()
+    b = pairs.of_y(rows.samples.y[:, ::every]).double().cpu()
+    counts = (-(-rows.count // every)).tolist()
+    return [(a[k, :count], b[k, :count]) for k, count in enumerate(counts)]
