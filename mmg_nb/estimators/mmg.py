@@ -46,10 +46,15 @@ class MMG:
     branches know z:
     I = ½ ∫ [mmse(x | λ, z) − mmse(x | λ, y, z)] dλ.
 
-    Very strong dependence is learnt slowly. With normal `effort` and no `steps` given, those of
-    the last training are doubled, at most to those of high effort, as long as the last doubling
-    has gained a fifth of a nat when the learning rate is about to fall. Where the gap is still
-    open at the highest log-SNR, the adaptive `proposal` adds higher ones.
+    Very strong dependence is learnt slowly. If the last doubling of the steps has gained a fifth
+    of a nat when the learning rate is about to fall, training gives way to canonical pairs:
+    features of x and of y that tell each other, up to four, learnt to high precision because each
+    depends on one variable only. With `transform` auto, scores are smooth functions of the
+    columns then, for those of ranks are too rough. What the pairs tell is an extended Kalman
+    update of the posterior, from which training begins again, and may be doubled while that
+    gains as much, at most to the steps of high effort. Not with quick `effort`, nor if `steps`
+    are given. Where the gap is still open at the highest log-SNR, the adaptive `proposal` adds
+    higher ones.
 
     Of two images one is noised, and denoised by small U-Nets in 2 folds, at twice the
     `learning_rate`, with a quarter of `batch` (64), an eighth of `width` (8), a fifth of `draws`;
@@ -69,7 +74,8 @@ class MMG:
 
     effort: str = field(
         "normal",
-        "how long to train at most; normal goes on as long as high while much is learnt",
+        "how long to train at most; where much is still learnt normal goes on as long as high, "
+        "and both learn canonical pairs first",
         choices=("quick", "normal", "high"),
     )
     gap: str = field(
@@ -97,7 +103,8 @@ class MMG:
     transform: str = field(
         "auto",
         "map of each variable before whitening; elliptical: normal scores and, if likelier than a "
-        "normal one, a t copula undone; auto: that where it suits both, else normal_scores",
+        "normal one, a t copula undone; auto: that where it suits both, else normal_scores, and "
+        "smooth ones where very much is to be learnt",
         choices=("auto", "normal_scores", "elliptical", "standardize", "none"),
     )
     steps: int | None = field(

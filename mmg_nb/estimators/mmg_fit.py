@@ -22,6 +22,7 @@ from mmg_nb.estimators.mmg_pairs import Stopped, fit_pairs
 from mmg_nb.estimators.mmg_stages import (
     ROWS_A_COLUMN,
     Ground,
+    counted,
     joined,
     sensitivity,
     stage_with,
@@ -178,7 +179,8 @@ def _learn_with_pairs(run: _Run, before: _Learnt) -> _Learnt:
     run.listen(Phase("training"))
     grid = _grid(run.config, torch.cat([variance, pairs.variance], dim=2), run.device)
     ground = _ground(run, data, anchor, variance, grid)
-    outcome = train_stages(ground, (stage_with(pairs),), run.listen)
+    listen = counted(run.listen, before.outcome.steps, 0)
+    outcome = train_stages(ground, (stage_with(pairs),), listen)
     # What the first training still gained late is no measure of what the second one lacks.
     whole = replace(joined(before.outcome, outcome), late_gain=outcome.late_gain, outgrown=True)
     return _Learnt(data, anchor, grid, whole)

@@ -41,6 +41,7 @@ __all__ = [
     "ROWS_A_COLUMN",
     "Ground",
     "Stage",
+    "counted",
     "joined",
     "sensitivity",
     "stage_with",
@@ -171,7 +172,7 @@ def train_stages(ground: Ground, plan: tuple[Stage, ...], listen: Listener) -> O
         earlier = sum(outcome.steps for outcome in outcomes)
         later = sum(steps_of(ground.config, ground.n_samples, each) for each in plan[k + 1 :])
         denoiser = stage.build(ground, start).to(ground.generator.device)
-        found = _train(ground, stage, denoiser, _counted(listen, earlier, later))
+        found = _train(ground, stage, denoiser, counted(listen, earlier, later))
         outcomes.append(found)
         if found.status is Status.INTERRUPTED:
             break
@@ -262,8 +263,8 @@ def _train(ground: Ground, stage: Stage, denoiser: RefinedDenoiser, listen: List
     )
 
 
-def _counted(listen: Listener, earlier: int, later: int) -> Listener:
-    """Gets the events of one stage, and counts the steps of all."""
+def counted(listen: Listener, earlier: int, later: int) -> Listener:
+    """Gets the events of one training, and counts its steps with those before and after."""
 
     def relay(event: Event) -> bool | None:
         if isinstance(event, Step):
