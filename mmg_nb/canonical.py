@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
+from mmg_nb.chunks import chunks
 from mmg_nb.nets.layers import StackedLinear, StackedUpdate
 
 __all__ = ["CanonicalPairs"]
@@ -81,6 +82,13 @@ class CanonicalPairs(nn.Module):
             The change of the means in units of `spread`, and how surprising the difference is,
             `(members, batch, 1)`: about 1 on average, if all is as believed.
         """
+        parts = [
+            self._update(*(v[:, rows] for v in (x, spread, y))) for rows in chunks(x.shape[1])
+        ]
+        change, surprise = (torch.cat(each, dim=1) for each in zip(*parts, strict=True))
+        return change, surprise
+
+    def _update(self, x: Tensor, spread: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         with torch.enable_grad():
             x = x.detach().requires_grad_()
             found = self.features(x)
@@ -93,10 +101,16 @@ class CanonicalPairs(nn.Module):
         difference = (self.told(y) - found.detach()).double().unsqueeze(-1)
         noise = torch.diag_embed(self.variance.double())
         known = slope @ slope.mT
-        surprise = (difference * torch.linalg.solve(known + noise, difference)).mean(-2, True)
+        surprise = (difference * _solved(known + noise, difference)).mean(-2, keepdim=True)
         noise = noise * surprise.clamp_min(1.0)
-        change = slope.mT @ torch.linalg.solve(known + noise, difference)
+        change = slope.mT @ _solved(known + noise, difference)
         return change.squeeze(-1).to(x.dtype), surprise.squeeze(-1).to(x.dtype)
+
+
+def _solved(matrix: Tensor, right: Tensor) -> Tensor:
+    """matrix⁻¹ · right, without a look at whether it went well, for which a GPU would wait."""
+    solution: Tensor = torch.linalg.solve_ex(matrix, right)[0]
+    return solution
 
 
 class _Features(nn.Module):

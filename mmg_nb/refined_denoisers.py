@@ -161,7 +161,8 @@ class ResidualDenoiser(RefinedDenoiser):
             see `Anchor.sensitivity`; none for all alike.
         focused: Whether to look at little but what the anchor has found.
         pairs: Features that y tells of x precisely, which are never trained here. What they
-            change of the posterior is part of the shift, times a learned trust that starts at 1.
+            change of the posterior is part of the shift, times a learned trust that starts at 1:
+            right where they tell much more of x than the anchor does, which holds y, too.
     """
 
     def __init__(

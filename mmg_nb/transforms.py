@@ -28,6 +28,7 @@ __all__ = [
 Array = NDArray[np.float64]
 GRID = 2000  # quantiles kept for each coordinate
 KNOTS = (8, 16, 32, 64, 128)  # of a smooth map
+STRAIGHT = 6.0  # scores up to which a linear map is one; beyond, it is a tail
 TAIL = 20  # quantiles that set the scale of a tail
 TAIL_SLOPE = 0.3  # growth of a tail in normal scores per e-fold of distance
 CHOICE_ROWS = 2000  # enough to choose a transform by
@@ -130,9 +131,11 @@ def _smooth_map(values: Array, quantiles: Array, scores: Array) -> Callable[[Arr
     def fits(smooth: Callable[[Array], Array]) -> bool:
         return bool(np.abs(norm.cdf(smooth(quantiles)) - levels).max() <= chance)
 
-    scaled = Standardize.fit(values)
-    if fits(scaled):
-        return scaled
+    mean, deviation = values.mean(), max(values.std(), 1e-300)
+    ends = np.array([-STRAIGHT, STRAIGHT])
+    line = partial(_score, quantiles=mean + deviation * ends, scores=ends)
+    if fits(line):
+        return line
     for count in KNOTS:
         even = np.linspace(scores[0], scores[-1], count)
         knots = np.interp(even, scores, quantiles)

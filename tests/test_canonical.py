@@ -9,11 +9,14 @@ import pytest
 import torch
 from torch import Generator
 
+from mmg_nb import canonical
 from mmg_nb.canonical import CanonicalPairs
+from mmg_nb.chunks import chunks
 from mmg_nb.denoisers import Samples
-from mmg_nb.estimators.mmg_pairs import Stopped, fit_pairs
+from mmg_nb.estimators.mmg_pairs import NoPairs, _information, fit_pairs
 from mmg_nb.events import Step, silent
 from mmg_nb.members import Rows
+from mmg_nb.results import Status
 
 NOISE = 0.01
 
@@ -125,16 +128,15 @@ def test_a_listener_can_stop_the_fit():
         heard.append(event)
         return len(heard) == 7
 
-    with pytest.raises(Stopped):
+    with pytest.raises(NoPairs) as caught:
         fitted(steps=1000, listen=listen)
+    assert caught.value.status is Status.INTERRUPTED
     assert [event.step for event in heard] == list(range(1, 8))
     assert all(isinstance(event, Step) and event.total_steps == 1000 for event in heard)
 
 
-def test_what_is_learnt_far_outside_does_not_decide(monkeypatch):
+def test_what_is_learnt_far_outside_does_not_decide():
     """Rows count less the farther off their features are, see Student's t."""
-    from mmg_nb.estimators.mmg_pairs import _information
-
     generator = Generator().manual_seed(0)
     a = torch.randn(1, 4000, 1, generator=generator)
     b = a + NOISE * torch.randn(1, 4000, 1, generator=generator)
@@ -143,3 +145,27 @@ def test_what_is_learnt_far_outside_does_not_decide(monkeypatch):
     plain = -0.5 * math.log(1 - float(np.corrcoef(a.flatten(), b.flatten())[0, 1]) ** 2)
     assert plain < exact - 1.9
     assert float(_information(a, b)) > exact - 0.6
+
+
+def test_columns_of_few_values_make_no_trouble():
+    """Three indicators, one of them constant: features of y take three values in all."""
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 3, size=400)
+    y = np.stack([codes == 1, codes == 2, np.zeros(400)], axis=1).astype(np.float32)
+    x = torch.tensor(y + 0.1 * rng.normal(size=y.shape), dtype=torch.float32)[None]
+    rows = Rows(Samples(x, x, torch.tensor(y)[None]), torch.tensor([400]))
+    source = Generator().manual_seed(0)
+    plan = {"width": 16, "steps": 100, "batch": 64, "host": source, "generator": source}
+    pairs = fit_pairs(rows, rows, 3, **plan, listen=silent)
+    change, _ = pairs.update(x, torch.ones_like(x), torch.tensor(y)[None])
+    assert bool(change.isfinite().all())
+
+
+def test_many_rows_are_updated_some_at_a_time(monkeypatch):
+    pairs = fitted(steps=20)
+    samples = rows_of(100, 3).samples
+    rows = samples.x, torch.ones_like(samples.x), samples.y
+    whole = pairs.update(*rows)
+    monkeypatch.setattr(canonical, "chunks", lambda count: chunks(count, 30))
+    for one, other in zip(whole, pairs.update(*rows), strict=True):
+        assert torch.allclose(one, other, atol=1e-5)

@@ -288,6 +288,7 @@ def test_a_stop_while_pairs_are_learnt_keeps_what_was_learnt_before(monkeypatch)
     assert phases == ["anchor", "training", "canonical pairs", "evaluation"]
     assert result.status is Status.INTERRUPTED
     assert result.history.step[-1] == 100
+    assert not any("features of x and of y" in note for note in result.notes)
     assert_usable(result)
 
 

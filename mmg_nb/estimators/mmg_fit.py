@@ -18,7 +18,7 @@ from mmg_nb.conditioning import without_condition
 from mmg_nb.data import Pairs
 from mmg_nb.devices import pick_device, threads_for
 from mmg_nb.estimators.mmg import MMG, Y_IS_NOISED
-from mmg_nb.estimators.mmg_pairs import Stopped, fit_pairs
+from mmg_nb.estimators.mmg_pairs import NoPairs, fit_pairs
 from mmg_nb.estimators.mmg_stages import (
     ROWS_A_COLUMN,
     Ground,
@@ -156,7 +156,8 @@ def _learn(run: _Run) -> _Learnt:
     run.listen(Phase("training"))
     grid = _grid(run.config, fitted["variance"], run.device)
     anchor = Anchor.restored(fitted)
-    ground = _ground(run, data, anchor, fitted["variance"], grid)
+    rows = _member_rows(run, data, anchor)
+    ground = _ground(run, data, rows, grid, anchor, fitted["variance"])
     plan = stages(len(data.x), data.x.shape[1], data.y.shape[1])
     return _Learnt(data, anchor, grid, train_stages(ground, plan, run.listen))
 
@@ -170,20 +171,26 @@ def _learn_with_pairs(run: _Run, before: _Learnt) -> _Learnt:
     data = _prepare(run, smooth=True)
     fitted = _fit_anchor(run, data, "smooth anchor")
     anchor, variance = Anchor.restored(fitted), fitted["variance"]
-    rows, held = _member_rows(run, data, anchor)
+    rows = _member_rows(run, data, anchor)
     try:
-        state = run.keep.once("pairs", lambda: _fit_pairs(run, rows, held), run.random.device)
-    except Stopped:
-        return before._replace(outcome=replace(before.outcome, status=Status.INTERRUPTED))
+        state = run.keep.once("pairs", lambda: _fit_pairs(run, *rows), run.random.device)
+    except NoPairs as reason:
+        return _instead(before, reason.status)
     pairs = CanonicalPairs.restored(state)
     run.listen(Phase("training"))
     grid = _grid(run.config, torch.cat([variance, pairs.variance], dim=2), run.device)
-    ground = _ground(run, data, anchor, variance, grid)
+    ground = _ground(run, data, rows, grid, anchor, variance)
     listen = counted(run.listen, before.outcome.steps, 0)
     outcome = train_stages(ground, (stage_with(pairs),), listen)
-    # What the first training still gained late is no measure of what the second one lacks.
-    whole = replace(joined(before.outcome, outcome), late_gain=outcome.late_gain, outgrown=True)
+    if not outcome.history.mi[-1] >= before.outcome.history.mi[-1]:  # stopped early, or diverged
+        return _instead(before, outcome.status)
+    whole = replace(joined(before.outcome, outcome), outgrown=True)
     return _Learnt(data, anchor, grid, whole)
+
+
+def _instead(before: _Learnt, status: Status) -> _Learnt:
+    """What was learnt without pairs, which have come to nothing."""
+    return before._replace(outcome=replace(before.outcome, status=status, outgrown=False))
 
 
 def _prepare(run: _Run, *, smooth: bool) -> _Prepared:
@@ -294,10 +301,15 @@ def _member_rows(run: _Run, data: _Prepared, anchor: Anchor) -> tuple[Rows, Rows
 
 
 def _ground(
-    run: _Run, data: _Prepared, anchor: Anchor, variance: Tensor, grid: BinnedProposal
+    run: _Run,
+    data: _Prepared,
+    rows_of_members: tuple[Rows, Rows],
+    grid: BinnedProposal,
+    anchor: Anchor,
+    variance: Tensor,
 ) -> Ground:
+    rows, held = rows_of_members
     n_samples, dim_x = data.x.shape
-    rows, held = _member_rows(run, data, anchor)
     draws = max(validation_draws(n_samples, dim_x, data.y.shape[1]), held.samples.x.shape[1])
     blocks, generator = run.plan.validation_blocks, run.random.device
     return Ground(

@@ -11,9 +11,10 @@ from mmg_nb.canonical import CanonicalPairs
 from mmg_nb.events import Listener, Step
 from mmg_nb.members import Rows
 from mmg_nb.optimisers import MuonAdamW, clip_by_member
+from mmg_nb.results import Status
 from mmg_nb.training import trapezoid
 
-__all__ = ["Stopped", "fit_pairs"]
+__all__ = ["NoPairs", "fit_pairs"]
 
 LEARNING_RATE, MUON_RATE = 1.5e-3, 1.5e-2
 CLIP_NORM = 5.0
@@ -23,8 +24,16 @@ FEW = 2**15  # rows, enough to tell scales by
 LOG_SQUARE = math.log(2) + 0.5772156649015329  # −E ln z² of a standard normal z
 
 
-class Stopped(Exception):
-    """The listener has stopped the fit, of which nothing is left."""
+class NoPairs(Exception):
+    """The fit has ended without pairs.
+
+    Attributes:
+        status: Why: it was stopped, or it diverged.
+    """
+
+    def __init__(self, status: Status) -> None:
+        super().__init__(status)
+        self.status = status
 
 
 def fit_pairs(
@@ -56,7 +65,7 @@ def fit_pairs(
         The pairs.
 
     Raises:
-        Stopped: The listener asked for it.
+        NoPairs: The listener asked to stop before the last step, or the fit diverged.
     """
     x, y = rows.samples.x, rows.samples.y
     pairs = CanonicalPairs(len(x), x.shape[2], y.shape[2], count, width, host).to(x.device)
@@ -78,8 +87,10 @@ def fit_pairs(
         (-_information(pairs.of_x(some.x), pairs.of_y(some.y))).sum().backward()
         clip_by_member(parameters, CLIP_NORM)
         optimiser.step(trapezoid(step / steps))
-        if listen(Step(step + 1, steps)):
-            raise Stopped
+        if listen(Step(step + 1, steps)) and step + 1 < steps:
+            raise NoPairs(Status.INTERRUPTED)
+    if not all(bool(parameter.isfinite().all()) for parameter in parameters):
+        raise NoPairs(Status.DIVERGED)
     pairs.requires_grad_(False)
     _align(pairs, rows)
     _tell_noise(pairs, held)
@@ -114,7 +125,7 @@ def _moments(values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
 
 def _distance(centred: Tensor, covariance: Tensor) -> Tensor:
     """Squared Mahalanobis distance of each row."""
-    return (centred * torch.linalg.solve(covariance, centred.mT).mT).sum(-1, keepdim=True)
+    return (centred * torch.linalg.solve_ex(covariance, centred.mT)[0].mT).sum(-1, keepdim=True)
 
 
 def _logdet(covariance: Tensor) -> Tensor:
@@ -127,7 +138,7 @@ def _align(pairs: CanonicalPairs, rows: Rows) -> None:
     for member, (a, b) in enumerate(_features(pairs, rows)):
         mean_a, mean_b = a.mean(0), b.mean(0)
         a, b = a - mean_a, b - mean_b
-        root_a, root_b = (torch.linalg.cholesky(v.T @ v / len(v)) for v in (a, b))
+        root_a, root_b = (_root(v) for v in (a, b))
         cross = torch.linalg.solve_triangular(root_a, a.T @ b / len(a), upper=False)
         cross = torch.linalg.solve_triangular(root_b, cross.mT, upper=False).mT
         u, correlation, v = torch.linalg.svd(cross)
@@ -135,6 +146,13 @@ def _align(pairs: CanonicalPairs, rows: Rows) -> None:
         of_b = torch.linalg.solve_triangular(root_b.mT, v.mT, upper=True) * correlation
         pairs.mean_x[member], pairs.map_x[member] = mean_a, of_a
         pairs.mean_y[member], pairs.map_y[member] = mean_b, of_b
+
+
+def _root(features: Tensor) -> Tensor:
+    """Triangular root of the covariance; some features may be constant, or sums of others."""
+    covariance = features.T @ features / len(features)
+    least = RIDGE * covariance.diagonal().mean() + torch.finfo(covariance.dtype).tiny
+    return torch.linalg.cholesky(covariance + least * torch.eye(len(covariance)).to(covariance))
 
 
 def _tell_noise(pairs: CanonicalPairs, held: Rows) -> None:
