@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from mmg_nb.chunks import chunks
+from mmg_nb.elimination import eliminate
 from mmg_nb.nets.layers import StackedLinear, StackedUpdate
 
 __all__ = ["CanonicalPairs"]
@@ -101,16 +102,12 @@ class CanonicalPairs(nn.Module):
         difference = (self.told(y) - found.detach()).double().unsqueeze(-1)
         noise = torch.diag_embed(self.variance.double())
         known = slope @ slope.mT
-        surprise = (difference * _solved(known + noise, difference)).mean(-2, keepdim=True)
+        pivots, reduced = eliminate(known + noise, difference)
+        surprise = (reduced.square() / pivots).mean(-2, keepdim=True)
         noise = noise * surprise.clamp_min(1.0)
-        change = slope.mT @ _solved(known + noise, difference)
-        return change.squeeze(-1).to(x.dtype), surprise.squeeze(-1).to(x.dtype)
-
-
-def _solved(matrix: Tensor, right: Tensor) -> Tensor:
-    """matrix⁻¹ · right, without a look at whether it went well, for which a GPU would wait."""
-    solution: Tensor = torch.linalg.solve_ex(matrix, right)[0]
-    return solution
+        pivots, reduced = eliminate(known + noise, torch.cat([slope, difference], dim=-1))
+        change = (reduced[..., :-1] * reduced[..., -1:] / pivots).sum(-2)
+        return change.to(x.dtype), surprise.squeeze(-1).to(x.dtype)
 
 
 class _Features(nn.Module):

@@ -122,8 +122,10 @@ class ClippedMuon(MuonAdamW):
     Args:
         parameters: All that is trained, each `(members, …)` with three axes.
         hidden: Those among them that are hidden matrices.
-        learning_rate: Of AdamW; Muon takes five times as much.
+        learning_rate: Of AdamW.
+        muon_rate: Of Muon; none: `MUON_TO_ADAMW` times as much.
         weight_decay: Decoupled decay of the hidden matrices.
+        every: Steps for which one orthogonalisation serves.
     """
 
     def __init__(
@@ -133,6 +135,8 @@ class ClippedMuon(MuonAdamW):
         *,
         learning_rate: float,
         weight_decay: float,
+        muon_rate: float | None = None,
+        every: int = MUON_EVERY,
     ) -> None:
         self.parameters = list(parameters)
         known = {id(p) for p in hidden}
@@ -140,8 +144,9 @@ class ClippedMuon(MuonAdamW):
             hidden,
             [p for p in self.parameters if id(p) not in known],
             learning_rate=learning_rate,
-            muon_rate=MUON_TO_ADAMW * learning_rate,
+            muon_rate=muon_rate or MUON_TO_ADAMW * learning_rate,
             weight_decay=weight_decay,
+            every=every,
         )
 
     def update(self, scale: float | Tensor, kind: int) -> None:

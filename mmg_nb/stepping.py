@@ -10,9 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from mmg_nb.batches import Lesson
-from mmg_nb.denoisers import Denoiser
 from mmg_nb.replay import Replay
-from mmg_nb.training_state import Optimiser, follow, trained
+from mmg_nb.training_state import Optimiser, follow
 
 __all__ = ["Direct", "Replayed", "Stepper", "stepper"]
 
@@ -44,9 +43,10 @@ class Replayable(Optimiser, Protocol):
         ...
 
 
-def stepper(denoiser: Denoiser, average: Denoiser, optimiser: Optimiser) -> Stepper:
-    """Steps of a denoiser and its running average, in the quickest way on their device."""
-    parameters, averages = trained(denoiser, average)
+def stepper(
+    parameters: Sequence[nn.Parameter], averages: Sequence[Tensor], optimiser: Optimiser
+) -> Stepper:
+    """Steps of weights and their running averages, if any, in the quickest way on their device."""
     if parameters[0].device.type == "cuda" and isinstance(optimiser, Replayable):
         return Replayed(parameters, averages, optimiser)
     return Direct(parameters, averages, optimiser)

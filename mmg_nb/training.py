@@ -18,7 +18,7 @@ from mmg_nb.logsnr import BinnedProposal, Proposal
 from mmg_nb.members import Rows
 from mmg_nb.results import Status, TrainingHistory
 from mmg_nb.stepping import stepper
-from mmg_nb.training_state import RestorableOptimiser, TrainingState, newest_share
+from mmg_nb.training_state import RestorableOptimiser, TrainingState, newest_share, trained
 from mmg_nb.validation import Measured, Validation
 
 __all__ = [
@@ -214,7 +214,8 @@ def train(
     keep.begin(state)
     schedule = replace(schedule, steps=state.steps)
     validation = validation.prepared_for(state.average)
-    learn = stepper(denoiser, state.average, optimiser)
+    weights, averages = trained(denoiser, state.average)
+    learn = stepper(weights, averages, optimiser)
     stopped = False
 
     def lessons(step: int) -> Sequence[Lesson]:

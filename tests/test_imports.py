@@ -30,6 +30,7 @@ LAYERS = [
         "optimisers",
         "randomness",
         "chunks",
+        "elimination",
         "regression",
         "replay",
         "nets",

@@ -48,7 +48,8 @@ def test_what_is_copied_to_the_same_places_is_learnt_from_alike(kind):
 
 def test_on_the_host_steps_are_taken_as_they_are():
     denoiser = KINDS["radial"]()
-    assert isinstance(stepper(denoiser, copy.deepcopy(denoiser), optimiser_of(denoiser)), Direct)
+    weights = trained(denoiser, copy.deepcopy(denoiser))
+    assert isinstance(stepper(*weights, optimiser_of(denoiser)), Direct)
 
 
 def test_what_is_replayed_is_freed_at_once():

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch
 from torch import Generator, Tensor
 
+from mmg_nb.batches import Lesson
 from mmg_nb.canonical import CanonicalPairs
+from mmg_nb.denoisers import Prepared
+from mmg_nb.elimination import eliminate
 from mmg_nb.events import Listener, Step
 from mmg_nb.members import Rows
-from mmg_nb.optimisers import MuonAdamW, clip_by_member
+from mmg_nb.optimisers import ClippedMuon
 from mmg_nb.results import Status
+from mmg_nb.stepping import stepper
 from mmg_nb.training import trapezoid
 
 __all__ = ["NoPairs", "fit_pairs"]
 
 LEARNING_RATE, MUON_RATE = 1.5e-3, 1.5e-2
-CLIP_NORM = 5.0
 RIDGE = 1e-9  # of variances, and the least one of the noise that is told apart from none
 DOF = 3.0  # of Student's t, for which rows are weighted
 FEW = 2**15  # rows, enough to tell scales by
@@ -71,22 +75,19 @@ def fit_pairs(
     pairs = CanonicalPairs(len(x), x.shape[2], y.shape[2], count, width, host).to(x.device)
     parameters = list(pairs.parameters())
     hidden = pairs.of_x.hidden_matrices() + pairs.of_y.hidden_matrices()
-    known = {id(p) for p in hidden}
-    optimiser = MuonAdamW(
+    optimiser = ClippedMuon(
+        parameters,
         hidden,
-        [p for p in parameters if id(p) not in known],
         learning_rate=LEARNING_RATE,
         muon_rate=MUON_RATE,
         weight_decay=0.0,
         every=1,
     )
+    learn = stepper(parameters, (), optimiser)
     for step in range(steps):
         some = rows.samples.take(rows.pick(batch, generator))
-        for parameter in parameters:
-            parameter.grad = None
-        (-_information(pairs.of_x(some.x), pairs.of_y(some.y))).sum().backward()
-        clip_by_member(parameters, CLIP_NORM)
-        optimiser.step(trapezoid(step / steps))
+        lesson = Lesson(partial(_loss, pairs), {"x": some.x, "y": some.y})
+        learn(lesson, trapezoid(step / steps), 1.0)
         if listen(Step(step + 1, steps)) and step + 1 < steps:
             raise NoPairs(Status.INTERRUPTED)
     if not all(bool(parameter.isfinite().all()) for parameter in parameters):
@@ -95,6 +96,10 @@ def fit_pairs(
     _align(pairs, rows)
     _tell_noise(pairs, held)
     return pairs
+
+
+def _loss(pairs: CanonicalPairs, some: Prepared) -> Tensor:
+    return -_information(pairs.of_x(some["x"]), pairs.of_y(some["y"])).sum()
 
 
 def _information(a: Tensor, b: Tensor) -> Tensor:
@@ -106,13 +111,14 @@ def _information(a: Tensor, b: Tensor) -> Tensor:
     k, both = a.shape[-1], torch.cat([a, b], dim=-1).double()
     with torch.no_grad():
         centred, covariance = _moments(both, torch.ones_like(both[..., :1]))
-        off = _distance(centred, covariance)
-        off = off - _distance(centred[..., :k], covariance[:, :k, :k])
+        variance, residual = (v[:, k:] for v in eliminate(covariance, centred.mT))
+        off = (residual.square() / variance).sum(1).unsqueeze(-1)
         weight = (DOF + k) / (DOF + off)
     _, covariance = _moments(both, weight)
-    parts = covariance[:, :k, :k], covariance[:, k:, k:], covariance
-    of_a, of_b, of_both = (_logdet(each) for each in parts)
-    return 0.5 * (of_a + of_b - of_both)
+    nothing = covariance[..., :0]
+    alone, _ = eliminate(covariance[:, k:, k:], nothing[:, k:])
+    given_a, _ = eliminate(covariance, nothing)
+    return 0.5 * (alone.log() - given_a[:, k:].log()).sum((1, 2))
 
 
 def _moments(values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
@@ -121,16 +127,6 @@ def _moments(values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     centred = values - (weight * values).sum(1, keepdim=True)
     ridge = RIDGE * torch.eye(values.shape[-1], dtype=values.dtype, device=values.device)
     return centred, (weight * centred).mT @ centred + ridge
-
-
-def _distance(centred: Tensor, covariance: Tensor) -> Tensor:
-    """Squared Mahalanobis distance of each row."""
-    return (centred * torch.linalg.solve_ex(covariance, centred.mT)[0].mT).sum(-1, keepdim=True)
-
-
-def _logdet(covariance: Tensor) -> Tensor:
-    root, _ = torch.linalg.cholesky_ex(covariance)
-    return 2 * root.diagonal(dim1=-2, dim2=-1).log().sum(-1)
 
 
 def _align(pairs: CanonicalPairs, rows: Rows) -> None:
