@@ -32,6 +32,10 @@ class CanonicalPairs(nn.Module):
         count: Pairs, at most dim_x and dim_y.
         width: Hidden features of the networks.
         generator: Source of the starting weights.
+
+    Attributes:
+        variance: Of the noise, `(members, 1, count)`.
+        imprecision: Nats that more precise pairs might tell besides, `(members,)`.
     """
 
     def __init__(
@@ -45,11 +49,13 @@ class CanonicalPairs(nn.Module):
         self.register_buffer("map_x", torch.eye(count).repeat(members, 1, 1))
         self.register_buffer("map_y", torch.eye(count).repeat(members, 1, 1))
         self.register_buffer("variance", torch.ones(members, 1, count))
+        self.register_buffer("imprecision", torch.zeros(members))
         self.mean_x: Tensor
         self.mean_y: Tensor
         self.map_x: Tensor
         self.map_y: Tensor
         self.variance: Tensor
+        self.imprecision: Tensor
 
     @classmethod
     def restored(cls, state: Mapping[str, Tensor]) -> CanonicalPairs:

@@ -170,9 +170,10 @@ class MIResult(ArrayRecord):
         terms: What the estimate is the sum of, with signs, where it is one; otherwise empty.
         error_parts: What the standard error is made of, nats; the squares add up to its square.
             `sampling` of the rows; `members`, what networks trained on other rows differ by;
-            `late learning`, what the second half of training still gained; `detection`, what no
-            estimator could tell from nothing; `sparse table`, what is left of the bias of a table
-            with few rows a cell. Empty where the estimator does not tell.
+            `late learning`, what the second half of training still gained; `canonical pairs`, what
+            these may lack in precision; `detection`, what no estimator could tell from nothing;
+            `sparse table`, what is left of the bias of a table with few rows a cell. Empty where
+            the estimator does not tell.
     """
 
     mi: float

@@ -156,6 +156,7 @@ class Outcome:
         hasty: Whether nothing was learnt in so few steps that this tells nothing.
         lengthened: Whether there were more steps than planned, because much was still learnt.
         outgrown: Whether training gave way for that reason.
+        imprecision: Nats that canonical pairs, learnt before, may lack; None without any.
     """
 
     denoiser: Denoiser
@@ -168,6 +169,7 @@ class Outcome:
     hasty: bool
     lengthened: bool = False
     outgrown: bool = False
+    imprecision: float | None = None
 
 
 def train(

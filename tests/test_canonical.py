@@ -13,7 +13,7 @@ from mmg_nb import canonical
 from mmg_nb.canonical import CanonicalPairs
 from mmg_nb.chunks import chunks
 from mmg_nb.denoisers import Samples
-from mmg_nb.estimators.mmg_pairs import NoPairs, _information, fit_pairs
+from mmg_nb.estimators.mmg_pairs import NoPairs, _imprecision, _information, _noise, fit_pairs
 from mmg_nb.events import Step, silent
 from mmg_nb.members import Rows
 from mmg_nb.results import Status
@@ -88,10 +88,15 @@ def rows_of(n, seed):
     return Rows(Samples(x, x, y), torch.tensor([n]))
 
 
-def fitted(steps=1500, listen=silent):
+def fitted(steps=1500, listen=silent, n=4000):
     generators = {k: Generator().manual_seed(i) for i, k in enumerate(("host", "generator"))}
     plan = {"count": 2, "width": 32, "steps": steps, "batch": 256}
-    return fit_pairs(rows_of(4000, 0), rows_of(1000, 1), **plan, **generators, listen=listen)
+    return fit_pairs(rows_of(n, 0), rows_of(1000, 1), **plan, **generators, listen=listen)
+
+
+def lacking(pairs):
+    """How many nats the noise of the pairs is above the true one, which two pairs could tell."""
+    return float((pairs.variance / NOISE**2).log().sum()) / 2
 
 
 def test_the_noise_of_features_is_learnt_to_its_scale():
@@ -109,6 +114,26 @@ def test_the_noise_of_features_is_learnt_to_its_scale():
     np.testing.assert_allclose(features.T @ features / len(features), np.eye(2), atol=0.1)
     middle = (features - told).abs().median(0).values.numpy() / 0.6745
     np.testing.assert_allclose(middle, noise, rtol=0.4)
+
+
+@pytest.mark.parametrize("plan", [{"steps": 300}, {"steps": 1500}, {"steps": 1500, "n": 400}])
+def test_what_more_precise_pairs_might_tell_is_about_known(plan):
+    """In so few steps 0.62 nats are lacking, with few rows 0.76, else 0.34.
+
+    Rejects none, and what only the steps or only the rows tell.
+    """
+    pairs = fitted(**plan)
+    assert lacking(pairs) > 0.3
+    assert lacking(pairs) / 3 < float(pairs.imprecision) < 1.5 * lacking(pairs)
+
+
+def test_late_gains_and_overfitting_add_up_as_errors_do():
+    pairs = fitted(steps=1500, n=400)
+    rows = rows_of(400, 0)
+    lost = 0.25 * float((pairs.variance / _noise(pairs, rows)).log().sum())
+    assert lost > 0.1
+    found = _imprecision(pairs, pairs.variance * math.exp(0.6), rows)  # 0.3 nats for each of two
+    assert float(found) == pytest.approx(math.hypot(0.6, lost), rel=1e-4)
 
 
 def test_restored_pairs_are_the_same():

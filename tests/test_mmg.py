@@ -7,6 +7,7 @@ import json
 import math
 import signal
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from mmg_nb.diagnosis import diagnose
 from mmg_nb.estimators import mmg, mmg_fit, mmg_stages
 from mmg_nb.estimators.mmg import EFFORT_STEPS, MMG
 from mmg_nb.estimators.mmg_stages import joined, stages, validation_draws
-from mmg_nb.estimators.report import _late
+from mmg_nb.estimators.report import _lagging
 from mmg_nb.evaluation import Measurement
 from mmg_nb.events import Finished, Phase, Snapshot, Started, Step
 from mmg_nb.mmse import PointValues, null_spread
@@ -311,9 +312,30 @@ def test_what_is_told_precisely_is_learnt_first(monkeypatch):
     result = precise(monkeypatch)
     assert any("features of x and of y" in note for note in result.notes)
     assert 9.5 < result.mi < 14.5
+    assert result.error_parts["canonical pairs"] > 0.1
+    assert math.hypot(*result.error_parts.values()) == pytest.approx(result.stderr)
     assert precise(monkeypatch, transform="normal_scores").mi < 8.5
     monkeypatch.setattr(MMG, "seeks_pairs", False)
-    assert precise(monkeypatch).mi < 7
+    plain = precise(monkeypatch)
+    assert plain.mi < 7
+    assert "canonical pairs" not in plain.error_parts
+
+
+def test_pairs_that_come_to_less_leave_what_was_learnt_before(monkeypatch):
+    monkeypatch.setattr(training, "WORTH_TWICE_THE_STEPS", -1.0)
+    monkeypatch.setattr(mmg, "EFFORT_STEPS", {"quick": 300, "normal": 300, "high": 300})
+    train = mmg_fit.train_stages
+
+    def worse(ground, plan, listen):
+        outcome = train(ground, plan, listen)
+        mi = outcome.history.mi - (1.0 if plan[-1].gives_way is False else 0.0)
+        return replace(outcome, history=replace(outcome.history, mi=mi))
+
+    monkeypatch.setattr(mmg_fit, "train_stages", worse)
+    result = mmg_nb.estimate(X, X**3, **(SMALL | {"steps": None}))
+    assert result.status is Status.STEP_LIMIT
+    assert result.history.step[-1] == 100
+    assert "canonical pairs" not in result.error_parts
 
 
 def test_steps_asked_for_are_not_exceeded(monkeypatch):
@@ -398,11 +420,11 @@ def test_the_forms_lag_by_different_powers():
     values = np.full((len(FORMS), 10), 2.0)
     none = np.zeros(10, dtype=int)
     points = PointValues(np.arange(10), np.arange(10), none, values, np.zeros((2, 10)))
-    late = {form: _late(form, points, 0.4).get("late learning") for form in FORMS}
+    late = {form: _lagging("part", 0.4, form, points).get("part") for form in FORMS}
     assert late == pytest.approx(
         {"inner": 0.4, "orthogonal": 0.8, "difference": 0.08, "cross": 0.08}
     )
-    assert _late("inner", points, None) == {}
+    assert _lagging("part", None, "inner", points) == {}
 
 
 @pytest.mark.parametrize("shape", [(), (4, 4)])

@@ -22,6 +22,7 @@ from mmg_nb.estimators.mmg_pairs import NoPairs, fit_pairs
 from mmg_nb.estimators.mmg_stages import (
     ROWS_A_COLUMN,
     Ground,
+    Stage,
     counted,
     joined,
     sensitivity,
@@ -83,11 +84,20 @@ class _Run:
     keep: Keeper
 
 
-class _Learnt(NamedTuple):
-    """What training leaves behind, with the data as it has seen them."""
+class _Base(NamedTuple):
+    """Data with what training starts from: anchor, its residual variance, rows to fit and held."""
 
     data: _Prepared
     anchor: Anchor
+    variance: Tensor
+    rows: Rows
+    held: Rows
+
+
+class _Learnt(NamedTuple):
+    """What training leaves behind, with what it started from."""
+
+    base: _Base
     grid: BinnedProposal
     outcome: Outcome
 
@@ -129,7 +139,7 @@ def _run(
     learnt = _learn(run)
     if learnt.outcome.outgrown:
         learnt = _learn_with_pairs(run, learnt)
-    data, anchor, grid, outcome = learnt
+    (data, anchor, *_), grid, outcome = learnt
     listen(Phase("evaluation"))
     model = Model(anchor, outcome.denoiser)
     stopped, draws = outcome.status is Status.INTERRUPTED, config.draws_for(pairs.n_samples)
@@ -151,15 +161,10 @@ def _run(
 
 
 def _learn(run: _Run) -> _Learnt:
-    data = _prepare(run, smooth=False)
-    fitted = _fit_anchor(run, data, "anchor")
-    run.listen(Phase("training"))
-    grid = _grid(run.config, fitted["variance"], run.device)
-    anchor = Anchor.restored(fitted)
-    rows = _member_rows(run, data, anchor)
-    ground = _ground(run, data, rows, grid, anchor, fitted["variance"])
+    base = _base(run, smooth=False)
+    data = base.data
     plan = stages(len(data.x), data.x.shape[1], data.y.shape[1])
-    return _Learnt(data, anchor, grid, train_stages(ground, plan, run.listen))
+    return _train(run, base, base.variance, plan, run.listen)
 
 
 def _learn_with_pairs(run: _Run, before: _Learnt) -> _Learnt:
@@ -168,29 +173,46 @@ def _learn_with_pairs(run: _Run, before: _Learnt) -> _Learnt:
     From smooth scores, and from features of x and of y that tell each other of.
     """
     run.listen(Phase("canonical pairs"))
-    data = _prepare(run, smooth=True)
-    fitted = _fit_anchor(run, data, "smooth anchor")
-    anchor, variance = Anchor.restored(fitted), fitted["variance"]
-    rows = _member_rows(run, data, anchor)
+    base = _base(run, smooth=True) if run.config.transform == "auto" else before.base
     try:
-        state = run.keep.once("pairs", lambda: _fit_pairs(run, *rows), run.random.device)
+        state = run.keep.once("pairs", lambda: _fit_pairs(run, base), run.random.device)
     except NoPairs as reason:
         return _instead(before, reason.status)
     pairs = CanonicalPairs.restored(state)
-    run.listen(Phase("training"))
-    grid = _grid(run.config, torch.cat([variance, pairs.variance], dim=2), run.device)
-    ground = _ground(run, data, rows, grid, anchor, variance)
+    variance = torch.cat([base.variance, pairs.variance], dim=2)
     listen = counted(run.listen, before.outcome.steps, 0)
-    outcome = train_stages(ground, (stage_with(pairs),), listen)
+    learnt = _train(run, base, variance, (stage_with(pairs),), listen)
+    outcome = learnt.outcome
     if not outcome.history.mi[-1] >= before.outcome.history.mi[-1]:  # stopped early, or diverged
-        return _instead(before, outcome.status)
-    whole = replace(joined(before.outcome, outcome), outgrown=True)
-    return _Learnt(data, anchor, grid, whole)
+        # Of what is complete, but has come to less, what was learnt before had wanted more steps.
+        return _instead(before, Status.STEP_LIMIT if outcome.status.complete else outcome.status)
+    whole = replace(joined(before.outcome, outcome), imprecision=float(pairs.imprecision.mean()))
+    return learnt._replace(outcome=whole)
 
 
 def _instead(before: _Learnt, status: Status) -> _Learnt:
     """What was learnt without pairs, which have come to nothing."""
-    return before._replace(outcome=replace(before.outcome, status=status, outgrown=False))
+    return before._replace(outcome=replace(before.outcome, status=status))
+
+
+def _train(
+    run: _Run, base: _Base, variance: Tensor, plan: tuple[Stage, ...], listen: Listener
+) -> _Learnt:
+    """Train in stages, at log-SNRs for such residual variances."""
+    run.listen(Phase("training"))
+    grid = _grid(run.config, variance, run.device)
+    return _Learnt(base, grid, train_stages(_ground(run, base, grid), plan, listen))
+
+
+def _base(run: _Run, *, smooth: bool) -> _Base:
+    data = _prepare(run, smooth=smooth)
+    fitted = _fit_anchor(run, data, "smooth anchor" if smooth else "anchor")
+    anchor, members = Anchor.restored(fitted), run.plan.members
+    fit, held = (
+        member_rows(data.x, data.y, anchor, rows)
+        for rows in ([m.fit for m in members], [m.validation for m in members])
+    )
+    return _Base(data, anchor, fitted["variance"], fit, held)
 
 
 def _prepare(run: _Run, *, smooth: bool) -> _Prepared:
@@ -205,7 +227,7 @@ def _prepare(run: _Run, *, smooth: bool) -> _Prepared:
         fit_transform,
         transform=transform,
         fit_rows=rows,
-        smooth=smooth and config.transform == "auto",
+        smooth=smooth,
     )
     mapped_x, notes_x = fit(pairs.x, "x", discrete=pairs.discrete_x)
     mapped_y, notes_y = fit(pairs.y, "y", discrete=pairs.discrete_y)
@@ -257,13 +279,13 @@ def _fit_anchor(run: _Run, data: _Prepared, name: str) -> dict[str, Tensor]:
     return run.keep.once(name, fit, run.random.device)
 
 
-def _fit_pairs(run: _Run, rows: Rows, held: Rows) -> dict[str, Tensor]:
-    config, samples = run.config, rows.samples
+def _fit_pairs(run: _Run, base: _Base) -> dict[str, Tensor]:
+    config, rows, samples = run.config, base.rows, base.rows.samples
     count = min(MOST_PAIRS, samples.x.shape[2], samples.y.shape[2])
     fewest = int(rows.count.min())
     return fit_pairs(
         rows,
-        held,
+        base.held,
         count,
         width=config.full_width,
         steps=round(PAIR_STEPS * config.steps_for(run.pairs.n_samples)),
@@ -293,22 +315,8 @@ def _grid(config: MMG, variance: Tensor, device: torch.device) -> BinnedProposal
     return uniform_bins(low, high, BIN_WIDTH, device)
 
 
-def _member_rows(run: _Run, data: _Prepared, anchor: Anchor) -> tuple[Rows, Rows]:
-    """Rows to fit, and rows to validate on, of every member."""
-    members = run.plan.members
-    fit, held = [member.fit for member in members], [member.validation for member in members]
-    return member_rows(data.x, data.y, anchor, fit), member_rows(data.x, data.y, anchor, held)
-
-
-def _ground(
-    run: _Run,
-    data: _Prepared,
-    rows_of_members: tuple[Rows, Rows],
-    grid: BinnedProposal,
-    anchor: Anchor,
-    variance: Tensor,
-) -> Ground:
-    rows, held = rows_of_members
+def _ground(run: _Run, base: _Base, grid: BinnedProposal) -> Ground:
+    data, held = base.data, base.held
     n_samples, dim_x = data.x.shape
     draws = max(validation_draws(n_samples, dim_x, data.y.shape[1]), held.samples.x.shape[1])
     blocks, generator = run.plan.validation_blocks, run.random.device
@@ -316,9 +324,9 @@ def _ground(
         config=run.config,
         n_samples=n_samples,
         condition=data.condition,
-        variance=variance.float().cpu(),
-        sensitivity=sensitivity(anchor, rows),
-        rows=rows,
+        variance=base.variance.float().cpu(),
+        sensitivity=sensitivity(base.anchor, base.rows),
+        rows=base.rows,
         validation=Validation.prepare(held, grid, draws, generator, blocks),
         host=run.random.host,
         generator=generator,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from functools import partial
 
@@ -17,7 +18,8 @@ from mmg_nb.members import Rows
 from mmg_nb.optimisers import ClippedMuon
 from mmg_nb.results import Status
 from mmg_nb.stepping import stepper
-from mmg_nb.training import trapezoid
+from mmg_nb.training import EMA_DECAY, trapezoid
+from mmg_nb.training_state import newest_share, trained
 
 __all__ = ["NoPairs", "fit_pairs"]
 
@@ -25,6 +27,7 @@ LEARNING_RATE, MUON_RATE = 1.5e-3, 1.5e-2
 RIDGE = 1e-9  # of variances, and the least one of the noise that is told apart from none
 DOF = 3.0  # of Student's t, for which rows are weighted
 FEW = 2**15  # rows, enough to tell scales by
+LATE = 0.75  # share of the steps after which a gain of precision is a late one
 LOG_SQUARE = math.log(2) + 0.5772156649015329  # −E ln z² of a standard normal z
 
 
@@ -73,7 +76,8 @@ def fit_pairs(
     """
     x, y = rows.samples.x, rows.samples.y
     pairs = CanonicalPairs(len(x), x.shape[2], y.shape[2], count, width, host).to(x.device)
-    parameters = list(pairs.parameters())
+    average = copy.deepcopy(pairs)
+    parameters, averages = trained(pairs, average)
     hidden = pairs.of_x.hidden_matrices() + pairs.of_y.hidden_matrices()
     optimiser = ClippedMuon(
         parameters,
@@ -83,18 +87,19 @@ def fit_pairs(
         weight_decay=0.0,
         every=1,
     )
-    learn = stepper(parameters, (), optimiser)
+    learn = stepper(parameters, averages, optimiser)
     for step in range(steps):
+        if step == round(LATE * steps):
+            _settle(average.requires_grad_(False), rows, held)
         some = rows.samples.take(rows.pick(batch, generator))
         lesson = Lesson(partial(_loss, pairs), {"x": some.x, "y": some.y})
-        learn(lesson, trapezoid(step / steps), 1.0)
+        learn(lesson, trapezoid(step / steps), newest_share(step, EMA_DECAY))
         if listen(Step(step + 1, steps)) and step + 1 < steps:
             raise NoPairs(Status.INTERRUPTED)
     if not all(bool(parameter.isfinite().all()) for parameter in parameters):
         raise NoPairs(Status.DIVERGED)
-    pairs.requires_grad_(False)
-    _align(pairs, rows)
-    _tell_noise(pairs, held)
+    _settle(pairs.requires_grad_(False), rows, held)
+    pairs.imprecision.copy_(_imprecision(pairs, average.variance, rows))
     return pairs
 
 
@@ -129,6 +134,12 @@ def _moments(values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     return centred, (weight * centred).mT @ centred + ridge
 
 
+def _settle(pairs: CanonicalPairs, rows: Rows, held: Rows) -> None:
+    """Turn the features into pairs, with the noise that they have in rows held back."""
+    _align(pairs, rows)
+    pairs.variance.copy_(_noise(pairs, held))
+
+
 def _align(pairs: CanonicalPairs, rows: Rows) -> None:
     """Turn the features into canonical variables, and those of y into what they tell of x's."""
     for member, (a, b) in enumerate(_features(pairs, rows)):
@@ -151,14 +162,32 @@ def _root(features: Tensor) -> Tensor:
     return torch.linalg.cholesky(covariance + least * torch.eye(len(covariance)).to(covariance))
 
 
-def _tell_noise(pairs: CanonicalPairs, held: Rows) -> None:
-    """Of most rows: by logarithms of squares, which do not mind a few rows far off."""
-    for member, (a, b) in enumerate(_features(pairs, held)):
+def _noise(pairs: CanonicalPairs, rows: Rows) -> Tensor:
+    """Variance in most rows: by logarithms of squares, which do not mind a few rows far off."""
+    variance = torch.empty_like(pairs.variance)
+    for member, (a, b) in enumerate(_features(pairs, rows)):
         maps = (pairs.mean_x, pairs.map_x, pairs.mean_y, pairs.map_y)
         mean_a, of_a, mean_b, of_b = (each[member].cpu().double() for each in maps)
         off = (a - mean_a) @ of_a - (b - mean_b) @ of_b
         logs = (off.square() + RIDGE).log().mean(0)
-        pairs.variance[member, 0] = (logs + LOG_SQUARE).exp()
+        variance[member, 0] = (logs + LOG_SQUARE).exp()
+    return variance
+
+
+def _imprecision(pairs: CanonicalPairs, earlier: Tensor, rows: Rows) -> Tensor:
+    """What precision gained late, and what it loses by overfitting, in nats, of each member.
+
+    As far as features are linear in what is fitted, the noise is as much smaller in the rows
+    fitted as it is larger in others: what is lost is half of the difference.
+    """
+    late = _nats(earlier, pairs.variance)
+    lost = 0.5 * _nats(pairs.variance, _noise(pairs, rows))
+    return torch.hypot(late, lost)
+
+
+def _nats(larger: Tensor, smaller: Tensor) -> Tensor:
+    """What all pairs tell more with the smaller noise, of each member."""
+    return 0.5 * (larger / smaller).log().sum((1, 2)).clamp_min(0.0)
 
 
 def _features(pairs: CanonicalPairs, rows: Rows) -> list[tuple[Tensor, Tensor]]:

@@ -43,7 +43,8 @@ def report(
     parts = {
         form: {
             **error_parts(points, form),
-            **_late(form, points, outcome.late_gain),
+            **_lagging("late learning", outcome.late_gain, form, points),
+            **_lagging("canonical pairs", outcome.imprecision, form, points),
             "detection": detection,
         }
         for form in curve.gaps
@@ -86,7 +87,7 @@ def _haste(outcome: Outcome) -> tuple[str, ...]:
 
 def _length(outcome: Outcome) -> tuple[str, ...]:
     notes: tuple[str, ...] = ()
-    if outcome.outgrown:
+    if outcome.imprecision is not None:
         notes += (
             "So much is to be learnt that features of x and of y that tell each other precisely "
             "were learnt first.",
@@ -99,8 +100,8 @@ def _length(outcome: Outcome) -> tuple[str, ...]:
     )
 
 
-def _late(form: str, points: PointValues, gain: float | None) -> dict[str, float]:
-    """What a gain of the inner form means for a form, see `mmg_nb.mmse`.
+def _lagging(name: str, gain: float | None, form: str, points: PointValues) -> dict[str, float]:
+    """A part of the error: what a gain of the inner form means for a form, see `mmg_nb.mmse`.
 
     A branch that lags behind by a share k of the gap biases the forms by −k, −2k and −k².
     """
@@ -108,7 +109,7 @@ def _late(form: str, points: PointValues, gain: float | None) -> dict[str, float
         return {}
     inner = float(points.values[FORMS.index("inner")].mean())
     squared = gain**2 / max(gain, inner, 1e-12)
-    return {"late learning": {"inner": gain, "orthogonal": 2 * gain}.get(form, squared)}
+    return {name: {"inner": gain, "orthogonal": 2 * gain}.get(form, squared)}
 
 
 def _pointwise(points: PointValues, form: str) -> PointwiseMI:
