@@ -24,10 +24,19 @@ from mmg_nb.whole_file import write_whole
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Estimate", "MIResult", "MMSECurve", "PointwiseMI", "Status", "TrainingHistory"]
+__all__ = [
+    "NEIGHBOURS",
+    "Estimate",
+    "MIResult",
+    "MMSECurve",
+    "PointwiseMI",
+    "Status",
+    "TrainingHistory",
+]
 
 FORMAT = "mmg_nb.MIResult/1"
 NATS_PER_BIT = math.log(2.0)
+NEIGHBOURS = "nearest neighbours"  # the part of an error that these tell of
 
 Array = NDArray[np.float64]
 
@@ -171,7 +180,8 @@ class MIResult(ArrayRecord):
         error_parts: What the standard error is made of, nats; the squares add up to its square.
             `sampling` of the rows; `members`, what networks trained on other rows differ by;
             `late learning`, what the second half of training still gained; `canonical pairs`, what
-            these may lack in precision; `detection`, what no estimator could tell from nothing;
+            these may lack in precision; `nearest neighbours`, what these tell more of few columns;
+            `detection`, what no estimator could tell from nothing;
             `sparse table`, what is left of the bias of a table with few rows a cell. Empty where
             the estimator does not tell.
     """
@@ -242,7 +252,8 @@ class MIResult(ArrayRecord):
         text = f"{self.mi:.3f}{error} nats ({self.bits:.3f} bits)"
         if self.stderr is None or self.distinguishable or not self.status.complete:
             return text
-        return text + ", not distinguishable from 0"
+        more = NEIGHBOURS in self.error_parts
+        return text + (f", but {NEIGHBOURS} tell more" if more else ", not distinguishable from 0")
 
     def __repr__(self) -> str:
         count = len(self.notes)

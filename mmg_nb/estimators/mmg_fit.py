@@ -33,6 +33,7 @@ from mmg_nb.estimators.mmg_stages import (
     validation_draws,
 )
 from mmg_nb.estimators.report import report
+from mmg_nb.estimators.second_opinion import by_neighbours
 from mmg_nb.evaluation import Model, measure
 from mmg_nb.events import Listener, Phase, Started
 from mmg_nb.keeping import Keeper, Unkept
@@ -156,8 +157,9 @@ def _run(
         listen=listen,
         noised="y" if config.noises_y(pairs.dim_x, pairs.dim_y) else "x",
     )
+    opinion = None if stopped else by_neighbours(pairs)
     origin = provenance(seed, str(where), time.perf_counter() - began)
-    return report(config, pairs, measurement, outcome, data.notes, origin)
+    return report(config, pairs, measurement, outcome, data.notes, origin, opinion)
 
 
 def _learn(run: _Run) -> _Learnt:

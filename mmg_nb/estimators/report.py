@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from typing import Any
 
@@ -9,9 +10,10 @@ import numpy as np
 
 from mmg_nb.data import Pairs
 from mmg_nb.diagnosis import diagnose
+from mmg_nb.estimators.second_opinion import surplus
 from mmg_nb.evaluation import Measurement
 from mmg_nb.mmse import FORMS, PointValues, error_parts, estimate_from_points, null_spread
-from mmg_nb.results import MIResult, PointwiseMI, Status
+from mmg_nb.results import NEIGHBOURS, Estimate, MIResult, PointwiseMI, Status
 from mmg_nb.training import Outcome
 
 __all__ = ["report"]
@@ -24,6 +26,7 @@ def report(
     outcome: Outcome,
     notes: tuple[str, ...],
     origin: dict[str, Any],
+    opinion: Estimate | None = None,
 ) -> MIResult:
     """Put a run's outcome into the form that users get.
 
@@ -34,6 +37,7 @@ def report(
         outcome: How training went.
         notes: Remarks from preparing the data.
         origin: Provenance.
+        opinion: What nearest neighbours say, see `mmg_nb.estimators.second_opinion`.
 
     Returns:
         The result.
@@ -45,6 +49,7 @@ def report(
             **error_parts(points, form),
             **_lagging("late learning", outcome.late_gain, form, points),
             **_lagging("canonical pairs", outcome.imprecision, form, points),
+            **_unlearnt(opinion, form, points),
             "detection": detection,
         }
         for form in curve.gaps
@@ -69,6 +74,7 @@ def report(
         + notes
         + _haste(outcome)
         + _length(outcome)
+        + _higher(opinion, parts[config.gap])
         + diagnose(measurement, config.gap, outcome.history),
         fields=asdict(config),
         provenance=origin,
@@ -100,6 +106,18 @@ def _length(outcome: Outcome) -> tuple[str, ...]:
     )
 
 
+def _higher(opinion: Estimate | None, parts: dict[str, float]) -> tuple[str, ...]:
+    """A remark where that is more than all else that the error is made of."""
+    others = math.hypot(*(part for name, part in parts.items() if name != NEIGHBOURS))
+    if opinion is None or parts.get(NEIGHBOURS, 0.0) <= others:
+        return ()
+    return (
+        f"Nearest neighbours tell {opinion.mi:.3f} ± {opinion.stderr:.3f} nats of these rows: "
+        "there may be dependence that the networks have not learnt, say in a few rows only. The "
+        "error bar holds the difference; try ksg, or effort='high'.",
+    )
+
+
 def _lagging(name: str, gain: float | None, form: str, points: PointValues) -> dict[str, float]:
     """A part of the error: what a gain of the inner form means for a form, see `mmg_nb.mmse`.
 
@@ -110,6 +128,12 @@ def _lagging(name: str, gain: float | None, form: str, points: PointValues) -> d
     inner = float(points.values[FORMS.index("inner")].mean())
     squared = gain**2 / max(gain, inner, 1e-12)
     return {name: {"inner": gain, "orthogonal": 2 * gain}.get(form, squared)}
+
+
+def _unlearnt(opinion: Estimate | None, form: str, points: PointValues) -> dict[str, float]:
+    """What nearest neighbours tell more, if it is no chance."""
+    higher = surplus(opinion, estimate_from_points(points, form).mi)
+    return {NEIGHBOURS: higher} if higher else {}
 
 
 def _pointwise(points: PointValues, form: str) -> PointwiseMI:

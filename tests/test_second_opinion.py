@@ -1,0 +1,93 @@
+"""What nearest neighbours say: heard where networks miss something, silent where there is none."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+import mmg_nb
+from mmg_nb.data import make_pairs
+from mmg_nb.estimators import second_opinion
+from mmg_nb.estimators.second_opinion import by_neighbours, surplus
+from mmg_nb.results import NEIGHBOURS, Estimate, Status
+
+NOISE = 0.02
+FEW_STEPS = {"steps": 300, "width": 16, "draws": 6, "folds": 2}
+
+
+def rarely_equal(n, seed):
+    """Two normal variables, the same but for `NOISE` in one row of ten, else independent."""
+    rng = np.random.default_rng(seed)
+    x, y, noise = rng.standard_normal((3, n))
+    return x, np.where(rng.random(n) < 0.1, x + NOISE * noise, y)
+
+
+def truth():
+    """Nats of that channel: the mean log-ratio of its density to a standard normal one."""
+    x, y = rarely_equal(200_000, seed=1)
+    near = np.exp(-((y - x) ** 2) / (2 * NOISE**2) + y**2 / 2) / NOISE
+    return float(np.log(0.9 + 0.1 * near).mean())
+
+
+def test_the_error_holds_what_networks_do_not_begin_to_learn():
+    mi = truth()
+    assert 0.1 < mi < 0.15
+    result = mmg_nb.estimate(*rarely_equal(2000, seed=0), **FEW_STEPS)
+    assert result.mi < mi / 4
+    low, high = result.interval()
+    assert low < mi < high
+    assert result.error_parts[NEIGHBOURS] > mi / 3
+    assert math.hypot(*result.error_parts.values()) == pytest.approx(result.stderr)
+    assert any("Nearest neighbours tell" in note for note in result.notes)
+    assert "but nearest neighbours tell more" in repr(result)
+
+
+def test_nothing_is_added_where_there_is_nothing():
+    rng = np.random.default_rng(0)
+    opinions = [by_neighbours(make_pairs(*rng.standard_normal((2, 500)))) for _ in range(60)]
+    added = [surplus(opinion, 0.0) for opinion in opinions]
+    assert sum(bool(nats) for nats in added) <= 2
+    result = mmg_nb.estimate(*rng.standard_normal((2, 500)), **FEW_STEPS)
+    assert NEIGHBOURS not in result.error_parts
+    assert not any("Nearest neighbours" in note for note in result.notes)
+
+
+@pytest.mark.parametrize(("mi", "nats"), [(0.1, 0.4), (0.19, 0.31), (0.21, 0.0), (0.6, 0.0)])
+def test_what_may_be_chance_is_not_added(mi, nats):
+    assert surplus(Estimate(0.5, 0.1), mi) == pytest.approx(nats)
+    assert surplus(None, mi) == 0.0
+
+
+X = np.random.default_rng(1).standard_normal((60, 4))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"x": X, "y": X[:, :3]},
+        {"x": X[:, 0], "y": np.arange(60) % 2, "discrete": "y"},
+        {"x": X[:, 0], "y": X[:, 1], "given": X[:, 2]},
+        {"x": X[:, 0], "y": X[:, 1], "groups": np.arange(60) // 2},
+        {"x": X[:, 0].repeat(2), "y": X[:, 1].repeat(2)},
+    ],
+    ids=["columns", "categories", "condition", "groups", "copies"],
+)
+def test_there_is_none_where_neighbours_tell_little_or_too_much(data):
+    assert by_neighbours(make_pairs(**data)) is None
+    assert by_neighbours(make_pairs(X[:, :3], X[:, 1:4])) is not None
+
+
+def test_of_many_rows_some_are_enough(monkeypatch):
+    x, y = np.random.default_rng(2).standard_normal((2, 400))
+    whole = by_neighbours(make_pairs(x[::2], y[::2]))
+    monkeypatch.setattr(second_opinion, "MOST_ROWS", 200)
+    assert by_neighbours(make_pairs(x, y)) == whole
+
+
+def test_whoever_stops_a_run_does_not_wait_for_it():
+    x, y = rarely_equal(500, seed=0)
+    result = mmg_nb.estimate(x, y, listen=lambda event: True, **FEW_STEPS)
+    assert result.status is Status.INTERRUPTED
+    assert NEIGHBOURS not in result.error_parts
