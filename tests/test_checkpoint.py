@@ -374,7 +374,7 @@ def test_tensors_of_another_program_are_refused(tmp_path):
     )
 
 
-@pytest.mark.parametrize(("number", "remedy"), [(7, "Update mmg_nb;"), (5, "that wrote it;")])
+@pytest.mark.parametrize(("number", "remedy"), [(8, "Update mmg_nb;"), (6, "that wrote it;")])
 def test_another_format_is_told(file, monkeypatch, number, remedy):
     from mmg_nb import checkpoint_file
 
@@ -382,7 +382,7 @@ def test_another_format_is_told(file, monkeypatch, number, remedy):
     monkeypatch.setattr(checkpoint_file, "NUMBER", number)
     write(file, contents)
     monkeypatch.undo()
-    with pytest.raises(MMGError, match=f"is in format {number}; this version reads 6") as caught:
+    with pytest.raises(MMGError, match=f"is in format {number}; this version reads 7") as caught:
         mmg_nb.resume(file)
     assert remedy in caught.value.remedy
 

@@ -86,6 +86,12 @@ def test_of_many_rows_some_are_enough(monkeypatch):
     assert by_neighbours(make_pairs(x, y)) == whole
 
 
+def test_a_column_that_hardly_varies_does_no_harm(monkeypatch):
+    x, y = np.random.default_rng(2).standard_normal((2, 400))
+    monkeypatch.setattr(second_opinion, "MOST_ROWS", 200)
+    assert by_neighbours(make_pairs(np.stack([x, np.arange(400) == 1], axis=1), y)) is None
+
+
 def test_whoever_stops_a_run_does_not_wait_for_it():
     x, y = rarely_equal(500, seed=0)
     result = mmg_nb.estimate(x, y, listen=lambda event: True, **FEW_STEPS)

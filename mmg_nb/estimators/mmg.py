@@ -56,6 +56,10 @@ class MMG:
     are given. Where the gap is still open at the highest log-SNR, the adaptive `proposal` adds
     higher ones.
 
+    What networks do not begin to learn, say a channel that works in one row of twenty, nearest
+    neighbours may see. Of up to six columns of numbers they are asked, too: what they tell
+    significantly more does not change the estimate, but is part of its error.
+
     Of two images one is noised, and denoised by small U-Nets in 2 folds, at twice the
     `learning_rate`, with a quarter of `batch` (64), an eighth of `width` (8), a fifth of `draws`;
     `steps` are 500, 2500 or 10 000 by `effort` and never more, log-SNRs end at 8, and images have

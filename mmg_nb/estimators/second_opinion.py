@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from mmg_nb.data import Pairs
 from mmg_nb.estimators.ksg import KSG
 from mmg_nb.events import silent
@@ -27,7 +29,7 @@ def by_neighbours(pairs: Pairs) -> Estimate | None:
 
     Returns:
         The estimate; None for what it is not made for: more columns, categories, images, a
-        condition, rows that depend on each other.
+        condition, rows that depend on each other, columns that hardly vary.
     """
     discrete = pairs.discrete_x or pairs.discrete_y
     images = pairs.shape_x is not None or pairs.shape_y is not None
@@ -39,6 +41,8 @@ def by_neighbours(pairs: Pairs) -> Estimate | None:
     some = replace(
         pairs, x=pairs.x[::every], y=pairs.y[::every], blocks=pairs.blocks[::every], notes=()
     )
+    if not all(np.ptp(v, axis=0).all() for v in (some.x, some.y)):
+        return None
     ksg = KSG(metric="chebyshev", transform="normal_scores")
     found = ksg.estimate(some, seed=0, listen=silent)
     return Estimate(found.mi, found.stderr or 0.0)
