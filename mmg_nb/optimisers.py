@@ -144,7 +144,7 @@ class ClippedMuon(MuonAdamW):
             hidden,
             [p for p in self.parameters if id(p) not in known],
             learning_rate=learning_rate,
-            muon_rate=muon_rate or MUON_TO_ADAMW * learning_rate,
+            muon_rate=MUON_TO_ADAMW * learning_rate if muon_rate is None else muon_rate,
             weight_decay=weight_decay,
             every=every,
         )

@@ -252,8 +252,8 @@ class MIResult(ArrayRecord):
         text = f"{self.mi:.3f}{error} nats ({self.bits:.3f} bits)"
         if self.stderr is None or self.distinguishable or not self.status.complete:
             return text
-        more = NEIGHBOURS in self.error_parts
-        return text + (f", but {NEIGHBOURS} tell more" if more else ", not distinguishable from 0")
+        more = f", but {NEIGHBOURS} tell more" if NEIGHBOURS in self.error_parts else ""
+        return text + ", not distinguishable from 0" + more
 
     def __repr__(self) -> str:
         count = len(self.notes)

@@ -46,7 +46,7 @@ class Replayable(Optimiser, Protocol):
 def stepper(
     parameters: Sequence[nn.Parameter], averages: Sequence[Tensor], optimiser: Optimiser
 ) -> Stepper:
-    """Steps of weights and their running averages, if any, in the quickest way on their device."""
+    """Steps of weights and their running averages in the quickest way on their device."""
     if parameters[0].device.type == "cuda" and isinstance(optimiser, Replayable):
         return Replayed(parameters, averages, optimiser)
     return Direct(parameters, averages, optimiser)

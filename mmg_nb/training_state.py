@@ -253,12 +253,10 @@ def follow(average: Sequence[Tensor], present: Sequence[Tensor], share: float | 
     """Move a running average of weights towards the present ones.
 
     Args:
-        average: Changed in place; there may be none.
+        average: Changed in place.
         present: The present weights.
         share: See `newest_share`; it may be a number on the device.
     """
-    if not average:
-        return
     if isinstance(share, Tensor):
         add_multiple(average, torch._foreach_sub(list(present), list(average)), share)
     else:

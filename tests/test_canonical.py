@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -13,6 +14,7 @@ from mmg_nb import canonical
 from mmg_nb.canonical import CanonicalPairs
 from mmg_nb.chunks import chunks
 from mmg_nb.denoisers import Samples
+from mmg_nb.estimators import mmg_pairs
 from mmg_nb.estimators.mmg_pairs import NoPairs, _imprecision, _information, _noise, fit_pairs
 from mmg_nb.events import Step, silent
 from mmg_nb.members import Rows
@@ -158,6 +160,20 @@ def test_a_listener_can_stop_the_fit():
     assert caught.value.status is Status.INTERRUPTED
     assert [event.step for event in heard] == list(range(1, 8))
     assert all(isinstance(event, Step) and event.total_steps == 1000 for event in heard)
+
+
+@pytest.mark.parametrize("step", [5, 95])
+def test_a_fit_that_diverges_is_told(monkeypatch, step):
+    """Before precision is looked at for the first time, and after."""
+    steps, loss = itertools.count(), mmg_pairs._loss
+
+    def broken(pairs, some):
+        return loss(pairs, some) * (math.nan if next(steps) == step else 1.0)
+
+    monkeypatch.setattr(mmg_pairs, "_loss", broken)
+    with pytest.raises(NoPairs) as caught:
+        fitted(steps=100)
+    assert caught.value.status is Status.DIVERGED
 
 
 def test_what_is_learnt_far_outside_does_not_decide():

@@ -9,7 +9,7 @@ import pytest
 
 import mmg_nb
 from mmg_nb.data import make_pairs
-from mmg_nb.estimators import second_opinion
+from mmg_nb.estimators import mmg_fit, second_opinion
 from mmg_nb.estimators.second_opinion import by_neighbours, surplus
 from mmg_nb.results import NEIGHBOURS, Estimate, Status
 
@@ -58,6 +58,7 @@ def test_nothing_is_added_where_there_is_nothing():
 def test_what_may_be_chance_is_not_added(mi, nats):
     assert surplus(Estimate(0.5, 0.1), mi) == pytest.approx(nats)
     assert surplus(None, mi) == 0.0
+    assert surplus(Estimate(0.25, 0.1), -mi) == 0.0
 
 
 X = np.random.default_rng(1).standard_normal((60, 4))
@@ -70,9 +71,8 @@ X = np.random.default_rng(1).standard_normal((60, 4))
         {"x": X[:, 0], "y": np.arange(60) % 2, "discrete": "y"},
         {"x": X[:, 0], "y": X[:, 1], "given": X[:, 2]},
         {"x": X[:, 0], "y": X[:, 1], "groups": np.arange(60) // 2},
-        {"x": X[:, 0].repeat(2), "y": X[:, 1].repeat(2)},
     ],
-    ids=["columns", "categories", "condition", "groups", "copies"],
+    ids=["columns", "categories", "condition", "few groups"],
 )
 def test_there_is_none_where_neighbours_tell_little_or_too_much(data):
     assert by_neighbours(make_pairs(**data)) is None
@@ -86,14 +86,30 @@ def test_of_many_rows_some_are_enough(monkeypatch):
     assert by_neighbours(make_pairs(x, y)) == whole
 
 
+def test_of_rows_that_depend_on_each_other_one_is_asked():
+    """Of copies, and of groups; else the others would be the neighbours of each."""
+    x, y = np.random.default_rng(2).standard_normal((2, 100))
+    once = by_neighbours(make_pairs(x, y))
+    assert by_neighbours(make_pairs(x.repeat(20), y.repeat(20))) == once
+    nearly = x.repeat(20) + np.tile(1e-6 * np.arange(20), 100), y.repeat(20)
+    assert by_neighbours(make_pairs(*nearly, groups=np.arange(2000) // 20)) == once
+    assert by_neighbours(make_pairs(*nearly)).mi > once.mi + 1
+
+
 def test_a_column_that_hardly_varies_does_no_harm(monkeypatch):
     x, y = np.random.default_rng(2).standard_normal((2, 400))
     monkeypatch.setattr(second_opinion, "MOST_ROWS", 200)
-    assert by_neighbours(make_pairs(np.stack([x, np.arange(400) == 1], axis=1), y)) is None
+    rare = np.where(np.arange(400) == 1, 0.5, 0.0)
+    pairs = make_pairs(np.stack([x, rare], axis=1), y, discrete="none")
+    assert by_neighbours(pairs) is None
+    assert by_neighbours(make_pairs(x, y)) is not None
 
 
-def test_whoever_stops_a_run_does_not_wait_for_it():
+def test_whoever_stops_a_run_does_not_wait_for_it(monkeypatch):
+    def too_late(pairs):
+        raise AssertionError
+
+    monkeypatch.setattr(mmg_fit, "by_neighbours", too_late)
     x, y = rarely_equal(500, seed=0)
     result = mmg_nb.estimate(x, y, listen=lambda event: True, **FEW_STEPS)
     assert result.status is Status.INTERRUPTED
-    assert NEIGHBOURS not in result.error_parts

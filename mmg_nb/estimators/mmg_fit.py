@@ -96,9 +96,10 @@ class _Base(NamedTuple):
 
 
 class _Learnt(NamedTuple):
-    """What training leaves behind, with what it started from."""
+    """What training leaves behind, with the data as it has seen them."""
 
-    base: _Base
+    data: _Prepared
+    anchor: Anchor
     grid: BinnedProposal
     outcome: Outcome
 
@@ -140,7 +141,7 @@ def _run(
     learnt = _learn(run)
     if learnt.outcome.outgrown:
         learnt = _learn_with_pairs(run, learnt)
-    (data, anchor, *_), grid, outcome = learnt
+    data, anchor, grid, outcome = learnt
     listen(Phase("evaluation"))
     model = Model(anchor, outcome.denoiser)
     stopped, draws = outcome.status is Status.INTERRUPTED, config.draws_for(pairs.n_samples)
@@ -175,7 +176,7 @@ def _learn_with_pairs(run: _Run, before: _Learnt) -> _Learnt:
     From smooth scores, and from features of x and of y that tell each other of.
     """
     run.listen(Phase("canonical pairs"))
-    base = _base(run, smooth=True) if run.config.transform == "auto" else before.base
+    base = _base(run, smooth=True)
     try:
         state = run.keep.once("pairs", lambda: _fit_pairs(run, base), run.random.device)
     except NoPairs as reason:
@@ -203,7 +204,8 @@ def _train(
     """Train in stages, at log-SNRs for such residual variances."""
     run.listen(Phase("training"))
     grid = _grid(run.config, variance, run.device)
-    return _Learnt(base, grid, train_stages(_ground(run, base, grid), plan, listen))
+    outcome = train_stages(_ground(run, base, grid), plan, listen)
+    return _Learnt(base.data, base.anchor, grid, outcome)
 
 
 def _base(run: _Run, *, smooth: bool) -> _Base:
@@ -229,7 +231,7 @@ def _prepare(run: _Run, *, smooth: bool) -> _Prepared:
         fit_transform,
         transform=transform,
         fit_rows=rows,
-        smooth=smooth,
+        smooth=smooth and config.transform == "auto",
     )
     mapped_x, notes_x = fit(pairs.x, "x", discrete=pairs.discrete_x)
     mapped_y, notes_y = fit(pairs.y, "y", discrete=pairs.discrete_y)

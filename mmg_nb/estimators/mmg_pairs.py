@@ -90,14 +90,12 @@ def fit_pairs(
     learn = stepper(parameters, averages, optimiser)
     for step in range(steps):
         if step == round(LATE * steps):
-            _settle(average.requires_grad_(False), rows, held)
+            _settle(average.requires_grad_(False), rows, held)  # read after the last step
         some = rows.samples.take(rows.pick(batch, generator))
         lesson = Lesson(partial(_loss, pairs), {"x": some.x, "y": some.y})
         learn(lesson, trapezoid(step / steps), newest_share(step, EMA_DECAY))
         if listen(Step(step + 1, steps)) and step + 1 < steps:
             raise NoPairs(Status.INTERRUPTED)
-    if not all(bool(parameter.isfinite().all()) for parameter in parameters):
-        raise NoPairs(Status.DIVERGED)
     _settle(pairs.requires_grad_(False), rows, held)
     pairs.imprecision.copy_(_imprecision(pairs, average.variance, rows))
     return pairs
@@ -136,6 +134,8 @@ def _moments(values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
 
 def _settle(pairs: CanonicalPairs, rows: Rows, held: Rows) -> None:
     """Turn the features into pairs, with the noise that they have in rows held back."""
+    if not all(bool(parameter.isfinite().all()) for parameter in pairs.parameters()):
+        raise NoPairs(Status.DIVERGED)
     _align(pairs, rows)
     pairs.variance.copy_(_noise(pairs, held))
 
