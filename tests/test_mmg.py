@@ -300,10 +300,10 @@ def test_pairs_are_sought_by_those_who_have_the_time():
     assert not MMG(steps=5000).seeks_pairs
 
 
-def precise(monkeypatch, **fields):
+def precise(monkeypatch, columns=3, **fields):
     """An estimate of 14.5 nats from 3 000 rows: pairs of columns that are turned in x and in y."""
     monkeypatch.setattr(mmg, "EFFORT_STEPS", dict.fromkeys(EFFORT_STEPS, 900))
-    x, y = task("high_mi-spiral-3-2000").sample(3000, seed=1)
+    x, y = task(f"high_mi-spiral-{columns}-2000").sample(3000, seed=1)
     return mmg_nb.estimate(x, y, seed=1, folds=1, draws=6, **fields)
 
 
@@ -321,20 +321,58 @@ def test_what_is_told_precisely_is_learnt_first(monkeypatch):
     assert "canonical pairs" not in plain.error_parts
 
 
-def test_pairs_that_come_to_less_leave_what_was_learnt_before(monkeypatch):
-    monkeypatch.setattr(training, "WORTH_TWICE_THE_STEPS", -1.0)
+def test_of_many_columns_it_is_learnt_after_what_is_simpler(monkeypatch):
+    """9.9 nats; 6.0 of a training that does not give way, for it has learnt most in its stages."""
+    result = precise(monkeypatch, columns=8)
+    assert 8.5 < result.mi < 14.5
+    monkeypatch.setattr(MMG, "seeks_pairs", False)
+    plain = precise(monkeypatch, columns=8)
+    assert plain.mi < 7
+    assert plain.error_parts["late learning"] > 0.5
+    assert 0.1 < result.error_parts["canonical pairs"] < result.mi - plain.mi + 0.5
+
+
+@pytest.mark.parametrize(
+    ("config", "status", "late", "mi", "wanted"),
+    [
+        (MMG(), Status.CONVERGED, 0.6, 4.0, True),
+        (MMG(), Status.STEP_LIMIT, 0.6, 4.0, True),
+        (MMG(), Status.CONVERGED, 0.4, 4.0, False),
+        (MMG(), Status.CONVERGED, 0.6, 2.0, False),
+        (MMG(), Status.CONVERGED, None, 4.0, False),
+        (MMG(), Status.INTERRUPTED, 0.6, 4.0, False),
+        (MMG(effort="quick"), Status.CONVERGED, 0.6, 4.0, False),
+        (MMG(steps=5500), Status.CONVERGED, 0.6, 4.0, False),
+    ],
+)
+def test_pairs_are_wanted_where_much_is_learnt_late(config, status, late, mi, wanted):
+    history = TrainingHistory(np.array([0, 50]), np.zeros(2), np.array([0.0, mi]))
+    outcome = Outcome(None, None, status, history, 50, 50, late, False)
+    assert mmg_fit._wants_pairs(config, outcome) is wanted
+    assert mmg_fit._wants_pairs(config, replace(outcome, outgrown=True))
+
+
+@pytest.mark.parametrize("gives_way", [True, False])
+def test_pairs_that_come_to_less_leave_what_was_learnt_before(monkeypatch, gives_way):
+    """As it is, or as one that wanted more steps."""
+    worth = -1.0 if gives_way else math.inf
+    monkeypatch.setattr(training, "WORTH_TWICE_THE_STEPS", worth)
+    monkeypatch.setattr(mmg_fit, "PRECISE", -1.0)
+    monkeypatch.setattr(mmg_fit, "LATE", -1.0)
     monkeypatch.setattr(mmg, "EFFORT_STEPS", {"quick": 300, "normal": 300, "high": 300})
-    train = mmg_fit.train_stages
+    train, statuses = mmg_fit.train_stages, []
 
     def worse(ground, plan, listen):
         outcome = train(ground, plan, listen)
-        mi = outcome.history.mi - (1.0 if plan[-1].gives_way is False else 0.0)
-        return replace(outcome, history=replace(outcome.history, mi=mi))
+        statuses.append(outcome.status)
+        history = replace(outcome.history, mi=outcome.history.mi - 10 * (len(statuses) - 1))
+        return replace(outcome, history=history)
 
     monkeypatch.setattr(mmg_fit, "train_stages", worse)
     result = mmg_nb.estimate(X, X**3, **(SMALL | {"steps": None}))
-    assert result.status is Status.STEP_LIMIT
-    assert result.history.step[-1] == 100
+    assert len(statuses) == 2
+    assert result.status is (Status.STEP_LIMIT if gives_way else statuses[0])
+    assert result.history.step[-1] == (100 if gives_way else 300)
     assert "canonical pairs" not in result.error_parts
 
 

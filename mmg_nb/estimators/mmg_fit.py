@@ -54,6 +54,7 @@ TAIL = 2e-3  # nats that a Gaussian with the anchor's residual may lose at each 
 NARROWEST = (-8.0, 12.0)
 WIDEST = (-16.0, HIGHEST)
 DRAWS_WHEN_STOPPED = 8
+PRECISE, LATE = 3.0, 0.5  # nats in all, and gained late, from which precision is what is wanting
 MOST_PAIRS = 4  # that are learnt together; some may be functions of the others
 PAIR_STEPS = 1.1  # as many times the steps of the denoiser
 PAIR_BATCH = 4  # as many times the rows of a regression
@@ -139,7 +140,7 @@ def _run(
     keep.confirm(plan.fingerprint)
     run = _Run(config, pairs, plan, random, where, listen, keep)
     learnt = _learn(run)
-    if learnt.outcome.outgrown:
+    if _wants_pairs(config, learnt.outcome):
         learnt = _learn_with_pairs(run, learnt)
     data, anchor, grid, outcome = learnt
     listen(Phase("evaluation"))
@@ -170,6 +171,15 @@ def _learn(run: _Run) -> _Learnt:
     return _train(run, base, base.variance, plan, run.listen)
 
 
+def _wants_pairs(config: MMG, outcome: Outcome) -> bool:
+    """Whether training has given way, or has come to much, much of it late, by what is simpler."""
+    broken_off = outcome.status in (Status.INTERRUPTED, Status.DIVERGED)
+    if outcome.outgrown or broken_off or not config.seeks_pairs:
+        return outcome.outgrown
+    late, mi = outcome.late_gain or 0.0, float(outcome.history.mi[-1])
+    return mi > PRECISE and late > LATE
+
+
 def _learn_with_pairs(run: _Run, before: _Learnt) -> _Learnt:
     """Once more, where so much is to be learnt that precision is what it takes.
 
@@ -186,15 +196,21 @@ def _learn_with_pairs(run: _Run, before: _Learnt) -> _Learnt:
     listen = counted(run.listen, before.outcome.steps, 0)
     learnt = _train(run, base, variance, (stage_with(pairs),), listen)
     outcome = learnt.outcome
-    if not outcome.history.mi[-1] >= before.outcome.history.mi[-1]:  # stopped early, or diverged
-        # Of what is complete, but has come to less, what was learnt before had wanted more steps.
-        return _instead(before, Status.STEP_LIMIT if outcome.status.complete else outcome.status)
-    whole = replace(joined(before.outcome, outcome), imprecision=float(pairs.imprecision.mean()))
-    return learnt._replace(outcome=whole)
+    gain = float(outcome.history.mi[-1] - before.outcome.history.mi[-1])
+    if not gain >= 0:  # stopped early, or diverged
+        return _instead(before, outcome.status)
+    # What they lack is hardly more than what they have told.
+    lacking = min(gain, float(pairs.imprecision.mean()))
+    return learnt._replace(outcome=replace(joined(before.outcome, outcome), imprecision=lacking))
 
 
 def _instead(before: _Learnt, status: Status) -> _Learnt:
-    """What was learnt without pairs, which have come to nothing."""
+    """What was learnt without pairs, which have come to nothing.
+
+    It is complete as it is, unless it gave way to them when more steps were wanted.
+    """
+    if status is not Status.INTERRUPTED:
+        status = Status.STEP_LIMIT if before.outcome.outgrown else before.outcome.status
     return before._replace(outcome=replace(before.outcome, status=status))
 
 
