@@ -333,23 +333,24 @@ def test_of_many_columns_it_is_learnt_after_what_is_simpler(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("config", "status", "late", "mi", "wanted"),
+    ("config", "status", "late", "mi", "rows", "wanted"),
     [
-        (MMG(), Status.CONVERGED, 0.6, 4.0, True),
-        (MMG(), Status.STEP_LIMIT, 0.6, 4.0, True),
-        (MMG(), Status.CONVERGED, 0.4, 4.0, False),
-        (MMG(), Status.CONVERGED, 0.6, 2.0, False),
-        (MMG(), Status.CONVERGED, None, 4.0, False),
-        (MMG(), Status.INTERRUPTED, 0.6, 4.0, False),
-        (MMG(effort="quick"), Status.CONVERGED, 0.6, 4.0, False),
-        (MMG(steps=5500), Status.CONVERGED, 0.6, 4.0, False),
+        (MMG(), Status.CONVERGED, 0.6, 4.0, 400, True),
+        (MMG(), Status.STEP_LIMIT, 0.6, 4.0, 400, True),
+        (MMG(), Status.CONVERGED, 0.6, 4.0, 200, False),
+        (MMG(), Status.CONVERGED, 0.4, 4.0, 400, False),
+        (MMG(), Status.CONVERGED, 0.6, 2.0, 400, False),
+        (MMG(), Status.CONVERGED, None, 4.0, 400, False),
+        (MMG(), Status.INTERRUPTED, 0.6, 4.0, 400, False),
+        (MMG(effort="quick"), Status.CONVERGED, 0.6, 4.0, 400, False),
+        (MMG(steps=5500), Status.CONVERGED, 0.6, 4.0, 400, False),
     ],
 )
-def test_pairs_are_wanted_where_much_is_learnt_late(config, status, late, mi, wanted):
+def test_pairs_are_wanted_where_much_is_learnt_late(config, status, late, mi, rows, wanted):
     history = TrainingHistory(np.array([0, 50]), np.zeros(2), np.array([0.0, mi]))
     outcome = Outcome(None, None, status, history, 50, 50, late, False)
-    assert mmg_fit._wants_pairs(config, outcome) is wanted
-    assert mmg_fit._wants_pairs(config, replace(outcome, outgrown=True))
+    assert mmg_fit._wants_pairs(config, outcome, rows) is wanted
+    assert mmg_fit._wants_pairs(config, replace(outcome, outgrown=True), rows)
 
 
 @pytest.mark.parametrize("gives_way", [True, False])
@@ -359,6 +360,7 @@ def test_pairs_that_come_to_less_leave_what_was_learnt_before(monkeypatch, gives
     monkeypatch.setattr(training, "WORTH_TWICE_THE_STEPS", worth)
     monkeypatch.setattr(mmg_fit, "PRECISE", -1.0)
     monkeypatch.setattr(mmg_fit, "LATE", -1.0)
+    monkeypatch.setattr(mmg_fit, "ROWS_FOR_PAIRS", 0)
     monkeypatch.setattr(mmg, "EFFORT_STEPS", {"quick": 300, "normal": 300, "high": 300})
     train, statuses = mmg_fit.train_stages, []
 

@@ -54,9 +54,9 @@ class MMG:
     update of the posterior, from which training begins again, and may be doubled while that
     gains as much, at most to the steps of high effort. Of more than six columns what the
     directions tell leaves too little to the last stage for that: there pairs are sought in the
-    end if there are more than three nats, half a nat of them from the last doubling. Not with
-    quick `effort`, nor if `steps` are given. Where the gap is still open at the highest log-SNR,
-    the adaptive `proposal` adds higher ones.
+    end, with 300 rows a column, if there are more than three nats, half a nat of them from the
+    last doubling. Not with quick `effort`, nor if `steps` are given. Where the gap is still open
+    at the highest log-SNR, the adaptive `proposal` adds higher ones.
 
     What networks do not begin to learn, say a channel that works in one row of twenty, nearest
     neighbours may see. Of up to six columns of numbers they are asked, too: what they tell

@@ -54,6 +54,7 @@ TAIL = 2e-3  # nats that a Gaussian with the anchor's residual may lose at each 
 NARROWEST = (-8.0, 12.0)
 WIDEST = (-16.0, HIGHEST)
 DRAWS_WHEN_STOPPED = 8
+ROWS_FOR_PAIRS = 300  # a column, from which they are not only learnt by heart in many columns
 PRECISE, LATE = 3.0, 0.5  # nats in all, and gained late, from which precision is what is wanting
 MOST_PAIRS = 4  # that are learnt together; some may be functions of the others
 PAIR_STEPS = 1.1  # as many times the steps of the denoiser
@@ -140,7 +141,7 @@ def _run(
     keep.confirm(plan.fingerprint)
     run = _Run(config, pairs, plan, random, where, listen, keep)
     learnt = _learn(run)
-    if _wants_pairs(config, learnt.outcome):
+    if _wants_pairs(config, learnt.outcome, pairs.n_samples / learnt.data.x.shape[1]):
         learnt = _learn_with_pairs(run, learnt)
     data, anchor, grid, outcome = learnt
     listen(Phase("evaluation"))
@@ -171,10 +172,11 @@ def _learn(run: _Run) -> _Learnt:
     return _train(run, base, base.variance, plan, run.listen)
 
 
-def _wants_pairs(config: MMG, outcome: Outcome) -> bool:
+def _wants_pairs(config: MMG, outcome: Outcome, rows_a_column: float) -> bool:
     """Whether training has given way, or has come to much, much of it late, by what is simpler."""
     broken_off = outcome.status in (Status.INTERRUPTED, Status.DIVERGED)
-    if outcome.outgrown or broken_off or not config.seeks_pairs:
+    few = rows_a_column < ROWS_FOR_PAIRS
+    if outcome.outgrown or broken_off or few or not config.seeks_pairs:
         return outcome.outgrown
     late, mi = outcome.late_gain or 0.0, float(outcome.history.mi[-1])
     return mi > PRECISE and late > LATE
