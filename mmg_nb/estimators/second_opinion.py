@@ -16,9 +16,7 @@ __all__ = ["by_neighbours", "surplus"]
 
 MOST_COLUMNS = 6  # of x and y together, in which neighbours are near
 MOST_ROWS = 10_000  # for the sake of time
-SIGNIFICANT = (
-    3.0  # of its standard errors, a fifth too small without dependence, it must be higher
-)
+SIGNIFICANT = 3.0  # standard errors; those of independent rows are a fifth too small
 
 
 def by_neighbours(pairs: Pairs) -> Estimate | None:
