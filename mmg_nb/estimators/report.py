@@ -114,8 +114,8 @@ def _higher(opinion: Estimate | None, parts: dict[str, float]) -> tuple[str, ...
     return (
         f"Nearest neighbours tell {opinion.mi:.3f} ± {opinion.stderr:.3f} nats of these rows: "
         "there may be dependence that the networks have not learnt, say in a few rows only, or "
-        "rows depend on each other (name groups of them). The error bar holds the difference; try "
-        "ksg, or effort='high'.",
+        "rows depend on each other (name groups of them). The error bar holds the difference; "
+        "compare ksg.",
     )
 
 
