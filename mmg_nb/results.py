@@ -181,9 +181,8 @@ class MIResult(ArrayRecord):
             `sampling` of the rows; `members`, what networks trained on other rows differ by;
             `late learning`, what the second half of training still gained; `canonical pairs`, what
             these may lack in precision; `nearest neighbours`, what these tell more of few columns;
-            `detection`, what no estimator could tell from nothing;
-            `sparse table`, what is left of the bias of a table with few rows a cell. Empty where
-            the estimator does not tell.
+            `detection`, what no estimator could tell from nothing; `sparse table`, what is left of
+            the bias of a table with few rows a cell. Empty where the estimator does not tell.
     """
 
     mi: float

@@ -81,7 +81,7 @@ class MMG:
     effort: str = field(
         "normal",
         "how long to train at most; where much is still learnt normal goes on as long as high, "
-        "and both learn canonical pairs first",
+        "and both learn canonical pairs",
         choices=("quick", "normal", "high"),
     )
     gap: str = field(

@@ -126,15 +126,19 @@ def _lagging(name: str, gain: float | None, form: str, points: PointValues) -> d
     """
     if gain is None:
         return {}
-    inner = float(points.values[FORMS.index("inner")].mean())
+    inner = _mean(points, "inner")
     squared = gain**2 / max(gain, inner, 1e-12)
     return {name: {"inner": gain, "orthogonal": 2 * gain}.get(form, squared)}
 
 
 def _unlearnt(opinion: Estimate | None, form: str, points: PointValues) -> dict[str, float]:
     """What nearest neighbours tell more, if it is no chance."""
-    higher = surplus(opinion, estimate_from_points(points, form).mi)
+    higher = surplus(opinion, _mean(points, form))
     return {NEIGHBOURS: higher} if higher else {}
+
+
+def _mean(points: PointValues, form: str) -> float:
+    return float(points.values[FORMS.index(form)].mean())
 
 
 def _pointwise(points: PointValues, form: str) -> PointwiseMI:
