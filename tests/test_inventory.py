@@ -1,8 +1,9 @@
-"""What files of records hold, and that the README says it."""
+"""What files of records hold, and that the README of the kept results says it."""
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,12 @@ from mmg_nb.benchmark.inventory import inventory, put_into
 from mmg_nb.errors import MMGError
 
 ROOT = Path(__file__).parents[1]
-AGAIN = "python -m mmg_nb.benchmark inventory notebooks/results/*.jsonl --into README.md"
+RESULTS = Path("notebooks/results")
+DOCUMENT = RESULTS / "README.md"
+AGAIN = (
+    "python -m mmg_nb.benchmark inventory notebooks/results/*.jsonl"
+    " --into notebooks/results/README.md"
+)
 
 
 @pytest.fixture
@@ -52,19 +58,38 @@ def test_a_table_is_put_between_its_marks(path, tmp_path, capsys):
     document.write_text("a\n<!-- kept results: begin -->\nold\n<!-- kept results: end -->\nb\n")
     assert main(["inventory", str(path), "--into", str(document)]) == 0
     text = document.read_text()
-    assert inventory([path]) in text
+    assert inventory([path], tmp_path) in text
+    assert "[x](x.jsonl)" in text
     assert "old" not in text
     assert text.startswith("a\n<!--")
     assert text.endswith("-->\nb\n")
-    assert put_into(text, inventory([path])) == text
+    assert put_into(text, inventory([path], tmp_path)) == text
     assert main(["inventory", str(path)]) == 0
     assert capsys.readouterr().out == inventory([path]) + "\n"
     with pytest.raises(MMGError, match="no place"):
         put_into("nothing", "table")
 
 
+def test_links_start_where_the_document_is(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "[x](x.jsonl)" in inventory(["x.jsonl"])
+    assert "[x](x.jsonl)" in inventory(["x.jsonl"], ".")
+    assert "[x](../x.jsonl)" in inventory(["x.jsonl"], "docs")
+    assert "[x](../x.jsonl)" in inventory([path], "docs")
+
+
 def test_the_readme_says_what_is_kept(monkeypatch):
     monkeypatch.chdir(ROOT)
-    readme = Path("README.md").read_text(encoding="utf-8")
-    told = inventory(Path("notebooks/results").glob("*.jsonl"))
+    readme = DOCUMENT.read_text(encoding="utf-8")
+    told = inventory(RESULTS.glob("*.jsonl"), RESULTS)
     assert put_into(readme, told) == readme, f"run: {AGAIN}"
+    assert AGAIN in readme
+
+
+def test_the_readme_explains_every_file_and_links_to_none_that_is_missing():
+    readme = (ROOT / DOCUMENT).read_text(encoding="utf-8")
+    kept = [path.name for path in (ROOT / RESULTS).glob("*.json*")]
+    assert len(kept) >= 10
+    assert [name for name in kept if f"| `{name}` |" not in readme] == []
+    links = re.findall(r"\]\(([^)]+)\)", readme)
+    assert [link for link in links if not (ROOT / RESULTS / link).exists()] == []

@@ -155,12 +155,12 @@ def _main(words: list[str]) -> int:
 
 
 def _inventory(arguments: Namespace) -> int:
-    told = inventory(arguments.files)
     if arguments.into is None:
-        sys.stdout.write(told + "\n")
+        sys.stdout.write(inventory(arguments.files) + "\n")
         return 0
     document = Path(arguments.into)
-    document.write_text(put_into(document.read_text(encoding="utf-8"), told), encoding="utf-8")
+    rows = inventory(arguments.files, document.parent)
+    document.write_text(put_into(document.read_text(encoding="utf-8"), rows), encoding="utf-8")
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,7 +19,7 @@ BEGIN, END = "<!-- kept results: begin -->", "<!-- kept results: end -->"
 _HEADER = ("file", "tasks", "n", "seeds", "estimators", "cells", "device", "hours")
 
 
-def inventory(paths: Iterable[str | Path]) -> str:
+def inventory(paths: Iterable[str | Path], folder: str | Path | None = None) -> str:
     """A Markdown table of what files hold, a row for each file and n.
 
     `cells` are those with an estimate, of all that tasks × estimators × seeds would make; the
@@ -26,6 +27,8 @@ def inventory(paths: Iterable[str | Path]) -> str:
 
     Args:
         paths: Files of records.
+        folder: Where the document with the table is: links are relative to it. None: links are
+            the paths as given.
 
     Returns:
         The table.
@@ -40,18 +43,23 @@ def inventory(paths: Iterable[str | Path]) -> str:
         by_n: defaultdict[int, list[Record]] = defaultdict(list)
         for record in records:
             by_n[record["n"]].append(record)
-        lines += [_line(path, n, by_n[n], names) for n in sorted(by_n)]
+        link = path.as_posix() if folder is None else _relative(path, folder)
+        lines += [_line(f"[{path.stem}]({link})", n, by_n[n], names) for n in sorted(by_n)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _line(path: Path, n: int, records: list[Record], names: dict[str, str]) -> tuple[str, ...]:
+def _relative(path: Path, folder: str | Path) -> str:
+    return Path(os.path.relpath(path, folder)).as_posix()  # may climb, unlike Path.relative_to
+
+
+def _line(link: str, n: int, records: list[Record], names: dict[str, str]) -> tuple[str, ...]:
     suites = {record["task"]: _suite(record) for record in records}
     estimators = dict.fromkeys(names[record["id"]] for record in records)
     seeds = {record["seed"] for record in records}
     good = [record for record in records if record["mi"] is not None]
     hours = sum(record["seconds"] for record in good) / 3600
     return (
-        f"[{path.stem}]({path.as_posix()})",
+        link,
         ", ".join(f"{count} {suite}" for suite, count in Counter(suites.values()).items()),
         f"{n:,}".replace(",", " "),
         str(len(seeds)),
