@@ -39,6 +39,14 @@ def test_the_readme_leads_to_it(path):
     assert f"(notebooks/{path.name})" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+def test_the_readme_shows_a_result_of_the_quickstart():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"MIResult\(.+\)", readme)
+    quickstart = cells(ROOT / "notebooks" / "01_quickstart.ipynb", "code")
+    said = [out.get("data", {}).get("text/plain", ()) for c in quickstart for out in c["outputs"]]
+    assert shown in ["".join(text) for text in said]
+
+
 def test_it_is_saved_as_run_from_top_to_bottom(path):
     code = cells(path, "code")
     assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
