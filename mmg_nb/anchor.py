@@ -14,6 +14,7 @@ from torch import Generator, Tensor, nn
 
 from mmg_nb.chunks import chunks, stacked
 from mmg_nb.nets.layers import StackedLinear, selected
+from mmg_nb.principal_axes import principal_axes
 from mmg_nb.regression import FLOOR, log_power, radial_regression
 from mmg_nb.replay import Replay
 from mmg_nb.splits import Member
@@ -238,7 +239,7 @@ def _coordinates(
     fit, held = (_moments(anchor, x, y, rows) for rows in (member.fit, member.validation))
     # For a conditional mean, cov(residual) = cov(x) − cov(m): with white x the two share their
     # eigenvectors, and where m explains nothing the residual is x itself, with variance 1.
-    rotation = torch.linalg.eigh(fit.mean.cpu()).eigenvectors.to(x)
+    rotation = principal_axes(fit.mean.cpu()).to(x)
     # A network fits its own rows too well, so with one only validation rows tell the variance.
     residual, total = held.residual, held.x
     if not netted:

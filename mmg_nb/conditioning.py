@@ -8,6 +8,7 @@ from torch import Generator, Tensor
 from mmg_nb.anchor import fit_anchor
 from mmg_nb.chunks import row_by_row
 from mmg_nb.errors import MMGError
+from mmg_nb.principal_axes import oriented
 from mmg_nb.splits import Member
 
 __all__ = ["without_condition"]
@@ -62,4 +63,4 @@ def without_condition(
     if not bool(kept.any()):
         what = f"{name} is a function of the condition, as far as can be told."
         raise MMGError(what, "Once that is known nothing is left to learn: I(x; y | z) = 0.")
-    return left @ (directions[:, kept] / variances[kept].sqrt())
+    return left @ (oriented(directions[:, kept]) / variances[kept].sqrt())

@@ -32,6 +32,7 @@ LAYERS = [
         "chunks",
         "elimination",
         "regression",
+        "principal_axes",
         "replay",
         "nets",
     ],
