@@ -7,6 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+# Small layers gain nothing from more threads, and beside another busy process each step waits
+# for them. Set before torch or numpy are imported; programs that tests start inherit it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 from fake_estimator import make_result

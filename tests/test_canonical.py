@@ -118,11 +118,15 @@ def test_the_noise_of_features_is_learnt_to_its_scale():
     np.testing.assert_allclose(middle, noise, rtol=0.4)
 
 
-@pytest.mark.parametrize("plan", [{"steps": 300}, {"steps": 1500}, {"steps": 1500, "n": 400}])
+@pytest.mark.parametrize(
+    "plan", [{"steps": 300}, {"steps": 600, "n": 400}, {"steps": 1500, "n": 400}]
+)
 def test_what_more_precise_pairs_might_tell_is_about_known(plan):
-    """In so few steps 0.62 nats are lacking, with few rows 0.76, else 0.34.
+    """In so few steps 0.6 nats are lacking, with few rows 0.75, with both 0.7.
 
-    Rejects none, and what only the steps or only the rows tell.
+    Rejects none, and what only the steps or only the rows tell. Of that 0.47 to 0.65 are known
+    here. Where both are plenty (1500 steps, 4000 rows) 0.3 nats are lacking, and what is known of
+    them scatters from 0.2 to 0.75 with nothing but rounding.
     """
     pairs = fitted(**plan)
     assert lacking(pairs) > 0.3

@@ -188,15 +188,18 @@ def test_the_steps_told_at_first_suffice_whatever_columns_are_dropped():
 
 
 def test_of_many_columns_both_what_the_anchor_finds_and_what_it_does_not_is_learnt():
-    """The linear pair tells 0.51 nats, and an even one, which no linear map sees, more."""
+    """The linear pair tells 0.51 nats, and an even one, which no linear map sees, more.
+
+    1.5 to 1.6 nats in all, whatever the seed; with half the steps 0.6 to 1.6.
+    """
     rng = np.random.default_rng(0)
-    x, y = rng.normal(size=(2, 2000, 8))
+    x, y = rng.normal(size=(2, 4000, 8))
     y[:, 0] = 0.8 * x[:, 0] + 0.6 * y[:, 0]
     y[:, 3] = x[:, 3] ** 2 + 0.3 * y[:, 3]
     events = []
-    fields = {"steps": 800, "width": 32, "folds": 1, "draws": 10, "seed": 0}
+    fields = {"steps": 1600, "width": 32, "folds": 1, "draws": 10, "seed": 0}
     result = mmg_nb.estimate(x, y, **fields, listen=events.append)
-    assert events[0].total_steps == 400 + 800 + 800
+    assert events[0].total_steps == 1600 + 1600
     anchor_alone = mmg_nb.estimate(x, y, **(fields | {"steps": 0})).mi
     assert anchor_alone < 0.6
     assert result.mi > anchor_alone + 0.3

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sweep_work import blas_threads, die_always, die_once, prepared, slow
+from threadpoolctl import threadpool_limits
 
 from mmg_nb import estimate
 from mmg_nb.benchmark import load, run, task
@@ -249,9 +250,9 @@ def test_torch_uses_the_threads_of_a_cell_only_during_the_cell(monkeypatch):
 
 @pytest.mark.skipif(os.cpu_count() == 1, reason="one thread is all there is")
 def test_blas_uses_the_threads_of_a_cell_only_during_the_sweep(tmp_path, told):
-    before = blas_threads()
-    assert before > 1
-    with ThreadPoolExecutor(4) as executor:
+    with threadpool_limits(2, user_api="blas"), ThreadPoolExecutor(4) as executor:
+        before = blas_threads()
+        assert before > 1
         for pool in (None, executor):
             sweep = run(TASK, "told:do=blas", 50, 8, tmp_path / f"{pool is None}", executor=pool)
             assert {record["mi"] for record in sweep.records} == {1}
