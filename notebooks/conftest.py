@@ -12,12 +12,16 @@ that are replaced or cleared, and runs cells so that a trailing `;` does not sil
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+# As in tests/conftest.py; kernels inherit it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 plugin = pytest.importorskip("nbval.plugin")
 
@@ -29,6 +33,14 @@ VARIES = re.compile(r'(?<=data-varies="time">)[^<]*')
 
 def pytest_configure(config: pytest.Config) -> None:
     plugin.RunningKernel = CheckedKernel  # nbval looks it up when a notebook starts
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the cells of a notebook together where tests are shared out over processes."""
+    for item in items:
+        if isinstance(item, CheckedCell):
+            item.add_marker(pytest.mark.xdist_group(item.path.name))
 
 
 @pytest.hookimpl(wrapper=True)
