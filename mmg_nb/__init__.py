@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from mmg_nb.api import estimate, resume
-    from mmg_nb.comparison import Comparison, compare
-    from mmg_nb.dependency import DependencyMap, dependency_map
     from mmg_nb.errors import MMGError
-    from mmg_nb.events import RunState
     from mmg_nb.jupyter.background import start, start_from
     from mmg_nb.jupyter.handle import Run
     from mmg_nb.jupyter.panel import panel
-    from mmg_nb.results import MIResult, MMSECurve, Status
+    from mmg_nb.questions.comparison import Comparison, compare
+    from mmg_nb.questions.dependency_map import DependencyMap, dependency_map
+    from mmg_nb.results.result import MIResult, MMSECurve, Status
+    from mmg_nb.runs.events import RunState
 
 __all__ = [
     "Comparison",
@@ -45,17 +45,17 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Comparison": "mmg_nb.comparison",
-    "compare": "mmg_nb.comparison",
-    "DependencyMap": "mmg_nb.dependency",
-    "dependency_map": "mmg_nb.dependency",
+    "Comparison": "mmg_nb.questions.comparison",
+    "compare": "mmg_nb.questions.comparison",
+    "DependencyMap": "mmg_nb.questions.dependency_map",
+    "dependency_map": "mmg_nb.questions.dependency_map",
     "estimate": "mmg_nb.api",
     "MMGError": "mmg_nb.errors",
-    "MIResult": "mmg_nb.results",
-    "MMSECurve": "mmg_nb.results",
+    "MIResult": "mmg_nb.results.result",
+    "MMSECurve": "mmg_nb.results.result",
     "Run": "mmg_nb.jupyter.handle",
-    "RunState": "mmg_nb.events",
-    "Status": "mmg_nb.results",
+    "RunState": "mmg_nb.runs.events",
+    "Status": "mmg_nb.results.result",
     "panel": "mmg_nb.jupyter.panel",
     "resume": "mmg_nb.api",
     "start": "mmg_nb.jupyter.background",

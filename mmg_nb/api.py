@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from mmg_nb.data import make_pairs
+from mmg_nb.data.pairs import make_pairs
 from mmg_nb.errors import MMGError
 from mmg_nb.estimators.acceptance import accepts, check_acceptance
 from mmg_nb.estimators.registry import build
-from mmg_nb.events import Listener, silent
 from mmg_nb.job import Job, reopened
-from mmg_nb.results import MIResult
+from mmg_nb.results.result import MIResult
+from mmg_nb.runs.events import Listener, silent
 
 __all__ = ["EVERY", "assemble", "estimate", "prepare", "reopen", "resume"]
 
@@ -62,7 +62,7 @@ def estimate(
         checkpoint: File that keeps the run, with its data, so that `mmg_nb.resume` can go on
             with it after the process has ended; it must not hold another unfinished run.
         every: Seconds between two writes of the checkpoint, which is also written at a stop.
-        listen: Called with each event of the run (`mmg_nb.events`); a true answer stops the run.
+        listen: Called with each event of the run (`mmg_nb.runs.events`); a true answer stops it.
         **fields: Fields of the estimator, e.g. `steps=8000`.
 
     Returns:

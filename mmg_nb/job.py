@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from mmg_nb.data import Pairs
+from mmg_nb.data.pairs import Pairs
 from mmg_nb.errors import MMGError
 from mmg_nb.estimators.base import Estimator, Resumable
 from mmg_nb.estimators.registry import build
-from mmg_nb.events import Finished, Listener
-from mmg_nb.interrupts import stoppable
-from mmg_nb.results import MIResult
+from mmg_nb.results.result import MIResult
+from mmg_nb.runs.events import Finished, Listener
+from mmg_nb.runs.interrupts import stoppable
 
 if TYPE_CHECKING:
-    from mmg_nb.checkpoint import Checkpoint
+    from mmg_nb.training.checkpoint import Checkpoint
 
 __all__ = ["Job", "reopened"]
 
@@ -66,8 +66,8 @@ class Job:
             what = "A run on images cannot be kept in a checkpoint."
             raise MMGError(what, "Leave checkpoint out.")
         # Imported here because estimates in closed form must not load torch.
-        from mmg_nb.checkpoint import Checkpoint
-        from mmg_nb.checkpoint_file import Contents
+        from mmg_nb.training.checkpoint import Checkpoint
+        from mmg_nb.training.checkpoint_file import Contents
 
         values: dict[str, Any] = {
             "estimator": self.estimator.name,
@@ -113,8 +113,8 @@ def reopened(path: str | Path, every: float | None) -> Job:
     Raises:
         MMGError: There is no such file, or it is damaged, something else, or too new.
     """
-    from mmg_nb.checkpoint import Checkpoint
-    from mmg_nb.devices import pick_device
+    from mmg_nb.runs.devices import pick_device
+    from mmg_nb.training.checkpoint import Checkpoint
 
     keep = Checkpoint.open(_as_path(path), every)
     asked = keep.job.values

@@ -17,7 +17,7 @@ import pandas as pd
 from mmg_nb.benchmark import load
 from mmg_nb.benchmark.progress import Progress, console
 from mmg_nb.benchmark.tables import tolerance
-from mmg_nb.plotting import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY
+from mmg_nb.plots.result import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

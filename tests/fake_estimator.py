@@ -8,10 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from mmg_nb.data import Pairs
-from mmg_nb.events import Listener, Phase, Snapshot, Started, Step
+from mmg_nb.data.pairs import Pairs
 from mmg_nb.fields import field
-from mmg_nb.results import (
+from mmg_nb.results.result import (
     Estimate,
     MIResult,
     MMSECurve,
@@ -19,6 +18,7 @@ from mmg_nb.results import (
     Status,
     TrainingHistory,
 )
+from mmg_nb.runs.events import Listener, Phase, Snapshot, Started, Step
 
 
 def gaussian_curve(rho: float = 0.8, dim: int = 1) -> MMSECurve:

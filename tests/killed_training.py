@@ -8,7 +8,7 @@ import time
 import numpy as np
 
 import mmg_nb
-from mmg_nb.events import Step
+from mmg_nb.runs.events import Step
 
 EVERY = 0.3
 FIELDS = {"steps": 900, "width": 16, "blocks": 1, "batch": 32, "draws": 4, "folds": 3}

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmg_nb.checkpoint_file import Contents, read, write
+from mmg_nb.training.checkpoint_file import Contents, read, write
 
 KILLS = 60
 

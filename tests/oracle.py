@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from mmg_nb.anchor import Anchor
-from mmg_nb.denoisers import GaussianDenoiser, gaussian_mse
-from mmg_nb.evaluation import Measurement, Model, measure
-from mmg_nb.events import silent
-from mmg_nb.logsnr import LogisticProposal, uniform_bins
-from mmg_nb.refined_denoisers import RadialDenoiser
-from mmg_nb.splits import Reading
+from mmg_nb.data.splits import Reading
+from mmg_nb.denoisers.anchor import Anchor
+from mmg_nb.denoisers.gaussian import GaussianDenoiser, gaussian_mse
+from mmg_nb.denoisers.logsnr import LogisticProposal, uniform_bins
+from mmg_nb.denoisers.residual import RadialDenoiser
+from mmg_nb.mmse.evaluation import Measurement, Model, measure
+from mmg_nb.runs.events import silent
 
 CPU = torch.device("cpu")
 DEFAULT = LogisticProposal()

@@ -11,10 +11,10 @@ from typing import ClassVar
 import numpy as np
 from threadpoolctl import threadpool_info
 
-from mmg_nb.events import Started, Step
 from mmg_nb.fields import field
-from mmg_nb.provenance import provenance
-from mmg_nb.results import Estimate, MIResult, MMSECurve, Status
+from mmg_nb.results.provenance import provenance
+from mmg_nb.results.result import Estimate, MIResult, MMSECurve, Status
+from mmg_nb.runs.events import Started, Step
 
 
 def slow(cell, attempt):

@@ -10,9 +10,9 @@ import torch
 from oracle import PAIRS, drawn, independent, mixed, sparse
 from torch import Generator
 
-from mmg_nb.anchor import Anchor, AnchorNet, fit_anchor
-from mmg_nb.regression import radial_regression
-from mmg_nb.splits import Member
+from mmg_nb.data.splits import Member
+from mmg_nb.denoisers.anchor import Anchor, AnchorNet, fit_anchor
+from mmg_nb.denoisers.shrunk_regression import radial_regression
 
 
 def fitted(samples, held, *, steps=0, seed=0, width=32, generator=None):

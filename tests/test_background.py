@@ -20,11 +20,11 @@ import mmg_nb
 from mmg_nb import Run, RunState
 from mmg_nb.api import prepare, reopen
 from mmg_nb.errors import MMGError
-from mmg_nb.events import Finished, Phase, Snapshot, Started, StateChanged, Step
 from mmg_nb.jupyter import handle
 from mmg_nb.jupyter.progress import NoView
 from mmg_nb.jupyter.running import run_in_cell
-from mmg_nb.results import Status
+from mmg_nb.results.result import Status
+from mmg_nb.runs.events import Finished, Phase, Snapshot, Started, StateChanged, Step
 
 PATIENCE = 20
 X, Y = np.random.default_rng(0).normal(size=(2, 60))

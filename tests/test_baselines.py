@@ -10,9 +10,9 @@ from scipy.special import psi
 
 import mmg_nb
 from mmg_nb.errors import MMGError
-from mmg_nb.estimators.neighbours import Dense, Trees
-from mmg_nb.events import Step
-from mmg_nb.results import MIResult, Status
+from mmg_nb.estimators.neighbours.search import Dense, Trees
+from mmg_nb.results.result import MIResult, Status
+from mmg_nb.runs.events import Step
 
 NAMES = ("gcmi", "cca", "ksg")
 PAIR = PAIRS["sparse_3x3"]

@@ -7,13 +7,13 @@ import torch
 from oracle import CPU
 from torch import Generator, nn
 
-from mmg_nb import batches
-from mmg_nb.batches import antithetic_pairs
-from mmg_nb.denoisers import Denoiser, Samples
-from mmg_nb.estimators.minde_denoisers import JointDenoiser
-from mmg_nb.logsnr import uniform_bins
-from mmg_nb.members import Rows
-from mmg_nb.refined_denoisers import RadialDenoiser, ResidualDenoiser
+from mmg_nb.denoisers.gaussian import Denoiser, Samples
+from mmg_nb.denoisers.logsnr import uniform_bins
+from mmg_nb.denoisers.members import Rows
+from mmg_nb.denoisers.residual import RadialDenoiser, ResidualDenoiser
+from mmg_nb.estimators.minde.denoisers import JointDenoiser
+from mmg_nb.training import batches
+from mmg_nb.training.batches import antithetic_pairs
 
 GRID = uniform_bins(-8.0, 12.0, 0.5, CPU)
 MEMBERS, DIM_X, DIM_Y = 2, 3, 2

@@ -10,15 +10,21 @@ import pytest
 import torch
 from torch import Generator
 
-from mmg_nb import canonical
-from mmg_nb.canonical import CanonicalPairs
-from mmg_nb.chunks import chunks
-from mmg_nb.denoisers import Samples
-from mmg_nb.estimators import mmg_pairs
-from mmg_nb.estimators.mmg_pairs import NoPairs, _imprecision, _information, _noise, fit_pairs
-from mmg_nb.events import Step, silent
-from mmg_nb.members import Rows
-from mmg_nb.results import Status
+from mmg_nb.denoisers import canonical_pairs as canonical
+from mmg_nb.denoisers.canonical_pairs import CanonicalPairs
+from mmg_nb.denoisers.gaussian import Samples
+from mmg_nb.denoisers.members import Rows
+from mmg_nb.estimators.mmg import canonical_stage as mmg_pairs
+from mmg_nb.estimators.mmg.canonical_stage import (
+    NoPairs,
+    _imprecision,
+    _information,
+    _noise,
+    fit_pairs,
+)
+from mmg_nb.nets.chunks import chunks
+from mmg_nb.results.result import Status
+from mmg_nb.runs.events import Step, silent
 
 NOISE = 0.01
 

@@ -10,7 +10,7 @@ import torch
 from scipy.special import log_expit
 from torch import Generator
 
-from mmg_nb.channel import scales, transmit
+from mmg_nb.denoisers.channel import scales, transmit
 
 LEVELS = np.linspace(-40, 40, 161)
 

@@ -11,13 +11,14 @@ import pytest
 from safetensors.numpy import save_file
 
 import mmg_nb
-from mmg_nb import batches, training
-from mmg_nb.checkpoint import Checkpoint
-from mmg_nb.checkpoint_file import Contents, read, write
 from mmg_nb.errors import MMGError
-from mmg_nb.estimators import mmg
-from mmg_nb.events import Phase, Snapshot, Started, Step
-from mmg_nb.results import Status
+from mmg_nb.estimators.mmg import fields as mmg
+from mmg_nb.results.result import Status
+from mmg_nb.runs.events import Phase, Snapshot, Started, Step
+from mmg_nb.training import batches
+from mmg_nb.training import loop as training
+from mmg_nb.training.checkpoint import Checkpoint
+from mmg_nb.training.checkpoint_file import Contents, read, write
 
 SMALL = {"steps": 240, "width": 16, "blocks": 1, "batch": 32, "draws": 4, "folds": 3}
 PUBLISHED = {"estimator": "published", "steps": 20, "batch": 32, "adaptive": True, "draws": 4}
@@ -313,7 +314,7 @@ def test_it_is_written_by_the_clock_and_at_the_end(tmp_path):
 
 def test_a_disk_that_fails_costs_the_file_but_not_the_run(tmp_path, whole, monkeypatch):
     path = tmp_path / "run.mmg"
-    from mmg_nb import checkpoint
+    from mmg_nb.training import checkpoint
 
     def full(path, contents):
         raise OSError(28, "No space left on device")
@@ -399,7 +400,7 @@ def test_tensors_of_another_program_are_refused(tmp_path):
 
 @pytest.mark.parametrize(("number", "remedy"), [(8, "Update mmg_nb;"), (6, "that wrote it;")])
 def test_another_format_is_told(file, monkeypatch, number, remedy):
-    from mmg_nb import checkpoint_file
+    from mmg_nb.training import checkpoint_file
 
     contents = read(file)
     monkeypatch.setattr(checkpoint_file, "NUMBER", number)

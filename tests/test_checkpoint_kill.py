@@ -13,7 +13,7 @@ from killed_training import EVERY, FIELDS, data
 from test_checkpoint import content
 
 import mmg_nb
-from mmg_nb.checkpoint_file import read
+from mmg_nb.training.checkpoint_file import read
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")
 

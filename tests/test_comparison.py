@@ -11,13 +11,13 @@ import pytest
 from IPython.utils.capture import capture_output
 
 import mmg_nb
-from mmg_nb.comparison import Comparison, prepare_comparison
 from mmg_nb.errors import MMGError
-from mmg_nb.events import Finished, Phase, Step, silent
-from mmg_nb.forest import plot_estimates
 from mmg_nb.jupyter.comparing import LiveTable
 from mmg_nb.jupyter.progress import Progress
-from mmg_nb.results import Status
+from mmg_nb.plots.forest import plot_estimates
+from mmg_nb.questions.comparison import Comparison, prepare_comparison
+from mmg_nb.results.result import Status
+from mmg_nb.runs.events import Finished, Phase, Step, silent
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(200, 2))
@@ -156,7 +156,7 @@ def test_in_the_background_with_a_handle(shell):
 
 
 def test_the_live_table_fills_and_ends_as_the_comparison(shell, monkeypatch):
-    from mmg_nb.comparison import prepare_comparison
+    from mmg_nb.questions.comparison import prepare_comparison
 
     job = prepare_comparison(X, Y, "gcmi,fake")
     shown = []

@@ -9,10 +9,10 @@ from scipy.spatial.distance import cdist
 from scipy.special import psi
 
 import mmg_nb
-from mmg_nb.data import make_pairs
+from mmg_nb.data.pairs import make_pairs
 from mmg_nb.errors import MMGError
-from mmg_nb.estimators.neighbours import Dense, Trees
-from mmg_nb.results import MIResult
+from mmg_nb.estimators.neighbours.search import Dense, Trees
+from mmg_nb.results.result import MIResult
 
 N = 2000
 closed = pytest.mark.parametrize("name", ["gcmi", "cca"])

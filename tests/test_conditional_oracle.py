@@ -9,14 +9,14 @@ from chains import MODELS, Gaussian3
 from oracle import CPU
 from torch import Generator
 
-from mmg_nb.anchor import Anchor
-from mmg_nb.conditioning import without_condition
-from mmg_nb.denoisers import GaussianDenoiser
-from mmg_nb.evaluation import Model, measure
-from mmg_nb.events import silent
-from mmg_nb.logsnr import uniform_bins
-from mmg_nb.mmse import FORMS, estimate_from_points
-from mmg_nb.splits import Member, Reading
+from mmg_nb.data.splits import Member, Reading
+from mmg_nb.denoisers.anchor import Anchor
+from mmg_nb.denoisers.conditioning import without_condition
+from mmg_nb.denoisers.gaussian import GaussianDenoiser
+from mmg_nb.denoisers.logsnr import uniform_bins
+from mmg_nb.mmse.evaluation import Model, measure
+from mmg_nb.mmse.gap import FORMS, estimate_from_points
+from mmg_nb.runs.events import silent
 
 N = 4000
 LIMIT = 4.0

@@ -12,9 +12,9 @@ from oracle import PAIRS
 import mmg_nb
 from mmg_nb.errors import MMGError
 from mmg_nb.estimators.registry import build, estimator_class, names
-from mmg_nb.events import Finished, Started, Step
 from mmg_nb.fields import field_infos
-from mmg_nb.results import MIResult, Status
+from mmg_nb.results.result import MIResult, Status
+from mmg_nb.runs.events import Finished, Started, Step
 
 CLOSED = ("gcmi", "cca", "ksg")
 TRAINED = tuple(name for name in names() if name not in CLOSED)

@@ -10,10 +10,10 @@ import torch
 
 import mmg_nb
 from mmg_nb.benchmark import task
-from mmg_nb.estimators import mmg
-from mmg_nb.events import Phase, Step
-from mmg_nb.results import Status
-from mmg_nb.stepping import Direct
+from mmg_nb.estimators.mmg import fields as mmg
+from mmg_nb.results.result import Status
+from mmg_nb.runs.events import Phase, Step
+from mmg_nb.training.step import Direct
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
@@ -137,7 +137,7 @@ def test_replayed_steps_learn_what_steps_learn_as_they_are(monkeypatch):
         taken.append(None)
         return Direct(parameters, averages, optimiser)
 
-    monkeypatch.setattr("mmg_nb.training.stepper", direct)
+    monkeypatch.setattr("mmg_nb.training.loop.stepper", direct)
     found = mmg_nb.estimate(*bent(), device="cuda", steps=400)
     assert taken
     assert found.mi == pytest.approx(replayed.mi, abs=0.02)

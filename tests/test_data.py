@@ -11,11 +11,11 @@ import torch
 from scipy.sparse import csr_array
 
 import mmg_nb
-from mmg_nb.data import make_pairs
+from mmg_nb.data.marginals import fit_transform
+from mmg_nb.data.pairs import make_pairs
+from mmg_nb.data.splits import make_plan
 from mmg_nb.errors import MMGError
 from mmg_nb.estimators.registry import names
-from mmg_nb.splits import make_plan
-from mmg_nb.transforms import fit_transform
 
 N = 60
 RNG = np.random.default_rng(0)

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Generator, nn
 
-from mmg_nb.channel import scales
-from mmg_nb.denoisers import GaussianDenoiser, Samples
-from mmg_nb.refined_denoisers import BLUR, RadialDenoiser, ResidualDenoiser
+from mmg_nb.denoisers.channel import scales
+from mmg_nb.denoisers.gaussian import GaussianDenoiser, Samples
+from mmg_nb.denoisers.residual import BLUR, RadialDenoiser, ResidualDenoiser
 
 MEMBERS, BATCH, DIM_X, DIM_Y = 2, 64, 3, 2
 VARIANCE = torch.tensor([0.5, 0.1, 0.9]).expand(MEMBERS, 1, DIM_X)

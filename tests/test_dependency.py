@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 import mmg_nb
-from mmg_nb import dependency
 from mmg_nb.errors import MMGError
+from mmg_nb.questions import dependency_map as dependency
 
 N = 400
 RNG = np.random.default_rng(0)

@@ -7,7 +7,7 @@ import threading
 import pytest
 import torch
 
-from mmg_nb.devices import WORTH_A_TEAM, threads_for
+from mmg_nb.runs.devices import WORTH_A_TEAM, threads_for
 
 CPU = torch.device("cpu")
 

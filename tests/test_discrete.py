@@ -14,11 +14,11 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 import mmg_nb
-from mmg_nb.data import make_pairs
+from mmg_nb.data.pairs import make_pairs
 from mmg_nb.errors import MMGError
-from mmg_nb.estimators.contingency import table_information
-from mmg_nb.estimators.decomposition import decompose, part_of
-from mmg_nb.results import MIResult
+from mmg_nb.estimators.mmg.chain_rule import decompose, part_of
+from mmg_nb.estimators.neighbours.contingency import table_information
+from mmg_nb.results.result import MIResult
 
 LIMIT = 4.0  # reported standard errors
 SMALL = {"steps": 60, "width": 16, "blocks": 1, "batch": 64, "draws": 8, "folds": 3}

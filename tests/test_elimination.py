@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmg_nb.elimination import eliminate
+from mmg_nb.nets.ldl import eliminate
 
 RNG = np.random.default_rng(0)
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mmg_nb.elliptical import TCopula
-from mmg_nb.transforms import NormalScores, fit_transform, suited_transform
+from mmg_nb.data.marginals import NormalScores, fit_transform, suited_transform
+from mmg_nb.data.t_copula import TCopula
 
 ALL = slice(None)
 SCATTER = np.array([[1.0, 0.6, 0.0], [0.6, 1.0, -0.3], [0.0, -0.3, 1.0]])

@@ -8,10 +8,10 @@ import torch
 from torch import Generator
 
 import mmg_nb
-from mmg_nb.data import make_pairs
-from mmg_nb.denoisers import Samples
+from mmg_nb.data.pairs import make_pairs
+from mmg_nb.denoisers.gaussian import Samples
+from mmg_nb.denoisers.image import ImageDenoiser
 from mmg_nb.errors import MMGError
-from mmg_nb.image_denoiser import ImageDenoiser
 from mmg_nb.nets.unet import ImageEncoder, UNet, apart, halvings, side_by_side
 
 N = 120

@@ -87,7 +87,7 @@ def test_the_thread_of_a_run_updates_a_display(kernel):
     kernel.run(
         f"run = %mmg estimate x y {LONG} -b\n"
         "from IPython.display import display\n"
-        "from mmg_nb.events import StateChanged\n"
+        "from mmg_nb.runs.events import StateChanged\n"
         "shown = display('before', display_id=True)\n"
         "run.subscribe(lambda e: isinstance(e, StateChanged) and shown.update(str(e.state)))"
     )

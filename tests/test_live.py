@@ -13,10 +13,10 @@ from IPython.core.displaypub import CapturingDisplayPublisher
 
 import mmg_nb
 from mmg_nb import RunState
-from mmg_nb.events import Snapshot
 from mmg_nb.jupyter.live import Feed, LiveView, LiveWidget, picture, steer
 from mmg_nb.jupyter.running import run_in_cell
 from mmg_nb.jupyter.views import view_for
+from mmg_nb.runs.events import Snapshot
 
 PATIENCE = 20
 X, Y = np.random.default_rng(0).normal(size=(2, 60))

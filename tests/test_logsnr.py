@@ -9,7 +9,7 @@ import torch
 from oracle import CPU, sparse
 from torch import Generator
 
-from mmg_nb.logsnr import (
+from mmg_nb.denoisers.logsnr import (
     HIGHEST,
     BinnedProposal,
     LogisticProposal,

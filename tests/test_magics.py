@@ -15,7 +15,7 @@ from IPython.utils.capture import capture_output
 
 from mmg_nb.errors import MMGError
 from mmg_nb.estimators.registry import names
-from mmg_nb.results import MIResult, Status
+from mmg_nb.results.result import MIResult, Status
 
 
 @pytest.fixture
@@ -409,7 +409,7 @@ def test_unloading_leaves_nothing(shell):
     assert "MMG" not in shell.magics_manager.registry
     assert "MMG" not in [type(each).__name__ for each in shell.configurables]
     formatter = shell.display_formatter.ipython_display_formatter
-    assert ("mmg_nb.results", "MIResult") not in formatter.deferred_printers
+    assert ("mmg_nb.results.result", "MIResult") not in formatter.deferred_printers
     assert not any(kind.__name__ == "MIResult" for kind in formatter.type_printers)
     assert not any("Shown" in str(each) for each in shell.events.callbacks["post_run_cell"])
 

@@ -11,10 +11,10 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 PEAK = """
 import numpy as np
 import torch
-from mmg_nb.anchor import fit_anchor
-from mmg_nb.data import make_pairs
-from mmg_nb.members import member_rows
-from mmg_nb.splits import make_plan
+from mmg_nb.denoisers.anchor import fit_anchor
+from mmg_nb.data.pairs import make_pairs
+from mmg_nb.denoisers.members import member_rows
+from mmg_nb.data.splits import make_plan
 
 
 def kilobytes(name):

@@ -10,11 +10,11 @@ import torch
 from oracle import PAIRS
 
 import mmg_nb
-from mmg_nb.channel import scales, transmit
-from mmg_nb.denoisers import Denoiser, Samples
-from mmg_nb.estimators import minde_fit
-from mmg_nb.estimators.minde_denoisers import ConditionalDenoiser, JointDenoiser
-from mmg_nb.results import MIResult
+from mmg_nb.denoisers.channel import scales, transmit
+from mmg_nb.denoisers.gaussian import Denoiser, Samples
+from mmg_nb.estimators.minde import run as minde_fit
+from mmg_nb.estimators.minde.denoisers import ConditionalDenoiser, JointDenoiser
+from mmg_nb.results.result import MIResult
 
 PAIR = PAIRS["1x1"]
 RHO = float(PAIR.k[0, 0])

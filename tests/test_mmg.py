@@ -15,20 +15,22 @@ import torch
 from oracle import PAIRS, GaussianPair, mixed
 
 import mmg_nb
-from mmg_nb import training
 from mmg_nb.benchmark import task
-from mmg_nb.diagnosis import diagnose
-from mmg_nb.estimators import mmg, mmg_fit, mmg_stages
-from mmg_nb.estimators.mmg import EFFORT_STEPS, MMG
-from mmg_nb.estimators.mmg_stages import joined, stages, validation_draws
+from mmg_nb.estimators.mmg import fields as mmg
+from mmg_nb.estimators.mmg import pipeline as mmg_fit
+from mmg_nb.estimators.mmg import stages as mmg_stages
+from mmg_nb.estimators.mmg.fields import EFFORT_STEPS, MMG
+from mmg_nb.estimators.mmg.stages import joined, stages, validation_draws
 from mmg_nb.estimators.report import _lagging
-from mmg_nb.evaluation import Measurement
-from mmg_nb.events import Finished, Phase, Snapshot, Started, Step
-from mmg_nb.mmse import PointValues, null_spread
+from mmg_nb.mmse.diagnosis import diagnose
+from mmg_nb.mmse.evaluation import Measurement
+from mmg_nb.mmse.gap import PointValues, null_spread
 from mmg_nb.nets.mlp import ResidualMLP
-from mmg_nb.results import MIResult, MMSECurve, Status, TrainingHistory
-from mmg_nb.training import FEW_STEPS, Outcome
-from mmg_nb.validation import Validation
+from mmg_nb.results.result import MIResult, MMSECurve, Status, TrainingHistory
+from mmg_nb.runs.events import Finished, Phase, Snapshot, Started, Step
+from mmg_nb.training import loop as training
+from mmg_nb.training.loop import FEW_STEPS, Outcome
+from mmg_nb.training.validation import Validation
 
 LIMIT = 4.0  # reported standard errors
 SMALL = {"steps": 60, "width": 16, "blocks": 1, "batch": 64, "draws": 6, "folds": 3}

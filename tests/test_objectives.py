@@ -10,9 +10,9 @@ import torch
 from oracle import PAIRS
 
 import mmg_nb
-from mmg_nb.estimators import learners, objectives
-from mmg_nb.estimators.bounds import DIME, DV, MINE, NWJ, SMILE, InfoNCE
-from mmg_nb.estimators.critic_training import Stack
+from mmg_nb.estimators.critics import learners, objectives
+from mmg_nb.estimators.critics.bounds import DIME, DV, MINE, NWJ, SMILE, InfoNCE
+from mmg_nb.estimators.critics.training import Stack
 from mmg_nb.nets.critics import CRITICS
 from mmg_nb.nets.entropy_net import HEADS
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Generator, nn
 
-from mmg_nb.denoisers import Samples
-from mmg_nb.optimisers import MuonAdamW, clip_by_member, orthogonalized
-from mmg_nb.refined_denoisers import ResidualDenoiser
+from mmg_nb.denoisers.gaussian import Samples
+from mmg_nb.denoisers.residual import ResidualDenoiser
+from mmg_nb.training.optimisers import MuonAdamW, clip_by_member, orthogonalized
 
 
 def matrices(k, rows, columns, seed=0):

@@ -15,12 +15,19 @@ from oracle import CPU, DEFAULT, PAIRS, GaussianPair, dense, measured, sparse
 from torch import Generator
 
 from mmg_nb.benchmark import task
-from mmg_nb.channel import scales
-from mmg_nb.denoisers import GaussianDenoiser, Samples, gaussian_mse
-from mmg_nb.evaluation import Model, measure
-from mmg_nb.logsnr import adapted_logistic, uniform_bins
-from mmg_nb.mmse import FORMS, PointValues, estimate_from_points, gap_forms, integrate, null_spread
-from mmg_nb.splits import Reading
+from mmg_nb.data.splits import Reading
+from mmg_nb.denoisers.channel import scales
+from mmg_nb.denoisers.gaussian import GaussianDenoiser, Samples, gaussian_mse
+from mmg_nb.denoisers.logsnr import adapted_logistic, uniform_bins
+from mmg_nb.mmse.evaluation import Model, measure
+from mmg_nb.mmse.gap import (
+    FORMS,
+    PointValues,
+    estimate_from_points,
+    gap_forms,
+    integrate,
+    null_spread,
+)
 
 N = 4000
 LIMIT = 4.0  # reported standard errors

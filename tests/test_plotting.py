@@ -11,7 +11,7 @@ from fake_estimator import make_result
 from matplotlib.figure import Figure
 
 from mmg_nb.errors import MMGError
-from mmg_nb.plotting import (
+from mmg_nb.plots.result import (
     KINDS,
     PNG_WIDTH,
     gap_data,
@@ -159,7 +159,7 @@ def test_a_dark_style_of_the_session_leaves_the_letters_dark(result):
 def test_no_pyplot_and_no_matplotlib_before_the_first_plot(fresh_python):
     fresh_python("""
 import sys
-import mmg_nb, mmg_nb.plotting, mmg_nb.results
+import mmg_nb, mmg_nb.plots.result, mmg_nb.results.result
 assert "matplotlib" not in sys.modules
 from fake_estimator import make_result
 make_result()._repr_mimebundle_()

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Generator
 
-from mmg_nb.principal_axes import oriented, principal_axes
+from mmg_nb.denoisers.principal_axes import oriented, principal_axes
 
 
 def low_rank(d, rank, seed=0):

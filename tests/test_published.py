@@ -9,14 +9,14 @@ from torch import Generator
 
 import mmg_nb
 from mmg_nb.benchmark import task
-from mmg_nb.data import make_pairs
-from mmg_nb.denoisers import Denoiser, Samples
-from mmg_nb.estimators.published import PublishedMMG
-from mmg_nb.estimators.published_fit import PublishedDenoiser, _likelihood_lessons
-from mmg_nb.events import Snapshot, Started, silent
-from mmg_nb.logsnr import LogisticProposal
-from mmg_nb.members import Rows
+from mmg_nb.data.pairs import make_pairs
+from mmg_nb.denoisers.gaussian import Denoiser, Samples
+from mmg_nb.denoisers.logsnr import LogisticProposal
+from mmg_nb.denoisers.members import Rows
+from mmg_nb.estimators.published.fields import PublishedMMG
+from mmg_nb.estimators.published.run import PublishedDenoiser, _likelihood_lessons
 from mmg_nb.nets.published_mlp import PublishedMLP, published_width
+from mmg_nb.runs.events import Snapshot, Started, silent
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(2, 1100, 1))

@@ -9,7 +9,12 @@ import torch
 from oracle import PAIRS, dense, drawn, independent, mixed, sparse
 from torch import Generator
 
-from mmg_nb.regression import _shrink, log_power, radial_regression, shrunk_regression
+from mmg_nb.denoisers.shrunk_regression import (
+    _shrink,
+    log_power,
+    radial_regression,
+    shrunk_regression,
+)
 
 
 def excess(matrix, pair):

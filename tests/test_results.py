@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mmg_nb.errors import MMGError
-from mmg_nb.results import MIResult, Status
+from mmg_nb.results.result import MIResult, Status
 
 NAN = float("nan")
 

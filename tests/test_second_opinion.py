@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 import mmg_nb
-from mmg_nb.data import make_pairs
-from mmg_nb.estimators import mmg_fit, second_opinion
-from mmg_nb.estimators.second_opinion import by_neighbours, surplus
-from mmg_nb.results import NEIGHBOURS, Estimate, Status
+from mmg_nb.data.pairs import make_pairs
+from mmg_nb.estimators.mmg import neighbour_check as second_opinion
+from mmg_nb.estimators.mmg import pipeline as mmg_fit
+from mmg_nb.estimators.mmg.neighbour_check import by_neighbours, surplus
+from mmg_nb.results.result import NEIGHBOURS, Estimate, Status
 
 NOISE = 0.02
 FEW_STEPS = {"steps": 300, "width": 16, "draws": 6, "folds": 2}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmg_nb.data import Pairs
-from mmg_nb.splits import EVALUATION_SHARE, VALIDATION_SHARE, make_plan
+from mmg_nb.data.pairs import Pairs
+from mmg_nb.data.splits import EVALUATION_SHARE, VALIDATION_SHARE, make_plan
 
 CROSS_FITS = [(2, False), (3, False), (10, False), (3, True), (5, True), (7, True), (9, True)]
 LAYOUTS = [(1, False), (1, True), *CROSS_FITS]

@@ -10,10 +10,10 @@ import pytest
 import torch
 from test_batches import KINDS, lessons, says_something
 
-from mmg_nb.optimisers import ClippedMuon
-from mmg_nb.replay import Replay
-from mmg_nb.stepping import Direct, Replayed, stepper
-from mmg_nb.training_state import newest_share, trained
+from mmg_nb.nets.cuda_graph import Replay
+from mmg_nb.training.optimisers import ClippedMuon
+from mmg_nb.training.state import newest_share, trained
+from mmg_nb.training.step import Direct, Replayed, stepper
 
 COUNT = 7  # of steps, an odd one, for there are two kinds
 

@@ -12,25 +12,20 @@ import torch
 from oracle import CPU, PAIRS, sparse
 from torch import Generator
 
-from mmg_nb import training, validation
-from mmg_nb.batches import Lesson
-from mmg_nb.denoisers import Denoiser, GaussianDenoiser, Samples
-from mmg_nb.events import Phase, Snapshot, Step, silent
-from mmg_nb.keeping import Unkept
-from mmg_nb.logsnr import uniform_bins
-from mmg_nb.members import Rows
-from mmg_nb.optimisers import moments, restore_moments
-from mmg_nb.refined_denoisers import ResidualDenoiser
-from mmg_nb.results import Status
-from mmg_nb.training import (
-    LEAST_SHARE,
-    Schedule,
-    Weights,
-    train,
-    trapezoid,
-)
-from mmg_nb.training_state import Record
-from mmg_nb.validation import SIGNIFICANT, Validation
+from mmg_nb.denoisers.gaussian import Denoiser, GaussianDenoiser, Samples
+from mmg_nb.denoisers.logsnr import uniform_bins
+from mmg_nb.denoisers.members import Rows
+from mmg_nb.denoisers.residual import ResidualDenoiser
+from mmg_nb.results.result import Status
+from mmg_nb.runs.events import Phase, Snapshot, Step, silent
+from mmg_nb.training import loop as training
+from mmg_nb.training import validation
+from mmg_nb.training.batches import Lesson
+from mmg_nb.training.keeper import Unkept
+from mmg_nb.training.loop import LEAST_SHARE, Schedule, Weights, train, trapezoid
+from mmg_nb.training.optimisers import moments, restore_moments
+from mmg_nb.training.state import Record
+from mmg_nb.training.validation import SIGNIFICANT, Validation
 
 GRID = uniform_bins(-8.0, 12.0, 0.5, CPU)
 

@@ -7,9 +7,8 @@ import pytest
 from scipy.stats import kstest, norm
 from sklearn.covariance import ledoit_wolf_shrinkage
 
-from mmg_nb import transforms as transforms_module
-from mmg_nb.errors import MMGError
-from mmg_nb.transforms import (
+from mmg_nb.data import marginals as transforms_module
+from mmg_nb.data.marginals import (
     NormalScores,
     SmoothScores,
     Standardize,
@@ -17,6 +16,7 @@ from mmg_nb.transforms import (
     _ledoit_wolf_shrinkage,
     fit_transform,
 )
+from mmg_nb.errors import MMGError
 
 TRANSFORMS = ["normal_scores", "elliptical", "standardize", "none"]
 transforms = pytest.mark.parametrize("transform", TRANSFORMS)

@@ -7,7 +7,7 @@ import stat
 
 import pytest
 
-from mmg_nb.whole_file import write_whole
+from mmg_nb.results.atomic_write import write_whole
 
 
 def test_a_file_is_replaced_and_nothing_else_is_left(tmp_path):

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from mmg_nb import estimate
-from mmg_nb.events import Finished, RunState, Snapshot, Started, StateChanged, Step, silent
 from mmg_nb.jupyter.progress import Progress
 from mmg_nb.jupyter.worker import Worker
-from mmg_nb.results import Status
+from mmg_nb.results.result import Status
+from mmg_nb.runs.events import Finished, RunState, Snapshot, Started, StateChanged, Step, silent
 
 PATIENCE = 20
 

@@ -1,6 +1,7 @@
 """Benchmark tasks with exact mutual information.
 
-`run` compares estimators on them, `table` and `load` read what it wrote.
+`run` compares estimators on them, `table` and `load` read what it wrote. May import `api` and what
+lies below it.
 
 Suites: `bmi` (40 tasks, arXiv 2306.11078), `high_mi` (arXiv 2509.20609), `staircase`
 (arXiv 1910.06222), `outside` (dependence that is no Gaussian copula) and `consistency` (tests

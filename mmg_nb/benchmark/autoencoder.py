@@ -30,7 +30,7 @@ def latents(images: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
     # Imported here because a list of tasks must not load torch.
     import torch
 
-    from mmg_nb.devices import threads_for
+    from mmg_nb.runs.devices import threads_for
 
     if not np.ptp(images, axis=0).any():
         return np.zeros((len(images), LATENTS))

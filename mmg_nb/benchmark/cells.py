@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from mmg_nb.benchmark import task, task_ids
-from mmg_nb.blocks import MIN_SAMPLES
+from mmg_nb.data.dependent_rows import MIN_SAMPLES
 from mmg_nb.errors import MMGError
 from mmg_nb.estimators.registry import build, estimator_class
 from mmg_nb.fields import FieldInfo, closest, field_infos, parse

@@ -17,7 +17,7 @@ from mmg_nb.benchmark.records import RecordFile, latest, records_path
 from mmg_nb.benchmark.tables import Table, tabulate
 from mmg_nb.benchmark.worker import Record, compute
 from mmg_nb.errors import MMGError
-from mmg_nb.interrupts import first_interrupt
+from mmg_nb.runs.interrupts import first_interrupt
 
 __all__ = ["Sweep", "run"]
 

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mmg_nb.results import MIResult
+    from mmg_nb.results.result import MIResult
 
 __all__ = ["ESTIMATOR_SEED_OFFSET", "FORMAT", "Record", "compute", "failed_record", "start_worker"]
 
@@ -73,7 +73,7 @@ def _now() -> str:
 
 
 def _origin(seed: int, device: str, seconds: float) -> Record:
-    from mmg_nb.provenance import provenance
+    from mmg_nb.results.provenance import provenance
 
     origin = provenance(seed, device, seconds)
     return {key: origin[key] for key in ("device", "seconds", "versions")}

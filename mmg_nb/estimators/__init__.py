@@ -1,1 +1,4 @@
-"""Estimators of mutual information, by name."""
+"""Estimators of mutual information, a folder a family, and the registry that names them.
+
+May import everything below: data, results, runs, nets, denoisers, mmse and training.
+"""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mmg_nb.data import Pairs
+from mmg_nb.data.pairs import Pairs
 from mmg_nb.errors import MMGError
 from mmg_nb.estimators.base import Estimator
 from mmg_nb.estimators.registry import estimator_class, names

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from mmg_nb.data import Pairs
-from mmg_nb.events import Listener
-from mmg_nb.results import MIResult
+from mmg_nb.data.pairs import Pairs
+from mmg_nb.results.result import MIResult
+from mmg_nb.runs.events import Listener
 
 if TYPE_CHECKING:
-    from mmg_nb.keeping import Keeper
+    from mmg_nb.training.keeper import Keeper
 
 __all__ = ["Estimator", "Resumable"]
 

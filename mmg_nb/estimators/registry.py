@@ -13,19 +13,19 @@ from mmg_nb.fields import check_fields, closest, from_fields
 __all__ = ["build", "estimator_class", "names"]
 
 _HOMES = {
-    "mmg": "mmg_nb.estimators.mmg:MMG",
-    "published": "mmg_nb.estimators.published:PublishedMMG",
-    "minde": "mmg_nb.estimators.minde:MINDE",
-    "gcmi": "mmg_nb.estimators.gcmi:GCMI",
-    "cca": "mmg_nb.estimators.cca:CCA",
-    "ksg": "mmg_nb.estimators.ksg:KSG",
-    "infonce": "mmg_nb.estimators.bounds:InfoNCE",
-    "mine": "mmg_nb.estimators.bounds:MINE",
-    "dv": "mmg_nb.estimators.bounds:DV",
-    "nwj": "mmg_nb.estimators.bounds:NWJ",
-    "smile": "mmg_nb.estimators.bounds:SMILE",
-    "dime": "mmg_nb.estimators.bounds:DIME",
-    "doe": "mmg_nb.estimators.doe:DoE",
+    "mmg": "mmg_nb.estimators.mmg.fields:MMG",
+    "published": "mmg_nb.estimators.published.fields:PublishedMMG",
+    "minde": "mmg_nb.estimators.minde.fields:MINDE",
+    "gcmi": "mmg_nb.estimators.gaussian.gcmi:GCMI",
+    "cca": "mmg_nb.estimators.gaussian.cca:CCA",
+    "ksg": "mmg_nb.estimators.neighbours.ksg:KSG",
+    "infonce": "mmg_nb.estimators.critics.bounds:InfoNCE",
+    "mine": "mmg_nb.estimators.critics.bounds:MINE",
+    "dv": "mmg_nb.estimators.critics.bounds:DV",
+    "nwj": "mmg_nb.estimators.critics.bounds:NWJ",
+    "smile": "mmg_nb.estimators.critics.bounds:SMILE",
+    "dime": "mmg_nb.estimators.critics.bounds:DIME",
+    "doe": "mmg_nb.estimators.critics.doe:DoE",
 }
 
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from mmg_nb.data import Pairs
-from mmg_nb.diagnosis import diagnose
-from mmg_nb.estimators.second_opinion import surplus
-from mmg_nb.evaluation import Measurement
-from mmg_nb.mmse import FORMS, PointValues, error_parts, estimate_from_points, null_spread
-from mmg_nb.results import NEIGHBOURS, Estimate, MIResult, PointwiseMI, Status
-from mmg_nb.training import Outcome
+from mmg_nb.data.pairs import Pairs
+from mmg_nb.estimators.mmg.neighbour_check import surplus
+from mmg_nb.mmse.diagnosis import diagnose
+from mmg_nb.mmse.evaluation import Measurement
+from mmg_nb.mmse.gap import FORMS, PointValues, error_parts, estimate_from_points, null_spread
+from mmg_nb.results.result import NEIGHBOURS, Estimate, MIResult, PointwiseMI, Status
+from mmg_nb.training.loop import Outcome
 
 __all__ = ["report"]
 
@@ -37,7 +37,7 @@ def report(
         outcome: How training went.
         notes: Remarks from preparing the data.
         origin: Provenance.
-        opinion: What nearest neighbours say, see `mmg_nb.estimators.second_opinion`.
+        opinion: What nearest neighbours say, see `mmg_nb.estimators.mmg.neighbour_check`.
 
     Returns:
         The result.
@@ -120,7 +120,7 @@ def _higher(opinion: Estimate | None, parts: dict[str, float]) -> tuple[str, ...
 
 
 def _lagging(name: str, gain: float | None, form: str, points: PointValues) -> dict[str, float]:
-    """A part of the error: what a gain of the inner form means for a form, see `mmg_nb.mmse`.
+    """A part of the error: what a gain of the inner form means for a form, see `mmg_nb.mmse.gap`.
 
     A branch that lags behind by a share k of the gap biases the forms by −k, −2k and −k².
     """

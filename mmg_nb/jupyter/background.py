@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mmg_nb.api import EVERY, prepare, reopen
-from mmg_nb.events import Listener, silent
 from mmg_nb.job import Job
 from mmg_nb.jupyter.handle import Run, current_shell
+from mmg_nb.runs.events import Listener, silent
 
 __all__ = ["begin", "session_runs", "start", "start_from"]
 

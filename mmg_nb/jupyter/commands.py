@@ -9,13 +9,13 @@ from typing import Any
 
 from mmg_nb.api import EVERY
 from mmg_nb.benchmark.options import SweepOptions
-from mmg_nb.comparison import DEFAULT_ESTIMATORS
-from mmg_nb.data import MISSING
+from mmg_nb.data.pairs import MISSING
 from mmg_nb.errors import MMGError
 from mmg_nb.estimators.registry import estimator_class, names
 from mmg_nb.fields import FieldInfo, closest, field, field_infos
 from mmg_nb.jupyter.settings import setting_infos
-from mmg_nb.plotting import KINDS
+from mmg_nb.plots.result import KINDS
+from mmg_nb.questions.comparison import DEFAULT_ESTIMATORS
 
 __all__ = [
     "COMMANDS",

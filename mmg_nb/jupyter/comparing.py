@@ -7,13 +7,18 @@ import time
 from typing import Any, cast
 
 from mmg_nb.benchmark.cells import Estimators
-from mmg_nb.comparison import DEFAULT_ESTIMATORS, Comparison, ComparisonJob, prepare_comparison
-from mmg_nb.events import Listener, silent
 from mmg_nb.jupyter.background import begin
 from mmg_nb.jupyter.handle import Run
 from mmg_nb.jupyter.place import Place
 from mmg_nb.jupyter.progress import CARD_SECONDS, HOW_TO_STOP, Card, Clock, Progress
 from mmg_nb.jupyter.worker import Work
+from mmg_nb.questions.comparison import (
+    DEFAULT_ESTIMATORS,
+    Comparison,
+    ComparisonJob,
+    prepare_comparison,
+)
+from mmg_nb.runs.events import Listener, silent
 
 __all__ = ["ComparisonRun", "LiveTable", "PrintedTable", "start_comparison"]
 

@@ -15,7 +15,12 @@ from typing import Any, overload
 import numpy as np
 
 from mmg_nb.errors import MMGError
-from mmg_nb.events import (
+from mmg_nb.jupyter.interim import Interim
+from mmg_nb.jupyter.progress import Progress
+from mmg_nb.jupyter.stopwatch import Stopwatch
+from mmg_nb.jupyter.worker import Work, Worker
+from mmg_nb.results.result import MIResult
+from mmg_nb.runs.events import (
     Event,
     Finished,
     Listener,
@@ -26,12 +31,7 @@ from mmg_nb.events import (
     StateChanged,
     silent,
 )
-from mmg_nb.interrupts import first_interrupt
-from mmg_nb.jupyter.interim import Interim
-from mmg_nb.jupyter.progress import Progress
-from mmg_nb.jupyter.stopwatch import Stopwatch
-from mmg_nb.jupyter.worker import Work, Worker
-from mmg_nb.results import MIResult
+from mmg_nb.runs.interrupts import first_interrupt
 
 __all__ = ["SLICE", "Log", "Run", "current_shell"]
 

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mmg_nb.comparison import Comparison
 from mmg_nb.errors import MMGError
-from mmg_nb.events import RunState
 from mmg_nb.jupyter.comparing import ComparisonRun
 from mmg_nb.jupyter.form import Asked
 from mmg_nb.jupyter.handle import Run
-from mmg_nb.results import MIResult
+from mmg_nb.questions.comparison import Comparison
+from mmg_nb.results.result import MIResult
+from mmg_nb.runs.events import RunState
 
 __all__ = ["Entry", "comparison", "history_html", "history_text", "shown_html", "titled"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mmg_nb.results import NATS_PER_BIT
+from mmg_nb.results.result import NATS_PER_BIT
 
 __all__ = ["Interim"]
 

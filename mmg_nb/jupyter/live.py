@@ -14,11 +14,11 @@ import traitlets
 from IPython.display import display
 
 from mmg_nb.errors import MMGError
-from mmg_nb.events import Event, StateChanged
 from mmg_nb.jupyter.front_end import module, style
 from mmg_nb.jupyter.handle import Run
 from mmg_nb.jupyter.progress import HOW_TO_STOP, Card, Progress
-from mmg_nb.results import MIResult
+from mmg_nb.results.result import MIResult
+from mmg_nb.runs.events import Event, StateChanged
 
 __all__ = ["Feed", "LiveView", "LiveWidget", "hear_beside_cells", "picture", "steer"]
 

@@ -12,10 +12,8 @@ from IPython.core.magic import line_cell_magic, magics_class, needs_local_scope,
 from IPython.display import display
 
 from mmg_nb.api import estimate, reopen
-from mmg_nb.comparison import Comparison, prepare_comparison
 from mmg_nb.errors import MMGError
 from mmg_nb.estimators.registry import names
-from mmg_nb.events import RunState
 from mmg_nb.jupyter.arguments import Arguments, chosen_estimator, read_body, read_tokens
 from mmg_nb.jupyter.background import start, start_from
 from mmg_nb.jupyter.commands import (
@@ -26,12 +24,7 @@ from mmg_nb.jupyter.commands import (
     estimators_in_words,
     overview,
 )
-from mmg_nb.jupyter.comparing import (
-    ComparisonRun,
-    LiveTable,
-    PrintedTable,
-    start_comparison,
-)
+from mmg_nb.jupyter.comparing import ComparisonRun, LiveTable, PrintedTable, start_comparison
 from mmg_nb.jupyter.completion import Completion
 from mmg_nb.jupyter.handle import Run
 from mmg_nb.jupyter.namespace import arrays, check_name, in_words, resolve
@@ -42,7 +35,9 @@ from mmg_nb.jupyter.settings import SessionSettings
 from mmg_nb.jupyter.shown import ShownResults
 from mmg_nb.jupyter.tokens import Token, tokenize, unquoted
 from mmg_nb.jupyter.views import view_for
-from mmg_nb.results import MIResult
+from mmg_nb.questions.comparison import Comparison, prepare_comparison
+from mmg_nb.results.result import MIResult
+from mmg_nb.runs.events import RunState
 
 if TYPE_CHECKING:
     from mmg_nb.benchmark.sweep import Sweep

@@ -13,7 +13,6 @@ import traitlets
 from IPython.core.getipython import get_ipython
 from IPython.display import display, update_display
 
-from mmg_nb.comparison import Comparison
 from mmg_nb.errors import MMGError
 from mmg_nb.estimators.registry import estimator_class
 from mmg_nb.fields import FieldInfo, check_fields, closest, field_infos, from_fields, parse
@@ -40,7 +39,8 @@ from mmg_nb.jupyter.history import (
     titled,
 )
 from mmg_nb.jupyter.live import Feed, LiveWidget, hear_beside_cells, picture, steer
-from mmg_nb.results import MIResult
+from mmg_nb.questions.comparison import Comparison
+from mmg_nb.results.result import MIResult
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell

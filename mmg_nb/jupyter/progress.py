@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from mmg_nb.events import Event, Phase, Snapshot, Started, Step
 from mmg_nb.jupyter.place import Place
-from mmg_nb.results import MIResult
+from mmg_nb.results.result import MIResult
+from mmg_nb.runs.events import Event, Phase, Snapshot, Started, Step
 
 __all__ = ["CardView", "NoView", "Progress", "TextView", "View"]
 

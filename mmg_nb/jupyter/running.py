@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from mmg_nb.interrupts import first_interrupt
 from mmg_nb.jupyter.handle import SLICE, Run
 from mmg_nb.jupyter.progress import View
-from mmg_nb.results import MIResult
+from mmg_nb.results.result import MIResult
+from mmg_nb.runs.interrupts import first_interrupt
 
 __all__ = ["run_in_cell"]
 

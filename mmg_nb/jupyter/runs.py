@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from mmg_nb.errors import MMGError
-from mmg_nb.events import RunState
 from mmg_nb.jupyter.handle import Run
+from mmg_nb.runs.events import RunState
 
 __all__ = ["RunTable", "Runs", "is_number"]
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from mmg_nb.comparison import Comparison
-    from mmg_nb.results import MIResult
+    from mmg_nb.questions.comparison import Comparison
+    from mmg_nb.results.result import MIResult
 
     Result: TypeAlias = MIResult | Comparison
 
 __all__ = ["ShownResults"]
 
-KINDS = (("mmg_nb.results", "MIResult"), ("mmg_nb.comparison", "Comparison"))
+KINDS = (("mmg_nb.results.result", "MIResult"), ("mmg_nb.questions.comparison", "Comparison"))
 
 
 class ShownResults:

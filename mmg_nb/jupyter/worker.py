@@ -12,8 +12,8 @@ from types import TracebackType
 from weakref import WeakSet
 
 from mmg_nb.errors import MMGError
-from mmg_nb.events import Event, Listener, RunState, StateChanged
-from mmg_nb.results import MIResult, Status
+from mmg_nb.results.result import MIResult, Status
+from mmg_nb.runs.events import Event, Listener, RunState, StateChanged
 
 __all__ = ["Work", "Worker"]
 

@@ -1,1 +1,4 @@
-"""Networks; every tensor has a leading axis of members, so that many fits train as one."""
+"""Neural networks and the tensor operations they share; all carry one set of weights a member.
+
+Imports nothing of the package but its own files.
+"""

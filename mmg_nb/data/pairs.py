@@ -1,0 +1,321 @@
+"""Arrays of the notebook -> checked, aligned pairs of samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmg_nb.data.columns import (
+    Choice,
+    Shape,
+    Variable,
+    labels_of,
+    names_of,
+    read_choice,
+    read_variable,
+)
+from mmg_nb.data.dependent_rows import MIN_SAMPLES, blocks_of
+from mmg_nb.errors import MMGError
+
+__all__ = ["MISSING", "Pairs", "make_pairs"]
+
+MISSING = ("refuse", "drop")
+ROWS_FOR_RANK = 1000
+TIES_WORTH_A_NOTE = 0.05
+CHANNELS = 4  # of an image, at most, before its last axis may be theirs
+
+Array = NDArray[np.float64]
+Columns = tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Samples of (x, y), one a row, and of what is conditioned on.
+
+    Columns of categories hold codes 0, 1, ….
+
+    Attributes:
+        x: `(n, dim_x)`, finite, no constant column.
+        y: `(n, dim_y)`, likewise.
+        blocks: `(n,)` labels 0, 1, …; rows of one label never straddle a split.
+        notes: What the user should know about the data.
+        given: `(n, dim_z)`, what is conditioned on, like x and y; None for I(x; y).
+        discrete_x: Columns of x that are categories.
+        discrete_y: Columns of y that are categories.
+        discrete_z: Columns of the condition that are categories.
+        shape_x: Channels, height and width where x holds images; its columns are their pixels.
+        shape_y: The same of y.
+    """
+
+    x: Array
+    y: Array
+    blocks: NDArray[np.int64]
+    notes: tuple[str, ...] = ()
+    given: Array | None = None
+    discrete_x: Columns = ()
+    discrete_y: Columns = ()
+    discrete_z: Columns = ()
+    shape_x: Shape | None = None
+    shape_y: Shape | None = None
+
+    @property
+    def n_samples(self) -> int:
+        """Rows."""
+        return len(self.x)
+
+    @property
+    def dim_x(self) -> int:
+        """Columns of x."""
+        return self.x.shape[1]
+
+    @property
+    def dim_y(self) -> int:
+        """Columns of y."""
+        return self.y.shape[1]
+
+    @property
+    def dim_z(self) -> int:
+        """Columns of the condition; 0 without one."""
+        return self.z.shape[1]
+
+    @property
+    def z(self) -> Array:
+        """The condition, `(n, dim_z)`, without columns where there is none."""
+        return self.x[:, :0] if self.given is None else self.given
+
+    @property
+    def freedom_x(self) -> int:
+        """Columns of x, one of k categories counting for k − 1; of images their effective rank."""
+        return _freedom(self.x, self.discrete_x, self.shape_x)
+
+    @property
+    def freedom_y(self) -> int:
+        """The same of y."""
+        return _freedom(self.y, self.discrete_y, self.shape_y)
+
+    def with_own_data(self) -> Pairs:
+        """The same samples on arrays that nobody else can change."""
+        given = None if self.given is None else self.given.copy()
+        return replace(self, x=self.x.copy(), y=self.y.copy(), given=given)
+
+
+def _freedom(values: Array, discrete: Columns, shape: Shape | None) -> int:
+    if shape is not None:
+        return _effective_rank(values[:ROWS_FOR_RANK])
+    return values.shape[1] + sum(len(np.unique(values[:, i])) - 2 for i in discrete)
+
+
+def _effective_rank(values: Array) -> int:
+    """Participation ratio (tr C)² / tr C² of the covariance: neighbouring pixels agree."""
+    centred = values - values.mean(axis=0)
+    # Both traces are those of the smaller of the two products.
+    gram = centred @ centred.T if len(values) < values.shape[1] else centred.T @ centred
+    square = float(np.sum(gram**2))
+    return max(1, round(float(np.trace(gram)) ** 2 / square)) if square else 1
+
+
+def make_pairs(
+    x: Any,
+    y: Any,
+    groups: Any = None,
+    given: Any = None,
+    *,
+    discrete: Any = "auto",
+    missing: str = "refuse",
+) -> Pairs:
+    """Check two variables, and a condition, and lay them out as pairs of rows.
+
+    Args:
+        x: `(n,)` or `(n, dim_x)`: numpy, pandas, torch (any device) or nested lists; or images,
+            `(n, height, width)` or `(n, channels, height, width)`.
+        y: `(n,)` or `(n, dim_y)`, or images.
+        groups: `(n,)` labels of rows that depend on each other, or None.
+        given: `(n,)` or `(n, dim_z)`, what is conditioned on, or None.
+        discrete: Which columns are categories, see `mmg_nb.estimate`.
+        missing: `refuse` missing values, or `drop` the rows that have any.
+
+    Returns:
+        The pairs, copied where they had to be changed; the arrays given are never modified.
+
+    Raises:
+        MMGError: The variables cannot be used; the message says why and what to do.
+    """
+    if missing not in MISSING:
+        what = f"missing must be one of {', '.join(MISSING)}; got {missing!r:.80}."
+        raise MMGError(what, "drop leaves out the rows in which any value is missing.")
+    choice = read_choice(discrete)
+    asked = {"x": x, "y": y} if given is None else {"x": x, "y": y, "given": given}
+    read = {name: read_variable(values, name, choice) for name, values in asked.items()}
+    _check_choice(choice, read)
+    _check_lengths({name: len(each.values) for name, each in read.items()})
+    _check_index(asked if groups is None else {**asked, "groups": groups})
+    labels = None if groups is None else labels_of(groups, len(read["x"].values))
+    notes: tuple[str, ...] = ()
+    if missing == "drop":
+        read, labels, notes = _without_missing(read, labels)
+    used: dict[str, Variable] = {}
+    remarks: tuple[str, ...] = ()
+    for name, each in read.items():
+        _check_finite(each, name)
+        used[name], constants = _without_constants(each, name)
+        notes += constants
+        if each.shape is not None:
+            remarks += (_image_note(each.shape, name),)
+            continue
+        remarks += _judged_notes(used[name], name) + _tie_notes(used[name], name)
+    blocks, block_notes = blocks_of(used, labels)
+    condition = used.get("given")
+    if condition is not None and condition.shape is not None:
+        what = "given holds images; only x and y may."
+        raise MMGError(what, "Condition on a few numbers that describe each image.")
+    return Pairs(
+        used["x"].values,
+        used["y"].values,
+        blocks,
+        (*notes, *remarks, *block_notes),
+        None if condition is None else condition.values,
+        used["x"].discrete,
+        used["y"].discrete,
+        () if condition is None else condition.discrete,
+        used["x"].shape,
+        used["y"].shape,
+    )
+
+
+def _check_choice(choice: Choice, read: Mapping[str, Variable]) -> None:
+    known: set[str] = set()
+    for name, each in read.items():
+        known |= {label for label in each.labels if not label.isdigit()}.union(
+            *(names_of(name, i) for i in range(len(each.labels)))
+        )
+    strangers = sorted(choice.named - known)
+    if strangers:
+        what = f"discrete names {', '.join(strangers)}, and there is no such variable or column."
+        names = [label for each in read.values() for label in each.labels if not label.isdigit()]
+        listed = ", ".join([*read, *names][:20])
+        place = "or x[0] for a column by its place, as where its name is a number."
+        raise MMGError(what, f"Use auto, none, or these: {listed}; {place}")
+
+
+def _check_lengths(rows: Mapping[str, int]) -> None:
+    if len(set(rows.values())) > 1:
+        *names, last = rows
+        *counts, count = map(str, rows.values())
+        what = (
+            f"{', '.join(names)} and {last} must have as many rows as each other; "
+            f"got {', '.join(counts)} and {count}."
+        )
+        raise MMGError(what, "Row i of x belongs to row i of y: select the rows both have.")
+    n = rows["x"]
+    if n < MIN_SAMPLES:
+        what = f"At least {MIN_SAMPLES} samples are needed; got {n}."
+        raise MMGError(what, "Collect more rows; below that no estimate would mean anything.")
+
+
+def _check_index(asked: Mapping[str, Any]) -> None:
+    """Refuse tables whose rows have different labels: what is paired by place may be shifted."""
+    indices = {name: v.index for name, v in asked.items() if hasattr(v, "iloc")}
+    if len(indices) < 2:
+        return
+    (first, index), *others = indices.items()
+    for name, other in others:
+        if len(other) == len(index) and not other.equals(index):
+            what = f"{first} and {name} have different indices, so that their rows may not match."
+            remedy = f"Select the rows both have, or pass {name}.to_numpy() to pair them in order."
+            raise MMGError(what, remedy)
+
+
+def _without_missing(
+    read: Mapping[str, Variable], labels: NDArray[np.int64] | None
+) -> tuple[dict[str, Variable], NDArray[np.int64] | None, tuple[str, ...]]:
+    """The rows in which nothing is missing, and how many went."""
+    gaps = {name: np.isnan(each.values).any(axis=1) for name, each in read.items()}
+    keep = ~np.logical_or.reduce(list(gaps.values()))
+    if keep.all():
+        return dict(read), labels, ()
+    where = ", ".join(f"{name}: {rows.sum()}" for name, rows in gaps.items() if rows.any())
+    note = f"{(~keep).sum()} of {len(keep)} rows dropped, for a value is missing ({where})."
+    if keep.sum() < MIN_SAMPLES:
+        what = f"At least {MIN_SAMPLES} samples are needed; {note}"
+        raise MMGError(what, "Leave out columns with many missing values, or fill them in first.")
+    rest = {name: replace(each, values=each.values[keep]) for name, each in read.items()}
+    left = None if labels is None else np.unique(labels[keep], return_inverse=True)[1].reshape(-1)
+    return rest, left, (note,)
+
+
+def _check_finite(variable: Variable, name: str) -> None:
+    values = variable.values
+    bad = ~np.isfinite(values)
+    if not bad.any():
+        return
+    rows, nan = int(bad.any(axis=1).sum()), int(np.isnan(values).sum())
+    infinite = int(bad.sum()) - nan
+    columns = ", ".join(variable.labels[i] for i in np.flatnonzero(bad.any(axis=0))[:8])
+    what = (
+        f"{name} must be finite; it has {nan} NaN and {infinite} infinite values "
+        f"in {rows} of {len(values)} rows (columns {columns})."
+    )
+    if infinite:
+        raise MMGError(what, "Replace the infinite values, or leave out their rows.")
+    raise MMGError(what, "missing='drop' (--missing drop) leaves such rows out, of all variables.")
+
+
+def _without_constants(variable: Variable, name: str) -> tuple[Variable, tuple[str, ...]]:
+    values = variable.values
+    constant = (values == values[0]).all(axis=0)
+    if not constant.any() or (variable.shape is not None and not constant.all()):
+        return variable, ()  # a pixel has its place in the image
+    where = ", ".join(variable.labels[i] for i in np.flatnonzero(constant)[:8])
+    if constant.all():
+        what = f"{name} must vary; every column is constant."
+        raise MMGError(what, "A constant tells nothing: its mutual information is 0.")
+    kept = np.flatnonzero(~constant).tolist()
+    note = f"{name}: {int(constant.sum())} constant column(s) dropped ({where})."
+    left = Variable(
+        values[:, kept],
+        tuple(variable.labels[i] for i in kept),
+        tuple(new for new, old in enumerate(kept) if old in variable.discrete),
+        tuple(new for new, old in enumerate(kept) if old in variable.judged),
+    )
+    return left, (note,)
+
+
+def _image_note(shape: Shape, name: str) -> str:
+    channels, height, width = shape
+    kind = f", {channels} channels" if channels > 1 else ""
+    note = f"{name}: images of {height} × {width} pixels{kind}."
+    if channels > width and width <= CHANNELS:
+        return f"{note} If channels come last, pass np.moveaxis({name}, -1, 1)."
+    return note
+
+
+def _judged_notes(variable: Variable, name: str) -> tuple[str, ...]:
+    if not variable.judged:
+        return ()
+    counts = ((i, len(np.unique(variable.values[:, i]))) for i in variable.judged[:8])
+    where = ", ".join(f"{variable.labels[i]}: {count} values" for i, count in counts)
+    return (
+        f"{name}: {len(variable.judged)} column(s) of few whole numbers are taken as categories "
+        f"({where}); discrete='none' takes them as numbers.",
+    )
+
+
+def _tie_notes(variable: Variable, name: str) -> tuple[str, ...]:
+    values = variable.values
+    distinct = np.array([len(np.unique(column)) for column in values.T])
+    tied = 1 - distinct / len(values)
+    columns = [i for i in np.flatnonzero(tied > TIES_WORTH_A_NOTE) if i not in variable.discrete]
+    if not columns:
+        return ()
+    where = ", ".join(f"{variable.labels[i]}: {tied[i]:.0%}" for i in columns[:8])
+    note = (
+        f"{name}: repeated values in {len(columns)} column(s) ({where}); they are treated as "
+        "numbers, and a density may not exist."
+    )
+    if all(distinct[i] <= len(values) // 2 for i in range(len(distinct))):
+        note += f" discrete='{name}' takes them as categories."
+    return (note,)

@@ -1,0 +1,399 @@
+"""The regression anchor m(y) ≈ E[x | y], which the conditional denoiser starts from."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Generator, Tensor, nn
+
+from mmg_nb.data.splits import Member
+from mmg_nb.denoisers.principal_axes import principal_axes
+from mmg_nb.denoisers.shrunk_regression import FLOOR, log_power, radial_regression
+from mmg_nb.nets.chunks import chunks, stacked
+from mmg_nb.nets.cuda_graph import Replay
+from mmg_nb.nets.layers import StackedLinear, selected
+
+__all__ = [
+    "Anchor",
+    "AnchorNet",
+    "ImageAnchor",
+    "fit_anchor",
+    "fit_image_anchor",
+]
+
+LEARNING_RATE = 3e-3
+CHECKS = 10
+GRACE = 1000  # steps in which a network must become better than none
+
+
+class AnchorNet(nn.Module):
+    """A small perceptron per member that starts at zero.
+
+    Args:
+        members: Number of members.
+        dim_y: Features in.
+        dim_x: Features out.
+        width: Hidden features.
+        generator: Source of the starting weights.
+    """
+
+    def __init__(
+        self, members: int, dim_y: int, dim_x: int, width: int, generator: Generator
+    ) -> None:
+        super().__init__()
+        self.enter = StackedLinear(members, dim_y, width, generator)
+        self.middle = StackedLinear(members, width, width, generator)
+        self.leave = StackedLinear(members, width, dim_x, generator, zero=True)
+
+    def forward(self, y: Tensor) -> Tensor:
+        """Map `(members, batch, dim_y)` to `(members, batch, dim_x)`."""
+        out: Tensor = self.leave(F.silu(self.middle(F.silu(self.enter(y)))))
+        return out
+
+
+class Anchor(nn.Module):
+    """m(y) per member: linear maps of y and of its log-power times y, in float64, plus a network.
+
+    With it go coordinates for x.
+
+    Args:
+        matrix: The map of y, `(members, dim_y, dim_x)`, float64.
+        radial: That of `log_power(y)` · y, likewise; none for zero.
+        net: What the maps leave.
+    """
+
+    def __init__(
+        self, matrix: Tensor, radial: Tensor | None = None, net: AnchorNet | None = None
+    ) -> None:
+        super().__init__()
+        members, _, dim_x = matrix.shape
+        self.net = net
+        self.register_buffer("matrix", matrix)
+        self.register_buffer("radial", torch.zeros_like(matrix) if radial is None else radial)
+        self.register_buffer(
+            "rotation",
+            torch.eye(dim_x, dtype=matrix.dtype, device=matrix.device).repeat(members, 1, 1),
+        )
+        self.matrix: Tensor
+        self.radial: Tensor
+        self.rotation: Tensor
+
+    @classmethod
+    def restored(cls, state: Mapping[str, Tensor]) -> Anchor:
+        """The anchor that had this `state_dict`; other entries are left alone."""
+        matrix = state["matrix"]
+        members, dim_y, dim_x = matrix.shape
+        anchor = cls(matrix)
+        if "net.enter.bias" in state:
+            width = state["net.enter.bias"].shape[-1]
+            anchor.net = AnchorNet(members, dim_y, dim_x, width, Generator()).to(matrix.device)
+        anchor.load_state_dict(state, strict=False)
+        return anchor.requires_grad_(False)
+
+    def mean(self, y: Tensor) -> Tensor:
+        """m(y), `(members, batch, dim_x)` in common coordinates, float64; y likewise."""
+        mean = y @ self.matrix + log_power(y) * (y @ self.radial)
+        return mean if self.net is None else mean + self.net(y.float()).double()
+
+    def sensitivity(self, y: Tensor) -> Tensor:
+        """Mean of J·Jᵀ over rows, J = ∂m/∂y: which directions of y tell something about x.
+
+        The average gradient outer product (Radhakrishnan et al. 2024, Science 383:1461). For the
+        linear map of white variables its eigenvalues are the squared canonical correlations.
+
+        Args:
+            y: `(members, batch, dim_y)`, float64. Each column of x takes a pass over them.
+
+        Returns:
+            `(members, dim_y, dim_y)`, float64.
+        """
+        with torch.enable_grad():
+            y = y.detach().requires_grad_()
+            mean = self.mean(y)
+            total = y.new_zeros(len(y), y.shape[2], y.shape[2])
+            for column in mean.unbind(-1):
+                (gradient,) = torch.autograd.grad(column.sum(), y, retain_graph=True)
+                total = total + gradient.mT @ gradient
+        return total / y.shape[1]
+
+    @torch.no_grad()
+    def residual(self, x: Tensor, y: Tensor) -> Tensor:
+        """Residual x − m(y) in the members' coordinates.
+
+        Args:
+            x: `(members, batch, dim_x)`, float64, common coordinates.
+            y: `(members, batch, dim_y)`, float64.
+
+        Returns:
+            `(members, batch, dim_x)`, float64.
+        """
+        return (x - self.mean(y)) @ self.rotation
+
+    def turned(self, x: Tensor) -> Tensor:
+        """Common coordinates `(…, batch, dim_x)` to those of each member, `(members, …)`."""
+        return x @ self.rotation.to(x.dtype)
+
+    def turned_back(self, x: Tensor) -> Tensor:
+        """The inverse of `turned`."""
+        return x @ self.rotation.mT.to(x.dtype)
+
+
+class ImageAnchor(nn.Module):
+    """m(y) per member by a network alone; images keep their coordinates.
+
+    Args:
+        net: The network.
+    """
+
+    def __init__(self, net: AnchorNet) -> None:
+        super().__init__()
+        self.net = net
+
+    @torch.no_grad()
+    def residual(self, x: Tensor, y: Tensor) -> Tensor:
+        """Residual x − m(y), see `Anchor`."""
+        return x - self.net(y.float()).double()
+
+    def turned(self, x: Tensor) -> Tensor:
+        """The same for every member, see `Anchor`."""
+        members = len(self.net.leave.weight)
+        return x.expand(members, *x.shape[-2:])
+
+    def turned_back(self, x: Tensor) -> Tensor:
+        """The inverse of `turned`."""
+        return x
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """Rows of every member, padded to one length; `weight` is 0 on the padding, (M, n, 1)."""
+
+    x: Tensor
+    y: Tensor
+    weight: Tensor
+    count: Tensor
+
+    def mean(self, values: Tensor) -> Tensor:
+        return (values * self.weight).sum(1) / self.count.unsqueeze(-1)
+
+
+def fit_anchor(
+    x: Tensor,
+    y: Tensor,
+    members: Sequence[Member],
+    *,
+    width: int,
+    steps: int,
+    batch: int,
+    generator: Generator,
+) -> tuple[Anchor, Tensor]:
+    """Fit m(y) and the coordinates in which the residual is uncorrelated.
+
+    The network is kept, member by member, only as far as it lowers the validation error. Rows are
+    many, so each member is fitted alone, but for the network.
+
+    Args:
+        x: `(n, dim_x)`, float64.
+        y: `(n, dim_y)`, float64.
+        members: Who is fitted on which rows.
+        width: Hidden features of the network.
+        steps: Training steps of the network, at most; 0 for the linear map alone.
+        batch: Rows a step.
+        generator: Source of randomness.
+
+    Returns:
+        The anchor, and the variance of the residual in its coordinates `(members, 1, dim_x)`.
+    """
+    fit, held = [member.fit for member in members], [member.validation for member in members]
+    anchor = Anchor(*_regressions(x, y, fit))
+    kept = torch.zeros(len(members), dtype=torch.bool, device=x.device)
+    if steps:
+        rest, held_rest = (_residuals(anchor, x, y, rows) for rows in (fit, held))
+        scale = held_rest.mean(held_rest.x**2)
+        anchor.net, kept = _fit_net(rest, held_rest, scale, width, steps, batch, generator)
+        del rest, held_rest  # what follows needs the memory
+    # Without a network the validation rows have decided nothing so far, and the linear maps may
+    # have them. Later they judge only what the denoiser changes of this start; fitted jointly,
+    # what it learns by heart of its own rows counts against it there.
+    for k in (~kept).nonzero().flatten().tolist():
+        every = np.concatenate([fit[k], held[k]])
+        anchor.matrix[k : k + 1], anchor.radial[k : k + 1] = _regressions(x, y, [every])
+    found = [
+        _coordinates(selected(anchor, [k]), x, y, member, netted=bool(kept[k]))
+        for k, member in enumerate(members)
+    ]
+    anchor.rotation, variance = (torch.stack(each) for each in zip(*found, strict=True))
+    return anchor, variance
+
+
+def _coordinates(
+    anchor: Anchor, x: Tensor, y: Tensor, member: Member, *, netted: bool
+) -> tuple[Tensor, Tensor]:
+    """Those of a member's own anchor, as `rotation`, and the residual's variance `(1, dim_x)`."""
+    fit, held = (_moments(anchor, x, y, rows) for rows in (member.fit, member.validation))
+    # For a conditional mean, cov(residual) = cov(x) − cov(m): with white x the two share their
+    # eigenvectors, and where m explains nothing the residual is x itself, with variance 1.
+    rotation = principal_axes(fit.mean.cpu()).to(x)
+    # A network fits its own rows too well, so with one only validation rows tell the variance.
+    residual, total = held.residual, held.x
+    if not netted:
+        residual, total = residual + fit.residual, total + fit.x
+    left, whole = ((rotation * (v @ rotation)).sum(0) for v in (residual, total))
+    return rotation, (left / whole).clamp(FLOOR, 1.0).unsqueeze(0)
+
+
+@dataclass(frozen=True, eq=False)
+class _Moments:
+    """Sums over rows of the outer products of the residual, of x, and of m(y)."""
+
+    residual: Tensor
+    x: Tensor
+    mean: Tensor
+
+
+def _moments(anchor: Anchor, x: Tensor, y: Tensor, rows: NDArray[np.int64]) -> _Moments:
+    """Of the anchor of one member."""
+    sums = x.new_zeros(3, x.shape[1], x.shape[1])
+    for part in chunks(len(rows)):
+        index = torch.as_tensor(rows[part], device=x.device)
+        some = x[index]
+        residual = anchor.residual(some[None], y[index][None])[0]
+        parts = torch.stack([residual, some, some - residual])
+        sums += parts.mT @ parts
+    return _Moments(*sums)
+
+
+def _residuals(anchor: Anchor, x: Tensor, y: Tensor, rows: Sequence[NDArray[np.int64]]) -> _Rows:
+    """What the anchor leaves of x, and y, for rows of each member, in float32."""
+    ones = [selected(anchor, [k]) for k in range(len(rows))]
+    left = stacked(
+        rows, x.shape[1], x.device, lambda k, i: ones[k].residual(x[i][None], y[i][None])[0]
+    )
+    known = stacked(rows, y.shape[1], y.device, lambda _, i: y[i])
+    return _padded(left, known, torch.tensor([len(each) for each in rows], device=x.device))
+
+
+def fit_image_anchor(
+    fit: tuple[Tensor, Tensor, Tensor],
+    validation: tuple[Tensor, Tensor, Tensor],
+    *,
+    width: int,
+    steps: int,
+    batch: int,
+    generator: Generator,
+) -> ImageAnchor:
+    """Fit m(y) where x holds images; the arguments are those of `fit_anchor`.
+
+    All pixels count alike, in their common unit: those that hardly ever change must not be
+    scaled up to the others.
+
+    Returns:
+        The anchor; m(y) = 0 for members whose network does not clearly lower the validation error.
+    """
+    rows, held = _padded(*fit), _padded(*validation)
+    scale = held.mean(held.x**2).mean(1, keepdim=True).expand(-1, held.x.shape[2])
+    return ImageAnchor(_fit_net(rows, held, scale, width, steps, batch, generator)[0])
+
+
+def _regressions(x: Tensor, y: Tensor, rows: Sequence[NDArray[np.int64]]) -> tuple[Tensor, Tensor]:
+    """`radial_regression` of every member on rows of its own, `(members, dim_y, dim_x)`."""
+    indices = (torch.as_tensor(each, device=x.device) for each in rows)
+    maps = [radial_regression(x[index], y[index]) for index in indices]
+    matrix, radial = (torch.stack(each) for each in zip(*maps, strict=True))
+    return matrix, radial
+
+
+def _padded(x: Tensor, y: Tensor, count: Tensor) -> _Rows:
+    weight = torch.arange(x.shape[1], device=x.device) < count.unsqueeze(-1)
+    return _Rows(x, y, weight.unsqueeze(-1).double(), count.double())
+
+
+def _fit_net(
+    rows: _Rows,
+    held: _Rows,
+    scale: Tensor,
+    width: int,
+    steps: int,
+    batch: int,
+    generator: Generator,
+) -> tuple[AnchorNet, Tensor]:
+    """A network for x given y, errors in units of `scale`, `(members, dim_x)`; and who has one."""
+    members, _, dim_y = rows.y.shape
+    device = rows.x.device
+    net = AnchorNet(members, dim_y, rows.x.shape[2], width, _host(generator)).to(device)
+    best = copy.deepcopy(net)
+    target, y = rows.x.float(), rows.y.float()
+    held_target, held_y = held.x.float(), held.y.float()
+    scale = scale.clamp_min(FLOOR).unsqueeze(1)
+    before = (held_target**2 / scale).sum(-1, keepdim=True)
+    least = held.mean(before).squeeze(-1)
+    cuda = device.type == "cuda"
+    optimiser = torch.optim.AdamW(
+        net.parameters(),
+        lr=torch.tensor(LEARNING_RATE, device=device) if cuda else LEARNING_RATE,
+        weight_decay=1e-3,
+        fused=True,
+        capturable=cuda,
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda i: min(1.0, (i + 1) / 50) * (1 - i / max(1, steps))
+    )
+    member = torch.arange(members, device=device).unsqueeze(1)
+    uniform = torch.empty(members, batch, device=device)
+
+    def learn(kind: int) -> None:
+        index = (uniform * rows.count.unsqueeze(1)).long()
+        error = (target[member, index] - net(y[member, index])) ** 2 / scale
+        optimiser.zero_grad()
+        error.sum(-1).mean(-1).sum().backward()
+        optimiser.step()
+
+    replay = Replay(learn, device)
+
+    @torch.no_grad()
+    def found_better() -> Tensor:
+        return _clearly_better(before, _errors(best, held_target, held_y, scale), held)
+
+    for step in range(steps):
+        uniform.uniform_(generator=generator)
+        replay()
+        schedule.step()
+        if (step + 1) % max(1, steps // CHECKS) == 0:
+            with torch.no_grad():
+                after = _errors(net, held_target, held_y, scale)
+                loss = held.mean(after).squeeze(-1)
+                better = loss < least
+                least = torch.where(better, loss, least)
+                for old, new in zip(best.parameters(), net.parameters(), strict=True):
+                    old.copy_(torch.where(better.view(-1, 1, 1), new, old))
+            if step + 1 >= GRACE and not bool(found_better().any()):
+                break
+    kept = found_better()
+    with torch.no_grad():
+        for parameter in best.parameters():
+            parameter.mul_(kept.view(-1, 1, 1))
+    return best.requires_grad_(False), kept
+
+
+def _errors(net: AnchorNet, target: Tensor, y: Tensor, scale: Tensor) -> Tensor:
+    return ((target - net(y)).square() / scale).sum(-1, keepdim=True)
+
+
+def _clearly_better(before: Tensor, after: Tensor, held: _Rows) -> Tensor:
+    """Members whose error fell by more than two standard errors of the fall, `(members,)`."""
+    fall = held.mean(before - after)
+    spread = held.mean((before - after - fall.unsqueeze(1)) ** 2)
+    return (fall > 2 * (spread / held.count.unsqueeze(-1)).sqrt()).squeeze(-1)
+
+
+def _host(generator: Generator) -> Generator:
+    """A CPU generator: the one given, or one of the same seed."""
+    if generator.device.type == "cpu":
+        return generator
+    return Generator().manual_seed(generator.initial_seed())

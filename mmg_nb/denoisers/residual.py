@@ -1,0 +1,288 @@
+"""Denoisers that refine the Gaussian posterior by what they learn."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Generator, Tensor, nn
+
+from mmg_nb.denoisers.canonical_pairs import CanonicalPairs
+from mmg_nb.denoisers.gaussian import Denoiser, GaussianDenoiser, Posterior, Prepared, Samples
+from mmg_nb.denoisers.shrunk_regression import log_of, log_power, power
+from mmg_nb.nets.layers import doubled
+from mmg_nb.nets.mlp import ResidualMLP
+
+__all__ = ["RadialDenoiser", "RefinedDenoiser", "ResidualDenoiser", "crowding"]
+
+POWERS = 3  # of z, of the whitened innovation, of y
+RADIAL_WIDTH = 32
+BLUR = 0.02  # explained variance that makes no difference to a scale
+FEW = 6  # columns of x, up to which a network finds by itself what matters
+
+
+class RefinedDenoiser(Denoiser):
+    """The Gaussian posterior plus a correction: ε̂ = σ·w/d + α·√(v/d)·(a + b∘w/√d).
+
+    With the innovation w = z − α·m, d = α²·v + σ², see `GaussianDenoiser`, a shift a and a gain b.
+    The factor in front is the deviation of ε under the Gaussian posterior, so that the target of
+    what is learnt is of order one at every log-SNR. For a mixture of Gaussians the posterior mean
+    is linear in w with weights that depend on how large z, w and y are: hence the gain, and the
+    log-powers (logarithms of mean squares) of all three among the inputs of every network. What
+    starts from another one corrects its ε̂ in place of σ·w/d.
+
+    Args:
+        variance: v, `(members, 1, dim_x)`.
+        dim_y: Dimensions of y.
+        condition: Columns of the condition, the last ones of y, which both branches see.
+        start: What has been learnt before, and is corrected in place of the posterior mean.
+    """
+
+    net: ResidualMLP
+
+    def __init__(
+        self,
+        variance: Tensor,
+        dim_y: int,
+        condition: int,
+        start: RefinedDenoiser | None = None,
+    ) -> None:
+        super().__init__()
+        self.start = start
+        self.register_buffer("variance", variance)
+        self.register_buffer("known", _last_columns(len(variance), dim_y, condition))
+        self.variance: Tensor
+        self.known: Tensor
+
+    @property
+    def reference(self) -> GaussianDenoiser:
+        """The Gaussian posterior."""
+        return GaussianDenoiser(self.variance)
+
+    def forward(self, samples: Samples, eps: Tensor, logsnr: Tensor, given: Tensor) -> Tensor:
+        """Predict the noise, see `Denoiser`."""
+        return self.predict(self.prepare(samples, eps, logsnr, given))
+
+    def prepare(self, samples: Samples, eps: Tensor, logsnr: Tensor, given: Tensor) -> Prepared:
+        """What the correction begins with, and all that it depends on; see `Denoiser`."""
+        posterior = Posterior.of(self.variance, samples, eps, doubled(logsnr, eps), given)
+        return self._prepared(posterior, samples, logsnr, given)
+
+    def _prepared(
+        self, posterior: Posterior, samples: Samples, logsnr: Tensor, given: Tensor
+    ) -> Prepared:
+        base = posterior.mean
+        if self.start is not None:
+            base = self.start.predict(self.start._prepared(posterior, samples, logsnr, given))
+        return {
+            "base": base,
+            "deviation": posterior.deviation,
+            "whitened": posterior.whitened,
+            "features": self.net.features(logsnr),
+            **self.seen(posterior, samples, given),
+        }
+
+    def predict(self, prepared: Prepared) -> Tensor:
+        """Predict the noise, see `Denoiser`."""
+        shift, gain = self.correction(prepared)
+        return prepared["base"] + prepared["deviation"] * (shift + gain * prepared["whitened"])
+
+    def seen(self, posterior: Posterior, samples: Samples, given: Tensor) -> Prepared:
+        """What the network sees, as far as no training changes it.
+
+        Args:
+            posterior: The Gaussian one.
+            samples: As for `forward`, like `given`.
+            given: Whether y may be used.
+        """
+        raise NotImplementedError
+
+    def correction(self, prepared: Prepared) -> tuple[Tensor, Tensor]:
+        """Shift and gain; one for all columns may be `(members, batch, 1)`."""
+        raise NotImplementedError
+
+
+class RadialDenoiser(RefinedDenoiser):
+    """A gain that only lengths decide, and no shift.
+
+    One gain for all columns from net(log-powers of z, w/√d and y; λ). Of mixtures of Gaussians
+    that differ in scale, Student's t and other elliptical distributions, the posterior mean has
+    about this form, and so few inputs need few rows.
+
+    Args:
+        variance: v, `(members, 1, dim_x)`.
+        dim_y: Dimensions of y.
+        generator: Source of the starting weights.
+        condition: See `RefinedDenoiser`.
+    """
+
+    def __init__(
+        self, variance: Tensor, dim_y: int, *, generator: Generator, condition: int = 0
+    ) -> None:
+        super().__init__(variance, dim_y, condition)
+        self.net = ResidualMLP(
+            len(variance), POWERS + 1, 1, width=RADIAL_WIDTH, blocks=1, generator=generator
+        )
+
+    def seen(self, posterior: Posterior, samples: Samples, given: Tensor) -> Prepared:
+        """The log-powers, see `RefinedDenoiser`."""
+        y = torch.where(given | self.known, samples.y, 0.0)
+        powers = [log_power(v) for v in (posterior.z, posterior.whitened, y)]
+        return {"inputs": torch.cat([*powers, _flag(given, y)], dim=-1)}
+
+    def correction(self, prepared: Prepared) -> tuple[Tensor, Tensor]:
+        """Shift and gain, see `RefinedDenoiser`."""
+        gain = self.net(prepared["inputs"], prepared["features"])
+        return torch.zeros_like(gain), gain
+
+
+class ResidualDenoiser(RefinedDenoiser):
+    """Shift and gain from net(z, w/√d, m, y, log-powers; λ).
+
+    What there is to learn is sought first where the anchor has found something: directions of
+    which it explains the share e of the variance enter the network times √((e + k)/(e_max + k)),
+    with k = `BLUR`. One network serves both branches; without y it gets a learned null instead,
+    but still the condition, whose scale does not change.
+
+    Of many columns most tell nothing, and a network learns them by heart first. A focused one
+    looks at little but what the anchor has found: its k is smaller by the cube of the `crowding`
+    of x, its answers are scaled like its inputs, and log-powers, which vary the less the more
+    columns they are of, enter in units of their scatter; that of z also times z and m.
+
+    Args:
+        variance: v, `(members, 1, dim_x)`.
+        dim_y: Dimensions of y.
+        width: Hidden features of the network.
+        blocks: Residual blocks of the network.
+        generator: Source of the starting weights.
+        condition: See `RefinedDenoiser`.
+        start: What has been learnt before, to start from; none for nothing.
+        sensitivity: To which directions of y the anchor is sensitive, `(members, dim_y, dim_y)`,
+            see `Anchor.sensitivity`; none for all alike.
+        focused: Whether to look at little but what the anchor has found.
+        pairs: Features that y tells of x precisely, which are never trained here. What they
+            change of the posterior is part of the shift, times a learned trust that starts at 1:
+            right where they tell much more of x than the anchor does, which holds y, too.
+    """
+
+    def __init__(
+        self,
+        variance: Tensor,
+        dim_y: int,
+        *,
+        width: int,
+        blocks: int,
+        generator: Generator,
+        condition: int = 0,
+        start: RefinedDenoiser | None = None,
+        sensitivity: Tensor | None = None,
+        focused: bool = False,
+        pairs: CanonicalPairs | None = None,
+    ) -> None:
+        super().__init__(variance, dim_y, condition, start)
+        members, _, dim_x = variance.shape
+        self.focused = focused
+        self.pairs = pairs
+        blur = BLUR / crowding(dim_x) ** 3 if focused else BLUR
+        self.register_buffer("focus_x", _scale(1 - variance, blur))
+        focus = None if sensitivity is None else _focus(sensitivity, self.known, blur)
+        self.register_buffer("focus_y", focus)
+        self.focus_x: Tensor
+        self.focus_y: Tensor | None
+        self.null = nn.Parameter(torch.zeros(members, 1, dim_y))
+        self.net = ResidualMLP(
+            members,
+            (5 if focused else 3) * dim_x + dim_y + POWERS + 1 + (dim_x + 1 if pairs else 0),
+            (3 if pairs else 2) * dim_x,
+            width=width,
+            blocks=blocks,
+            generator=generator,
+        )
+
+    def seen(self, posterior: Posterior, samples: Samples, given: Tensor) -> Prepared:
+        """What the network sees but for the null, which `correction` adds where y is not given."""
+        z, whitened = posterior.z, posterior.whitened
+        mean = torch.where(given, samples.x - samples.residual, 0.0)
+        y = torch.where(given | self.known, samples.y, 0.0)
+        lengths = [self._length(power(v), v.shape[-1]) for v in (z, whitened)]
+        products = [v * lengths[0] for v in (z, mean)] if self.focused else []
+        flag = _flag(given, y)
+        return {
+            "columns": torch.cat([v * self.focus_x for v in (z, whitened, mean)], dim=-1),
+            "focused y": self._focused(y),
+            "without y": 1 - flag,
+            "power of y": power(y),
+            "lengths": torch.cat(lengths, dim=-1),
+            "flag and products": torch.cat([flag, *(v * self.focus_x for v in products)], dim=-1),
+            **self._told(posterior, mean, samples.y, given),
+        }
+
+    def _told(self, posterior: Posterior, mean: Tensor, y: Tensor, given: Tensor) -> Prepared:
+        """What the pairs change, in deviations of ε, and how surprising it is."""
+        if self.pairs is None:
+            return {}
+        # The posterior mean of x is m + α·v·w/d.
+        x = mean + posterior.deviation * self.variance.sqrt() * posterior.whitened
+        change, surprise = self.pairs.update(x, posterior.spread, y)
+        told = {"update": -change, "surprise": log_of(surprise)}
+        return {name: torch.where(given, value, 0.0) for name, value in told.items()}
+
+    def correction(self, prepared: Prepared) -> tuple[Tensor, Tensor]:
+        """Shift and gain, see `RefinedDenoiser`."""
+        absent, null = prepared["without y"], torch.where(self.known, 0.0, self.null)
+        power_y = prepared["power of y"] + absent * power(null)
+        inputs = [
+            prepared["columns"],
+            prepared["focused y"] + absent * self._focused(null),
+            prepared["lengths"],
+            self._length(power_y, null.shape[-1]),
+            prepared["flag and products"],
+        ]
+        if self.pairs is not None:
+            update = prepared["update"]
+            inputs += [update, prepared["surprise"]]
+        out = self.net(torch.cat(inputs, dim=-1), prepared["features"])
+        if self.pairs is not None:
+            shift, gain, trust = out.chunk(3, dim=-1)
+            return shift + (1 + trust) * update, gain
+        shift, gain = out.chunk(2, dim=-1)
+        if self.focused:
+            shift, gain = shift * self.focus_x, gain * self.focus_x
+        return shift, gain
+
+    def _focused(self, y: Tensor) -> Tensor:
+        return y if self.focus_y is None else y @ self.focus_y
+
+    def _length(self, squares: Tensor, dim: int) -> Tensor:
+        """The log-power; focused, in units of its scatter for a Gaussian of so many columns."""
+        return log_of(squares) * math.sqrt(dim / 2) if self.focused else log_of(squares)
+
+
+def _last_columns(members: int, dim_y: int, count: int) -> Tensor:
+    """A mask of the last columns of y, `(members, 1, dim_y)`."""
+    return (torch.arange(dim_y) >= dim_y - count).repeat(members, 1, 1)
+
+
+def _flag(given: Tensor, like: Tensor) -> Tensor:
+    """Whether y is given, as an input of a network, `(members, batch, 1)`."""
+    return given.to(like.dtype).expand(*like.shape[:-1], 1)
+
+
+def _scale(share: Tensor, blur: float) -> Tensor:
+    """Scale of directions of which the anchor explains a share, `(…, d)`: 1 for the largest."""
+    share = share.clamp_min(0)
+    return ((share + blur) / (share.amax(-1, keepdim=True) + blur)).sqrt()
+
+
+def _focus(sensitivity: Tensor, kept: Tensor, blur: float) -> Tensor:
+    """Symmetric maps that scale directions of y, but for columns `kept`, `(members, 1, dim_y)`."""
+    block = torch.where(kept | kept.mT, 0.0, sensitivity.double())
+    share, direction = torch.linalg.eigh(block)
+    focus = (direction * _scale(share, blur).unsqueeze(-2)) @ direction.mT
+    unit = torch.eye(focus.shape[-1]).to(focus)
+    return torch.where(kept | kept.mT, unit, focus).float()
+
+
+def crowding(dim: int) -> float:
+    """How many times as many columns as a network copes with by itself, at least 1."""
+    return max(1.0, dim / FEW)

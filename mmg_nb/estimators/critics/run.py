@@ -1,0 +1,219 @@
+"""The run behind every `Variational` estimator: split, transform, train, read, judge."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Generator, Tensor, nn
+
+from mmg_nb.data.marginals import fit_transform
+from mmg_nb.data.pairs import Pairs
+from mmg_nb.data.splits import Plan, make_plan
+from mmg_nb.denoisers.members import stack_pairs
+from mmg_nb.errors import MMGError
+from mmg_nb.estimators.critics.bounds import CriticBased
+from mmg_nb.estimators.critics.doe import DoE
+from mmg_nb.estimators.critics.fields import Variational
+from mmg_nb.estimators.critics.learners import DensityLearner, critic_learner
+from mmg_nb.estimators.critics.training import Learner, Outcome, Stack, train
+from mmg_nb.mmse.gap import null_spread
+from mmg_nb.mmse.standard_error import sampling_variance, training_variance
+from mmg_nb.nets.critics import CRITICS, Critic
+from mmg_nb.nets.entropy_net import EntropyNet
+from mmg_nb.nets.layers import selected
+from mmg_nb.results.provenance import provenance
+from mmg_nb.results.result import MIResult, PointwiseMI
+from mmg_nb.runs.devices import pick_device, threads_for
+from mmg_nb.runs.events import Listener, Phase, Started, Step
+from mmg_nb.runs.randomness import Sources
+from mmg_nb.training.loop import Schedule, Weights, trapezoid
+from mmg_nb.training.optimisers import ClippedMuon
+
+__all__ = ["run"]
+
+CHECK_EVERY = 50
+GRACE = 300  # steps in which something must begin to be learnt
+EMA = 0.99
+NEAR = 1.0  # nats below its ceiling at which a bound is said to have reached it
+
+Array = NDArray[np.float64]
+_Net = Critic | EntropyNet
+
+
+class _Reader(Learner, Protocol):
+    def points(self, net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+        """What each row adds to the estimate of one member, `(n,)`; x and y `(1, n, …)`."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class _Prepared:
+    """Transformed data on the device, float32, who trains on what, and in which batches."""
+
+    x: Tensor
+    y: Tensor
+    plan: Plan
+    batch: int
+    notes: tuple[str, ...]
+
+
+def run(
+    config: Variational, pairs: Pairs, *, seed: int, listen: Listener, device: str
+) -> MIResult:
+    """Estimate I(x; y) with the fields of `config`; see `Variational`."""
+    where = pick_device(device)
+    with threads_for(config.folds_for(pairs.n_samples) * config.batch * config.width, where):
+        return _run(config, pairs, seed, listen, where)
+
+
+def _run(
+    config: Variational, pairs: Pairs, seed: int, listen: Listener, where: torch.device
+) -> MIResult:
+    began = time.perf_counter()
+    random = Sources.of(seed, where)
+    listen(
+        Started(config.name, pairs.n_samples, pairs.dim_x, pairs.dim_y, str(where), config.steps)
+    )
+    data = _prepare(config, pairs, random.splits, where)
+    net, learner = _build(config, data, random.host)
+    listen(Phase("training"))
+    outcome = _train(config, data, net, learner, random.device, listen)
+    listen(Phase("evaluation"))
+    points = _read(data, outcome.net, learner, listen)
+    index = np.concatenate([reading.rows for reading in data.plan.readings])
+    sizes = [len(reading.rows) for reading in data.plan.readings]
+    variance = sampling_variance(pairs.blocks[index], points)
+    variance += training_variance(np.repeat(np.arange(len(sizes)), sizes), points)
+    least = null_spread(pairs.n_samples, pairs.dim_x, pairs.dim_y)
+    mi = float(points.mean())
+    return MIResult(
+        mi=mi,
+        stderr=math.hypot(math.sqrt(variance), least),
+        estimator=config.name,
+        n_samples=pairs.n_samples,
+        dim_x=pairs.dim_x,
+        dim_y=pairs.dim_y,
+        pointwise=_pointwise(config, index, points),
+        history=outcome.history,
+        status=outcome.status,
+        notes=pairs.notes + data.notes + _ceiling(config, mi, data),
+        fields=asdict(config),
+        provenance=provenance(seed, str(where), time.perf_counter() - began),
+    )
+
+
+def _prepare(
+    config: Variational, pairs: Pairs, rng: np.random.Generator, device: torch.device
+) -> _Prepared:
+    plan = make_plan(pairs, config.folds_for(pairs.n_samples), False, rng)
+    sets = [member.fit for member in plan.members]
+    sets += [reading.rows for reading in plan.readings]
+    held = min(len(member.validation) for member in plan.members)
+    smallest = min(map(len, sets))
+    if min(smallest, held) < 2:
+        what = f"{config.name} needs 2 rows in each part of its splits; got {held} to validate on."
+        raise MMGError(what, "Use more rows or finer groups, or fewer folds.")
+    x, notes_x = fit_transform(pairs.x, "x", config.transform, plan.transform_rows)
+    y, notes_y = fit_transform(pairs.y, "y", config.transform, plan.transform_rows)
+    batch = min(config.batch, smallest)
+    notes = notes_x + notes_y
+    if batch < config.batch:
+        notes += (f"Batches hold {batch} rows instead of {config.batch}: no split has more.",)
+    on_device = [torch.as_tensor(v, dtype=torch.float32, device=device) for v in (x, y)]
+    return _Prepared(on_device[0], on_device[1], plan, batch, notes)
+
+
+def _build(config: Variational, data: _Prepared, host: Generator) -> tuple[_Net, _Reader]:
+    """The network at its start, on the device, and how it learns."""
+    dims = len(data.plan.members), data.x.shape[1], data.y.shape[1]
+    width, blocks, device = config.width, config.blocks, data.x.device
+    if isinstance(config, DoE):
+        net = EntropyNet(*dims, head=config.head, width=width, blocks=blocks, generator=host)
+        return net.to(device), DensityLearner()
+    assert isinstance(config, CriticBased)
+    critic = CRITICS[config.critic](*dims, width=width, blocks=blocks, generator=host)
+    return critic.to(device), critic_learner(config, data.batch)
+
+
+def _train(
+    config: Variational,
+    data: _Prepared,
+    net: _Net,
+    learner: _Reader,
+    generator: Generator,
+    listen: Listener,
+) -> Outcome:
+    members = data.plan.members
+    shortest = min(len(member.validation) for member in members)
+    schedule = Schedule(
+        steps=config.steps,
+        batch=data.batch,
+        check_every=CHECK_EVERY,
+        grace=min(GRACE, max(1, config.steps // 2)),
+        weights=Weights.BEST,
+        rate=trapezoid,
+        ema=EMA,
+    )
+    return train(
+        net,
+        learner,
+        ClippedMuon(
+            net.parameters(),
+            net.hidden_matrices(),
+            learning_rate=config.learning_rate,
+            weight_decay=config.weight_decay,
+        ),
+        _stacked(data, [member.fit for member in members]),
+        _stacked(data, [member.validation[:shortest] for member in members]),
+        schedule,
+        generator,
+        listen,
+    )
+
+
+def _stacked(data: _Prepared, rows: Sequence[NDArray[np.int64]]) -> Stack:
+    return Stack(*stack_pairs(data.x, data.y, rows))
+
+
+@torch.no_grad()
+def _read(data: _Prepared, net: nn.Module, learner: _Reader, listen: Listener) -> Array:
+    """What each evaluation point adds to the estimate, in the order of the readings."""
+    points = []
+    for done, reading in enumerate(data.plan.readings):
+        listen(Step(done, len(data.plan.readings)))
+        one = selected(net, reading.members[:1])
+        rows = torch.as_tensor(reading.rows, device=data.x.device)
+        points.append(learner.points(one, data.x[rows][None], data.y[rows][None]))
+    return torch.cat(points).cpu().numpy()
+
+
+def _pointwise(config: Variational, index: NDArray[np.int64], points: Array) -> PointwiseMI | None:
+    """The points of those estimators whose points are log-ratios."""
+    if config.name not in ("dime", "doe"):
+        return None
+    return PointwiseMI(index, points, np.full(len(points), np.nan))
+
+
+def _ceiling(config: Variational, mi: float, data: _Prepared) -> tuple[str, ...]:
+    """A note where a lower bound is as large as it can be."""
+    if config.name == "infonce":
+        most = math.log(critic_learner(config, data.batch).negatives + 1)
+        words = f"ln {round(math.exp(most))} = {most:.2f} nats, its ceiling with this batch"
+        remedy = "A larger batch raises it; or use mmg."
+    elif config.name in ("mine", "dv", "nwj"):
+        rows = min(len(reading.rows) for reading in data.plan.readings)
+        most = math.log(rows)
+        words = f"ln {rows} = {most:.2f} nats, about the most that so many rows can prove"
+        remedy = "Use mmg, which is no bound, or more rows."
+    else:
+        return ()
+    if mi < most - NEAR:
+        return ()
+    return (f"This lower bound is near {words}: the mutual information may be larger. {remedy}",)

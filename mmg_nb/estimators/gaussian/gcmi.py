@@ -1,0 +1,50 @@
+"""Gaussian copula: closed form, exact for Gaussian copulas, blind to everything else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm, rankdata
+
+from mmg_nb.data.pairs import Pairs
+from mmg_nb.estimators.gaussian import closed_form as gaussian
+from mmg_nb.fields import field
+from mmg_nb.results.result import MIResult
+from mmg_nb.runs.events import Listener
+
+__all__ = ["GCMI"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GCMI:
+    """Gaussian-copula mutual information (Ince et al. 2017, Human Brain Mapping 38:1541).
+
+    Each coordinate is rank-transformed to a Gaussian; the log-determinant formula is then exact
+    if the joint distribution is a Gaussian copula, and a lower bound in the limit otherwise.
+    """
+
+    name: ClassVar[str] = "gcmi"
+    summary: ClassVar[str] = "Gaussian copula in closed form: instant, sees no other dependence"
+    accepts: ClassVar[frozenset[str]] = frozenset({"given"})
+
+    correct_bias: bool = field(True, "remove the exact small-sample bias of Gaussian data")
+
+    def estimate(
+        self, pairs: Pairs, *, seed: int, listen: Listener, device: str = "auto"
+    ) -> MIResult:
+        """Estimate I(x; y); see `mmg_nb.estimators.base.Estimator`.
+
+        Raises:
+            MMGError: There are not more rows than columns.
+        """
+        return gaussian.run(self, pairs, _scores, seed=seed, listen=listen)
+
+
+def _scores(values: Array) -> Array:
+    scores = norm.ppf(rankdata(values, axis=0) / (len(values) + 1))
+    return (scores - scores.mean(axis=0)) / scores.std(axis=0)

@@ -1,0 +1,293 @@
+"""Measure trained members on points none of them has seen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Generator, Tensor
+
+from mmg_nb.data.splits import Reading
+from mmg_nb.denoisers.anchor import Anchor, ImageAnchor
+from mmg_nb.denoisers.gaussian import Denoiser, GaussianDenoiser, Samples
+from mmg_nb.denoisers.logsnr import BinnedProposal, Proposal
+from mmg_nb.mmse.gap import FORMS, PointValues, gap_forms
+from mmg_nb.nets.layers import selected
+from mmg_nb.results.result import MMSECurve
+from mmg_nb.runs.events import Listener, Step
+
+__all__ = ["Measurement", "Model", "measure"]
+
+ROWS = {"cpu": 2**12, "cuda": 2**17}  # at a time, or draws of fewer rows
+NUMBERS = 2**23  # in those rows, at most; two hundred bytes for each come of it
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """Everything that turns rows into predictions: one anchor and one denoiser per member."""
+
+    anchor: Anchor | ImageAnchor
+    denoiser: Denoiser
+
+    def select(self, members: Sequence[int]) -> Model:
+        """A model of some of the members, on its own copy of their weights."""
+        return Model(selected(self.anchor, members), selected(self.denoiser, members))
+
+    def samples(self, x: Tensor, y: Tensor) -> Samples:
+        """Rows as every member sees them.
+
+        Args:
+            x: `(batch, dim_x)`, float64.
+            y: `(batch, dim_y)`, float64.
+
+        Returns:
+            Samples `(members, batch, …)`, float32.
+        """
+        turned = self.anchor.turned(x)
+        wide_x, wide_y = (v.expand(len(turned), *v.shape) for v in (x, y))
+        residual = self.anchor.residual(wide_x, wide_y)
+        return Samples(turned.float(), residual.float(), wide_y.float())
+
+
+@dataclass(frozen=True, eq=False)
+class Measurement:
+    """Per-point values, curves, and how far the log-SNRs were to reach at first.
+
+    Attributes:
+        points: Values of each point.
+        curve: Means over bins.
+        planned: Upper end of the range before the proposal was widened.
+    """
+
+    points: PointValues
+    curve: MMSECurve
+    planned: float
+
+
+class _Bins:
+    """Sums over the draws that fell into each bin: count, Σ and Σ² of errors and gaps."""
+
+    def __init__(self, proposal: BinnedProposal) -> None:
+        k, device = len(proposal.mass), proposal.mass.device
+        self.proposal = proposal
+        self.count = torch.zeros(k, dtype=torch.float64, device=device)
+        self.first = torch.zeros(2 + len(FORMS), k, dtype=torch.float64, device=device)
+        self.second = torch.zeros_like(self.first)
+
+    def add(self, logsnr: Tensor, values: Tensor) -> None:
+        """Add draws: λ `(batch,)`, values `(6, batch)` = both errors, then the gaps."""
+        bins = self.proposal.bins(logsnr)
+        values = values.double()
+        self.count.index_add_(0, bins, torch.ones_like(bins, dtype=torch.float64))
+        self.first.index_add_(1, bins, values)
+        self.second.index_add_(1, bins, values**2)
+
+    def curve(self, forms: Sequence[str], noised: str) -> MMSECurve:
+        """Means and standard errors in each bin."""
+        count = self.count.clamp_min(1)
+        mean = self.first / count
+        variance = (self.second / count - mean**2).clamp_min(0)
+        stderr = (variance / count).sqrt().cpu().numpy()
+        means = mean.cpu().numpy()
+        rows = {form: 2 + FORMS.index(form) for form in forms}
+        return MMSECurve(
+            logsnr=self.proposal.centres.cpu().numpy(),
+            width=self.proposal.widths.cpu().numpy(),
+            mse=means[0],
+            mse_given_y=means[1],
+            gaps={form: means[row] for form, row in rows.items()},
+            stderrs={form: stderr[row] for form, row in rows.items()},
+            noised=noised,
+        )
+
+
+@torch.no_grad()
+def measure(
+    model: Model,
+    x: Tensor,
+    y: Tensor,
+    blocks: NDArray[np.int64],
+    readings: Sequence[Reading],
+    proposal: Proposal,
+    bins: BinnedProposal,
+    *,
+    draws: int,
+    generator: Generator,
+    listen: Listener,
+    paired: bool = True,
+    noised: str = "x",
+    chunk: int | None = None,
+) -> Measurement:
+    """Measure every reading: each point at `draws` log-SNRs, stratified over the proposal.
+
+    Args:
+        model: The trained members.
+        x: `(n, dim_x)`, float64, common coordinates.
+        y: `(n, dim_y)`, float64.
+        blocks: Block of each row, `(n,)`.
+        readings: Who reads which rows.
+        proposal: Where the log-SNRs are drawn.
+        bins: Bins of the curves; those of a proposal that was widened have more of them.
+        draws: Draws of (λ, ε) a point, at least 2.
+        generator: Source of the noise.
+        listen: Gets a `Step` after each chunk; its answer is not heeded, for this is the end.
+        paired: Use the same λ and ε with and without y. The published method does not.
+        noised: The user's name of the variable that is noised, here called x.
+        chunk: Rows at a time, or draws of fewer rows; none: as many as suit the device.
+
+    Returns:
+        The measurement.
+    """
+    if chunk is None:
+        chunk = min(ROWS[x.device.type], max(1, NUMBERS // (x.shape[1] + y.shape[1])))
+    sums = _Bins(proposal if isinstance(proposal, BinnedProposal) else bins)
+    values, noises = [], []
+    total = sum(-(-len(reading.rows) // chunk) for reading in readings)
+    done = 0
+    for reading in readings:
+        pair = model.select(list(dict.fromkeys(reading.members)))
+        for rows in torch.as_tensor(reading.rows, device=x.device).split(chunk):
+            value, noise = _measure_chunk(
+                pair,
+                pair.samples(x[rows], y[rows]),
+                proposal,
+                sums,
+                draws=draws,
+                at_once=max(1, chunk // len(rows)),
+                generator=generator,
+                paired=paired,
+            )
+            values.append(value)
+            noises.append(noise)
+            done += 1
+            listen(Step(done, total))
+    index = np.concatenate([reading.rows for reading in readings])
+    points = PointValues(
+        index=index,
+        block=blocks[index],
+        reading=np.repeat(np.arange(len(readings)), [len(r.rows) for r in readings]),
+        values=torch.cat(values, dim=1).cpu().numpy(),
+        noise=torch.cat(noises, dim=1).cpu().numpy(),
+    )
+    single = all(a == b for a, b in (reading.members for reading in readings))
+    return Measurement(points, sums.curve(FORMS[1:] if single else FORMS, noised), bins.high)
+
+
+def _measure_chunk(
+    pair: Model,
+    samples: Samples,
+    proposal: Proposal,
+    sums: _Bins,
+    *,
+    draws: int,
+    at_once: int,
+    generator: Generator,
+    paired: bool,
+) -> tuple[Tensor, Tensor]:
+    """Mean over the draws at each point, `(4, batch)`, and its variance for two forms."""
+    batch, device = samples.x.shape[1], samples.x.device
+    offset = torch.rand(batch, generator=generator, device=device, dtype=torch.float64)
+    reference = pair.denoiser.reference if paired else None
+    total = torch.zeros(len(FORMS), batch, dtype=torch.float64, device=device)
+    two_forms = []
+    for draw in range(0, draws, at_once):
+        count = min(at_once, draws - draw)
+        jitter, noises = _draw(samples, count, generator, 1 if paired else 2)
+        place = torch.arange(draw, draw + count, device=device).unsqueeze(1)
+        logsnr = proposal.quantile((offset + (place + jitter) / draws) % 1.0).flatten()
+        many = samples.repeated(count)
+        u, c = _predict(pair.anchor, pair.denoiser, many, logsnr, noises[0])
+        values = _errors_and_gaps(noises[0], u, c)
+        if not paired:
+            _, c = _predict(pair.anchor, pair.denoiser, many, logsnr, noises[1])
+            squares = (noises[0] - u).square() - (noises[1] - c).square()
+            values[-1] = squares.sum(-1).mean(0)
+        if reference is not None:
+            values += _known_part(pair, reference, many, logsnr, noises[0])
+        sums.add(logsnr, values)
+        gaps = (0.5 * values[2:].double() / proposal.density(logsnr)).unflatten(1, (count, batch))
+        total += gaps.sum(1)
+        two_forms.append(gaps[[0, 3]])
+    return total / draws, _noise_of_mean(torch.cat(two_forms, dim=1))
+
+
+def _draw(
+    samples: Samples, count: int, generator: Generator, kinds: int
+) -> tuple[Tensor, list[Tensor]]:
+    """Places within strata `(count, batch)`, and noises of so many kinds, `(count·batch, dim_x)`.
+
+    Drawn one by one, so that they do not depend on how many are measured at once.
+    """
+    _, batch, dim_x = samples.x.shape
+    device = samples.x.device
+    jitter, noises = [], []
+    for _ in range(count):
+        jitter.append(torch.rand(batch, generator=generator, device=device, dtype=torch.float64))
+        noises.append(
+            [torch.randn(batch, dim_x, generator=generator, device=device) for _ in range(kinds)]
+        )
+    return torch.stack(jitter), [torch.cat(kind) for kind in zip(*noises, strict=True)]
+
+
+def _noise_of_mean(values: Tensor) -> Tensor:
+    """Monte-Carlo variance of the mean of draws in neighbouring strata.
+
+    Differences of neighbours, second ones if there are three, tell the noise without most of the
+    change of the integrand over log-SNR.
+
+    Args:
+        values: `(…, draws, batch)`.
+
+    Returns:
+        `(…, batch)`.
+    """
+    draws = values.shape[-2]
+    order = min(2, draws - 1)
+    count = (draws - order) * math.comb(2 * order, order)
+    return values.diff(n=order, dim=-2).square().sum(-2) / (count * draws)
+
+
+def _predict(
+    anchor: Anchor | ImageAnchor,
+    denoiser: Denoiser,
+    samples: Samples,
+    logsnr: Tensor,
+    eps: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """Predictions without and with y, `(members, batch, dim_x)`, of noise `(batch, dim_x)`."""
+    wide = anchor.turned(eps)
+    level = logsnr.float().expand(wide.shape[:2])
+    u, c = (
+        denoiser(samples, wide, level, torch.full((1, 1, 1), flag, device=eps.device))
+        for flag in (False, True)
+    )
+    return anchor.turned_back(u), anchor.turned_back(c)
+
+
+def _errors_and_gaps(eps: Tensor, u: Tensor, c: Tensor) -> Tensor:
+    """Both errors and the gap in every form, `(6, batch)`."""
+    errors = torch.stack([(eps - v).square().sum(-1).mean(0) for v in (u, c)])
+    return torch.cat([errors, gap_forms(eps, u, c)])
+
+
+def _known_part(
+    pair: Model, reference: GaussianDenoiser, samples: Samples, logsnr: Tensor, eps: Tensor
+) -> Tensor:
+    """What the mean of a reference over the noise is above its value at one noise, `(6, batch)`.
+
+    A control variate: what is added has mean zero, and takes away the noise that the predictions
+    share with those of the reference.
+    """
+    u, c = _predict(pair.anchor, reference, samples, logsnr, eps)
+    level = logsnr.float().expand(u.shape[:2])
+    error_u, error_c, inner, orthogonal = reference.moments(samples, level).mean(1)
+    difference = 2 * inner - orthogonal
+    known = torch.stack([error_u, error_c, difference, inner, orthogonal, difference])
+    part = known - _errors_and_gaps(eps, u, c)
+    if len(u) > 1:
+        part[2] = 0.0  # of products of two members the mean is not known here
+    return part

@@ -1,0 +1,55 @@
+"""Estimates with their intervals, one below the other -> Axes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from mmg_nb.errors import MMGError
+from mmg_nb.plots.result import BLUE, GREY, ORANGE, PNG_WIDTH
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["PNG_WIDTH", "Estimates", "plot_estimates"]
+
+Estimates = Mapping[str, tuple[float, tuple[float, float]]]
+"""Label -> estimate and both ends of its interval, nats."""
+
+
+def plot_estimates(
+    estimates: Estimates, ax: Axes | None = None, truth: float | None = None
+) -> Axes:
+    """Draw estimates with their intervals.
+
+    Args:
+        estimates: From top to bottom. An interval without bounds is left out.
+        ax: Axes to draw on; new ones if None.
+        truth: Known value, drawn as a line.
+
+    Returns:
+        The axes.
+
+    Raises:
+        MMGError: There is nothing to draw.
+    """
+    if not estimates:
+        raise MMGError("There is no estimate to draw.", "Let at least one estimator run.")
+    if ax is None:
+        # Imported here because importing this module must not load matplotlib.
+        from mmg_nb.plots.axes import new_axes
+
+        ax = new_axes(PNG_WIDTH)
+    ax.axvline(0, color=GREY, lw=0.8)
+    if truth is not None:
+        ax.axvline(truth, color=ORANGE, lw=1.5, ls="--", label=f"truth {truth:.3f}")
+        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
+    for place, (mi, (low, high)) in enumerate(estimates.values()):
+        if math.isfinite(high - low):
+            ax.plot([low, high], [place, place], color=BLUE, lw=2)
+        ax.plot([mi], [place], "o", color=BLUE, ms=6)
+    ax.set_yticks(range(len(estimates)), list(estimates))
+    ax.set_ylim(len(estimates) - 0.4, -0.6)
+    ax.set_xlabel("nats, with 95 % intervals")
+    return ax

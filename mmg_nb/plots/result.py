@@ -1,0 +1,341 @@
+"""Result -> Axes. Each plot first computes what it shows, then draws it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmg_nb.errors import MMGError
+from mmg_nb.results.result import MIResult
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = [
+    "KINDS",
+    "PNG_WIDTH",
+    "GapData",
+    "IntegrandData",
+    "TrainingData",
+    "gap_data",
+    "integrand_data",
+    "plot_result",
+    "result_png",
+    "training_data",
+]
+
+PNG_WIDTH = 560  # pixels of the page; twice as many are drawn
+HARD_TO_SEE = 0.15  # a gap smaller than this part of the error is drawn again, enlarged
+VISIBLE = 0.02  # differences smaller than this part of the error cannot be seen
+HEADROOM = 1.7  # leaves the upper corner to the legend
+WILD = 3.0  # forms are cut off where they leave the reported one by more than so many heights
+
+# Okabe & Ito's colours tell apart in all kinds of colour blindness; line styles do so in grey.
+BLUE, ORANGE, GREEN, PURPLE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9"
+GREY = "#777777"
+FORM_STYLES = ((BLUE, "-"), (ORANGE, "--"), (GREEN, "-."), (PURPLE, ":"))
+LOGSNR = "log-SNR, ln(signal power / noise power)"
+
+Array = NDArray[np.float64]
+
+
+def _most(values: Array) -> float:
+    """The largest finite value, at least 0; a diverged run may leave none."""
+    return float(np.max(values, initial=0.0, where=np.isfinite(values)))
+
+
+@dataclass(frozen=True, eq=False)
+class GapData:
+    """What the gap plot shows; all arrays are `(k,)`.
+
+    Attributes:
+        logsnr: Centres of the bins.
+        without: Denoising error without the variable given, summed over dimensions.
+        with_it: The same less the gap, so that the area between both is 2·MI.
+        measured: Measured denoising error with the variable given; differs from `with_it` by the
+            excess error of the denoiser that the form of the gap removes.
+        gap: The gap, in the form reported.
+        stderr: Its standard error.
+        form: That form.
+        given: The variable given, x or y.
+        mi: The estimate, nats.
+        known: What both know, ` given z` with a condition; otherwise empty.
+    """
+
+    logsnr: Array
+    without: Array
+    with_it: Array
+    measured: Array
+    gap: Array
+    stderr: Array
+    form: str
+    given: str
+    mi: float
+    known: str = ""
+
+    @property
+    def enlarged(self) -> bool:
+        """Whether the gap is too small beside the error to be seen."""
+        return _most(self.gap) < HARD_TO_SEE * _most(self.without)
+
+    @property
+    def excess_visible(self) -> bool:
+        """Whether `measured` can be told from `with_it` in the plot."""
+        return _most(self.measured - self.with_it) > VISIBLE * _most(self.without)
+
+
+@dataclass(frozen=True, eq=False)
+class IntegrandData:
+    """What the integrand plot shows.
+
+    Attributes:
+        logsnr: Centres of the bins, `(k,)`.
+        forms: Form of the gap -> nats per unit log-SNR and standard error, both `(k,)`; the form
+            reported comes first.
+        labels: Form -> its text in the legend.
+    """
+
+    logsnr: Array
+    forms: dict[str, tuple[Array, Array]]
+    labels: dict[str, str]
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """Ends of the vertical axis: an overfitted form must not squash the reported one."""
+        value, error = next(iter(self.forms.values()))
+        high, low = _most(value + 2 * error), -_most(2 * error - value)
+        height = max(high - low, 1e-9)
+        highest = max(_most(v) for v, _ in self.forms.values())
+        lowest = min(-_most(-v) for v, _ in self.forms.values())
+        low = min(low, max(lowest, low - WILD * height)) - 0.05 * height
+        high = max(high, min(highest, high + WILD * height))
+        return low, low + HEADROOM * (high - low)
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """What the training plot shows; all arrays are `(k,)`.
+
+    Attributes:
+        step: Training steps done.
+        mi: Estimate on validation points, nats.
+        loss: Loss on validation points.
+        loss_label: What that loss is.
+        final: The result, from evaluation points, nats.
+    """
+
+    step: NDArray[np.int64]
+    mi: Array
+    loss: Array
+    loss_label: str
+    final: float
+
+
+def gap_data(result: MIResult) -> GapData:
+    """What `plot(kind="gap")` shows.
+
+    Raises:
+        MMGError: The result has no curve.
+    """
+    curve, form = result.curve, result.gap
+    if curve is None or form is None:
+        raise _nothing(result, "gap")
+    gap = curve.gaps[form]
+    return GapData(
+        curve.logsnr,
+        curve.mse,
+        curve.mse - gap,
+        curve.mse_given_y,
+        gap,
+        curve.stderrs[form],
+        form,
+        curve.given,
+        result.mi,
+        " given z" if result.dim_z else "",
+    )
+
+
+def integrand_data(result: MIResult) -> IntegrandData:
+    """What `plot(kind="integrand")` shows.
+
+    Raises:
+        MMGError: The result has no curve.
+    """
+    curve = result.curve
+    if curve is None or result.gap is None:
+        raise _nothing(result, "integrand")
+    order = sorted(curve.gaps, key=lambda form: form != result.gap)
+    forms = {form: (curve.integrand(form), 0.5 * curve.stderrs[form]) for form in order}
+    labels = {form: form for form in order}
+    for form, estimate in result.forms.items():
+        labels[form] = f"{form}: {_number(estimate.mi)} ± {estimate.stderr:.3f} nats"
+    labels[result.gap] += " (reported)"
+    return IntegrandData(curve.logsnr, forms, labels)
+
+
+def training_data(result: MIResult) -> TrainingData:
+    """What `plot(kind="training")` shows.
+
+    Raises:
+        MMGError: The result has no training history.
+    """
+    history = result.history
+    if history is None or len(history.step) == 0:
+        raise _nothing(result, "training")
+    label = "loss" if result.curve is None else "squared error of the denoised noise"
+    return TrainingData(history.step, history.mi, history.loss, label, result.mi)
+
+
+def _nothing(result: MIResult, kind: str) -> MMGError:
+    what = f"This result of {result.estimator!r} holds nothing to draw as kind={kind!r}."
+    return MMGError(what, "Curves come with 'mmg', training with all that train.")
+
+
+def plot_result(result: MIResult, ax: Axes | None = None, kind: str = "gap") -> Axes:
+    """Draw a result.
+
+    Args:
+        result: What to draw.
+        ax: Axes to draw on. If None, axes on a figure of their own that pyplot does not know;
+            as the value of a cell they show themselves, `ax.figure.savefig(path)` saves them.
+        kind: `gap`, `integrand` or `training`, see `MIResult.plot`.
+
+    Returns:
+        The axes.
+
+    Raises:
+        MMGError: `kind` is unknown, or the result holds nothing of that kind.
+    """
+    if isinstance(ax, str):
+        raise MMGError(f"ax must be axes to draw on; got {ax!r}.", f"Write plot(kind={ax!r}).")
+    if kind not in KINDS:
+        raise MMGError(f"There is no plot of kind {kind!r}.", "Kinds: " + ", ".join(KINDS) + ".")
+    compute, draw = KINDS[kind]
+    data = compute(result)
+    if ax is None:
+        # Imported here because `import mmg_nb.plots.result` must not load matplotlib.
+        from mmg_nb.plots.axes import new_axes
+
+        ax = new_axes(PNG_WIDTH)
+    draw(ax, data)
+    return ax
+
+
+def result_png(result: MIResult) -> bytes:
+    """The gap plot as a PNG file, drawn without pyplot and safe in any thread."""
+    from mmg_nb.plots.axes import axes_png
+
+    return axes_png(plot_result(result))
+
+
+def _draw_gap(ax: Axes, data: GapData) -> None:
+    ax.fill_between(data.logsnr, data.with_it, data.without, color=SKY, alpha=0.35, lw=0)
+    ax.plot(data.logsnr, data.without, color=BLUE, lw=2, label=f"without {data.given}{data.known}")
+    ax.plot(
+        data.logsnr,
+        data.with_it,
+        color=ORANGE,
+        lw=2,
+        ls="--",
+        label=f"with {data.given}{data.known}",
+    )
+    if data.excess_visible:
+        label = f"with {data.given}{data.known}, as measured"
+        ax.plot(data.logsnr, data.measured, color=GREY, lw=1.2, ls=":", label=label)
+    ax.set_xlabel(LOGSNR)
+    ax.set_ylabel("squared error of the denoised noise")
+    ax.margins(x=0)
+    ax.legend(loc="upper left", frameon=False, labelcolor=_ink(ax))
+    area = f"area = 2·MI = {_number(2 * data.mi)} nats"
+    (_enlarge if data.enlarged else _name_area)(ax, data, area)
+
+
+def _ink(ax: Axes) -> Any:
+    """The colour of letters, which a dark style of the session makes light."""
+    return ax.xaxis.label.get_color()
+
+
+def _number(value: float) -> str:
+    return f"{value:.3f}".replace("-", "−")
+
+
+def _name_area(ax: Axes, data: GapData, text: str) -> None:
+    """Write into the area, or beside it with a line into it."""
+    ink = _ink(ax)
+    share = np.cumsum(np.maximum(0, np.nan_to_num(data.gap)))
+    middle = int(np.searchsorted(share, 0.5 * share[-1]))
+    centre = data.logsnr[middle], data.without[middle] - 0.5 * data.gap[middle]
+    if data.gap[middle] > 0.5 * _most(data.without):
+        ax.annotate(text, centre, ha="center", va="center", color=ink)
+        return
+    low, high = data.logsnr[[0, -1]]
+    beside = min(0.98, 0.52 + (centre[0] - low) / (high - low)), 0.22
+    line = {"arrowstyle": "-", "color": ink, "lw": 0.8, "relpos": (0.2, 1)}
+    ax.annotate(
+        text, centre, beside, textcoords="axes fraction", ha="right", color=ink, arrowprops=line
+    )
+
+
+def _enlarge(ax: Axes, data: GapData, text: str) -> None:
+    """Draw the gap again in the empty corner, on a scale of its own."""
+    ink = _ink(ax)
+    inset = ax.inset_axes((0.6, 0.12, 0.38, 0.36), facecolor="none")
+    band = 2 * data.stderr
+    inset.fill_between(data.logsnr, 0, data.gap, color=SKY, alpha=0.35, lw=0)
+    inset.fill_between(data.logsnr, data.gap - band, data.gap + band, color=ink, alpha=0.2, lw=0)
+    inset.plot(data.logsnr, data.gap, color=ink, lw=1.2)
+    inset.axhline(0, color=GREY, lw=0.6)
+    inset.margins(x=0)
+    inset.tick_params(labelsize="x-small", colors=ink)
+    for spine in inset.spines.values():
+        spine.set_color(ink)
+    inset.set_title(f"the gap, enlarged\n{text}", fontsize="small", loc="right", color=ink)
+
+
+def _draw_integrand(ax: Axes, data: IntegrandData) -> None:
+    ax.axhline(0, color=GREY, lw=0.6)
+    for number, (form, (value, error)) in enumerate(data.forms.items()):
+        colour, style = FORM_STYLES[number % len(FORM_STYLES)]
+        width, alpha = (2.2, 0.25) if number == 0 else (1.2, 0.1)
+        low, high = value - 2 * error, value + 2 * error
+        ax.fill_between(data.logsnr, low, high, color=colour, alpha=alpha, lw=0)
+        ax.plot(data.logsnr, value, style, color=colour, lw=width, label=data.labels[form])
+    ax.set_xlabel(LOGSNR)
+    ax.set_ylabel("integrand, nats per unit log-SNR")
+    ax.margins(x=0)
+    ax.set_ylim(*data.span)
+    legend = ax.legend(loc="upper right", frameon=False, labelcolor=_ink(ax))
+    legend.set_title("form of the gap, ±2 standard errors")
+    legend.get_title().set_color(_ink(ax))
+
+
+def _draw_training(ax: Axes, data: TrainingData) -> None:
+    lines = ax.plot(data.step, data.mi, "-o", color=BLUE, lw=2, ms=4, label="validation estimate")
+    lines.append(ax.axhline(data.final, color=_ink(ax), lw=1, ls=":", label="result"))
+    ax.set_xlabel("training steps")
+    ax.set_ylabel("mutual information, nats", color=BLUE)
+    right = ax.twinx()
+    label = "validation loss (right axis)"
+    lines += right.plot(data.step, data.loss, "--s", color=ORANGE, lw=1.5, ms=4, label=label)
+    right.set_ylabel(data.loss_label, color=ORANGE)
+    right.tick_params(colors=_ink(ax))
+    ax.legend(
+        handles=lines,
+        loc="lower center",
+        bbox_to_anchor=(0.5, 1.0),
+        ncols=3,
+        fontsize="small",
+        frameon=False,
+        labelcolor=_ink(ax),
+    )
+
+
+KINDS: dict[str, tuple[Callable[[MIResult], Any], Callable[[Axes, Any], None]]] = {
+    "gap": (gap_data, _draw_gap),
+    "integrand": (integrand_data, _draw_integrand),
+    "training": (training_data, _draw_training),
+}

@@ -1,0 +1,4 @@
+"""Questions that take many estimates: comparing estimators, and all pairs of a table.
+
+May import everything but `jupyter`.
+"""

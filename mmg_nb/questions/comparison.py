@@ -1,0 +1,335 @@
+"""Several estimators on the same data, side by side."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from mmg_nb.api import assemble
+from mmg_nb.benchmark.cells import Estimators, read_specs
+from mmg_nb.errors import MMGError
+from mmg_nb.estimators.acceptance import accepts, check_acceptance
+from mmg_nb.estimators.registry import build
+from mmg_nb.fields import field_infos
+from mmg_nb.job import Job
+from mmg_nb.results.picture import Picture
+from mmg_nb.results.result import MIResult, Status
+from mmg_nb.runs.events import Listener, Phase, silent
+from mmg_nb.runs.interrupts import stoppable
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+__all__ = [
+    "DEFAULT_ESTIMATORS",
+    "Comparison",
+    "ComparisonJob",
+    "Line",
+    "compare",
+    "prepare_comparison",
+]
+
+DEFAULT_ESTIMATORS = "gcmi,ksg,infonce,mmg"
+_HEADER = ("estimator", "estimate, nats", "status")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One estimator of a comparison.
+
+    Attributes:
+        label: Name and the fields that differ from their defaults, e.g. `mmg:steps=1000`.
+        result: What it found; None if it did not run to a result.
+        reason: Why there is no result.
+    """
+
+    label: str
+    result: MIResult | None = None
+    reason: str = ""
+
+    @property
+    def estimate(self) -> str:
+        """The estimate with its error, or a dash."""
+        if self.result is None:
+            return "–"
+        error = "" if self.result.stderr is None else f" ± {self.result.stderr:.3f}"
+        return f"{self.result.mi:.3f}{error}"
+
+    @property
+    def status(self) -> str:
+        """How it ended, or why it did not begin."""
+        return self.reason if self.result is None else str(self.result.status)
+
+    @property
+    def seconds(self) -> float | None:
+        """Wall time."""
+        found = None if self.result is None else self.result.provenance.get("seconds")
+        return None if found is None else float(found)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Remarks of the estimator."""
+        return () if self.result is None else self.result.notes
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Results of several estimators on the same data, in the order asked for.
+
+    `comparison["ksg"]` is the `MIResult` of one of them.
+    """
+
+    lines: tuple[Line, ...]
+
+    @property
+    def results(self) -> dict[str, MIResult]:
+        """Label -> result, of those that have one."""
+        return {each.label: each.result for each in self.lines if each.result is not None}
+
+    def __getitem__(self, label: str) -> MIResult:
+        if label in self.results:
+            return self.results[label]
+        what = f"This comparison has no result of {label!r}."
+        raise MMGError(what, "Results: " + (", ".join(self.results) or "none") + ".")
+
+    def __iter__(self) -> Iterator[MIResult]:
+        return iter(self.results.values())
+
+    def __len__(self) -> int:
+        return len(self.results)
+
+    @property
+    def status(self) -> Status:
+        """Interrupted if it was stopped before all had run to their end."""
+        early = any(each.status in (Status.INTERRUPTED, _NOT_RUN) for each in self.lines)
+        return Status.INTERRUPTED if early else Status.CONVERGED
+
+    @property
+    def summary(self) -> str:
+        """The span of the estimates, in one line."""
+        values = [each.mi for each in self]
+        if not values:
+            return "no results"
+        return f"{len(values)} estimates from {min(values):.3f} to {max(values):.3f} nats"
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row an estimator: estimate, error and interval in nats, seconds, status, notes."""
+        import pandas as pd
+
+        return pd.DataFrame([_row(each) for each in self.lines]).set_index("estimator")
+
+    def plot(self, ax: Axes | None = None, truth: float | None = None) -> Axes:
+        """Draw all estimates with their 95 % intervals, one below the other.
+
+        Args:
+            ax: Axes to draw on; new ones if None.
+            truth: Known mutual information, nats, drawn as a line.
+
+        Returns:
+            The axes.
+
+        Raises:
+            MMGError: There is no result to draw.
+        """
+        # Imported here because matplotlib is loaded only to draw.
+        from mmg_nb.plots import forest
+
+        results = {label: (each.mi, each.interval()) for label, each in self.results.items()}
+        return forest.plot_estimates(results, ax, truth)
+
+    def __repr__(self) -> str:
+        cells = [_HEADER, *((each.label, each.estimate, each.status) for each in self.lines)]
+        widths = [max(len(row[k]) for row in cells) for k in range(len(_HEADER))]
+        rows = [
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in cells
+        ]
+        return "\n".join(rows + [f"{label}: {note}" for label, note in self._remarks()])
+
+    def _remarks(self) -> list[tuple[str, str]]:
+        """Every note once, with the labels of those that made it."""
+        found: dict[str, list[str]] = {}
+        for each in self.lines:
+            for note in each.notes:
+                found.setdefault(note, []).append(each.label)
+        return [(", ".join(labels), note) for note, labels in found.items()]
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        if not self.results:
+            return {"text/plain": repr(self), "text/html": self.html()}, {}
+        from mmg_nb.plots import forest
+        from mmg_nb.plots.axes import axes_png
+
+        alt = f"{self.summary}, with 95 % intervals"
+        picture = Picture(axes_png(self.plot()), alt, forest.PNG_WIDTH)
+        return picture.bundle(repr(self), self.html(picture.tag))
+
+    def html(self, below: str = "") -> str:
+        """The table as HTML.
+
+        Args:
+            below: HTML to put between the table and the notes.
+
+        Returns:
+            Markup without scripts and style sheets, which untrusted notebooks drop.
+        """
+        names = (*_HEADER, "time")
+        head = "".join(f'<th scope="col" style="{_CELL}">{name}</th>' for name in names)
+        body = "".join(_html_row(each) for each in self.lines)
+        notes = "".join(
+            f"<li><strong>{html.escape(label)}</strong>: {html.escape(note)}</li>"
+            for label, note in self._remarks()
+        )
+        notes = f'<ul style="max-width:640px;margin:0">{notes}</ul>' if notes else ""
+        table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return f"<div>{table}{below}{notes}</div>"
+
+
+_NOT_RUN = "not run"
+_CELL = "text-align:left;padding:2px 10px 2px 0"
+
+
+def _html_row(line: Line) -> str:
+    seconds = "" if line.seconds is None else f"{line.seconds:.1f} s"
+    texts = (line.label, line.estimate, line.status)
+    cells = "".join(f'<td style="{_CELL}">{html.escape(text)}</td>' for text in texts)
+    # Marked, so that whoever compares two runs can leave it out.
+    return f'<tr>{cells}<td style="{_CELL}" data-varies="time">{seconds}</td></tr>'
+
+
+def _row(line: Line) -> dict[str, Any]:
+    found = line.result
+    low, high = (None, None) if found is None else found.interval()
+    return {
+        "estimator": line.label,
+        "mi": None if found is None else found.mi,
+        "stderr": None if found is None else found.stderr,
+        "low": low,
+        "high": high,
+        "seconds": line.seconds,
+        "status": line.status,
+        "notes": " ".join(line.notes),
+    }
+
+
+class ComparisonJob:
+    """A comparison that is ready to run.
+
+    Args:
+        jobs: Label -> job, all on the same data.
+
+    Attributes:
+        order: Labels in the order of running: closed forms and neighbours before all that train.
+        standing: What is known so far; may be read from any thread.
+    """
+
+    def __init__(self, jobs: Mapping[str, Job]) -> None:
+        self._jobs = dict(jobs)
+        self.order = tuple(sorted(jobs, key=lambda label: _trains(jobs[label])))
+        self._lines = {label: Line(label, reason=_NOT_RUN) for label in jobs}
+        self.standing = Comparison(tuple(self._lines.values()))
+
+    def with_own_data(self) -> ComparisonJob:
+        """The same on copies of the arrays, which may be changed or deleted from now on."""
+        owned = {id(job.pairs): job.pairs for job in self._jobs.values()}
+        owned = {key: pairs.with_own_data() for key, pairs in owned.items()}
+        return ComparisonJob(
+            {k: replace(job, pairs=owned[id(job.pairs)]) for k, job in self._jobs.items()}
+        )
+
+    def run(self, listen: Listener) -> Comparison:
+        """Run all, once; see `compare` for interrupts and what is raised."""
+        jobs, self._jobs = self._jobs, {}  # which hold the user's arrays
+        with stoppable(listen) as listener:
+            for label in self.order:
+                if listener(Phase(label)):
+                    break
+                line = _outcome(label, jobs.pop(label), listener)
+                self._lines[label] = line
+                self.standing = Comparison(tuple(self._lines.values()))
+                if line.status == Status.INTERRUPTED:
+                    break
+        return self.standing
+
+
+def _outcome(label: str, job: Job, listener: Listener) -> Line:
+    try:
+        check_acceptance(job.estimator, job.pairs)
+        return Line(label, job.run(listener))
+    except MMGError as error:  # of this estimator alone; the others may still say something
+        return Line(label, reason=error.what)
+
+
+def _trains(job: Job) -> bool:
+    return any(info.name == "steps" for info in field_infos(type(job.estimator)))
+
+
+def compare(
+    x: Any,
+    y: Any,
+    estimators: Estimators = DEFAULT_ESTIMATORS,
+    *,
+    given: Any = None,
+    groups: Any = None,
+    discrete: Any = "auto",
+    missing: str = "refuse",
+    seed: int = 0,
+    device: str = "auto",
+    listen: Listener | None = None,
+) -> Comparison:
+    """Estimate I(x; y) by several estimators.
+
+    Args:
+        x: See `mmg_nb.estimate`.
+        y: See `mmg_nb.estimate`.
+        estimators: Names with or without fields: `"ksg,mmg:steps=1000"`, or a list of names and
+            of pairs such as `("mmg", {"steps": 1000})`.
+        given: See `mmg_nb.estimate`.
+        groups: See `mmg_nb.estimate`.
+        discrete: See `mmg_nb.estimate`.
+        missing: See `mmg_nb.estimate`.
+        seed: Seed of everything random.
+        device: See `mmg_nb.estimate`.
+        listen: Called with each event of each run; a true answer stops the comparison.
+
+    Returns:
+        All results. Closed forms and neighbours run first. An interrupt stops the estimator that
+        runs, keeps what it has learnt and leaves out those that follow.
+
+    Raises:
+        MMGError: The arrays, a name or a field cannot be used. What one estimator alone cannot do
+            is told in its line.
+    """
+    job = prepare_comparison(
+        x,
+        y,
+        estimators,
+        given=given,
+        groups=groups,
+        discrete=discrete,
+        missing=missing,
+        seed=seed,
+        device=device,
+    )
+    return job.run(listen or silent)
+
+
+def prepare_comparison(
+    x: Any, y: Any, estimators: Estimators = DEFAULT_ESTIMATORS, **options: Any
+) -> ComparisonJob:
+    """Check what `compare` is given, and run nothing yet; the arguments are the same."""
+    specs = read_specs(estimators)
+    made = {spec.label: build(spec.estimator, spec.fields) for spec in specs}
+    jobs: dict[str, Job] = {}
+    read: dict[bool, Job] = {}  # few whole numbers are categories to some and numbers to others
+    for spec in specs:
+        estimator = made[spec.label]
+        knows = accepts(estimator, "discrete")
+        if knows not in read:
+            read[knows] = assemble(x, y, spec.estimator, **options, **spec.fields)
+        jobs[spec.label] = replace(read[knows], estimator=estimator)
+    return ComparisonJob(jobs)

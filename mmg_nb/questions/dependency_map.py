@@ -1,0 +1,309 @@
+"""All pairs of columns of a table at a glance."""
+
+from __future__ import annotations
+
+import html
+import itertools
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmg_nb.api import check_seed, estimate
+from mmg_nb.data.columns import Choice, read_choice
+from mmg_nb.data.dependent_rows import MIN_SAMPLES
+from mmg_nb.errors import MMGError
+from mmg_nb.fields import closest
+from mmg_nb.results.picture import Picture
+from mmg_nb.results.result import NATS_PER_BIT, MIResult
+from mmg_nb.runs.interrupts import first_interrupt
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+__all__ = ["DependencyMap", "dependency_map"]
+
+WIDTH = 560  # pixels of the page
+MOST_LETTERS = 24  # of a name in the picture
+MOST_PAIRS = 3  # named with a note
+MOST_NUMBERS = 12  # columns up to which the values are written into the cells
+UNITS = ("nats", "bits")
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class DependencyMap:
+    """Mutual information of every two columns of a table.
+
+    Attributes:
+        names: Names of the columns.
+        mi: `(d, d)`, symmetric, nats; NaN on the diagonal, and where a stop came first.
+        stderr: Standard errors, likewise.
+        estimator: Name in the registry.
+        n_samples: Rows used.
+        given: Names of the columns that are conditioned on.
+        notes: What the user should know.
+    """
+
+    names: tuple[str, ...]
+    mi: Array
+    stderr: Array
+    estimator: str
+    n_samples: int
+    given: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def quantity(self) -> str:
+        """What the cells hold, in words."""
+        condition = f" given {', '.join(self.given)}" if self.given else ""
+        return f"mutual information{condition}"
+
+    @property
+    def ranked(self) -> list[tuple[str, str, float, float]]:
+        """Both names, estimate and standard error of each pair, the largest first, nats.
+
+        Pairs without an estimate are left out.
+        """
+        pairs = itertools.combinations(range(len(self.names)), 2)
+        known = [pair for pair in pairs if np.isfinite(self.mi[pair])]
+        order = sorted(known, key=lambda pair: -self.mi[pair])
+        return [
+            (self.names[i], self.names[j], float(self.mi[i, j]), float(self.stderr[i, j]))
+            for i, j in order
+        ]
+
+    def to_frame(self, unit: str = "nats") -> pd.DataFrame:
+        """The map as a table.
+
+        Args:
+            unit: `nats` or `bits`.
+
+        Returns:
+            Names × names, NaN on the diagonal.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(self._in(unit), index=list(self.names), columns=list(self.names))
+
+    def _in(self, unit: str) -> Array:
+        if unit not in UNITS:
+            raise MMGError(f"There is no unit {unit!r}.", "Units: " + ", ".join(UNITS) + ".")
+        return self.mi / (NATS_PER_BIT if unit == "bits" else 1.0)
+
+    def plot(self, ax: Axes | None = None, unit: str = "nats") -> Axes:
+        """Draw the map as a heat map, in colours that all kinds of sight tell apart.
+
+        Args:
+            ax: Axes to draw on; new ones if None.
+            unit: `nats` or `bits`.
+
+        Returns:
+            The axes.
+        """
+        values = self._in(unit)
+        if ax is None:
+            # Imported here because importing this module must not load matplotlib.
+            from mmg_nb.plots.axes import new_axes
+
+            ax = new_axes(WIDTH)
+            ax.get_figure(root=True).set_size_inches(5.6, 4.7)  # type: ignore[union-attr]
+        _draw(ax, self, values, unit)
+        return ax
+
+    def __repr__(self) -> str:
+        strongest = ", ".join(f"{a}–{b} {mi:.3f}" for a, b, mi, _ in self.ranked[:3]) or "none"
+        return (
+            f"DependencyMap({len(self.names)} columns, {self.n_samples} rows, {self.estimator}; "
+            f"{self.quantity}, strongest in nats: {strongest})"
+        )
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        from mmg_nb.plots.axes import axes_png
+
+        picture = Picture(axes_png(self.plot()), repr(self), WIDTH)
+        notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
+        below = f"<ul>{notes}</ul>" if notes else ""
+        return picture.bundle(repr(self), f"<div>{picture.tag}{below}</div>")
+
+
+def _draw(ax: Axes, found: DependencyMap, values: Array, unit: str) -> None:
+    from matplotlib import colormaps
+
+    ink = ax.xaxis.label.get_color()
+    top = float(np.nanmax(values, initial=1e-9))
+    # Few steps, because the picture is kept with few colours.
+    colours = colormaps["cividis"].resampled(16)
+    image = ax.imshow(np.ma.masked_invalid(values), cmap=colours, vmin=0, vmax=top)
+    places = range(len(found.names))
+    names = [
+        name if len(name) <= MOST_LETTERS else name[: MOST_LETTERS - 1] + "…"
+        for name in found.names
+    ]
+    literal = {"parse_math": False}  # a name may hold dollar signs
+    ax.set_xticks(places, names, rotation=45, ha="right", rotation_mode="anchor", **literal)
+    ax.set_yticks(places, names, **literal)
+    ax.tick_params(length=0, colors=ink)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    if len(found.names) <= MOST_NUMBERS:
+        for i, j in np.argwhere(np.isfinite(values)):
+            light = values[i, j] < 0.55 * top
+            text = f"{values[i, j]:.2f}".replace("-", "−").replace("−0.00", "0.00")
+            colour = "white" if light else "black"
+            size = "small" if len(found.names) <= 8 else "x-small"
+            ax.text(j, i, text, ha="center", va="center", size=size, color=colour)
+    figure = ax.get_figure(root=True)
+    if figure is not None:
+        bar = figure.colorbar(image, ax=ax, shrink=0.85)
+        bar.set_label(f"{found.quantity}, {unit}", color=ink)
+        bar.ax.tick_params(colors=ink)
+
+
+def dependency_map(
+    table: Any,
+    *,
+    given: str | Sequence[str] | None = None,
+    estimator: str = "ksg",
+    discrete: Any = "auto",
+    missing: str = "refuse",
+    rows: int | None = 2000,
+    seed: int = 0,
+    **fields: Any,
+) -> DependencyMap:
+    """Mutual information of every two columns of a table.
+
+    Args:
+        table: A pandas DataFrame of numbers and categories. Constant columns are left out.
+        given: Name or names of columns that are conditioned on; they leave the map.
+        estimator: Name in the registry. The default takes numbers and categories and needs no
+            training; for a close look at one pair use `mmg_nb.estimate`.
+        discrete: `auto`, `none`, or which columns are categories, see `mmg_nb.estimate`.
+        missing: `refuse`, or `drop` rows in which a value of the pair is missing.
+        rows: Most rows used, drawn at random, at least 50; None for all.
+        seed: Seed of everything random.
+        **fields: Fields of the estimator.
+
+    Returns:
+        The map. An interrupt (Ctrl-C, or the stop button) leaves out the pairs that follow.
+
+    Raises:
+        MMGError: The table cannot be used, or a pair cannot be estimated; says which.
+    """
+    check_seed(seed)
+    _check_rows(rows)
+    table, condition = _read_table(table, given)
+    choice = read_choice(discrete)
+    for name in choice.named:
+        _check_column(name, table.columns)
+    notes: tuple[str, ...] = ()
+    if rows is not None and len(table) > rows:
+        chosen = np.sort(np.random.default_rng(seed).choice(len(table), rows, replace=False))
+        notes = (f"{rows} of {len(table)} rows, drawn at random; rows=None takes all.",)
+        table = table.iloc[chosen]
+    names, constant = _names(table, condition)
+    notes += constant
+    mi, stderr = np.full((2, len(names), len(names)), np.nan)
+    pairs = list(itertools.combinations(range(len(names)), 2))
+    remarks: dict[str, list[str]] = {}  # one may be made on many pairs
+    options = {"missing": missing, "seed": seed, **fields}
+    stopped = threading.Event()
+    with first_interrupt(stopped.set):
+        for done, (i, j) in enumerate(pairs):
+            if stopped.is_set():
+                notes += (f"Stopped after {done} of {len(pairs)} pairs; the others are empty.",)
+                break
+            roles = {"x": [names[i]], "y": [names[j]]}
+            if condition:
+                roles["given"] = list(condition)
+            found = _estimated(table, roles, choice, estimator, **options)
+            mi[i, j] = mi[j, i] = found.mi
+            stderr[i, j] = stderr[j, i] = np.nan if found.stderr is None else found.stderr
+            for remark in _remarks(found):
+                remarks.setdefault(remark, []).append(f"{names[i]} and {names[j]}")
+    notes += tuple(f"{_listed(where)}: {remark}" for remark, where in remarks.items())
+    return DependencyMap(names, mi, stderr, estimator, len(table), condition, notes)
+
+
+def _read_table(table: Any, given: Any) -> tuple[Any, tuple[str, ...]]:
+    """The table with texts for names, and the columns of the condition."""
+    if not hasattr(table, "iloc") or getattr(table, "ndim", 0) != 2:
+        what = f"table must be a pandas DataFrame; got {type(table).__name__}."
+        raise MMGError(what, "Name the columns: pandas.DataFrame(values, columns=[...]).")
+    known = [str(name) for name in table.columns]
+    if len(set(known)) < len(known):
+        what = f"A map needs columns of different names; got {', '.join(known)}."
+        raise MMGError(what, "Rename those of one name.")
+    single = isinstance(given, str) or not isinstance(given, Iterable)
+    condition = () if given is None else tuple(map(str, [given] if single else given))
+    for name in condition:
+        _check_column(name, known)
+    return table.set_axis(known, axis=1), condition
+
+
+def _names(table: Any, condition: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The columns of the map, and a note on each that is left out."""
+    left = [name for name in table.columns if name not in condition]
+    constant = [name for name in left if _is_constant(table[name])]
+    names = tuple(name for name in left if name not in constant)
+    if len(names) < 2:
+        what = f"A map needs two columns or more that vary; got {', '.join(names) or 'none'}."
+        raise MMGError(what, "Leave more columns for the map.")
+    return names, tuple(f"{name} is constant and left out." for name in constant)
+
+
+def _is_constant(column: Any) -> bool:
+    try:
+        return bool(column.nunique() == 1)
+    except TypeError:  # lists and the like, which `estimate` will refuse
+        return False
+
+
+def _check_rows(rows: Any) -> None:
+    whole = isinstance(rows, (int, np.integer)) and not isinstance(rows, bool)
+    if rows is not None and not (whole and rows >= MIN_SAMPLES):
+        what = f"rows must be a whole number of at least {MIN_SAMPLES}, or None; got {rows!r:.80}."
+        raise MMGError(what, "rows: most rows used, drawn at random; None for all.")
+
+
+def _check_column(name: str, known: Sequence[str]) -> None:
+    if name not in known:
+        hint = closest(name, known) + "Columns: " + ", ".join(known) + "."
+        raise MMGError(f"The table has no column {name!r}.", hint)
+
+
+def _estimated(
+    table: Any, roles: Mapping[str, list[str]], choice: Choice, estimator: str, **asked: Any
+) -> MIResult:
+    """The estimate of one pair; `roles` names the columns of x, of y and of the condition."""
+    # By their places, for a column may be called like a role that another one has.
+    named = [
+        f"{role}[{k}]"
+        for role, columns in roles.items()
+        for k, column in enumerate(columns)
+        if column in choice.named
+    ]
+    asked |= {role: table[columns] for role, columns in roles.items()}
+    asked["discrete"] = "auto" if choice.auto else named or "none"
+    try:
+        return estimate(asked.pop("x"), asked.pop("y"), estimator, **asked)
+    except MMGError as error:
+        (a,), (b,) = roles["x"], roles["y"]
+        raise MMGError(f"{a} and {b}: {error.what}", error.remedy) from error
+
+
+def _remarks(result: MIResult) -> tuple[str, ...]:
+    if result.status.complete:
+        return result.notes
+    return (*result.notes, f"{result.status}. {result.status.remedy}")
+
+
+def _listed(pairs: Sequence[str]) -> str:
+    if len(pairs) <= MOST_PAIRS:
+        return "; ".join(pairs)
+    return "; ".join(pairs[:MOST_PAIRS]) + f" and {len(pairs) - MOST_PAIRS} more"

@@ -1,0 +1,411 @@
+"""What an estimator returns: value, uncertainty, curves, status and provenance."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmg_nb.errors import MMGError
+from mmg_nb.results.atomic_write import write_whole
+from mmg_nb.results.picture import Picture
+from mmg_nb.results.plain import ArrayRecord, as_plain, with_arrays
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = [
+    "NEIGHBOURS",
+    "Estimate",
+    "MIResult",
+    "MMSECurve",
+    "PointwiseMI",
+    "Status",
+    "TrainingHistory",
+]
+
+FORMAT = "mmg_nb.MIResult/1"
+NATS_PER_BIT = math.log(2.0)
+NEIGHBOURS = "nearest neighbours"  # the part of an error that these tell of
+
+Array = NDArray[np.float64]
+
+
+class Status(StrEnum):
+    """How a run ended."""
+
+    CONVERGED = "converged"
+    STEP_LIMIT = "step_limit"
+    EARLY_STOPPED = "early_stopped"
+    INTERRUPTED = "interrupted"
+    DIVERGED = "diverged"
+
+    @property
+    def remedy(self) -> str:
+        """What the status means and what to do about it."""
+        return _REMEDIES[self]
+
+    @property
+    def complete(self) -> bool:
+        """Whether more training would be no use."""
+        return self in (Status.CONVERGED, Status.EARLY_STOPPED)
+
+
+_REMEDIES = {
+    Status.CONVERGED: "The estimate is complete; nothing to do.",
+    Status.STEP_LIMIT: "Training was still improving when its steps ran out; raise `steps`, or "
+    "the `effort` of mmg, for a closer estimate.",
+    Status.EARLY_STOPPED: "The validation points showed nothing more to learn, so training "
+    "stopped. Nothing to do.",
+    Status.INTERRUPTED: "The run was stopped before its end and evaluated as it was; run it "
+    "again to the end for a closer estimate.",
+    Status.DIVERGED: "The training error became non-finite, so the last good state was kept; "
+    "lower `learning_rate`, or try transform='normal_scores'.",
+}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One number in nats with its standard error."""
+
+    mi: float
+    stderr: float
+
+
+@dataclass(frozen=True, eq=False)
+class MMSECurve(ArrayRecord):
+    """Denoising errors against log-SNR, measured on evaluation points; all arrays are `(k,)`.
+
+    Attributes:
+        logsnr: Centres of the bins (natural log of the power ratio).
+        width: Widths of the bins.
+        mse: Mean ‖ε − ε̂(z, λ)‖², summed over the dimensions of the variable noised.
+        mse_given_y: Mean ‖ε − ε̂(z, λ, y)‖², with the other variable given.
+        gaps: Form of the gap -> its mean in each bin.
+        stderrs: Form of the gap -> standard error of that mean.
+        noised: The variable noised, x or y; the other one is given.
+    """
+
+    logsnr: Array
+    width: Array
+    mse: Array
+    mse_given_y: Array
+    gaps: dict[str, Array]
+    stderrs: dict[str, Array]
+    noised: str = "x"
+
+    @property
+    def given(self) -> str:
+        """The variable that is not noised."""
+        return "x" if self.noised == "y" else "y"
+
+    def integrand(self, form: str) -> Array:
+        """Nats per unit log-SNR: half the gap, `(k,)`."""
+        return 0.5 * self.gaps[form]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as texts and lists of numbers."""
+        plain: dict[str, Any] = as_plain(self)
+        return plain
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> MMSECurve:
+        """The inverse of `to_dict`."""
+        curve: MMSECurve = with_arrays(cls, data)
+        return curve
+
+
+@dataclass(frozen=True, eq=False)
+class PointwiseMI(ArrayRecord):
+    """Estimated log p(x, y) / (p(x) p(y)) at evaluation points, nats; all arrays are `(m,)`.
+
+    Attributes:
+        index: Row of each point in the arrays given.
+        mi: The estimate: the difference form of the gap, averaged over log-SNR at that point.
+        stderr: Its Monte-Carlo standard error from the draws of noise.
+    """
+
+    index: NDArray[np.int64]
+    mi: Array
+    stderr: Array
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingHistory(ArrayRecord):
+    """What was seen on validation points during training; all arrays are `(k,)`.
+
+    Attributes:
+        step: Training steps done.
+        loss: Loss; of denoisers the mean squared ε-error.
+        mi: Estimate from validation points, nats.
+    """
+
+    step: NDArray[np.int64]
+    loss: Array
+    mi: Array
+
+
+@dataclass(frozen=True, eq=False)
+class MIResult(ArrayRecord):
+    """Mutual information with its uncertainty, curves, status and provenance.
+
+    Attributes:
+        mi: The estimate, nats. Negative values are returned as they are.
+        stderr: Its standard error, nats; None where the estimator has none to give.
+        estimator: Name in the registry.
+        n_samples: Rows given, splits included.
+        dim_x: Columns of x in use.
+        dim_y: Columns of y in use.
+        gap: The form of the gap that `mi` uses; None for other methods.
+        forms: Every form of the gap -> estimate and standard error.
+        curve: Denoising errors against log-SNR.
+        pointwise: Pointwise MI of the evaluation points.
+        history: Validation record of training.
+        status: How the run ended.
+        notes: Everything else worth saying.
+        fields: The estimator's fields, as run.
+        provenance: Seed, versions, device, wall time in seconds.
+        dim_z: Columns of the condition in use; 0 for I(x; y).
+        terms: What the estimate is the sum of, with signs, where it is one; otherwise empty.
+        error_parts: What the standard error is made of, nats; the squares add up to its square.
+            `sampling` of the rows; `members`, what networks trained on other rows differ by;
+            `late learning`, what the second half of training still gained; `canonical pairs`, what
+            these may lack in precision; `nearest neighbours`, what these tell more of few columns;
+            `detection`, what no estimator could tell from nothing; `sparse table`, what is left of
+            the bias of a table with few rows a cell. Empty where the estimator does not tell.
+    """
+
+    mi: float
+    stderr: float | None
+    estimator: str
+    n_samples: int
+    dim_x: int
+    dim_y: int
+    gap: str | None = None
+    forms: dict[str, Estimate] = dataclasses.field(default_factory=dict)
+    curve: MMSECurve | None = None
+    pointwise: PointwiseMI | None = None
+    history: TrainingHistory | None = None
+    status: Status = Status.CONVERGED
+    notes: tuple[str, ...] = ()
+    fields: dict[str, Any] = dataclasses.field(default_factory=dict)
+    provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
+    dim_z: int = 0
+    terms: dict[str, Estimate] = dataclasses.field(default_factory=dict)
+    error_parts: dict[str, float] = dataclasses.field(default_factory=dict)
+
+    @property
+    def quantity(self) -> str:
+        """What was estimated, `I(x; y)` or `I(x; y | z)`."""
+        return "I(x; y | z)" if self.dim_z else "I(x; y)"
+
+    @property
+    def size(self) -> str:
+        """Rows and columns in words, e.g. `1000 rows, 2×1`, or `1000 rows, 2×1 given 3`."""
+        given = f" given {self.dim_z}" if self.dim_z else ""
+        return f"{self.n_samples} rows, {self.dim_x}×{self.dim_y}{given}"
+
+    @property
+    def bits(self) -> float:
+        """The estimate in bits."""
+        return self.mi / NATS_PER_BIT
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """Two-sided normal confidence interval.
+
+        Args:
+            level: Probability that the interval is meant to hold the truth.
+
+        Returns:
+            Lower and upper end, nats; infinite where the estimator gives no standard error.
+
+        Raises:
+            MMGError: `level` is not between 0 and 1.
+        """
+        number = isinstance(level, (int, float, np.floating)) and not isinstance(level, bool)
+        if not (number and 0 < level < 1):
+            raise MMGError(f"level must lie between 0 and 1; got {level!r}.", "Try level=0.95.")
+        half = math.inf if self.stderr is None else NormalDist().inv_cdf(0.5 + level / 2)
+        half *= 1.0 if self.stderr is None else self.stderr
+        return self.mi - half, self.mi + half
+
+    @property
+    def distinguishable(self) -> bool:
+        """Whether the estimate lies more than two standard errors above 0."""
+        return self.stderr is not None and self.mi > 2 * self.stderr
+
+    @property
+    def summary(self) -> str:
+        """The estimate in words, in one line."""
+        error = "" if self.stderr is None else f" ± {self.stderr:.3f}"
+        text = f"{self.mi:.3f}{error} nats ({self.bits:.3f} bits)"
+        if self.stderr is None or self.distinguishable or not self.status.complete:
+            return text
+        more = f", but {NEIGHBOURS} tell more" if NEIGHBOURS in self.error_parts else ""
+        return text + ", not distinguishable from 0" + more
+
+    def __repr__(self) -> str:
+        count = len(self.notes)
+        notes = "" if not count else f", {count} note{'s' if count > 1 else ''}"
+        return f"MIResult({self.summary}; {self.estimator}, {self.size}, {self.status}{notes})"
+
+    def plot(self, ax: Axes | None = None, kind: str = "gap") -> Axes:
+        """Draw the result.
+
+        Args:
+            ax: Axes to draw on; new ones if None.
+            kind: `gap` (both error curves, the area between them is 2·MI), `integrand`
+                (nats per unit log-SNR, every form) or `training` (validation record).
+
+        Returns:
+            The axes.
+
+        Raises:
+            MMGError: `kind` is unknown, or this result has nothing of that kind.
+        """
+        # Imported here because plotting depends on results, and draws with matplotlib.
+        from mmg_nb.plots import result as plotting
+
+        return plotting.plot_result(self, ax, kind)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as numbers, texts, lists and dictionaries."""
+        return {"format": FORMAT, **as_plain(self)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> MIResult:
+        """The inverse of `to_dict`.
+
+        Args:
+            data: What `to_dict` gave.
+
+        Returns:
+            An equal result.
+
+        Raises:
+            MMGError: `data` does not describe a result.
+        """
+        if data.get("format") != FORMAT:
+            what = f"Expected a result in format {FORMAT}; got {data.get('format')!r}."
+            raise MMGError(what, "Pass what MIResult.to_json or MIResult.save wrote.")
+        try:
+            return cls(**_read(data))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            what = f"Expected a complete result; this one is damaged ({error!r})."
+            raise MMGError(what, "Pass what MIResult.to_json or MIResult.save wrote.") from error
+
+    def to_json(self) -> str:
+        """The result as JSON text. Non-finite numbers are written as NaN and Infinity."""
+        return json.dumps(self.to_dict())
+
+    @classmethod
+    def from_json(cls, text: str) -> MIResult:
+        """The inverse of `to_json`.
+
+        Raises:
+            MMGError: The text is no JSON, or no result.
+        """
+        try:
+            data = json.loads(text)
+        except (TypeError, json.JSONDecodeError) as error:
+            what = f"Expected the JSON text of a result; it breaks off with: {error}."
+            raise MMGError(what, "Pass what MIResult.to_json or MIResult.save wrote.") from error
+        if not isinstance(data, dict):
+            what = f"Expected the JSON text of a result; got a {type(data).__name__}."
+            raise MMGError(what, "Pass what MIResult.to_json or MIResult.save wrote.")
+        return cls.from_dict(data)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the result as JSON, whole or not at all.
+
+        Args:
+            path: Where to write.
+
+        Returns:
+            The path written.
+
+        Raises:
+            MMGError: The file cannot be written.
+        """
+        path = Path(path)
+        try:
+            write_whole(path, self.to_json().encode())
+        except OSError as error:
+            what = f"{str(path)!r} cannot be written ({error.strerror})."
+            raise MMGError(what, "Give a file in a folder of yours.") from error
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path) -> MIResult:
+        """Read what `save` wrote.
+
+        Raises:
+            MMGError: There is no such file, or it holds no result.
+        """
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except (OSError, TypeError, UnicodeDecodeError) as error:
+            what = f"Expected a saved result at {str(path)!r}; could not read it ({error})."
+            raise MMGError(what, "Pass the path that MIResult.save returned.") from error
+        return cls.from_json(text)
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        if self.curve is None:
+            return {"text/plain": repr(self), "text/html": self._html()}, {}
+        from mmg_nb.plots import result as plotting
+
+        given = self.curve.given
+        alt = f"Denoising error against log-SNR with and without {given}; {self.summary}"
+        picture = Picture(plotting.result_png(self), alt, plotting.PNG_WIDTH)
+        return picture.bundle(repr(self), self._html(picture.tag))
+
+    def _html(self, image: str = "") -> str:
+        low, high = self.interval()
+        rows = [("status", f"{self.status}. {self.status.remedy}")]
+        if self.error_parts:
+            parts = ", ".join(f"{name} {part:.3f}" for name, part in self.error_parts.items())
+            rows.insert(0, ("standard error", f"from {parts} nats"))
+        if self.stderr is not None:
+            rows.insert(0, ("95 % interval", f"{low:.3f} to {high:.3f} nats"))
+        rows += [(k, f"{v.mi:.3f} ± {v.stderr:.3f} nats") for k, v in self.terms.items()]
+        rows += [("note", note) for note in self.notes]
+        cells = "".join(
+            f'<tr><th style="{_CELL};white-space:nowrap">{html.escape(k)}</th>'
+            f'<td style="{_CELL}">{html.escape(v)}</td></tr>'
+            for k, v in rows
+        )
+        size = f"{self.estimator}, {self.size}"
+        return (
+            f"<div><p><strong>{self.quantity} = {html.escape(self.summary)}</strong><br>"
+            f"<small>{html.escape(size)}</small></p>{image}"
+            f'<table style="margin:0;max-width:640px">{cells}</table></div>'
+        )
+
+
+# Inline, because untrusted notebooks drop style sheets.
+_CELL = "text-align:left;vertical-align:top;padding:2px 10px 2px 0"
+
+_PARTS = {"curve": MMSECurve, "pointwise": PointwiseMI, "history": TrainingHistory}
+
+
+def _read(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of `MIResult` from plain values."""
+    values = {f.name: data[f.name] for f in dataclasses.fields(MIResult) if f.name in data}
+    for name in ("forms", "terms"):
+        values[name] = {k: Estimate(**v) for k, v in values.get(name, {}).items()}
+    values["status"] = Status(values["status"])
+    values["notes"] = tuple(values.get("notes", ()))
+    for name, kind in _PARTS.items():
+        part = values.get(name)
+        values[name] = None if part is None else with_arrays(kind, part)
+    return values

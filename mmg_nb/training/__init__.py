@@ -1,0 +1,4 @@
+"""The training loop, its schedule, validation and optimisers, and the checkpoint of a run.
+
+May import `results`, `runs` and `denoisers`, and what those may import.
+"""

@@ -1,0 +1,211 @@
+"""Keep a run in a file while it goes on, and let it go on from that file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from torch import Generator
+
+from mmg_nb import __version__
+from mmg_nb.errors import MMGError
+from mmg_nb.results.result import MIResult, Status
+from mmg_nb.training.checkpoint_file import Contents, read, write
+from mmg_nb.training.keeper import Tensors
+from mmg_nb.training.state import Arrays, TrainingState, as_tensors, named, part
+
+__all__ = ["Checkpoint"]
+
+
+class Checkpoint:
+    """The file of a run, as a `Keeper`.
+
+    It holds what was asked for, with the data; what was computed before training; and every
+    training of the run, the ended ones and the one that goes on. From the first write on there is
+    always a run in the file that can go on.
+
+    Args:
+        path: The file.
+        every: Seconds between two writes. It is also written when a training stops or ends.
+        job: What was asked for.
+        clock: Seconds that only rise.
+
+    Attributes:
+        seconds: Seconds that the run had taken before it was resumed.
+        device: Where it computes; None before training.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        every: float,
+        job: Contents,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.path = path
+        self.every = every
+        self.job = job
+        self.seconds = 0.0
+        self.device: str | None = None
+        self._fingerprint: int | None = None
+        self._once: Arrays = {}
+        self._trainings: list[tuple[dict[str, Any], Arrays]] = []
+        self._at = -1  # the training that goes on
+        self._package = __version__
+        self._finished = False
+        self._trouble: OSError | None = None
+        self._clock = clock
+        self._began = self._written = clock()
+
+    @classmethod
+    def new(cls, path: Path, every: float, job: Contents) -> Checkpoint:
+        """The checkpoint of a new run, and its file.
+
+        Args:
+            path: The file. If it exists, it must hold a run that has finished.
+            every: Seconds between two writes.
+            job: What was asked for.
+
+        Returns:
+            The checkpoint.
+
+        Raises:
+            MMGError: The file holds something else, or cannot be written.
+        """
+        if path.exists():
+            _check_finished(path)
+        checkpoint = cls(path, every, job)
+        checkpoint._write()
+        if checkpoint._trouble is not None:
+            what = f"No checkpoint can be written to {str(path)!r} ({checkpoint._trouble})."
+            raise MMGError(what, "Name a file in a folder that exists and can be written to.")
+        return checkpoint
+
+    @classmethod
+    def open(cls, path: Path, every: float | None = None) -> Checkpoint:
+        """The checkpoint of a run that goes on.
+
+        Args:
+            path: The file.
+            every: Seconds between two writes; None for as often as before.
+
+        Returns:
+            The checkpoint.
+
+        Raises:
+            MMGError: There is no such file, or it is damaged, something else, or too new.
+        """
+        found = read(path)
+        values = found.values
+        chosen = values["every"] if every is None else every
+        checkpoint = cls(path, chosen, Contents(values["job"], part(found.arrays, "job")))
+        checkpoint.seconds = values["seconds"]
+        checkpoint.device = values["device"]
+        checkpoint._fingerprint = values["fingerprint"]
+        checkpoint._once = part(found.arrays, "once")
+        checkpoint._trainings = [
+            (numbers, part(found.arrays, f"training {k}"))
+            for k, numbers in enumerate(values["trainings"])
+        ]
+        checkpoint._package = values["package"]
+        return checkpoint
+
+    # --- what a run asks, see `Keeper`
+
+    def confirm(self, fingerprint: int) -> None:
+        """Make sure that a resumed run assigns its rows as before."""
+        if self._fingerprint not in (None, fingerprint):
+            what = f"The run in {str(self.path)!r} would split its rows in another way here."
+            raise MMGError(what, "Go on with the version of numpy that it began with.")
+        self._fingerprint = fingerprint
+
+    def once(self, name: str, compute: Callable[[], Tensors], generator: Generator) -> Tensors:
+        """Compute something before training, or recall it, with the generator as it was then."""
+        kept = as_tensors(self._once, name)
+        if kept:
+            generator.set_state(kept.pop("generator"))
+            return {key: value.to(generator.device) for key, value in kept.items()}
+        made = compute()
+        for key, value in {**made, "generator": generator.get_state()}.items():
+            self._once[f"{name}.{key}"] = value.detach().cpu().numpy().copy()
+        return made
+
+    def begin(self, state: TrainingState) -> None:
+        """Look after one training from its start; a resumed one continues where it was kept."""
+        self._at += 1
+        self.device = str(state.generator.device)
+        if self._at == len(self._trainings):
+            self._trainings.append((state.numbers(), state.arrays()))
+            return
+        numbers, arrays = self._trainings[self._at]
+        try:
+            state.restore(arrays, numbers)
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            what = (
+                f"{str(self.path)!r} is of mmg_nb {self._package} and does not fit this one, "
+                f"{__version__}."
+            )
+            remedy = "Go on with the one that wrote it; the file is left as it is."
+            raise MMGError(what, remedy) from error
+
+    def offer(self, state: TrainingState, *, urgent: bool = False) -> None:
+        """Keep the state if it is time to, or if it is urgent."""
+        if urgent or self._clock() - self._written >= self.every:
+            self._trainings[self._at] = state.numbers(), state.arrays()
+            self._write()
+
+    # --- the file
+
+    def close(self, result: MIResult) -> MIResult:
+        """Note that the run has finished, unless it was stopped and can go on.
+
+        Args:
+            result: The run's result.
+
+        Returns:
+            The result; with a note if the file could not be written.
+        """
+        if result.status is not Status.INTERRUPTED:
+            self._finished = True
+            self._write()
+        if self._trouble is None:
+            return result
+        note = f"The checkpoint could not be written at last ({self._trouble})."
+        return replace(result, notes=(*result.notes, note))
+
+    def _write(self) -> None:
+        """Write the file. What goes wrong must not cost the run, so it is told at its end."""
+        try:
+            write(self.path, self._contents())
+            self._trouble = None
+        except OSError as error:
+            self._trouble = error
+        self._written = self._clock()
+
+    def _contents(self) -> Contents:
+        arrays = named("job", self.job.arrays) | named("once", self._once)
+        for k, (_, kept) in enumerate(self._trainings):
+            arrays |= named(f"training {k}", kept)
+        values = {
+            "package": __version__,
+            "every": self.every,
+            "seconds": self.seconds + self._clock() - self._began,
+            "device": self.device,
+            "finished": self._finished,
+            "fingerprint": self._fingerprint,
+            "job": self.job.values,
+            "trainings": [numbers for numbers, _ in self._trainings],
+        }
+        return Contents(values, arrays)
+
+
+def _check_finished(path: Path) -> None:
+    values = read(path).values
+    if values["finished"]:
+        return
+    step = values["trainings"][-1]["step"] if values["trainings"] else 0
+    what = f"{str(path)!r} holds a run that has not finished (step {step})."
+    raise MMGError(what, "Go on with it by resume, delete the file, or name another one.")

@@ -1,0 +1,136 @@
+"""One training step: gradient, update, running average."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from mmg_nb.nets.cuda_graph import Replay
+from mmg_nb.training.batches import Lesson
+from mmg_nb.training.state import Optimiser, follow
+
+__all__ = ["Direct", "Replayed", "Stepper", "stepper"]
+
+
+class Stepper(Protocol):
+    """Learns from one lesson."""
+
+    def __call__(self, lesson: Lesson, scale: float, share: float) -> None:
+        """Take a step.
+
+        Args:
+            lesson: What to learn from.
+            scale: Factor of the learning rates.
+            share: Of the new weights in their running average.
+        """
+        ...
+
+
+@runtime_checkable
+class Replayable(Optimiser, Protocol):
+    """An optimiser whose updates can be replayed."""
+
+    def advance(self) -> int:
+        """Count a step, and say of which kind it is; the kinds differ in what they compute."""
+        ...
+
+    def update(self, scale: float | Tensor, kind: int) -> None:
+        """An update of a kind, learning rates multiplied by a number that may be on the device."""
+        ...
+
+
+def stepper(
+    parameters: Sequence[nn.Parameter], averages: Sequence[Tensor], optimiser: Optimiser
+) -> Stepper:
+    """Steps of weights and their running averages in the quickest way on their device."""
+    if parameters[0].device.type == "cuda" and isinstance(optimiser, Replayable):
+        return Replayed(parameters, averages, optimiser)
+    return Direct(parameters, averages, optimiser)
+
+
+@dataclass(frozen=True, eq=False)
+class Direct:
+    """Steps as they are.
+
+    Attributes:
+        parameters: The present weights.
+        averages: Their running averages.
+        optimiser: Updates the weights from their gradients.
+    """
+
+    parameters: Sequence[nn.Parameter]
+    averages: Sequence[Tensor]
+    optimiser: Optimiser
+
+    def __call__(self, lesson: Lesson, scale: float, share: float) -> None:
+        """Take a step, see `Stepper`."""
+        _backward(self.parameters, lesson)
+        self.optimiser.step(scale)
+        follow(self.averages, self.parameters, share)
+
+
+class Replayed:
+    """Steps whose kernels a device runs in one go, see `Replay`.
+
+    What differs from step to step, lesson and numbers, is copied to the same places every time.
+
+    Args:
+        parameters: As for `Direct`, like the others.
+        averages: Running averages of the weights.
+        optimiser: Updates the weights.
+    """
+
+    def __init__(
+        self,
+        parameters: Sequence[nn.Parameter],
+        averages: Sequence[Tensor],
+        optimiser: Replayable,
+    ) -> None:
+        self._optimiser = optimiser
+        self._work = _Work(parameters, averages, optimiser)
+        self._replay = Replay(self._work, parameters[0].device)
+
+    def __call__(self, lesson: Lesson, scale: float, share: float) -> None:
+        """Take a step, see `Stepper`."""
+        self._work.load(lesson, scale, share)
+        self._replay(self._optimiser.advance())
+
+
+class _Work:
+    """What is replayed; apart, so that nothing refers to itself, and memory is free at once."""
+
+    def __init__(
+        self,
+        parameters: Sequence[nn.Parameter],
+        averages: Sequence[Tensor],
+        optimiser: Replayable,
+    ) -> None:
+        self._parameters, self._averages = parameters, averages
+        self._optimiser = optimiser
+        self._lesson: Lesson | None = None
+        self._scale, self._share = (torch.zeros((), device=parameters[0].device) for _ in "ab")
+
+    def load(self, lesson: Lesson, scale: float, share: float) -> None:
+        self._scale.fill_(scale)
+        self._share.fill_(share)
+        if self._lesson is None:
+            self._lesson = replace(lesson, inputs={k: v.clone() for k, v in lesson.inputs.items()})
+            return
+        places = self._lesson.inputs
+        torch._foreach_copy_(list(places.values()), [lesson.inputs[name] for name in places])
+
+    def __call__(self, kind: int) -> None:
+        assert self._lesson is not None, "load a lesson first"
+        _backward(self._parameters, self._lesson)
+        self._optimiser.update(self._scale, kind)
+        follow(self._averages, self._parameters, self._share)
+
+
+def _backward(parameters: Sequence[nn.Parameter], lesson: Lesson) -> None:
+    for parameter in parameters:
+        parameter.grad = None
+    lesson().backward()

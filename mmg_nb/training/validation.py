@@ -1,0 +1,213 @@
+"""What points that are not trained on say of the weights, while training goes on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Generator, Tensor, nn
+
+from mmg_nb.denoisers.gaussian import Denoiser, Prepared, Samples
+from mmg_nb.denoisers.logsnr import BinnedProposal
+from mmg_nb.denoisers.members import Rows
+from mmg_nb.nets.chunks import chunks
+
+__all__ = ["Measured", "Validation"]
+
+SIGNIFICANT = 4.0  # standard errors from which something counts as learnt at first
+STILL_SIGNIFICANT = 2.0  # from which it still does, once it has
+NUMBERS_KEPT = 2**25  # that denoisers prepare, at most: 128 MiB
+DRAWS_AT_ONCE = 2**13
+
+
+@dataclass(frozen=True, eq=False)
+class Validation:
+    """Fixed noise on the validation rows, the same at every check, so that checks compare.
+
+    Attributes:
+        samples: Rows repeated to `(members, draws, …)`.
+        eps: Their noise.
+        logsnr: Their λ, stratified uniformly over the bins, `(members, draws)`.
+        bins: Bin of each λ.
+        block: Block of the row that was repeated, counted from 0 in each member,
+            `(members, draws)`.
+        blocks: How many there are in all members together, of the rows that are used.
+        grid: The bins.
+        start: Predictions that learning started from, without and with y, `(2, members, draws,
+            …)`; None if they do not matter.
+        significant: Standard errors from which something counts as learnt at first.
+        prepared: What denoisers that differ in nothing but trained weights prepare, without and
+            with y; empty if it is not known or too much to keep.
+    """
+
+    samples: Samples
+    eps: Tensor
+    logsnr: Tensor
+    bins: Tensor
+    block: Tensor
+    blocks: int
+    grid: BinnedProposal
+    start: Tensor | None = None
+    significant: float = SIGNIFICANT
+    prepared: tuple[Prepared, ...] = ()
+
+    @classmethod
+    def prepare(
+        cls,
+        rows: Rows,
+        grid: BinnedProposal,
+        draws: int,
+        generator: Generator,
+        blocks: Sequence[NDArray[np.int64]] | None = None,
+    ) -> Validation:
+        """Draw the noise.
+
+        Args:
+            rows: Validation rows of every member.
+            grid: Bins, with their span.
+            draws: Rows × repeats for each member.
+            generator: Source of the noise.
+            blocks: For each member the labels of its rows, the same for rows that depend on each
+                other; none if no rows do.
+
+        Returns:
+            The fixed validation set.
+        """
+        members, device = len(rows.count), rows.count.device
+        order = torch.arange(draws, device=device).expand(members, draws)
+        row = order % rows.count.unsqueeze(1)
+        samples = rows.samples.take(row)
+        shape = members, draws
+        jitter = torch.rand(shape, generator=generator, device=device, dtype=torch.float64)
+        strata = torch.rand(shape, generator=generator, device=device).argsort(dim=1)
+        level = grid.low + (grid.high - grid.low) * (strata + jitter) / draws
+        eps = torch.randn(samples.x.shape, generator=generator, device=device)
+        block, total = row, int(rows.count.clamp_max(draws).sum())
+        if blocks is not None:
+            found = [np.unique(labels[:draws], return_inverse=True) for labels in blocks]
+            total = sum(len(labels) for labels, _ in found)
+            numbers = [torch.as_tensor(inverse.reshape(-1)) for _, inverse in found]
+            block = nn.utils.rnn.pad_sequence(numbers, batch_first=True).to(device).gather(1, row)
+        return cls(samples, eps, level.float(), grid.bins(level), block, total, grid)
+
+    @torch.no_grad()
+    def starting_from(self, denoiser: Denoiser) -> Validation:
+        """The same, with the predictions of the denoiser that training starts from."""
+        return replace(self, start=self._predict(denoiser))
+
+    @torch.no_grad()
+    def prepared_for(self, denoiser: Denoiser) -> Validation:
+        """The same, for weights of this denoiser only: what no training changes is kept."""
+        members, draws = self.logsnr.shape
+        one = torch.zeros(members, 1, dtype=torch.long, device=self.eps.device)
+        row = denoiser.prepare(
+            self.samples.take(one), self.eps[:, :1], self.logsnr[:, :1], self._flag(True)
+        )
+        if 2 * draws * sum(value.numel() for value in row.values()) > NUMBERS_KEPT:
+            return self
+        return replace(self, prepared=tuple(self._prepare(denoiser, b) for b in (False, True)))
+
+    @torch.no_grad()
+    def measure(self, denoiser: Denoiser, *, begun: bool = False) -> Measured:
+        """Errors and gap of the present weights.
+
+        Args:
+            denoiser: The weights.
+            begun: Whether something has been learnt before: then less evidence is asked for.
+        """
+        both = self._predict(denoiser)
+        error = (self.eps - both).square().sum(-1)
+        inner = ((self.eps - both[0]) * (both[1] - both[0])).sum(-1)
+        values = torch.cat([error, inner.unsqueeze(0)]).flatten(1).double()
+        k, bins = len(self.grid.mass), self.bins.flatten()
+        sums = torch.zeros(3, k, dtype=torch.float64, device=bins.device)
+        sums.index_add_(1, bins, values)
+        curves = sums / torch.bincount(bins, minlength=k).clamp_min(1)
+        errors = error.sum(0).mean(1)
+        if self.start is None:
+            return Measured(errors, float(errors.mean()), 1.0, curves)
+        least = STILL_SIGNIFICANT if begun else self.significant
+        judged, share = self._judged(both, self.start, least)
+        # What is not significant yet may become so.
+        likely = share
+        if share == 0 and not begun:
+            _, likely = self._judged(both, self.start, STILL_SIGNIFICANT)
+        return Measured(errors, judged, share, curves, likely)
+
+    def _predict(self, denoiser: Denoiser) -> Tensor:
+        if self.prepared:
+            return torch.stack([denoiser.predict(branch) for branch in self.prepared])
+        # One branch after the other, and some draws at a time, for the sake of memory.
+        both = self.eps.new_empty(2, *self.eps.shape)
+        for given in (False, True):
+            for draws in chunks(self.eps.shape[1], DRAWS_AT_ONCE):
+                prepared = self._prepare(denoiser, given, draws)
+                both[int(given), :, draws] = denoiser.predict(prepared)
+        return both
+
+    def _prepare(self, denoiser: Denoiser, given: bool, draws: slice = slice(None)) -> Prepared:
+        x, residual, y, eps = (
+            v[:, draws] for v in (self.samples.x, self.samples.residual, self.samples.y, self.eps)
+        )
+        samples = Samples(x, residual, y)
+        return denoiser.prepare(samples, eps, self.logsnr[:, draws], self._flag(given))
+
+    def _flag(self, given: bool) -> Tensor:
+        return torch.full((1, 1, 1), given, device=self.eps.device)
+
+    def _judged(self, both: Tensor, start: Tensor, least: float) -> tuple[float, float]:
+        """What is learnt with y; or of both branches together, if that is nothing."""
+        rest, correction = self.eps - start, both - start
+        along = (rest * correction).sum(-1).double()
+        size = correction.square().sum(-1).double()
+        fall, share = self._learnt(along[1], size[1], least)
+        if share == 0:
+            fall, share = self._learnt(along.sum(0), size.sum(0), least)
+        return -fall, share
+
+    def _learnt(self, along: Tensor, size: Tensor, least: float) -> tuple[float, float]:
+        """Fall of the error at the best multiple of a correction, and that multiple, up to 1.
+
+        What is learnt shows in the product of the correction with the error at the start, what is
+        overfitted only in its size. A product that may be chance counts as none.
+
+        Args:
+            along: The product at each draw, `(members, draws)`.
+            size: The square of the correction.
+            least: Standard errors that a product must exceed.
+        """
+        by_block = torch.zeros_like(along).scatter_add_(1, self.block, along)
+        count, total = self.blocks, float(along.sum())
+        if count < 2:
+            return 0.0, 0.0
+        variance = float(by_block.square().sum()) - total**2 / count
+        if not total > least * math.sqrt(max(0.0, variance) * count / (count - 1)):
+            return 0.0, 0.0
+        whole = float(size.sum())
+        share = min(1.0, total / whole)
+        return (2 * share * total - share**2 * whole) / along.numel(), share
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What the validation points say of some weights.
+
+    Attributes:
+        error: Mean squared ε-error of each member, both branches together, `(members,)`.
+        judged: The error by which progress is judged: the mean error, or, where predictions are
+            compared with those of the start, minus its fall at the best multiple of what changed.
+        share: That multiple: the share of the change that is learnt rather than overfitted, up
+            to 1; 0 if all of it may be chance; 1 without a start.
+        curves: Means over bins of both errors and of the inner gap, `(3, k)`.
+        likely: The share by weaker evidence, such as suffices once something has been learnt.
+    """
+
+    error: Tensor
+    judged: float
+    share: float
+    curves: Tensor
+    likely: float = 1.0
