@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from mmg_nb.jupyter.panel import panel
     from mmg_nb.questions.comparison import Comparison, compare
     from mmg_nb.questions.dependency_map import DependencyMap, dependency_map
-    from mmg_nb.results.result import MIResult, MMSECurve, Status
+    from mmg_nb.results.curves import MMSECurve
+    from mmg_nb.results.result import MIResult
+    from mmg_nb.results.status import Status
     from mmg_nb.runs.events import RunState
 
 __all__ = [
@@ -52,10 +54,10 @@ _HOMES = {
     "estimate": "mmg_nb.api",
     "MMGError": "mmg_nb.errors",
     "MIResult": "mmg_nb.results.result",
-    "MMSECurve": "mmg_nb.results.result",
+    "MMSECurve": "mmg_nb.results.curves",
     "Run": "mmg_nb.jupyter.handle",
     "RunState": "mmg_nb.runs.events",
-    "Status": "mmg_nb.results.result",
+    "Status": "mmg_nb.results.status",
     "panel": "mmg_nb.jupyter.panel",
     "resume": "mmg_nb.api",
     "start": "mmg_nb.jupyter.background",

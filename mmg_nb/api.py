@@ -11,6 +11,7 @@ import numpy as np
 from mmg_nb.data.pairs import make_pairs
 from mmg_nb.errors import MMGError
 from mmg_nb.estimators.acceptance import accepts, check_acceptance
+from mmg_nb.estimators.base import Estimator
 from mmg_nb.estimators.registry import build
 from mmg_nb.job import Job, reopened
 from mmg_nb.results.result import MIResult
@@ -24,7 +25,7 @@ EVERY = 60.0  # seconds between two writes of a checkpoint
 def estimate(
     x: Any,
     y: Any,
-    estimator: str = "mmg",
+    estimator: str | Estimator = "mmg",
     *,
     given: Any = None,
     groups: Any = None,
@@ -45,7 +46,7 @@ def estimate(
             copied if it need not be: not to be modified by others before this returns.
         y: The same, `(n,)` or `(n, dim_y)`, row i belonging to row i of x. Tables of pandas must
             have the same index, for else it may be another row.
-        estimator: Name in the registry, e.g. `mmg`, `gcmi`.
+        estimator: Name in the registry, e.g. `mmg`, `gcmi`, or an estimator, `MINE(steps=100)`.
         given: What is conditioned on, `(n,)` or `(n, dim_z)`, for I(x; y | given): how much x
             and y tell about each other once this is known.
         groups: `(n,)` labels; rows with one label (repeated measures, a block of time) are kept
@@ -129,7 +130,7 @@ def reopen(checkpoint: str | Path, every: float | None = None) -> Job:
 def prepare(
     x: Any,
     y: Any,
-    estimator: str = "mmg",
+    estimator: str | Estimator = "mmg",
     *,
     checkpoint: str | Path | None = None,
     every: float = EVERY,
@@ -154,7 +155,7 @@ def prepare(
 def assemble(
     x: Any,
     y: Any,
-    estimator: str,
+    estimator: str | Estimator,
     *,
     given: Any = None,
     groups: Any = None,
@@ -170,7 +171,7 @@ def assemble(
     if not accepts(chosen, "discrete") and isinstance(discrete, str) and discrete == "auto":
         discrete = "none"  # whole numbers are numbers to those who know nothing else
     pairs = make_pairs(x, y, groups, given, discrete=discrete, missing=missing)
-    return Job(chosen, pairs, int(seed), device)
+    return Job(chosen.for_data(pairs), pairs, int(seed), device)
 
 
 def check_seed(seed: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,11 +13,15 @@ import numpy as np
 
 from mmg_nb.data.pairs import Pairs
 from mmg_nb.errors import MMGError
-from mmg_nb.estimators.base import Estimator, Resumable
+from mmg_nb.estimators.base import Estimator
 from mmg_nb.estimators.registry import build
+from mmg_nb.results.finding import Estimate, Finding
+from mmg_nb.results.provenance import provenance
 from mmg_nb.results.result import MIResult
-from mmg_nb.runs.events import Finished, Listener
+from mmg_nb.runs.context import RunContext
+from mmg_nb.runs.events import Event, Finished, Listener, Started
 from mmg_nb.runs.interrupts import stoppable
+from mmg_nb.runs.keeper import Unkept
 
 if TYPE_CHECKING:
     from mmg_nb.training.checkpoint import Checkpoint
@@ -87,17 +92,79 @@ class Job:
 
     def run(self, listen: Listener) -> MIResult:
         """Estimate; see `mmg_nb.estimate` for interrupts and what is raised."""
-        with stoppable(listen) as listener:
-            result = self._estimate(listener)
-            listener(Finished(result))
+        began = time.perf_counter() - (self.keep.seconds if self.keep else 0.0)
+        with stoppable(listen) as heard:
+            announced = _Announced(heard, self._started())
+            run = RunContext(
+                seed=self.seed, device=self.device, listen=announced, keep=self.keep or Unkept()
+            )
+            found = self.estimator.estimate(self.pairs, run)
+            announced.begin()
+            result = self._completed(found, time.perf_counter() - began)
+            heard(Finished(result))
         return result
 
-    def _estimate(self, listen: Listener) -> MIResult:
-        asked: dict[str, Any] = {"seed": self.seed, "listen": listen, "device": self.device}
-        if self.keep is None:
-            return self.estimator.estimate(self.pairs, **asked)
-        resumable = cast(Resumable, self.estimator)
-        return self.keep.close(resumable.estimate(self.pairs, **asked, keep=self.keep))
+    def _started(self) -> Started:
+        """What is said first of a run that does not train."""
+        pairs = self.pairs
+        sizes = pairs.n_samples, pairs.dim_x, pairs.dim_y
+        return Started(self.estimator.name, *sizes, "cpu", 0, pairs.dim_z)
+
+    def _completed(self, found: Estimate | Finding | MIResult, seconds: float) -> MIResult:
+        """The result, with what the data and the call say; a complete one as it is."""
+        if isinstance(found, Estimate):
+            found = Finding(mi=found.mi, stderr=found.stderr)
+        if isinstance(found, Finding):
+            found = result_of(found, self.estimator, self.pairs, self.seed, seconds)
+        return self.keep.close(found) if self.keep is not None else found
+
+
+class _Announced:
+    """Lets an estimator that does not say that it begins do so."""
+
+    def __init__(self, listen: Listener, started: Started) -> None:
+        self._listen = listen
+        self._started: Started | None = started
+
+    def __call__(self, event: Event) -> bool | None:
+        if isinstance(event, Started):
+            self._started = None
+        self.begin()
+        return self._listen(event)
+
+    def begin(self) -> None:
+        if self._started is not None:
+            started, self._started = self._started, None
+            self._listen(started)
+
+
+def result_of(
+    found: Finding, estimator: Estimator, pairs: Pairs, seed: int, seconds: float
+) -> MIResult:
+    """A finding with sizes, fields, notes on the data and provenance.
+
+    Args:
+        found: What the estimator found.
+        estimator: With its fields.
+        pairs: The data.
+        seed: Seed of the run.
+        seconds: How long it took.
+
+    Returns:
+        The result.
+    """
+    own = {each.name: getattr(found, each.name) for each in dataclasses.fields(found)}
+    device = own.pop("device")
+    return MIResult(
+        **{**own, "notes": pairs.notes + found.notes},
+        estimator=estimator.name,
+        n_samples=pairs.n_samples,
+        dim_x=pairs.dim_x,
+        dim_y=pairs.dim_y,
+        dim_z=pairs.dim_z,
+        fields=dataclasses.asdict(cast(Any, estimator)),
+        provenance=provenance(seed, device, seconds),
+    )
 
 
 def reopened(path: str | Path, every: float | None) -> Job:
@@ -138,11 +205,10 @@ def _pairs(values: Mapping[str, Any], arrays: Mapping[str, Any]) -> Pairs:
 
 
 def _check_resumable(estimator: Estimator) -> None:
-    resumable = getattr(estimator, "resumable", None)
-    if resumable:
+    if estimator.resumable:
         return
     what = f"{estimator.name} needs no checkpoint: it does not train."
-    if resumable is not None:
+    if estimator.trains:
         what = f"The training of {estimator.name} cannot be kept in a checkpoint."
     raise MMGError(what, "Leave checkpoint out.")
 

@@ -35,14 +35,6 @@ def pytest_configure(config: pytest.Config) -> None:
     plugin.RunningKernel = CheckedKernel  # nbval looks it up when a notebook starts
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the cells of a notebook together where tests are shared out over processes."""
-    for item in items:
-        if isinstance(item, CheckedCell):
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> Iterator[None]:
     """Put our notebook in place of nbval's."""

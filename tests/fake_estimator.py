@@ -9,16 +9,14 @@ from typing import ClassVar
 import numpy as np
 
 from mmg_nb.data.pairs import Pairs
+from mmg_nb.estimators.base import Estimator
 from mmg_nb.fields import field
-from mmg_nb.results.result import (
-    Estimate,
-    MIResult,
-    MMSECurve,
-    PointwiseMI,
-    Status,
-    TrainingHistory,
-)
-from mmg_nb.runs.events import Listener, Phase, Snapshot, Started, Step
+from mmg_nb.results import finding
+from mmg_nb.results.curves import MMSECurve, PointwiseMI, TrainingHistory
+from mmg_nb.results.result import MIResult
+from mmg_nb.results.status import Status
+from mmg_nb.runs.context import RunContext
+from mmg_nb.runs.events import Phase, Snapshot, Started, Step
 
 
 def gaussian_curve(rho: float = 0.8, dim: int = 1) -> MMSECurve:
@@ -46,7 +44,10 @@ def make_result(rho: float = 0.8, dim: int = 1) -> MIResult:
         dim_x=dim,
         dim_y=1,
         gap="inner",
-        forms={"orthogonal": Estimate(1.3 * mi, 0.03), "inner": Estimate(mi, 0.02)},
+        forms={
+            "orthogonal": finding.Estimate(1.3 * mi, 0.03),
+            "inner": finding.Estimate(mi, 0.02),
+        },
         curve=gaussian_curve(rho, dim),
         pointwise=PointwiseMI(np.arange(5), np.linspace(-1, 1, 5), np.full(5, 0.1)),
         history=TrainingHistory(np.array([0, 10]), np.array([2.0, 1.5]), np.array([0.1, 0.4])),
@@ -54,7 +55,7 @@ def make_result(rho: float = 0.8, dim: int = 1) -> MIResult:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fake:
+class Fake(Estimator):
     """An estimator that sleeps, counts and makes up its result."""
 
     name: ClassVar[str] = "fake"
@@ -70,10 +71,9 @@ class Fake:
     polish: bool = field(True, "does nothing")
     curves: bool = field(False, "whether the result has curves, which take time to draw")
 
-    def estimate(
-        self, pairs: Pairs, *, seed: int, listen: Listener, device: str = "auto"
-    ) -> MIResult:
+    def estimate(self, pairs: Pairs, run: RunContext) -> MIResult:
         """Count to `steps`, stop when asked to."""
+        listen = run.listen
         listen(Started(self.name, pairs.n_samples, pairs.dim_x, pairs.dim_y, "cpu", self.steps))
         listen(Phase("training"))
         result = make_result()
@@ -96,7 +96,7 @@ class Fake:
             dim_y=pairs.dim_y,
             curve=result.curve if self.curves else None,
             fields=asdict(self),
-            provenance={"seed": seed, "device": device, "steps": done},
+            provenance={"seed": run.seed, "device": run.device, "steps": done},
         )
 
 

@@ -11,9 +11,13 @@ from typing import ClassVar
 import numpy as np
 from threadpoolctl import threadpool_info
 
+from mmg_nb.estimators.base import Estimator
 from mmg_nb.fields import field
+from mmg_nb.results.curves import MMSECurve
+from mmg_nb.results.finding import Estimate
 from mmg_nb.results.provenance import provenance
-from mmg_nb.results.result import Estimate, MIResult, MMSECurve, Status
+from mmg_nb.results.result import MIResult
+from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Started, Step
 
 
@@ -47,7 +51,7 @@ def prepared():
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class Told(Estimator):
     """An estimator that does as it is told."""
 
     name: ClassVar[str] = "told"
@@ -60,7 +64,8 @@ class Told:
     scale: float = field(1.0, "nothing", low=0)
     limit: int | None = field(None, "nothing", low=0)
 
-    def estimate(self, pairs, *, seed, listen, device="auto"):
+    def estimate(self, pairs, run):
+        seed, listen = run.seed, run.listen
         mi, status = 0.4, Status.CONVERGED
         if self.do == "threads":
             import torch

@@ -23,7 +23,7 @@ from mmg_nb.errors import MMGError
 from mmg_nb.jupyter import handle
 from mmg_nb.jupyter.progress import NoView
 from mmg_nb.jupyter.running import run_in_cell
-from mmg_nb.results.result import Status
+from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Finished, Phase, Snapshot, Started, StateChanged, Step
 
 PATIENCE = 20

@@ -11,7 +11,8 @@ from scipy.special import psi
 import mmg_nb
 from mmg_nb.errors import MMGError
 from mmg_nb.estimators.neighbours.search import Dense, Trees
-from mmg_nb.results.result import MIResult, Status
+from mmg_nb.results.result import MIResult
+from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Step
 
 NAMES = ("gcmi", "cca", "ksg")

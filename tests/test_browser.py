@@ -17,10 +17,7 @@ from playwright.sync_api import Locator, expect, sync_playwright
 from mmg_nb.jupyter.form import describe
 from mmg_nb.jupyter.panel import PanelWidget
 
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium"),
-    pytest.mark.xdist_group("browser"),  # tests go on with the page that others have opened
-]
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
 expect.set_options(timeout=1000 * PATIENCE)
 
 SETUP = """

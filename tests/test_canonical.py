@@ -10,21 +10,20 @@ import pytest
 import torch
 from torch import Generator
 
-from mmg_nb.denoisers import canonical_pairs as canonical
-from mmg_nb.denoisers.canonical_pairs import CanonicalPairs
 from mmg_nb.denoisers.gaussian import Samples
 from mmg_nb.denoisers.members import Rows
-from mmg_nb.estimators.mmg import canonical_stage as mmg_pairs
-from mmg_nb.estimators.mmg.canonical_stage import (
-    NoPairs,
+from mmg_nb.estimators.mmg import canonical_pairs as canonical
+from mmg_nb.estimators.mmg.canonical_pairs import (
+    CanonicalFeatures,
+    PairFitFailed,
     _imprecision,
     _information,
     _noise,
     fit_pairs,
 )
 from mmg_nb.nets.chunks import chunks
-from mmg_nb.results.result import Status
 from mmg_nb.runs.events import Step, silent
+from mmg_nb.training.stopping import Ended
 
 NOISE = 0.01
 
@@ -32,7 +31,9 @@ NOISE = 0.01
 def linear(of_x, of_y, variance):
     """Pairs f(x) = x·of_x and g(y) = y·of_y, of one member."""
     of_x, of_y = (torch.tensor(v, dtype=torch.float32) for v in (of_x, of_y))
-    pairs = CanonicalPairs(1, len(of_x), len(of_y), of_x.shape[1], 8, Generator().manual_seed(0))
+    pairs = CanonicalFeatures(
+        1, len(of_x), len(of_y), of_x.shape[1], 8, Generator().manual_seed(0)
+    )
     pairs.requires_grad_(False)
     for net, matrix in ((pairs.of_x, of_x), (pairs.of_y, of_y)):
         net.leave.weight.zero_()
@@ -150,7 +151,7 @@ def test_late_gains_and_overfitting_add_up_as_errors_do():
 
 def test_restored_pairs_are_the_same():
     pairs = fitted(steps=20)
-    again = CanonicalPairs.restored(pairs.state_dict())
+    again = CanonicalFeatures.restored(pairs.state_dict())
     samples = rows_of(10, 3).samples
     rows = samples.x, torch.ones_like(samples.x), samples.y
     for one, other in zip(pairs.update(*rows), again.update(*rows), strict=True):
@@ -165,9 +166,9 @@ def test_a_listener_can_stop_the_fit():
         heard.append(event)
         return len(heard) == 7
 
-    with pytest.raises(NoPairs) as caught:
+    with pytest.raises(PairFitFailed) as caught:
         fitted(steps=1000, listen=listen)
-    assert caught.value.status is Status.INTERRUPTED
+    assert caught.value.ended is Ended.INTERRUPTED
     assert [event.step for event in heard] == list(range(1, 8))
     assert all(isinstance(event, Step) and event.total_steps == 1000 for event in heard)
 
@@ -175,15 +176,15 @@ def test_a_listener_can_stop_the_fit():
 @pytest.mark.parametrize("step", [5, 95])
 def test_a_fit_that_diverges_is_told(monkeypatch, step):
     """Before precision is looked at for the first time, and after."""
-    steps, loss = itertools.count(), mmg_pairs._loss
+    steps, loss = itertools.count(), canonical._loss
 
     def broken(pairs, some):
         return loss(pairs, some) * (math.nan if next(steps) == step else 1.0)
 
-    monkeypatch.setattr(mmg_pairs, "_loss", broken)
-    with pytest.raises(NoPairs) as caught:
+    monkeypatch.setattr(canonical, "_loss", broken)
+    with pytest.raises(PairFitFailed) as caught:
         fitted(steps=100)
-    assert caught.value.status is Status.DIVERGED
+    assert caught.value.ended is Ended.DIVERGED
 
 
 def test_what_is_learnt_far_outside_does_not_decide():

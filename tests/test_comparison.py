@@ -16,7 +16,7 @@ from mmg_nb.jupyter.comparing import LiveTable
 from mmg_nb.jupyter.progress import Progress
 from mmg_nb.plots.forest import plot_estimates
 from mmg_nb.questions.comparison import Comparison, prepare_comparison
-from mmg_nb.results.result import Status
+from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Finished, Phase, Step, silent
 
 RNG = np.random.default_rng(0)

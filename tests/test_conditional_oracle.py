@@ -15,7 +15,8 @@ from mmg_nb.denoisers.conditioning import without_condition
 from mmg_nb.denoisers.gaussian import GaussianDenoiser
 from mmg_nb.denoisers.logsnr import uniform_bins
 from mmg_nb.mmse.evaluation import Model, measure
-from mmg_nb.mmse.gap import FORMS, estimate_from_points
+from mmg_nb.mmse.gap import FORMS
+from mmg_nb.mmse.standard_error import estimate_from_points
 from mmg_nb.runs.events import silent
 
 N = 4000

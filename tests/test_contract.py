@@ -13,7 +13,8 @@ import mmg_nb
 from mmg_nb.errors import MMGError
 from mmg_nb.estimators.registry import build, estimator_class, names
 from mmg_nb.fields import field_infos
-from mmg_nb.results.result import MIResult, Status
+from mmg_nb.results.result import MIResult
+from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Finished, Started, Step
 
 CLOSED = ("gcmi", "cca", "ksg")

@@ -11,7 +11,7 @@ import torch
 import mmg_nb
 from mmg_nb.benchmark import task
 from mmg_nb.estimators.mmg import fields as mmg
-from mmg_nb.results.result import Status
+from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Phase, Step
 from mmg_nb.training.step import Direct
 

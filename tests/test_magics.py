@@ -15,7 +15,8 @@ from IPython.utils.capture import capture_output
 
 from mmg_nb.errors import MMGError
 from mmg_nb.estimators.registry import names
-from mmg_nb.results.result import MIResult, Status
+from mmg_nb.results.result import MIResult
+from mmg_nb.results.status import Status
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import math
 import signal
 import threading
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,20 +17,25 @@ from oracle import PAIRS, GaussianPair, mixed
 
 import mmg_nb
 from mmg_nb.benchmark import task
-from mmg_nb.estimators.mmg import fields as mmg
-from mmg_nb.estimators.mmg import pipeline as mmg_fit
-from mmg_nb.estimators.mmg import stages as mmg_stages
+from mmg_nb.estimators.mmg import anchor_stage, pipeline, sizes, training_stages
+from mmg_nb.estimators.mmg.canonical_pairs import CanonicalPairs
 from mmg_nb.estimators.mmg.fields import EFFORT_STEPS, MMG
-from mmg_nb.estimators.mmg.stages import joined, stages, validation_draws
-from mmg_nb.estimators.report import _lagging
+from mmg_nb.estimators.mmg.fit import concatenated
+from mmg_nb.estimators.mmg.pipeline import STAGES
+from mmg_nb.estimators.mmg.sizes import steps_for, validation_draws
+from mmg_nb.estimators.mmg.training_stages import RadialGain, TrainingStage
 from mmg_nb.mmse.diagnosis import diagnose
 from mmg_nb.mmse.evaluation import Measurement
-from mmg_nb.mmse.gap import PointValues, null_spread
+from mmg_nb.mmse.gap import PointValues
+from mmg_nb.mmse.standard_error import TrainingErrors, all_parts, null_standard_error
 from mmg_nb.nets.mlp import ResidualMLP
-from mmg_nb.results.result import MIResult, MMSECurve, Status, TrainingHistory
+from mmg_nb.results.curves import MMSECurve, TrainingHistory
+from mmg_nb.results.result import MIResult
+from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Finished, Phase, Snapshot, Started, Step
 from mmg_nb.training import loop as training
-from mmg_nb.training.loop import FEW_STEPS, Outcome
+from mmg_nb.training.loop import Outcome
+from mmg_nb.training.stopping import FEW_STEPS, Ended
 from mmg_nb.training.validation import Validation
 
 LIMIT = 4.0  # reported standard errors
@@ -154,6 +160,11 @@ def test_both_trainings_are_counted_as_one():
     assert result.history.step.tolist() == snapshots
 
 
+def stages(n, dim_x, dim_y):
+    """The stages that train data of such a size."""
+    return [s for s in STAGES if isinstance(s, TrainingStage) and s.suits(n, dim_x, dim_y)]
+
+
 @pytest.mark.parametrize(
     ("n", "dim", "wide", "shares"),
     [
@@ -169,14 +180,37 @@ def test_both_trainings_are_counted_as_one():
 )
 def test_what_is_simpler_comes_first(n, dim, wide, shares):
     """Lengths where rows are few, and of many columns what the anchor has found."""
-    assert [stage.share for stage in stages(n, dim, wide)] == shares
+    assert [stage.share_of_steps for stage in stages(n, dim, wide)] == shares
 
 
 def test_many_columns_are_learnt_gently_and_validated_often():
-    assert stages(10_000, 24, 24)[0].rate == 0.5
+    assert stages(10_000, 24, 24)[0].rate_for(24) == 0.5
     found = [validation_draws(10**6, dim, dim) for dim in (6, 24, 256)]
     assert found == [2048, 4 * 2048, 2048]
     assert validation_draws(500, 24, 24) == 2048
+
+
+def test_the_pipeline_is_the_table_of_contents_of_the_method():
+    names = [type(stage).__name__ for stage in STAGES]
+    assert names == [
+        "RegressionAnchor",
+        "RadialGain",
+        "InformativeDirections",
+        "FullNetwork",
+        "CanonicalPairs",
+    ]
+    assert all(stage.phase for stage in STAGES)
+
+
+def test_a_stage_is_left_out_by_a_line(monkeypatch):
+    x, y = heavy_tailed(400, 0)
+    whole = estimate(x, y, steps=200)
+    without = tuple(stage for stage in STAGES if not isinstance(stage, RadialGain))
+    monkeypatch.setattr(pipeline, "STAGES", without)
+    events = []
+    less = estimate(x, y, steps=200, listen=events.append)
+    assert events[0].total_steps == 200
+    assert whole.history.step[-1] > 200 >= less.history.step[-1]
 
 
 def test_the_steps_told_at_first_suffice_whatever_columns_are_dropped():
@@ -226,13 +260,13 @@ def test_what_lengths_tell_is_learnt_first_and_kept():
 def test_a_late_gain_of_lengths_counts_unless_more_is_learnt_after_it(kept_at, late):
     def outcome(kept_at, late_gain):
         history = TrainingHistory(np.array([0, 50]), np.zeros(2), np.zeros(2))
-        return Outcome(None, None, Status.CONVERGED, history, 50, kept_at, late_gain, not kept_at)
+        return Outcome(None, None, Ended.CONVERGED, history, 50, kept_at, late_gain, not kept_at)
 
-    found = joined(outcome(50, 0.3), outcome(kept_at, 0.1))
+    found = concatenated(outcome(50, 0.3), outcome(kept_at, 0.1))
     assert found.late_gain == late
     assert found.steps == 100
     assert not found.hasty
-    assert joined(outcome(0, 0), outcome(0, 0)).hasty
+    assert concatenated(outcome(0, 0), outcome(0, 0)).hasty
     assert found.history.step.tolist() == [0, 50, 50, 100]
 
 
@@ -258,32 +292,32 @@ def test_live_values_do_not_look_at_evaluation_points():
 
 def test_fewer_rows_get_fewer_steps():
     normal, quick = EFFORT_STEPS["normal"], EFFORT_STEPS["quick"]
-    assert MMG().steps_for(10_000) == MMG().steps_for(1_000_000) == normal
-    assert MMG().steps_for(2500) == normal / 2
-    assert quick < MMG().steps_for(1000) < MMG().steps_for(5000) < normal
-    assert MMG(effort="quick").steps_for(100) == quick
-    assert MMG(steps=7).steps_for(100) == 7
+    assert steps_for(MMG(), 10_000) == steps_for(MMG(), 1_000_000) == normal
+    assert steps_for(MMG(), 2500) == normal / 2
+    assert quick < steps_for(MMG(), 1000) < steps_for(MMG(), 5000) < normal
+    assert steps_for(MMG(effort="quick"), 100) == quick
+    assert steps_for(MMG(steps=7), 100) == 7
 
 
-def test_normal_effort_alone_may_take_longer_but_no_longer_than_high():
-    for n in (100, 1000, 100_000):
-        high = MMG(effort="high").steps_for(n)
-        assert MMG().steps_for(n) < MMG().longest_for(n) == high
-        assert MMG(effort="high").longest_for(n) == high
-        assert MMG(effort="quick").longest_for(n) == MMG(effort="quick").steps_for(n)
-        assert MMG(steps=7).longest_for(n) == 7
-
-
-def test_only_what_is_learnt_last_may_take_longer():
+def test_only_the_full_network_yields_and_only_to_pairs_that_are_sought():
     for n, dim in ((1000, 2), (1000, 8), (10_000, 24), (10_000, 1)):
         *first, last = stages(n, dim, dim)
-        assert last.may_lengthen
-        assert not any(stage.may_lengthen for stage in first)
+        assert last.yields_above(MMG()) == last.yields_above(MMG(effort="high")) == 0.2
+        assert last.yields_above(MMG(effort="quick")) is last.yields_above(MMG(steps=7)) is None
+        assert all(stage.yields_above(MMG()) is None for stage in first)
+
+
+def with_stages(monkeypatch, **changes):
+    """Other thresholds of the stages, each for those that have it."""
+    changed = tuple(
+        replace(each, **{k: v for k, v in changes.items() if hasattr(each, k)}) for each in STAGES
+    )
+    monkeypatch.setattr(pipeline, "STAGES", changed)
 
 
 def test_a_stop_while_pairs_are_learnt_keeps_what_was_learnt_before(monkeypatch):
-    monkeypatch.setattr(training, "WORTH_TWICE_THE_STEPS", -1.0)
-    monkeypatch.setattr(mmg, "EFFORT_STEPS", {"quick": 300, "normal": 300, "high": 300})
+    with_stages(monkeypatch, still_improving=-1.0)
+    monkeypatch.setattr(sizes, "EFFORT_STEPS", {"quick": 300, "normal": 300, "high": 300})
     phases = []
 
     def listen(event):
@@ -307,7 +341,7 @@ def test_pairs_are_sought_by_those_who_have_the_time():
 
 def precise(monkeypatch, columns=3, **fields):
     """An estimate of 14.5 nats from 3 000 rows: pairs of columns that are turned in x and in y."""
-    monkeypatch.setattr(mmg, "EFFORT_STEPS", dict.fromkeys(EFFORT_STEPS, 900))
+    monkeypatch.setattr(sizes, "EFFORT_STEPS", dict.fromkeys(EFFORT_STEPS, 900))
     x, y = task(f"high_mi-spiral-{columns}-2000").sample(3000, seed=1)
     return mmg_nb.estimate(x, y, seed=1, folds=1, draws=6, **fields)
 
@@ -338,48 +372,52 @@ def test_of_many_columns_it_is_learnt_after_what_is_simpler(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("config", "status", "late", "mi", "rows", "wanted"),
+    ("config", "ended", "late", "mi", "rows", "wanted"),
     [
-        (MMG(), Status.CONVERGED, 0.6, 4.0, 400, True),
-        (MMG(), Status.STEP_LIMIT, 0.6, 4.0, 400, True),
-        (MMG(), Status.CONVERGED, 0.6, 4.0, 200, False),
-        (MMG(), Status.CONVERGED, 0.4, 4.0, 400, False),
-        (MMG(), Status.CONVERGED, 0.6, 2.0, 400, False),
-        (MMG(), Status.CONVERGED, None, 4.0, 400, False),
-        (MMG(), Status.INTERRUPTED, 0.6, 4.0, 400, False),
-        (MMG(effort="quick"), Status.CONVERGED, 0.6, 4.0, 400, False),
-        (MMG(steps=5500), Status.CONVERGED, 0.6, 4.0, 400, False),
+        (MMG(), Ended.CONVERGED, 0.6, 4.0, 400, True),
+        (MMG(), Ended.STEP_LIMIT, 0.6, 4.0, 400, True),
+        (MMG(), Ended.CONVERGED, 0.6, 4.0, 200, False),
+        (MMG(), Ended.CONVERGED, 0.4, 4.0, 400, False),
+        (MMG(), Ended.CONVERGED, 0.6, 2.0, 400, False),
+        (MMG(), Ended.CONVERGED, None, 4.0, 400, False),
+        (MMG(), Ended.INTERRUPTED, 0.6, 4.0, 400, False),
+        (MMG(effort="quick"), Ended.CONVERGED, 0.6, 4.0, 400, False),
+        (MMG(steps=5500), Ended.CONVERGED, 0.6, 4.0, 400, False),
     ],
 )
-def test_pairs_are_wanted_where_much_is_learnt_late(config, status, late, mi, rows, wanted):
+def test_pairs_are_wanted_where_much_is_learnt_late(config, ended, late, mi, rows, wanted):
     history = TrainingHistory(np.array([0, 50]), np.zeros(2), np.array([0.0, mi]))
-    outcome = Outcome(None, None, status, history, 50, 50, late, False)
-    assert mmg_fit._wants_pairs(config, outcome, rows) is wanted
-    assert mmg_fit._wants_pairs(config, replace(outcome, outgrown=True), rows)
+    training = Outcome(None, None, ended, history, 50, 50, late, False)
+    problem = SimpleNamespace(config=config, n_samples=rows * 2)
+    fit = SimpleNamespace(training=training, dims=(2, 2))
+    pairs = CanonicalPairs()
+    assert pairs.applies(problem, fit) is wanted
+    fit.training = replace(training, ended=Ended.STILL_IMPROVING)
+    assert pairs.applies(problem, fit)
+    assert not pairs.applies(problem, None)
 
 
-@pytest.mark.parametrize("gives_way", [True, False])
-def test_pairs_that_come_to_less_leave_what_was_learnt_before(monkeypatch, gives_way):
+@pytest.mark.parametrize("yields", [True, False])
+def test_pairs_that_come_to_less_leave_what_was_learnt_before(monkeypatch, yields):
     """As it is, or as one that wanted more steps."""
-    worth = -1.0 if gives_way else math.inf
-    monkeypatch.setattr(training, "WORTH_TWICE_THE_STEPS", worth)
-    monkeypatch.setattr(mmg_fit, "PRECISE", -1.0)
-    monkeypatch.setattr(mmg_fit, "LATE", -1.0)
-    monkeypatch.setattr(mmg_fit, "ROWS_FOR_PAIRS", 0)
-    monkeypatch.setattr(mmg, "EFFORT_STEPS", {"quick": 300, "normal": 300, "high": 300})
-    train, statuses = mmg_fit.train_stages, []
+    worth = -1.0 if yields else math.inf
+    with_stages(
+        monkeypatch, still_improving=worth, min_mi=-1.0, min_late_gain=-1.0, rows_per_column=0
+    )
+    monkeypatch.setattr(sizes, "EFFORT_STEPS", {"quick": 300, "normal": 300, "high": 300})
+    train, statuses = training_stages.train, []
 
-    def worse(ground, plan, listen):
-        outcome = train(ground, plan, listen)
+    def worse(*arguments, **fields):
+        outcome = train(*arguments, **fields)
         statuses.append(outcome.status)
         history = replace(outcome.history, mi=outcome.history.mi - 10 * (len(statuses) - 1))
         return replace(outcome, history=history)
 
-    monkeypatch.setattr(mmg_fit, "train_stages", worse)
+    monkeypatch.setattr(training_stages, "train", worse)
     result = mmg_nb.estimate(X, X**3, **(SMALL | {"steps": None}))
     assert len(statuses) == 2
-    assert result.status is (Status.STEP_LIMIT if gives_way else statuses[0])
-    assert result.history.step[-1] == (100 if gives_way else 300)
+    assert result.status is (Status.STEP_LIMIT if yields else statuses[0])
+    assert result.history.step[-1] == (100 if yields else 300)
     assert "canonical pairs" not in result.error_parts
 
 
@@ -425,9 +463,9 @@ def test_regressions_are_as_wide_and_as_long_for_few_rows(fields, expected, monk
         original = getattr(module, name)
         monkeypatch.setattr(module, name, spy)
 
-    spied(mmg_fit, "fit_anchor", "anchor", True)
-    spied(mmg_fit, "without_condition", "condition", True)
-    spied(mmg_stages, "ResidualDenoiser", "denoiser", False)
+    spied(anchor_stage, "fit_anchor", "anchor", True)
+    spied(anchor_stage, "without_condition", "condition", True)
+    spied(training_stages, "ResidualDenoiser", "denoiser", False)
 
     def stop(event):
         return isinstance(event, Step)
@@ -446,7 +484,7 @@ def test_the_result_tells_what_its_error_is_made_of():
     result = estimate(X, Y)
     assert list(result.error_parts) == ["sampling", "members", "late learning", "detection"]
     assert math.hypot(*result.error_parts.values()) == pytest.approx(result.stderr)
-    assert result.error_parts["detection"] == null_spread(200, 1, 1)
+    assert result.error_parts["detection"] == null_standard_error(200, 1, 1)
 
 
 def test_what_was_learnt_late_is_part_of_the_error():
@@ -465,11 +503,14 @@ def test_the_forms_lag_by_different_powers():
     values = np.full((len(FORMS), 10), 2.0)
     none = np.zeros(10, dtype=int)
     points = PointValues(np.arange(10), np.arange(10), none, values, np.zeros((2, 10)))
-    late = {form: _lagging("part", 0.4, form, points).get("part") for form in FORMS}
+    late = {
+        form: all_parts(points, form, TrainingErrors(late_gain=0.4), 0.0)["late learning"]
+        for form in FORMS
+    }
     assert late == pytest.approx(
         {"inner": 0.4, "orthogonal": 0.8, "difference": 0.08, "cross": 0.08}
     )
-    assert _lagging("part", None, "inner", points) == {}
+    assert "late learning" not in all_parts(points, "inner", TrainingErrors(), 0.0)
 
 
 @pytest.mark.parametrize("shape", [(), (4, 4)])
@@ -850,8 +891,8 @@ def test_stages_get_the_batches_that_are_meant(monkeypatch):
         asked.append((arguments[5].batch, draw.keywords["without"]))
         return train(*arguments, draw=draw, **fields)
 
-    train = mmg_stages.train
-    monkeypatch.setattr(mmg_stages, "train", trained)
+    train = training_stages.train
+    monkeypatch.setattr(training_stages, "train", trained)
     x, y = np.random.default_rng(0).normal(size=(2, 20_000, 1))
     for rows in (9000, 20_000):
         mmg_nb.estimate(x[:rows], y[:rows], steps=1, draws=4)

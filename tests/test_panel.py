@@ -18,7 +18,7 @@ from mmg_nb.errors import MMGError
 from mmg_nb.estimators.registry import names
 from mmg_nb.fields import field_infos
 from mmg_nb.jupyter.form import describe, read_form, variables
-from mmg_nb.results.result import Status
+from mmg_nb.results.status import Status
 
 PATIENCE = 20
 

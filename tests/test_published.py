@@ -16,6 +16,7 @@ from mmg_nb.denoisers.members import Rows
 from mmg_nb.estimators.published.fields import PublishedMMG
 from mmg_nb.estimators.published.run import PublishedDenoiser, _likelihood_lessons
 from mmg_nb.nets.published_mlp import PublishedMLP, published_width
+from mmg_nb.runs.context import RunContext
 from mmg_nb.runs.events import Snapshot, Started, silent
 
 RNG = np.random.default_rng(0)
@@ -23,7 +24,9 @@ X, Y = RNG.normal(size=(2, 1100, 1))
 
 
 def run(listen=silent, x=X, y=Y, **fields):
-    return PublishedMMG(**fields).estimate(make_pairs(x, y), seed=0, listen=listen, device="cpu")
+    return PublishedMMG(**fields).estimate(
+        make_pairs(x, y), RunContext(listen=listen, device="cpu")
+    )
 
 
 @pytest.mark.parametrize(("dim", "count"), [(1, 55_361), (25, 226_457), (50, 898_098)])

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from mmg_nb.errors import MMGError
-from mmg_nb.results.result import MIResult, Status
+from mmg_nb.results.result import MIResult
+from mmg_nb.results.status import Status
 
 NAN = float("nan")
 

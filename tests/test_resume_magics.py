@@ -7,7 +7,8 @@ from IPython.utils.capture import capture_output
 
 from mmg_nb import Run, RunState
 from mmg_nb.errors import MMGError
-from mmg_nb.results.result import MIResult, Status
+from mmg_nb.results.result import MIResult
+from mmg_nb.results.status import Status
 
 FIELDS = "--estimator mmg --steps 200 --width 16 --blocks 1 --batch 32 --draws 4 --folds 3"
 PATIENCE = 60

@@ -11,8 +11,11 @@ import mmg_nb
 from mmg_nb.data.pairs import make_pairs
 from mmg_nb.estimators.mmg import neighbour_check as second_opinion
 from mmg_nb.estimators.mmg import pipeline as mmg_fit
-from mmg_nb.estimators.mmg.neighbour_check import by_neighbours, surplus
-from mmg_nb.results.result import NEIGHBOURS, Estimate, Status
+from mmg_nb.estimators.mmg.neighbour_check import by_neighbours
+from mmg_nb.mmse.standard_error import undetected_information
+from mmg_nb.results.finding import Estimate
+from mmg_nb.results.result import NEIGHBOURS
+from mmg_nb.results.status import Status
 
 NOISE = 0.02
 FEW_STEPS = {"steps": 300, "width": 16, "draws": 6, "folds": 2}
@@ -48,7 +51,7 @@ def test_the_error_holds_what_networks_do_not_begin_to_learn():
 def test_nothing_is_added_where_there_is_nothing():
     rng = np.random.default_rng(0)
     opinions = [by_neighbours(make_pairs(*rng.standard_normal((2, 500)))) for _ in range(60)]
-    added = [surplus(opinion, 0.0) for opinion in opinions]
+    added = [undetected_information(opinion, 0.0) for opinion in opinions]
     assert sum(bool(nats) for nats in added) <= 2
     result = mmg_nb.estimate(*rng.standard_normal((2, 500)), **FEW_STEPS)
     assert NEIGHBOURS not in result.error_parts
@@ -57,9 +60,9 @@ def test_nothing_is_added_where_there_is_nothing():
 
 @pytest.mark.parametrize(("mi", "nats"), [(0.1, 0.4), (0.19, 0.31), (0.21, 0.0), (0.6, 0.0)])
 def test_what_may_be_chance_is_not_added(mi, nats):
-    assert surplus(Estimate(0.5, 0.1), mi) == pytest.approx(nats)
-    assert surplus(None, mi) == 0.0
-    assert surplus(Estimate(0.25, 0.1), -mi) == 0.0
+    assert undetected_information(Estimate(0.5, 0.1), mi) == pytest.approx(nats)
+    assert undetected_information(None, mi) == 0.0
+    assert undetected_information(Estimate(0.25, 0.1), -mi) == 0.0
 
 
 X = np.random.default_rng(1).standard_normal((60, 4))

@@ -16,16 +16,23 @@ from mmg_nb.denoisers.gaussian import Denoiser, GaussianDenoiser, Samples
 from mmg_nb.denoisers.logsnr import uniform_bins
 from mmg_nb.denoisers.members import Rows
 from mmg_nb.denoisers.residual import ResidualDenoiser
-from mmg_nb.results.result import Status
+from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Phase, Snapshot, Step, silent
-from mmg_nb.training import loop as training
+from mmg_nb.runs.keeper import Unkept
 from mmg_nb.training import validation
 from mmg_nb.training.batches import Lesson
-from mmg_nb.training.keeper import Unkept
-from mmg_nb.training.loop import LEAST_SHARE, Schedule, Weights, train, trapezoid
+from mmg_nb.training.loop import train
 from mmg_nb.training.optimisers import moments, restore_moments
-from mmg_nb.training.state import Record
-from mmg_nb.training.validation import SIGNIFICANT, Validation
+from mmg_nb.training.schedule import Schedule, trapezoid
+from mmg_nb.training.stopping import (
+    MIN_LEARNED_FRACTION,
+    SIGNIFICANT,
+    Ended,
+    Record,
+    Weights,
+    learned_fraction,
+)
+from mmg_nb.training.validation import Validation
 
 GRID = uniform_bins(-8.0, 12.0, 0.5, CPU)
 
@@ -289,7 +296,9 @@ def test_what_is_learnt_of_rows_that_repeat_each_other_is_judged_by_blocks():
 
     def share(blocks):
         validation = Validation.prepare(rows, GRID, 16 * 12, Generator(), blocks)
-        return validation._learnt(said, torch.ones_like(said), SIGNIFICANT)[1]
+        return learned_fraction(
+            said, torch.ones_like(said), validation.block, validation.blocks, SIGNIFICANT
+        )[1]
 
     assert share([row.numpy() + 5 for row in copies]) == 0
     assert (
@@ -304,7 +313,8 @@ def test_one_block_is_no_evidence():
     blocks = [np.zeros(12, dtype=int)]
     validation = Validation.prepare(rows, GRID, 48, Generator(), blocks)
     ones = torch.ones(1, 48).double()
-    assert validation._learnt(ones, ones, SIGNIFICANT) == (0.0, 0.0)
+    block, count = validation.block, validation.blocks
+    assert learned_fraction(ones, ones, block, count, SIGNIFICANT) == (0.0, 0.0)
 
 
 def test_rows_that_are_never_drawn_count_for_no_block():
@@ -409,82 +419,54 @@ def after(step, gain, kept_at=None):
 
 
 @pytest.mark.parametrize(
-    ("state", "longest", "outgrown"),
+    ("state", "above", "improving"),
     [
-        (after(300, 0.3), 2000, True),
-        (after(300, 0.1), 2000, False),  # not worth it
-        (after(300, 0.3), 1000, False),  # not allowed
-        (after(300, 0.3), 0, False),
-        (after(300, 0.3, kept_at=280), 2000, False),  # learnt by heart
-        (after(280, 0.3), 2000, False),  # the rate is still full, and the next check in time
-        (after(320, 0.3), 2000, False),  # the rate has fallen, and with it the gain
+        (after(300, 0.3), 0.2, True),
+        (after(300, 0.1), 0.2, False),  # not worth it
+        (after(300, 0.3), None, False),  # not allowed
+        (after(300, 0.3, kept_at=280), 0.2, False),  # overfitted
+        (after(280, 0.3), 0.2, False),  # the rate is still full, and the next check in time
+        (after(320, 0.3), 0.2, False),  # the rate has fallen, and with it the gain
     ],
 )
-def test_more_steps_are_wanted_when_the_rate_would_fall_and_much_is_learnt(
-    state, longest, outgrown
+def test_training_still_improves_when_the_rate_would_fall_and_much_is_gained(
+    state, above, improving
 ):
-    plan = Schedule(**(PLAN | {"steps": 1000, "longest": longest}))
-    assert plan.outgrown(state) is outgrown
+    plan = Schedule(**(PLAN | {"steps": 1000, "yields_above": above}))
+    assert plan.still_improving(state) is improving
 
 
 def test_of_all_checks_only_the_first_after_the_plateau_counts():
     for steps in (90, 100, 110):
-        plan = Schedule(**(PLAN | {"steps": steps, "check_every": 7, "longest": 1000}))
-        assert sum(plan.outgrown(after(step, 500.0)) for step in range(7, steps, 7)) == 1
+        plan = Schedule(**(PLAN | {"steps": steps, "check_every": 7, "yields_above": 0.2}))
+        assert sum(plan.still_improving(after(step, 500.0)) for step in range(7, steps, 7)) == 1
 
 
-def test_steps_are_doubled_up_to_the_longest():
-    plan = Schedule(**(PLAN | {"steps": 100, "longest": 300}))
-    assert plan.lengthened().steps == 200
-    assert plan.lengthened().lengthened().steps == 300
-
-
-def test_training_that_still_learns_much_goes_on_at_full_rate_for_more_steps(monkeypatch):
-    monkeypatch.setattr(training, "WORTH_TWICE_THE_STEPS", 0.01)
+def test_training_yields_while_much_is_gained():
     plan = {"steps": 100, "check_every": 10, "rate": trapezoid, "weights": Weights.LAST}
     usual, descent = learning(**plan)
-    longer, slow = learning(**plan, longest=200)
-    assert (usual.steps, usual.lengthened) == (100, False)
-    assert (longer.steps, longer.lengthened) == (200, True)
-    assert descent.factors[:30] == slow.factors[:30]
-    assert slow.factors[30:] == [trapezoid(step / 200) for step in range(30, 200)]
+    over, early = learning(**plan, yields_above=0.01)
+    assert usual.ended is not Ended.STILL_IMPROVING
+    assert usual.steps == 100
+    assert (over.steps, over.ended) == (30, Ended.STILL_IMPROVING)
+    assert over.status is Status.STEP_LIMIT
+    assert descent.factors[:30] == early.factors
+    enough, _ = learning(**plan, yields_above=100.0)
+    assert enough.steps == 100
+    assert enough.ended is not Ended.STILL_IMPROVING
 
 
-def test_training_gives_way_where_it_would_go_on_for_more_steps(monkeypatch):
-    monkeypatch.setattr(training, "WORTH_TWICE_THE_STEPS", 0.01)
-    plan = {"steps": 100, "check_every": 10, "rate": trapezoid, "weights": Weights.LAST}
-    usual, _ = learning(**plan)
-    over, _ = learning(**plan, gives_way=True)
-    assert not usual.outgrown
-    assert (over.steps, over.outgrown, over.lengthened) == (30, True, False)
-    assert over.status is Status.EARLY_STOPPED
-    monkeypatch.setattr(training, "WORTH_TWICE_THE_STEPS", 100.0)
-    enough, _ = learning(**plan, gives_way=True)
-    assert (enough.steps, enough.outgrown) == (100, False)
-
-
-def test_a_stop_at_the_very_check_is_heeded(monkeypatch):
-    monkeypatch.setattr(training, "WORTH_TWICE_THE_STEPS", -1.0)
+def test_a_stop_at_the_very_check_is_heeded():
     events = []
 
     def listen(event):
         events.append(event)
         return isinstance(event, Step) and event.step == 20
 
-    outcome, _ = run(steps=60, longest=120, listen=listen)
-    assert (outcome.status, outcome.steps) == (Status.INTERRUPTED, 20)
-    assert not outcome.lengthened
+    outcome, _ = run(steps=60, yields_above=-1.0, listen=listen)
+    assert (outcome.ended, outcome.steps) == (Ended.INTERRUPTED, 20)
+    assert outcome.status is Status.INTERRUPTED
     assert not any(isinstance(event, Phase) for event in events)
-
-
-def test_the_steps_still_to_do_are_told_when_there_are_more(monkeypatch):
-    monkeypatch.setattr(training, "WORTH_TWICE_THE_STEPS", -1.0)
-    events = []
-    run(steps=60, longest=120, weights=Weights.LAST, listen=events.append)
-    (phase,) = (k for k, event in enumerate(events) if isinstance(event, Phase))
-    steps = [event for event in events if isinstance(event, Step)]
-    assert sum(isinstance(event, Step) for event in events[:phase]) == 20
-    assert [event.total_steps for event in steps] == [60] * 20 + [120] * 100
 
 
 def test_the_proposal_follows_the_inner_gap():
@@ -574,7 +556,7 @@ def test_the_end_comes_when_too_little_of_what_changed_is_learnt(n):
         )
     )
     kept = validation.measure(outcome.denoiser)
-    assert kept.share >= LEAST_SHARE
+    assert kept.share >= MIN_LEARNED_FRACTION
     stopped = outcome.status is Status.EARLY_STOPPED
     assert stopped == (n == 12)
     assert (outcome.steps < 600) == stopped
@@ -585,7 +567,7 @@ def test_the_end_comes_when_too_little_of_what_changed_is_learnt(n):
     ("keep", "share", "kept", "over"),
     [
         (Weights.LEARNT, 1.0, True, False),
-        (Weights.LEARNT, LEAST_SHARE - 0.01, False, True),
+        (Weights.LEARNT, MIN_LEARNED_FRACTION - 0.01, False, True),
         (Weights.BEST, 1.0, False, True),
         (Weights.LAST, 1.0, True, False),
     ],

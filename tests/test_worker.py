@@ -14,7 +14,7 @@ import pytest
 from mmg_nb import estimate
 from mmg_nb.jupyter.progress import Progress
 from mmg_nb.jupyter.worker import Worker
-from mmg_nb.results.result import Status
+from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Finished, RunState, Snapshot, Started, StateChanged, Step, silent
 
 PATIENCE = 20

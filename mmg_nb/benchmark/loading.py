@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmg_nb.benchmark.labelling import labels
 from mmg_nb.benchmark.tables import read_all
-from mmg_nb.results.result import MMSECurve
+from mmg_nb.results.curves import MMSECurve
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import math
+from typing import Protocol
 
 import torch
 from torch import Generator, Tensor, nn
 
-from mmg_nb.denoisers.canonical_pairs import CanonicalPairs
 from mmg_nb.denoisers.gaussian import Denoiser, GaussianDenoiser, Posterior, Prepared, Samples
 from mmg_nb.denoisers.shrunk_regression import log_of, log_power, power
 from mmg_nb.nets.layers import doubled
 from mmg_nb.nets.mlp import ResidualMLP
 
-__all__ = ["RadialDenoiser", "RefinedDenoiser", "ResidualDenoiser", "crowding"]
+__all__ = ["PairFeatures", "RadialDenoiser", "RefinedDenoiser", "ResidualDenoiser", "crowding"]
 
 POWERS = 3  # of z, of the whitened innovation, of y
 RADIAL_WIDTH = 32
 BLUR = 0.02  # explained variance that makes no difference to a scale
 FEW = 6  # columns of x, up to which a network finds by itself what matters
+
+
+class PairFeatures(Protocol):
+    """Features of x and of y that predict each other, see `mmg_nb.estimators.mmg`."""
+
+    def update(self, x: Tensor, spread: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """What y changes of x ~ N(x, spread²), in units of spread, and how surprising y is."""
+        ...
 
 
 class RefinedDenoiser(Denoiser):
@@ -177,7 +185,7 @@ class ResidualDenoiser(RefinedDenoiser):
         start: RefinedDenoiser | None = None,
         sensitivity: Tensor | None = None,
         focused: bool = False,
-        pairs: CanonicalPairs | None = None,
+        pairs: PairFeatures | None = None,
     ) -> None:
         super().__init__(variance, dim_y, condition, start)
         members, _, dim_x = variance.shape

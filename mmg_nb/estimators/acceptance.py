@@ -26,13 +26,12 @@ def estimators_that_accept(feature: str) -> tuple[str, ...]:
     Returns:
         Their names, in the order of the registry.
     """
-    return tuple(n for n in names() if feature in getattr(estimator_class(n), "accepts", ()))
+    return tuple(n for n in names() if feature in estimator_class(n).accepts)
 
 
 def accepts(estimator: Estimator, feature: str) -> bool:
     """Whether an estimator declares that it accepts one of `FEATURES`."""
-    declared: frozenset[str] = getattr(estimator, "accepts", frozenset())
-    return feature in declared
+    return feature in estimator.accepts
 
 
 def check_acceptance(estimator: Estimator, pairs: Pairs) -> None:
@@ -45,6 +44,10 @@ def check_acceptance(estimator: Estimator, pairs: Pairs) -> None:
     Raises:
         MMGError: Says what the estimator lacks and which estimators have it.
     """
+    missing = estimator.needs - set(_needed(pairs))
+    if missing:
+        what = f"{estimator.name} needs {' and '.join(sorted(missing))} in x or y."
+        raise MMGError(what, "Use mmg, which takes rows of numbers and categories.")
     for feature, where in _needed(pairs).items():
         if not accepts(estimator, feature):
             able = ", ".join(estimators_that_accept(feature))

@@ -2,72 +2,77 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from importlib import import_module
+from typing import Any, ClassVar
 
 from mmg_nb.data.pairs import Pairs
-from mmg_nb.results.result import MIResult
-from mmg_nb.runs.events import Listener
+from mmg_nb.results.finding import Estimate, Finding
+from mmg_nb.runs.context import RunContext
 
-if TYPE_CHECKING:
-    from mmg_nb.training.keeper import Keeper
-
-__all__ = ["Estimator", "Resumable"]
+__all__ = ["Estimator", "TrainedEstimator"]
 
 
-class Estimator(Protocol):
+class Estimator:
     """A method of estimating mutual information; its fields are its parameters.
+
+    A subclass is a dataclass, `@dataclass(frozen=True, kw_only=True)`, whose fields are made by
+    `mmg_nb.field`. It sets `name` and writes `estimate`. `mmg_nb.register` makes it known by name.
 
     Attributes:
         name: Name in the registry.
         summary: What it is, in a line.
         accepts: What it takes beside two plain vectors, see `mmg_nb.estimators.acceptance`.
+        needs: What the data must have, of the same words as `accepts`.
+        trains: Whether it takes training steps.
+        resumable: Whether its training can be kept in a checkpoint and resumed.
     """
 
     name: ClassVar[str]
-    summary: ClassVar[str]
-    accepts: ClassVar[frozenset[str]]
+    summary: ClassVar[str] = ""
+    accepts: ClassVar[frozenset[str]] = frozenset()
+    needs: ClassVar[frozenset[str]] = frozenset()
+    trains: ClassVar[bool] = False
+    resumable: ClassVar[bool] = False
 
-    def estimate(
-        self, pairs: Pairs, *, seed: int, listen: Listener, device: str = "auto"
-    ) -> MIResult:
+    def for_data(self, pairs: Pairs) -> Estimator:
+        """The estimator that is taken for such data: this one, unless another suits them."""
+        return self
+
+    def estimate(self, pairs: Pairs, run: RunContext) -> Estimate | Finding:
         """Estimate I(x; y), or I(x; y | z) where there is a condition.
 
-        Args:
-            pairs: Checked data.
-            seed: Seed of everything random.
-            listen: Gets the events of the run; a true answer stops it.
-            device: Where to compute, see `mmg_nb.estimate`.
-
-        Returns:
-            The result, in nats.
-        """
-        ...
-
-
-class Resumable(Estimator, Protocol):
-    """An estimator whose training can be kept and resumed."""
-
-    resumable: ClassVar[bool]
-
-    def estimate(
-        self,
-        pairs: Pairs,
-        *,
-        seed: int,
-        listen: Listener,
-        device: str = "auto",
-        keep: Keeper | None = None,
-    ) -> MIResult:
-        """Estimate I(x; y).
+        Call `run.listen(Step(done, total))` now and then, and return what is known so far, with
+        status `interrupted`, once the answer is true. Draw random numbers from `run.rng()` only.
 
         Args:
-            pairs: Checked data.
-            seed: Seed of everything random.
-            listen: Gets the events of the run; a true answer stops it.
-            device: Where to compute, see `mmg_nb.estimate`.
-            keep: Keeps the run, or has kept it; None for a run that nobody keeps.
+            pairs: Checked data: `pairs.x` is `(n, dim_x)`, `pairs.y` is `(n, dim_y)`. Not to be
+                changed.
+            run: Seed, device, listener and keeper.
 
         Returns:
-            The result, in nats.
+            The estimate in nats. The run adds sizes, fields, notes on the data and provenance.
+
+        Raises:
+            MMGError: The data or fields cannot be used.
         """
-        ...
+        raise NotImplementedError
+
+
+class TrainedEstimator(Estimator):
+    """An estimator whose run lives in a module of its own, loaded when it is needed.
+
+    So that names, fields and help of estimators load no torch.
+
+    Attributes:
+        runner: `module:function`, called with the estimator, the pairs and the run.
+    """
+
+    trains: ClassVar[bool] = True
+    runner: ClassVar[str]
+
+    def estimate(self, pairs: Pairs, run: RunContext) -> Estimate | Finding:
+        """Estimate I(x; y) by the `runner`; see `Estimator`."""
+        module, _, name = self.runner.partition(":")
+        runner: Any = getattr(import_module(module), name)
+        found: Finding = runner(self, pairs, run)
+        return found

@@ -12,7 +12,8 @@ from types import TracebackType
 from weakref import WeakSet
 
 from mmg_nb.errors import MMGError
-from mmg_nb.results.result import MIResult, Status
+from mmg_nb.results.result import MIResult
+from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Event, Listener, RunState, StateChanged
 
 __all__ = ["Work", "Worker"]

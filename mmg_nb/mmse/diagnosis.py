@@ -9,7 +9,7 @@ import numpy as np
 from mmg_nb.denoisers.logsnr import EDGE, OPEN
 from mmg_nb.mmse.evaluation import Measurement
 from mmg_nb.mmse.gap import FORMS, PointValues
-from mmg_nb.results.result import MMSECurve, TrainingHistory
+from mmg_nb.results.curves import MMSECurve, TrainingHistory
 
 __all__ = ["diagnose"]
 

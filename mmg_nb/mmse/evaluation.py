@@ -17,7 +17,7 @@ from mmg_nb.denoisers.gaussian import Denoiser, GaussianDenoiser, Samples
 from mmg_nb.denoisers.logsnr import BinnedProposal, Proposal
 from mmg_nb.mmse.gap import FORMS, PointValues, gap_forms
 from mmg_nb.nets.layers import selected
-from mmg_nb.results.result import MMSECurve
+from mmg_nb.results.curves import MMSECurve
 from mmg_nb.runs.events import Listener, Step
 
 __all__ = ["Measurement", "Model", "measure"]

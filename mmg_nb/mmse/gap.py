@@ -26,8 +26,6 @@ the first-order term of `inner` nor the variance term of `difference`.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,18 +33,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mmg_nb.mmse.standard_error import sampling_variance, training_variance
-from mmg_nb.results.result import Estimate
-
-__all__ = [
-    "FORMS",
-    "PointValues",
-    "error_parts",
-    "estimate_from_points",
-    "gap_forms",
-    "integrate",
-    "null_spread",
-]
+__all__ = ["FORMS", "PointValues", "gap_forms"]
 
 FORMS = ("cross", "inner", "orthogonal", "difference")
 
@@ -72,19 +59,6 @@ def gap_forms(eps: Tensor, u: Tensor, c: Tensor) -> Tensor:
     return torch.stack([cross, inner, orthogonal, 2 * inner - orthogonal])
 
 
-def integrate(integrand: Array, width: Array) -> float:
-    """Integral of a function known by its means over bins.
-
-    Args:
-        integrand: `(k,)`.
-        width: Widths of the bins, `(k,)`.
-
-    Returns:
-        Σ integrand · width.
-    """
-    return float(np.dot(integrand, width))
-
-
 @dataclass(frozen=True, eq=False)
 class PointValues:
     """What each evaluation point contributes, and where it belongs.
@@ -102,65 +76,3 @@ class PointValues:
     reading: NDArray[np.int64]
     values: Array
     noise: Array
-
-
-def error_parts(points: PointValues, form: str) -> dict[str, float]:
-    """What the points say of the standard error of their mean.
-
-    `sampling` is the spread of the points, clustered by block; `members` is what the readings
-    (members trained on other rows) differ by beyond that. The forms `inner` and `orthogonal`
-    depend on the trained members at first order, so how these vary with their training rows
-    belongs to the error too. To first order every regular estimate of mutual information varies
-    like the mean of the pointwise log-ratio, which `difference` averages, so its spread is taken
-    instead; overfitting inflates it, hence at most twice the form's own.
-
-    Args:
-        points: The points.
-        form: One of `FORMS`.
-
-    Returns:
-        Part -> standard error, nats.
-    """
-    values = points.values[FORMS.index(form)]
-    variance = sampling_variance(points.block, values)
-    if form in ("inner", "orthogonal"):
-        difference = points.values[FORMS.index("difference")]
-        log_ratio = sampling_variance(points.block, difference)
-        variance = max(variance, min(log_ratio, 4 * variance))
-    training = training_variance(points.reading, values)
-    return {"sampling": math.sqrt(variance), "members": math.sqrt(training)}
-
-
-def estimate_from_points(
-    points: PointValues, form: str, parts: Mapping[str, float] | None = None
-) -> Estimate:
-    """Mean over points and its standard error.
-
-    Args:
-        points: The points.
-        form: One of `FORMS`.
-        parts: Parts of the error, nats; None for those of `error_parts` alone.
-
-    Returns:
-        Estimate and standard error, nats.
-    """
-    parts = error_parts(points, form) if parts is None else parts
-    return Estimate(float(points.values[FORMS.index(form)].mean()), math.hypot(*parts.values()))
-
-
-def null_spread(n_samples: int, dim_x: int, dim_y: int) -> float:
-    """Standard deviation of the likelihood-ratio estimate for independent Gaussian data, nats.
-
-    By Wilks' theorem 2n·Î is χ² with dim_x·dim_y degrees of freedom: linear dependence of less
-    than about this cannot be told from none, by any estimator. It is part of every error, which
-    would vanish where the denoisers learn that there is nothing to learn.
-
-    Args:
-        n_samples: Rows.
-        dim_x: Columns of x.
-        dim_y: Columns of y.
-
-    Returns:
-        √(2·dim_x·dim_y) / (2n).
-    """
-    return math.sqrt(2 * dim_x * dim_y) / (2 * n_samples)

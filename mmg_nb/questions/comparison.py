@@ -15,7 +15,8 @@ from mmg_nb.estimators.registry import build
 from mmg_nb.fields import field_infos
 from mmg_nb.job import Job
 from mmg_nb.results.picture import Picture
-from mmg_nb.results.result import MIResult, Status
+from mmg_nb.results.result import MIResult
+from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Listener, Phase, silent
 from mmg_nb.runs.interrupts import stoppable
 

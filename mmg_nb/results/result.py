@@ -1,4 +1,4 @@
-"""What an estimator returns: value, uncertainty, curves, status and provenance."""
+"""The result of an estimate: value, uncertainty, curves, status and provenance."""
 
 from __future__ import annotations
 
@@ -8,151 +8,28 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mmg_nb.errors import MMGError
 from mmg_nb.results.atomic_write import write_whole
+from mmg_nb.results.curves import MMSECurve, PointwiseMI, TrainingHistory
+from mmg_nb.results.finding import Estimate
 from mmg_nb.results.picture import Picture
 from mmg_nb.results.plain import ArrayRecord, as_plain, with_arrays
+from mmg_nb.results.status import Status
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = [
-    "NEIGHBOURS",
-    "Estimate",
-    "MIResult",
-    "MMSECurve",
-    "PointwiseMI",
-    "Status",
-    "TrainingHistory",
-]
+__all__ = ["NEIGHBOURS", "MIResult"]
 
 FORMAT = "mmg_nb.MIResult/1"
 NATS_PER_BIT = math.log(2.0)
 NEIGHBOURS = "nearest neighbours"  # the part of an error that these tell of
-
-Array = NDArray[np.float64]
-
-
-class Status(StrEnum):
-    """How a run ended."""
-
-    CONVERGED = "converged"
-    STEP_LIMIT = "step_limit"
-    EARLY_STOPPED = "early_stopped"
-    INTERRUPTED = "interrupted"
-    DIVERGED = "diverged"
-
-    @property
-    def remedy(self) -> str:
-        """What the status means and what to do about it."""
-        return _REMEDIES[self]
-
-    @property
-    def complete(self) -> bool:
-        """Whether more training would be no use."""
-        return self in (Status.CONVERGED, Status.EARLY_STOPPED)
-
-
-_REMEDIES = {
-    Status.CONVERGED: "The estimate is complete; nothing to do.",
-    Status.STEP_LIMIT: "Training was still improving when its steps ran out; raise `steps`, or "
-    "the `effort` of mmg, for a closer estimate.",
-    Status.EARLY_STOPPED: "The validation points showed nothing more to learn, so training "
-    "stopped. Nothing to do.",
-    Status.INTERRUPTED: "The run was stopped before its end and evaluated as it was; run it "
-    "again to the end for a closer estimate.",
-    Status.DIVERGED: "The training error became non-finite, so the last good state was kept; "
-    "lower `learning_rate`, or try transform='normal_scores'.",
-}
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """One number in nats with its standard error."""
-
-    mi: float
-    stderr: float
-
-
-@dataclass(frozen=True, eq=False)
-class MMSECurve(ArrayRecord):
-    """Denoising errors against log-SNR, measured on evaluation points; all arrays are `(k,)`.
-
-    Attributes:
-        logsnr: Centres of the bins (natural log of the power ratio).
-        width: Widths of the bins.
-        mse: Mean ‖ε − ε̂(z, λ)‖², summed over the dimensions of the variable noised.
-        mse_given_y: Mean ‖ε − ε̂(z, λ, y)‖², with the other variable given.
-        gaps: Form of the gap -> its mean in each bin.
-        stderrs: Form of the gap -> standard error of that mean.
-        noised: The variable noised, x or y; the other one is given.
-    """
-
-    logsnr: Array
-    width: Array
-    mse: Array
-    mse_given_y: Array
-    gaps: dict[str, Array]
-    stderrs: dict[str, Array]
-    noised: str = "x"
-
-    @property
-    def given(self) -> str:
-        """The variable that is not noised."""
-        return "x" if self.noised == "y" else "y"
-
-    def integrand(self, form: str) -> Array:
-        """Nats per unit log-SNR: half the gap, `(k,)`."""
-        return 0.5 * self.gaps[form]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything as texts and lists of numbers."""
-        plain: dict[str, Any] = as_plain(self)
-        return plain
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> MMSECurve:
-        """The inverse of `to_dict`."""
-        curve: MMSECurve = with_arrays(cls, data)
-        return curve
-
-
-@dataclass(frozen=True, eq=False)
-class PointwiseMI(ArrayRecord):
-    """Estimated log p(x, y) / (p(x) p(y)) at evaluation points, nats; all arrays are `(m,)`.
-
-    Attributes:
-        index: Row of each point in the arrays given.
-        mi: The estimate: the difference form of the gap, averaged over log-SNR at that point.
-        stderr: Its Monte-Carlo standard error from the draws of noise.
-    """
-
-    index: NDArray[np.int64]
-    mi: Array
-    stderr: Array
-
-
-@dataclass(frozen=True, eq=False)
-class TrainingHistory(ArrayRecord):
-    """What was seen on validation points during training; all arrays are `(k,)`.
-
-    Attributes:
-        step: Training steps done.
-        loss: Loss; of denoisers the mean squared ε-error.
-        mi: Estimate from validation points, nats.
-    """
-
-    step: NDArray[np.int64]
-    loss: Array
-    mi: Array
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,10 +12,11 @@ from torch import Generator
 
 from mmg_nb import __version__
 from mmg_nb.errors import MMGError
-from mmg_nb.results.result import MIResult, Status
+from mmg_nb.results.result import MIResult
+from mmg_nb.results.status import Status
+from mmg_nb.runs.keeper import Restorable, Tensors
 from mmg_nb.training.checkpoint_file import Contents, read, write
-from mmg_nb.training.keeper import Tensors
-from mmg_nb.training.state import Arrays, TrainingState, as_tensors, named, part
+from mmg_nb.training.state import Arrays, as_tensors, named, part
 
 __all__ = ["Checkpoint"]
 
@@ -133,7 +134,7 @@ class Checkpoint:
             self._once[f"{name}.{key}"] = value.detach().cpu().numpy().copy()
         return made
 
-    def begin(self, state: TrainingState) -> None:
+    def begin(self, state: Restorable) -> None:
         """Look after one training from its start; a resumed one continues where it was kept."""
         self._at += 1
         self.device = str(state.generator.device)
@@ -151,7 +152,7 @@ class Checkpoint:
             remedy = "Go on with the one that wrote it; the file is left as it is."
             raise MMGError(what, remedy) from error
 
-    def offer(self, state: TrainingState, *, urgent: bool = False) -> None:
+    def offer(self, state: Restorable, *, urgent: bool = False) -> None:
         """Keep the state if it is time to, or if it is urgent."""
         if urgent or self._clock() - self._written >= self.every:
             self._trainings[self._at] = state.numbers(), state.arrays()

@@ -24,7 +24,7 @@ from mmg_nb.results.atomic_write import write_whole
 __all__ = ["Contents", "read", "write"]
 
 FORMAT = "mmg_nb.Checkpoint"
-NUMBER = 7
+NUMBER = 8
 LEFT_ALONE = "The file is left as it is; pass the path of a checkpoint, or make a new one."
 
 

@@ -9,20 +9,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 
 from mmg_nb.denoisers.gaussian import Denoiser
 from mmg_nb.denoisers.logsnr import BinnedProposal, Proposal
-from mmg_nb.results.result import Status, TrainingHistory
 from mmg_nb.training.optimisers import add_multiple
+from mmg_nb.training.stopping import Ended, Record
 
 __all__ = [
     "Arrays",
     "Optimiser",
-    "Record",
     "RestorableOptimiser",
     "TrainingState",
     "as_tensors",
@@ -57,60 +55,6 @@ class RestorableOptimiser(Optimiser, Protocol):
         ...
 
 
-@dataclass(eq=False)
-class Record:
-    """What validation has said so far; `judged` is the loss by which progress is judged."""
-
-    step: list[int] = field(default_factory=list)
-    loss: list[float] = field(default_factory=list)
-    mi: list[float] = field(default_factory=list)
-    judged: list[float] = field(default_factory=list)
-
-    def add(self, step: int, loss: float, mi: float, judged: float | None = None) -> None:
-        """Note a validation; progress is judged by the loss if by nothing else."""
-        self.step.append(step)
-        self.loss.append(loss)
-        self.mi.append(mi)
-        self.judged.append(loss if judged is None else judged)
-
-    def history(self) -> TrainingHistory:
-        """The record as part of a result."""
-        return TrainingHistory(
-            np.asarray(self.step, dtype=np.int64), np.asarray(self.loss), np.asarray(self.mi)
-        )
-
-    def late_gain(self, step: int) -> float:
-        """What the second half of the training up to a step added to the estimate.
-
-        Networks approach the optimum slowly: what the last doubling of the steps still gained is
-        the scale of what the next ones would.
-
-        Args:
-            step: Of the weights in question.
-
-        Returns:
-            Nats; 0 if the estimate did not rise.
-        """
-        half, end = np.interp([step / 2, step], self.step, self.mi)
-        return max(0.0, float(end - half))
-
-    def verdict(self, worth: float) -> Status:
-        """How training ended that did all its steps.
-
-        Args:
-            worth: Fall of the judged loss over the last fifth of the steps from which more of
-                them are worth having.
-
-        Returns:
-            `STEP_LIMIT` if it fell by more, else `CONVERGED`.
-        """
-        steps = zip(self.step, self.judged, strict=True)
-        earlier = min(loss for step, loss in steps if step <= 0.8 * self.step[-1])
-        gained = earlier - min(self.judged)
-        enough = math.isfinite(gained) and gained > worth
-        return Status.STEP_LIMIT if enough else Status.CONVERGED
-
-
 @dataclass(eq=False, kw_only=True)
 class TrainingState:
     """All that a training run changes: what is restored goes on as if it had never stopped.
@@ -127,7 +71,6 @@ class TrainingState:
         generator: Source of the batches and their noise.
         drawn_from: State of the generator before the present lessons were drawn.
         drawn_at: Step before which that was.
-        steps: Steps there are to be, at most.
         record: What validation has said.
         step: Steps done.
         kept_at: Step of the weights kept.
@@ -144,7 +87,6 @@ class TrainingState:
     proposal: Proposal
     generator: Generator
     drawn_from: Tensor
-    steps: int
     record: Record = field(default_factory=Record)
     step: int = 0
     drawn_at: int = 0
@@ -152,7 +94,7 @@ class TrainingState:
     hopeful_at: int = 0
     best: int = 0
     least: float = math.inf
-    status: Status | None = None
+    ended: Ended | None = None
 
     @classmethod
     def start(
@@ -161,9 +103,8 @@ class TrainingState:
         optimiser: RestorableOptimiser,
         proposal: Proposal,
         generator: Generator,
-        steps: int,
     ) -> TrainingState:
-        """The state before the first of so many steps."""
+        """The state before the first step."""
         average = copy.deepcopy(denoiser).requires_grad_(False)
         return cls(
             denoiser=denoiser,
@@ -173,7 +114,6 @@ class TrainingState:
             proposal=proposal,
             generator=generator,
             drawn_from=generator.get_state(),
-            steps=steps,
         )
 
     def arrays(self) -> Arrays:
@@ -197,8 +137,7 @@ class TrainingState:
             "hopeful_at": self.hopeful_at,
             "best": self.best,
             "least": self.least,
-            "steps": self.steps,
-            "status": None if self.status is None else self.status.value,
+            "ended": None if self.ended is None else self.ended.value,
             "record": dataclasses.asdict(self.record),
         }
 
@@ -221,8 +160,8 @@ class TrainingState:
         self.step, self.best = numbers["step"], numbers["best"]
         self.drawn_at = numbers["drawn_at"]
         self.kept_at, self.hopeful_at = numbers["kept_at"], numbers["hopeful_at"]
-        self.least, self.steps = numbers["least"], numbers["steps"]
-        self.status = None if numbers["status"] is None else Status(numbers["status"])
+        self.least = numbers["least"]
+        self.ended = None if numbers["ended"] is None else Ended(numbers["ended"])
         self.record = Record(**numbers["record"])
 
     def _modules(self) -> dict[str, Denoiser]:

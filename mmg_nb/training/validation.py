@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -15,11 +14,10 @@ from mmg_nb.denoisers.gaussian import Denoiser, Prepared, Samples
 from mmg_nb.denoisers.logsnr import BinnedProposal
 from mmg_nb.denoisers.members import Rows
 from mmg_nb.nets.chunks import chunks
+from mmg_nb.training.stopping import SIGNIFICANT, STILL_SIGNIFICANT, learned_fraction
 
 __all__ = ["Measured", "Validation"]
 
-SIGNIFICANT = 4.0  # standard errors from which something counts as learnt at first
-STILL_SIGNIFICANT = 2.0  # from which it still does, once it has
 NUMBERS_KEPT = 2**25  # that denoisers prepare, at most: 128 MiB
 DRAWS_AT_ONCE = 2**13
 
@@ -164,32 +162,12 @@ class Validation:
         rest, correction = self.eps - start, both - start
         along = (rest * correction).sum(-1).double()
         size = correction.square().sum(-1).double()
-        fall, share = self._learnt(along[1], size[1], least)
+        fall, share = learned_fraction(along[1], size[1], self.block, self.blocks, least)
         if share == 0:
-            fall, share = self._learnt(along.sum(0), size.sum(0), least)
+            fall, share = learned_fraction(
+                along.sum(0), size.sum(0), self.block, self.blocks, least
+            )
         return -fall, share
-
-    def _learnt(self, along: Tensor, size: Tensor, least: float) -> tuple[float, float]:
-        """Fall of the error at the best multiple of a correction, and that multiple, up to 1.
-
-        What is learnt shows in the product of the correction with the error at the start, what is
-        overfitted only in its size. A product that may be chance counts as none.
-
-        Args:
-            along: The product at each draw, `(members, draws)`.
-            size: The square of the correction.
-            least: Standard errors that a product must exceed.
-        """
-        by_block = torch.zeros_like(along).scatter_add_(1, self.block, along)
-        count, total = self.blocks, float(along.sum())
-        if count < 2:
-            return 0.0, 0.0
-        variance = float(by_block.square().sum()) - total**2 / count
-        if not total > least * math.sqrt(max(0.0, variance) * count / (count - 1)):
-            return 0.0, 0.0
-        whole = float(size.sum())
-        share = min(1.0, total / whole)
-        return (2 * share * total - share**2 * whole) / along.numel(), share
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,17 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from mmg_nb.data.pairs import Pairs
 from mmg_nb.data.splits import usual_folds
+from mmg_nb.estimators.base import TrainedEstimator
 from mmg_nb.fields import field
-from mmg_nb.results.result import MIResult
-from mmg_nb.runs.events import Listener
 
 __all__ = ["Variational"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Variational:
+class Variational(TrainedEstimator):
     """A network is trained on pairs (x, y), and the estimate read off it on other rows.
 
     The rows are cross-fitted: each fold is read by a member that was fitted on the others and
@@ -23,9 +21,7 @@ class Variational:
     derangements: no row is paired with itself.
     """
 
-    name: ClassVar[str]
-    summary: ClassVar[str]
-    resumable: ClassVar[bool] = False  # it trains, but nothing keeps its state yet
+    runner: ClassVar[str] = "mmg_nb.estimators.critics.run:run"
 
     steps: int = field(2000, "most training steps", low=0, high=10_000_000)
     batch: int = field(256, "rows a training step and member", low=2, high=100_000)
@@ -47,16 +43,3 @@ class Variational:
     def folds_for(self, n_samples: int) -> int:
         """Folds of the cross-fit, from `folds` or by the number of rows."""
         return usual_folds(n_samples) if self.folds is None else self.folds
-
-    def estimate(
-        self, pairs: Pairs, *, seed: int, listen: Listener, device: str = "auto"
-    ) -> MIResult:
-        """Estimate I(x; y); see `mmg_nb.estimators.base.Estimator`.
-
-        Raises:
-            MMGError: There are too few independent rows to split.
-        """
-        # Imported here because fields, help and completion must not load torch.
-        from mmg_nb.estimators.critics import run as variational_fit
-
-        return variational_fit.run(self, pairs, seed=seed, listen=listen, device=device)

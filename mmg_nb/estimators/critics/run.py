@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -23,18 +22,23 @@ from mmg_nb.estimators.critics.doe import DoE
 from mmg_nb.estimators.critics.fields import Variational
 from mmg_nb.estimators.critics.learners import DensityLearner, critic_learner
 from mmg_nb.estimators.critics.training import Learner, Outcome, Stack, train
-from mmg_nb.mmse.gap import null_spread
-from mmg_nb.mmse.standard_error import sampling_variance, training_variance
+from mmg_nb.mmse.standard_error import (
+    null_standard_error,
+    sampling_variance,
+    training_variance,
+)
 from mmg_nb.nets.critics import CRITICS, Critic
 from mmg_nb.nets.entropy_net import EntropyNet
 from mmg_nb.nets.layers import selected
-from mmg_nb.results.provenance import provenance
-from mmg_nb.results.result import MIResult, PointwiseMI
+from mmg_nb.results.curves import PointwiseMI
+from mmg_nb.results.finding import Finding
+from mmg_nb.runs.context import RunContext
 from mmg_nb.runs.devices import pick_device, threads_for
 from mmg_nb.runs.events import Listener, Phase, Started, Step
 from mmg_nb.runs.randomness import Sources
-from mmg_nb.training.loop import Schedule, Weights, trapezoid
 from mmg_nb.training.optimisers import ClippedMuon
+from mmg_nb.training.schedule import Schedule, trapezoid
+from mmg_nb.training.stopping import Weights
 
 __all__ = ["run"]
 
@@ -64,48 +68,43 @@ class _Prepared:
     notes: tuple[str, ...]
 
 
-def run(
-    config: Variational, pairs: Pairs, *, seed: int, listen: Listener, device: str
-) -> MIResult:
-    """Estimate I(x; y) with the fields of `config`; see `Variational`."""
-    where = pick_device(device)
-    with threads_for(config.folds_for(pairs.n_samples) * config.batch * config.width, where):
-        return _run(config, pairs, seed, listen, where)
+def run(config: Variational, pairs: Pairs, context: RunContext) -> Finding:
+    """Estimate I(x; y) with the fields of `config`; see `Variational`.
+
+    Raises:
+        MMGError: There are too few independent rows to split.
+    """
+    device, listen = pick_device(context.device), context.listen
+    with threads_for(config.folds_for(pairs.n_samples) * config.batch * config.width, device):
+        random = Sources.of(context.seed, device)
+        sizes = pairs.n_samples, pairs.dim_x, pairs.dim_y
+        listen(Started(config.name, *sizes, str(device), config.steps))
+        data = _prepare(config, pairs, random.splits, device)
+        net, learner = _build(config, data, random.host)
+        listen(Phase("training"))
+        outcome = _train(config, data, net, learner, random.device, listen)
+        listen(Phase("evaluation"))
+        points = _read(data, outcome.net, learner, listen)
+    return _finding(config, pairs, data, outcome, points)
 
 
-def _run(
-    config: Variational, pairs: Pairs, seed: int, listen: Listener, where: torch.device
-) -> MIResult:
-    began = time.perf_counter()
-    random = Sources.of(seed, where)
-    listen(
-        Started(config.name, pairs.n_samples, pairs.dim_x, pairs.dim_y, str(where), config.steps)
-    )
-    data = _prepare(config, pairs, random.splits, where)
-    net, learner = _build(config, data, random.host)
-    listen(Phase("training"))
-    outcome = _train(config, data, net, learner, random.device, listen)
-    listen(Phase("evaluation"))
-    points = _read(data, outcome.net, learner, listen)
+def _finding(
+    config: Variational, pairs: Pairs, data: _Prepared, outcome: Outcome, points: Array
+) -> Finding:
     index = np.concatenate([reading.rows for reading in data.plan.readings])
     sizes = [len(reading.rows) for reading in data.plan.readings]
     variance = sampling_variance(pairs.blocks[index], points)
     variance += training_variance(np.repeat(np.arange(len(sizes)), sizes), points)
-    least = null_spread(pairs.n_samples, pairs.dim_x, pairs.dim_y)
+    least = null_standard_error(pairs.n_samples, pairs.dim_x, pairs.dim_y)
     mi = float(points.mean())
-    return MIResult(
+    return Finding(
         mi=mi,
         stderr=math.hypot(math.sqrt(variance), least),
-        estimator=config.name,
-        n_samples=pairs.n_samples,
-        dim_x=pairs.dim_x,
-        dim_y=pairs.dim_y,
         pointwise=_pointwise(config, index, points),
         history=outcome.history,
         status=outcome.status,
-        notes=pairs.notes + data.notes + _ceiling(config, mi, data),
-        fields=asdict(config),
-        provenance=provenance(seed, str(where), time.perf_counter() - began),
+        notes=data.notes + _ceiling(config, mi, data),
+        device=str(data.x.device),
     )
 
 

@@ -11,14 +11,16 @@ import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
-from mmg_nb.results.result import Status, TrainingHistory
+from mmg_nb.results.curves import TrainingHistory
+from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Listener, Snapshot, Step
-from mmg_nb.training.loop import Schedule
-from mmg_nb.training.state import Optimiser, Record, follow, newest_share, trained
+from mmg_nb.training.schedule import Schedule
+from mmg_nb.training.state import Optimiser, follow, newest_share, trained
+from mmg_nb.training.stopping import Record
 
 __all__ = ["Learner", "Outcome", "Stack", "train"]
 
-NOT_WORTH_MORE_STEPS = 0.01  # of what the last fifth of the steps may still have gained
+WORTH_MORE_STEPS = 0.01  # of what the last fifth of the steps may still have gained
 BETTER = 0.001  # by which a validation loss must fall to count as better
 _NO_CURVE = np.zeros(0)
 
@@ -123,7 +125,7 @@ def train(
             status = Status.INTERRUPTED
         elif schedule.is_over(step, best):
             status = Status.EARLY_STOPPED
-    return Outcome(kept, status or record.verdict(NOT_WORTH_MORE_STEPS), record.history())
+    return Outcome(kept, status or record.verdict(WORTH_MORE_STEPS).status, record.history())
 
 
 @torch.no_grad()

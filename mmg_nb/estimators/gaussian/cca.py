@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from mmg_nb.data.marginals import Standardize
 from mmg_nb.data.pairs import Pairs
-from mmg_nb.estimators.gaussian import closed_form as gaussian
+from mmg_nb.estimators.base import Estimator
+from mmg_nb.estimators.gaussian import closed_form
 from mmg_nb.fields import field
-from mmg_nb.results.result import MIResult
-from mmg_nb.runs.events import Listener
+from mmg_nb.results.finding import Finding
+from mmg_nb.runs.context import RunContext
 
 __all__ = ["CCA"]
 
@@ -21,7 +22,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class CCA:
+class CCA(Estimator):
     """Mutual information of the Gaussian with the sample's covariance (Kay 1992).
 
     I = −½ Σᵢ ln(1 − ρᵢ²) over the canonical correlations ρᵢ (the partial ones where there is a
@@ -36,15 +37,13 @@ class CCA:
 
     correct_bias: bool = field(True, "remove the exact small-sample bias of Gaussian data")
 
-    def estimate(
-        self, pairs: Pairs, *, seed: int, listen: Listener, device: str = "auto"
-    ) -> MIResult:
+    def estimate(self, pairs: Pairs, run: RunContext) -> Finding:
         """Estimate I(x; y); see `mmg_nb.estimators.base.Estimator`.
 
         Raises:
             MMGError: There are not more rows than columns.
         """
-        return gaussian.run(self, pairs, _standardized, seed=seed, listen=listen)
+        return closed_form.run(self, pairs, _standardized)
 
 
 def _standardized(values: Array) -> Array:

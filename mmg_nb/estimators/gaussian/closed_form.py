@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from dataclasses import asdict
-from typing import Any
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +11,7 @@ from scipy.special import psi
 
 from mmg_nb.data.pairs import Pairs
 from mmg_nb.errors import MMGError
-from mmg_nb.results.provenance import provenance
-from mmg_nb.results.result import Estimate, MIResult
-from mmg_nb.runs.events import Listener, Started
+from mmg_nb.results.finding import Estimate, Finding
 
 __all__ = ["gaussian_mi", "run"]
 
@@ -29,27 +25,27 @@ FUNCTION = (
 )
 
 
-def run(
-    config: Any, pairs: Pairs, scaled: Callable[[Array], Array], *, seed: int, listen: Listener
-) -> MIResult:
+class _Closed(Protocol):
+    name: ClassVar[str]
+
+    @property
+    def correct_bias(self) -> bool: ...
+
+
+def run(config: _Closed, pairs: Pairs, scaled: Callable[[Array], Array]) -> Finding:
     """Estimate I(x; y) or I(x; y | z) as if the variables were Gaussian once they are scaled.
 
     Args:
-        config: The estimator, with its field `correct_bias`.
+        config: The estimator.
         pairs: The data.
         scaled: Map of the columns of one variable, `(n, d)` to the same shape.
-        seed: Kept with the result; nothing is random.
-        listen: Gets a `Started`.
 
     Returns:
-        The result.
+        The finding.
 
     Raises:
         MMGError: There are not more rows than columns.
     """
-    began = time.perf_counter()
-    sizes = pairs.n_samples, pairs.dim_x, pairs.dim_y
-    listen(Started(config.name, *sizes, "cpu", 0, pairs.dim_z))
     columns = pairs.dim_x + pairs.dim_y + pairs.dim_z
     if pairs.n_samples < columns + 2:
         got = f"{pairs.n_samples} rows, {columns} columns"
@@ -57,18 +53,8 @@ def run(
         raise MMGError(what, "Use fewer columns or more rows.")
     x, y, z = (scaled(values) for values in (pairs.x, pairs.y, pairs.z))
     estimate = gaussian_mi(x, y, z, correct_bias=config.correct_bias)
-    return MIResult(
-        mi=estimate.mi,
-        stderr=estimate.stderr,
-        estimator=config.name,
-        n_samples=pairs.n_samples,
-        dim_x=pairs.dim_x,
-        dim_y=pairs.dim_y,
-        notes=pairs.notes + ((FUNCTION,) if estimate.mi > LARGEST else ()),
-        fields=asdict(config),
-        provenance=provenance(seed, "cpu", time.perf_counter() - began),
-        dim_z=pairs.dim_z,
-    )
+    notes = (FUNCTION,) if estimate.mi > LARGEST else ()
+    return Finding(mi=estimate.mi, stderr=estimate.stderr, notes=notes)
 
 
 def gaussian_mi(x: Array, y: Array, z: Array, *, correct_bias: bool = True) -> Estimate:

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from scipy.stats import norm, rankdata
 
 from mmg_nb.data.pairs import Pairs
-from mmg_nb.estimators.gaussian import closed_form as gaussian
+from mmg_nb.estimators.base import Estimator
+from mmg_nb.estimators.gaussian import closed_form
 from mmg_nb.fields import field
-from mmg_nb.results.result import MIResult
-from mmg_nb.runs.events import Listener
+from mmg_nb.results.finding import Finding
+from mmg_nb.runs.context import RunContext
 
 __all__ = ["GCMI"]
 
@@ -21,7 +22,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class GCMI:
+class GCMI(Estimator):
     """Gaussian-copula mutual information (Ince et al. 2017, Human Brain Mapping 38:1541).
 
     Each coordinate is rank-transformed to a Gaussian; the log-determinant formula is then exact
@@ -34,15 +35,13 @@ class GCMI:
 
     correct_bias: bool = field(True, "remove the exact small-sample bias of Gaussian data")
 
-    def estimate(
-        self, pairs: Pairs, *, seed: int, listen: Listener, device: str = "auto"
-    ) -> MIResult:
+    def estimate(self, pairs: Pairs, run: RunContext) -> Finding:
         """Estimate I(x; y); see `mmg_nb.estimators.base.Estimator`.
 
         Raises:
             MMGError: There are not more rows than columns.
         """
-        return gaussian.run(self, pairs, _scores, seed=seed, listen=listen)
+        return closed_form.run(self, pairs, _scores)
 
 
 def _scores(values: Array) -> Array:

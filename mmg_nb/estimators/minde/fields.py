@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
-from mmg_nb.data.pairs import Pairs
 from mmg_nb.data.splits import usual_folds
+from mmg_nb.estimators.base import TrainedEstimator
 from mmg_nb.fields import field
-from mmg_nb.results.result import MIResult
-from mmg_nb.runs.events import Listener
-
-if TYPE_CHECKING:
-    from mmg_nb.training.keeper import Keeper
 
 __all__ = ["MINDE"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class MINDE:
+class MINDE(TrainedEstimator):
     """Mutual information neural diffusion estimation (Franzese et al. 2024, arXiv 2310.09031).
 
     The Kullback–Leibler divergence of two diffused densities is half the integral of the squared
@@ -33,6 +28,7 @@ class MINDE:
     name: ClassVar[str] = "minde"
     summary: ClassVar[str] = "Distance of diffusion scores with and without y; no preconditioning"
     resumable: ClassVar[bool] = True
+    runner: ClassVar[str] = "mmg_nb.estimators.minde.run:run"
 
     form: str = field(
         "conditional",
@@ -72,18 +68,3 @@ class MINDE:
     def gap(self) -> str:
         """The form of the gap that the distance of scores is."""
         return "orthogonal"
-
-    def estimate(
-        self,
-        pairs: Pairs,
-        *,
-        seed: int,
-        listen: Listener,
-        device: str = "auto",
-        keep: Keeper | None = None,
-    ) -> MIResult:
-        """Estimate I(x; y); see `mmg_nb.estimators.base.Resumable`."""
-        # Imported here because fields, help and completion must not load torch.
-        from mmg_nb.estimators.minde import run as minde_fit
-
-        return minde_fit.run(self, pairs, seed=seed, listen=listen, device=device, keep=keep)

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
-from dataclasses import asdict, replace
-from typing import TYPE_CHECKING
-
-import numpy as np
+from dataclasses import replace
 
 from mmg_nb.data.pairs import Pairs
 from mmg_nb.data.t_copula import ATOM, largest_atom
 from mmg_nb.errors import MMGError
 from mmg_nb.estimators.mmg.chain_rule import Term, decompose, part_of
 from mmg_nb.estimators.mmg.fields import MMG
+from mmg_nb.estimators.mmg_images.fields import MMGImages
 from mmg_nb.estimators.neighbours.contingency import closed_form
-from mmg_nb.results.provenance import provenance
-from mmg_nb.results.result import Estimate, MIResult, PointwiseMI, Status
+from mmg_nb.mmse.standard_error import error_of_sum
+from mmg_nb.results.curves import PointwiseMI
+from mmg_nb.results.finding import Estimate, Finding
+from mmg_nb.results.status import Status
+from mmg_nb.runs.context import RunContext
 from mmg_nb.runs.events import Event, Listener, Snapshot, Started
-
-if TYPE_CHECKING:
-    from mmg_nb.training.keeper import Keeper
+from mmg_nb.runs.keeper import Unkept
 
 __all__ = ["run"]
 
@@ -35,40 +33,34 @@ WORST_FIRST = (
 )
 
 
-def run(
-    config: MMG,
-    pairs: Pairs,
-    *,
-    seed: int,
-    listen: Listener,
-    device: str,
-    keep: Keeper | None = None,
-) -> MIResult:
+def run(config: MMG | MMGImages, pairs: Pairs, context: RunContext) -> Finding:
     """Estimate I(x; y) or I(x; y | z) with the fields of `config`; see `MMG`.
 
     Only a run of one term can be kept; data without categories have no more.
+
+    Args:
+        config: The estimator.
+        pairs: The data.
+        context: What the run is given.
+
+    Returns:
+        The finding.
     """
     terms = decompose(pairs)
     _check_images(pairs)
     if len(terms) == 1:
-        found = _one(config, pairs, terms[0], seed=seed, listen=listen, device=device, keep=keep)
-        return replace(found, fields=asdict(config))
-    began = time.perf_counter()
-    sizes = pairs.n_samples, pairs.dim_x, pairs.dim_y
+        return _one(config, pairs, terms[0], context)
     # Imported here because categories alone need no torch.
     from mmg_nb.runs.devices import pick_device
 
-    where = str(pick_device(device))
-    listen(Started(config.name, *sizes, where, config.steps_for(sizes[0]), pairs.dim_z))
-    listener = _Relay(listen)
-    results = [
-        _one(config, part_of(pairs, t), t, seed=seed, listen=listener, device=device)
-        for t in terms
-    ]
-    used = next((r.provenance["device"] for r in results if r.curve is not None), "cpu")
-    joined = _joined(pairs, terms, results)
-    origin = provenance(seed, used, time.perf_counter() - began)
-    return replace(joined, fields=asdict(config), provenance=origin)
+    sizes = pairs.n_samples, pairs.dim_x, pairs.dim_y
+    device = str(pick_device(context.device))
+    steps = _steps(config, pairs.n_samples)
+    context.listen(Started(config.name, *sizes, device, steps, pairs.dim_z))
+    of_terms = replace(context, listen=_Relay(context.listen), keep=Unkept())
+    results = [_one(config, part_of(pairs, term), term, of_terms) for term in terms]
+    used = next((each.device for each in results if each.curve is not None), "cpu")
+    return replace(_joined(pairs, terms, results), device=used)
 
 
 class _Relay:
@@ -87,22 +79,10 @@ class _Relay:
         return self._stopped
 
 
-def _one(
-    config: MMG,
-    pairs: Pairs,
-    term: Term,
-    *,
-    seed: int,
-    listen: Listener,
-    device: str,
-    keep: Keeper | None = None,
-) -> MIResult:
+def _one(config: MMG | MMGImages, pairs: Pairs, term: Term, context: RunContext) -> Finding:
     """One term; `pairs` are its own, or those of the user where it is the only one."""
     if term.closed:
-        return closed_form(config.name, pairs, seed, listen)
-    # Imported here because categories alone need no torch.
-    from mmg_nb.estimators.mmg import pipeline as mmg_fit
-
+        return closed_form(pairs, context.seed)
     if term.symmetric:
         config = replace(config, noised=_smoother(pairs, config.noised))
     else:
@@ -111,14 +91,24 @@ def _one(
             what = f"noised={config.noised!r} needs numbers, and {config.noised} has categories."
             raise MMGError(what, "Leave noised= out.")
         config = replace(config, noised=noised)
-    noised = "y" if config.noises_y(pairs.dim_x, pairs.dim_y) else "x"
-    if (pairs.shape_y if noised == "y" else pairs.shape_x) is not None:
-        from mmg_nb.estimators.mmg_images import run as mmg_image_fit
+    suited = config.for_data(pairs)
+    # Imported here because categories alone need no torch.
+    if isinstance(suited, MMGImages):
+        from mmg_nb.estimators.mmg_images.run import run as run_on_images
 
-        return mmg_image_fit.run(
-            config, pairs, seed=seed, listen=listen, device=device, noised=noised
-        )
-    return mmg_fit.run(config, pairs, seed=seed, listen=listen, device=device, keep=keep)
+        return run_on_images(suited, pairs, context)
+    from mmg_nb.estimators.mmg.pipeline import run as run_on_numbers
+
+    assert isinstance(config, MMG), "mmg_images is taken for images only"
+    return run_on_numbers(config, pairs, context)
+
+
+def _steps(config: MMG | MMGImages, n_samples: int) -> int:
+    if isinstance(config, MMGImages):
+        return config.steps_for(n_samples)
+    from mmg_nb.estimators.mmg.sizes import steps_for
+
+    return steps_for(config, n_samples)
 
 
 def _check_images(pairs: Pairs) -> None:
@@ -139,59 +129,30 @@ def _smoother(pairs: Pairs, asked: str) -> str:
     return "x" if x < y else "y"
 
 
-def _joined(pairs: Pairs, terms: Sequence[Term], results: Sequence[MIResult]) -> MIResult:
+def _joined(pairs: Pairs, terms: Sequence[Term], results: Sequence[Finding]) -> Finding:
+    signed = [
+        Estimate(term.sign * each.mi, each.stderr or 0.0)
+        for term, each in zip(terms, results, strict=True)
+    ]
+    pointwise = [
+        _signed(term.sign, each.pointwise) for term, each in zip(terms, results, strict=True)
+    ]
+    parts = [each.error_parts for each in results]
+    found, stderr, error_parts = error_of_sum(pairs.n_samples, signed, pointwise, parts)
     names = [term.name for term in terms]
-    signs = [term.sign for term in terms]
-    signed = {
-        name: Estimate(sign * each.mi, each.stderr or 0.0)
-        for name, sign, each in zip(names, signs, results, strict=True)
-    }
-    pointwise, covariances = _pointwise(pairs.n_samples, signs, results)
-    own = sum(each.stderr**2 for each in signed.values())
-    learning = _learning_errors(results)
-    badly_learnt = sum(part**2 for part in learning.values())
-    # What the terms share may cancel between them, but what was learnt badly does not.
-    variance = max(own + covariances, own / 2, badly_learnt)
     meaning = "_c: its numbers, _d: its categories"
     note = f"Computed as the sum {' + '.join(names)} ({meaning}).".replace("+ −", "− ")
     said = [remark for each in results for remark in each.notes]
-    return MIResult(
-        mi=math.fsum(each.mi for each in signed.values()),
-        stderr=math.sqrt(variance),
-        estimator=results[0].estimator,
-        n_samples=pairs.n_samples,
-        dim_x=pairs.dim_x,
-        dim_y=pairs.dim_y,
-        dim_z=pairs.dim_z,
-        pointwise=pointwise,
+    return Finding(
+        mi=math.fsum(each.mi for each in signed),
+        stderr=stderr,
+        pointwise=found,
         status=min((each.status for each in results), key=WORST_FIRST.index),
-        notes=(*pairs.notes, note, *dict.fromkeys(said)),
-        terms=signed,
-        error_parts={"sampling": math.sqrt(variance - badly_learnt), **learning},
+        notes=(note, *dict.fromkeys(said)),
+        terms=dict(zip(names, signed, strict=True)),
+        error_parts=error_parts,
     )
 
 
-def _learning_errors(results: Sequence[MIResult]) -> dict[str, float]:
-    """The parts of the error of a sum that each term has for itself, unlike sampling."""
-    names = dict.fromkeys(name for each in results for name in each.error_parts)
-    return {
-        name: math.hypot(*(each.error_parts.get(name, 0.0) for each in results))
-        for name in names
-        if name != "sampling"
-    }
-
-
-def _pointwise(
-    n: int, signs: Sequence[int], results: Sequence[MIResult]
-) -> tuple[PointwiseMI, float]:
-    """The sum at each row that all terms have, and twice the covariances of their means."""
-    values = np.full((len(results), n), np.nan)
-    noise = np.zeros(n)
-    for row, sign, each in zip(values, signs, results, strict=True):
-        if each.pointwise is not None:
-            row[each.pointwise.index] = sign * each.pointwise.mi
-            noise[each.pointwise.index] += each.pointwise.stderr**2
-    index = np.flatnonzero(np.isfinite(values).all(axis=0))
-    covariance = np.cov(values[:, index]) / len(index)
-    shared = float(covariance.sum() - np.trace(covariance))
-    return PointwiseMI(index, values[:, index].sum(axis=0), np.sqrt(noise[index])), shared
+def _signed(sign: int, pointwise: PointwiseMI | None) -> PointwiseMI | None:
+    return None if pointwise is None else replace(pointwise, mi=sign * pointwise.mi)

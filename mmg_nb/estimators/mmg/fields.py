@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from mmg_nb.data.pairs import Pairs
-from mmg_nb.data.splits import usual_folds
 from mmg_nb.errors import MMGError
+from mmg_nb.estimators.base import Estimator, TrainedEstimator
+from mmg_nb.estimators.mmg_images.fields import MMGImages
 from mmg_nb.fields import field
-from mmg_nb.results.result import MIResult
-from mmg_nb.runs.events import Listener
 
-if TYPE_CHECKING:
-    from mmg_nb.training.keeper import Keeper
-
-__all__ = ["DRAWS", "EFFORT_STEPS", "MMG", "Y_IS_NOISED"]
+__all__ = ["EFFORT_STEPS", "MMG", "Y_IS_NOISED"]
 
 EFFORT_STEPS = {"quick": 1000, "normal": 5500, "high": 32000}
-MANY_ROWS = 10_000  # from fewer there is less to learn: fewer steps and features
-BATCH, MOST_BATCH, BATCH_POWER = 256, 1024, 0.6  # noisy rows a step grow from many rows on
-WITHOUT_Y = 0.25  # share of them that does not get y, with many rows; with few it is half
-WIDTH, LEAST_WIDTH = 64, 32  # hidden features with many rows and with few
-WIDTH_POWER, WIDTH_UNIT = 0.3, 8  # they grow with the rows to this power, in such steps
-ANCHOR_SHARE, ANCHOR_STEPS = 0.5, 3000  # its steps: of those with many rows, and at most
-DRAWS = 20  # log-SNRs a point, where there are many points
 Y_IS_NOISED = "y is the variable that is noised; the error curves are of y, with x given."
 
 
 @dataclass(frozen=True, kw_only=True)
-class MMG:
+class MMG(TrainedEstimator):
     """Mutual information by the MMSE gap of diffusion denoisers (Yu et al., arXiv 2509.20609).
 
     Columns are mapped to normal scores; where they are large together, in x and in y, t copulas
@@ -75,6 +63,7 @@ class MMG:
         "Diffusion denoisers with and without y: any dependence, any dimension"
     )
     resumable: ClassVar[bool] = True
+    runner: ClassVar[str] = "mmg_nb.estimators.mmg.categories:run"
 
     accepts: ClassVar[frozenset[str]] = frozenset({"given", "discrete", "images"})
 
@@ -153,93 +142,26 @@ class MMG:
             what = f"gap='cross' needs an odd number of folds; got folds={self.folds}."
             raise MMGError(what, "Try folds=3 or 5, or gap='inner' with any number of folds.")
 
-    def steps_for(self, n_samples: int) -> int:
-        """Training steps, from `steps` or by `effort` and the number of rows."""
-        return self._steps(self.effort, n_samples)
-
-    def longest_for(self, n_samples: int) -> int:
-        """To how many the steps may be raised: with normal effort to those of high effort."""
-        return self._steps("high" if self.effort == "normal" else self.effort, n_samples)
-
-    def _steps(self, effort: str, n_samples: int) -> int:
-        if self.steps is not None:
-            return self.steps
-        share = math.sqrt(min(1.0, n_samples / MANY_ROWS))
-        return max(EFFORT_STEPS["quick"], round(share * EFFORT_STEPS[effort]))
-
     @property
     def seeks_pairs(self) -> bool:
         """Whether canonical pairs are sought where very much is learnt, which takes its time."""
         return self.steps is None and self.effort != "quick"
 
-    def batch_for(self, n_samples: int) -> int:
-        """Noisy rows a step, from `batch` or by the number of rows."""
-        if self.batch is not None:
-            return self.batch
-        growth = max(1.0, n_samples / MANY_ROWS) ** BATCH_POWER
-        return min(MOST_BATCH, 2 * round(BATCH * growth / 2))
-
-    def share_without_y(self, n_samples: int, *, conditional: bool) -> float:
-        """Share of the rows of a step that train the branch without y.
-
-        With normal scores it mostly has less to learn; given a condition it has as much.
-        """
-        return WITHOUT_Y if n_samples >= MANY_ROWS and not conditional else 0.5
-
-    def width_for(self, n_samples: int) -> int:
-        """Hidden features of the network, from `width` or by the number of rows."""
-        if self.width is not None:
-            return self.width
-        share = min(1.0, n_samples / MANY_ROWS) ** WIDTH_POWER
-        return max(LEAST_WIDTH, WIDTH_UNIT * round(share * WIDTH / WIDTH_UNIT))
-
-    @property
-    def full_width(self) -> int:
-        """Hidden features for any number of rows: of regressions, and for images to share in."""
-        return WIDTH if self.width is None else self.width
-
-    @property
-    def full_batch(self) -> int:
-        """Rows a step for any number of rows: of regressions, and for images to share in."""
-        return BATCH if self.batch is None else self.batch
-
-    @property
-    def anchor_steps(self) -> int:
-        """Most steps of regressions, those that training starts from, for any number of rows."""
-        steps = EFFORT_STEPS[self.effort] if self.steps is None else self.steps
-        return min(ANCHOR_STEPS, round(ANCHOR_SHARE * steps))
-
-    def draws_for(self, n_samples: int) -> int:
-        """Log-SNRs a point, from `draws` or by the number of rows."""
-        if self.draws is not None:
-            return self.draws
-        return round(DRAWS * min(3.0, max(1.0, 3000 / n_samples)))
-
-    def folds_for(self, n_samples: int) -> int:
-        """Folds of the cross-fit, from `folds` or by the number of rows."""
-        if self.folds is not None:
-            return self.folds
-        return 3 if self.gap == "cross" else usual_folds(n_samples)
-
     def noises_y(self, dim_x: int, dim_y: int) -> bool:
         """Whether y is noised rather than x; mutual information is the same either way."""
         return self.noised == "y" or (self.noised == "auto" and dim_y < dim_x)
 
-    def estimate(
-        self,
-        pairs: Pairs,
-        *,
-        seed: int,
-        listen: Listener,
-        device: str = "auto",
-        keep: Keeper | None = None,
-    ) -> MIResult:
-        """Estimate I(x; y), or I(x; y | z); see `mmg_nb.estimators.base.Estimator`.
+    def for_data(self, pairs: Pairs) -> Estimator:
+        """`mmg_images` where an image is noised, see `Estimator`."""
+        if not _noises_image(pairs, self.noised):
+            return self
+        return MMGImages.like(self)
 
-        Only numbers can be noised: of numbers and categories the numbers are, given the
-        categories. What cannot be had so is a sum of terms that can, see
-        `mmg_nb.estimators.mmg.chain_rule`.
-        """
-        from mmg_nb.estimators.mmg import categories as mmg_terms
 
-        return mmg_terms.run(self, pairs, seed=seed, listen=listen, device=device, keep=keep)
+def _noises_image(pairs: Pairs, noised: str) -> bool:
+    """Whether an image is noised, and nothing else; beside numbers only if that is asked for."""
+    images = pairs.shape_x is not None, pairs.shape_y is not None
+    if not any(images) or all(images):
+        return all(images)
+    other, discrete = (pairs.y, pairs.discrete_y) if images[0] else (pairs.x, pairs.discrete_x)
+    return len(discrete) == other.shape[1] or noised == ("x" if images[0] else "y")

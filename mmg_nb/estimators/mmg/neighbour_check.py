@@ -9,14 +9,13 @@ import numpy as np
 from mmg_nb.data.dependent_rows import MIN_SAMPLES
 from mmg_nb.data.pairs import Pairs
 from mmg_nb.estimators.neighbours.ksg import KSG
-from mmg_nb.results.result import Estimate
-from mmg_nb.runs.events import silent
+from mmg_nb.results.finding import Estimate
+from mmg_nb.runs.context import RunContext
 
-__all__ = ["by_neighbours", "surplus"]
+__all__ = ["by_neighbours"]
 
 MOST_COLUMNS = 6  # of x and y together, in which neighbours are near
 MOST_ROWS = 10_000  # for the sake of time
-SIGNIFICANT = 3.0  # standard errors; those of independent rows are a fifth too small
 
 
 def by_neighbours(pairs: Pairs) -> Estimate | None:
@@ -41,7 +40,7 @@ def by_neighbours(pairs: Pairs) -> Estimate | None:
     if len(some.x) < MIN_SAMPLES or not all(np.ptp(v, axis=0).all() for v in (some.x, some.y)):
         return None
     ksg = KSG(metric="chebyshev", transform="normal_scores")
-    found = ksg.estimate(some, seed=0, listen=silent)
+    found = ksg.estimate(some, RunContext())
     return Estimate(found.mi, found.stderr or 0.0)
 
 
@@ -50,10 +49,3 @@ def _independent(pairs: Pairs) -> Pairs:
     _, first = np.unique(pairs.blocks, return_index=True)
     rows = np.sort(first)[:: -(-len(first) // MOST_ROWS)]
     return replace(pairs, x=pairs.x[rows], y=pairs.y[rows], blocks=np.arange(len(rows)), notes=())
-
-
-def surplus(opinion: Estimate | None, mi: float) -> float:
-    """How many nats an opinion is higher than an estimate, and than 0; 0 if that may be chance."""
-    if opinion is None or opinion.mi - max(mi, 0.0) < SIGNIFICANT * opinion.stderr:
-        return 0.0
-    return opinion.mi - mi

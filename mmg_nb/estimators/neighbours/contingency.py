@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-import time
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import xlogy
 
 from mmg_nb.data.pairs import Pairs
-from mmg_nb.results.provenance import provenance
-from mmg_nb.results.result import MIResult, PointwiseMI
-from mmg_nb.runs.events import Listener, Started
+from mmg_nb.results.curves import PointwiseMI
+from mmg_nb.results.finding import Finding
 
 __all__ = ["cells", "closed_form", "table_information"]
 
@@ -79,21 +77,16 @@ def _shuffled(pairs: Pairs, rng: np.random.Generator) -> float:
     return float(np.mean(found))
 
 
-def closed_form(name: str, pairs: Pairs, seed: int, listen: Listener) -> MIResult:
-    """The result for categories only.
+def closed_form(pairs: Pairs, seed: int) -> Finding:
+    """What there is to find where every value is a category.
 
     Args:
-        name: The estimator that was asked.
         pairs: The data, all categories.
         seed: Of the random order that tells what is left of the bias where rows are few.
-        listen: Gets a `Started`.
 
     Returns:
-        The result.
+        The finding.
     """
-    began = time.perf_counter()
-    sizes = pairs.n_samples, pairs.dim_x, pairs.dim_y
-    listen(Started(name, *sizes, "cpu", 0, pairs.dim_z))
     values = table_information(pairs.x, pairs.y, pairs.z)
     n = pairs.n_samples
     levels_x, levels_y, levels_z = (int(cells(v).max()) + 1 for v in (pairs.x, pairs.y, pairs.z))
@@ -110,16 +103,10 @@ def closed_form(name: str, pairs: Pairs, seed: int, listen: Listener) -> MIResul
             "correction of its bias is rough. Join rare categories.",
         )
         parts["sparse table"] = abs(_shuffled(pairs, np.random.default_rng(seed)))
-    return MIResult(
+    return Finding(
         mi=math.fsum(values) / n,
         stderr=math.hypot(*parts.values()),
         error_parts=parts,
-        estimator=name,
-        n_samples=n,
-        dim_x=pairs.dim_x,
-        dim_y=pairs.dim_y,
-        dim_z=pairs.dim_z,
         pointwise=PointwiseMI(np.arange(n), values, np.zeros(n)),
-        notes=pairs.notes + notes,
-        provenance=provenance(seed, "cpu", time.perf_counter() - began),
+        notes=notes,
     )

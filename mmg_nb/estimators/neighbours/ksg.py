@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -15,12 +14,15 @@ from scipy.special import psi
 from mmg_nb.data.marginals import NormalScores, Standardize
 from mmg_nb.data.pairs import Pairs
 from mmg_nb.errors import MMGError
+from mmg_nb.estimators.base import Estimator
 from mmg_nb.estimators.neighbours.contingency import cells, closed_form
 from mmg_nb.estimators.neighbours.search import Dense, Neighbours, Trees
 from mmg_nb.fields import field
-from mmg_nb.results.provenance import provenance
-from mmg_nb.results.result import MIResult, PointwiseMI, Status
-from mmg_nb.runs.events import Listener, Phase, Started, Step
+from mmg_nb.results.curves import PointwiseMI
+from mmg_nb.results.finding import Finding
+from mmg_nb.results.status import Status
+from mmg_nb.runs.context import RunContext
+from mmg_nb.runs.events import Listener, Phase, Step
 
 __all__ = ["KSG"]
 
@@ -34,7 +36,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class KSG:
+class KSG(Estimator):
     """Mutual information from k-th neighbours (Kraskov, Stögbauer & Grassberger 2004).
 
     PRE 69:066138, equations 8 (variant 1) and 9 (variant 2); the joint distance is the larger of
@@ -65,28 +67,22 @@ class KSG:
         choices=("standardize", "normal_scores", "none"),
     )
 
-    def estimate(
-        self, pairs: Pairs, *, seed: int, listen: Listener, device: str = "auto"
-    ) -> MIResult:
+    def estimate(self, pairs: Pairs, run: RunContext) -> Finding:
         """Estimate I(x; y); see `mmg_nb.estimators.base.Estimator`.
 
         Raises:
             MMGError: There are not more rows than neighbours asked for, or variant 2 is to
                 condition, for which it has no form.
         """
-        began = time.perf_counter()
-        sizes = pairs.n_samples, pairs.dim_x, pairs.dim_y
-        listen(Started(self.name, *sizes, "cpu", 0, pairs.dim_z))
         if pairs.n_samples <= self.k + 1:
             what = f"ksg with k={self.k} needs at least {self.k + 2} rows; got {pairs.n_samples}."
             raise MMGError(what, "Use a smaller k or more rows.")
         if _all_categories(pairs):
-            found = closed_form(self.name, pairs, seed, listen)
-            return replace(found, fields=asdict(self))
+            return closed_form(pairs, run.seed)
         if self.variant == 2 and (pairs.dim_z or pairs.discrete_x or pairs.discrete_y):
             what = "ksg takes conditions and categories by variant 1 only; got variant=2."
             raise MMGError(what, "Leave variant= out.")
-        rng = np.random.default_rng(seed)
+        rng = run.rng()
         columns = (
             (pairs.x, pairs.discrete_x),
             (pairs.y, pairs.discrete_y),
@@ -94,23 +90,16 @@ class KSG:
         )
         numbers = [_distinct(self._map(np.delete(v, d, axis=1)), rng) for v, d in columns]
         categories = [cells(v[:, list(d)]) for v, d in columns]
-        listen(Phase("neighbours"))
-        rows, terms = self._terms(numbers, categories, rng, listen)
+        run.listen(Phase("neighbours"))
+        rows, terms = self._terms(numbers, categories, rng, run.listen)
         stopped = len(rows) < pairs.n_samples
         mi = math.fsum(terms) / len(terms)  # exact, so that the order of rows cannot matter
-        return MIResult(
+        return Finding(
             mi=mi,
             stderr=float(terms.std() / math.sqrt(len(terms))),
-            estimator=self.name,
-            n_samples=pairs.n_samples,
-            dim_x=pairs.dim_x,
-            dim_y=pairs.dim_y,
             pointwise=PointwiseMI(rows, terms, np.full(len(rows), np.nan)),
             status=Status.INTERRUPTED if stopped else Status.CONVERGED,
-            notes=pairs.notes + _notes(pairs) + self._ceiling(pairs, mi),
-            fields=asdict(self),
-            provenance=provenance(seed, "cpu", time.perf_counter() - began),
-            dim_z=pairs.dim_z,
+            notes=_notes(pairs) + self._ceiling(pairs, mi),
         )
 
     def _ceiling(self, pairs: Pairs, mi: float) -> tuple[str, ...]:

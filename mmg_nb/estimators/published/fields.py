@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
-from mmg_nb.data.pairs import Pairs
+from mmg_nb.estimators.base import TrainedEstimator
 from mmg_nb.fields import field
-from mmg_nb.results.result import MIResult
-from mmg_nb.runs.events import Listener
-
-if TYPE_CHECKING:
-    from mmg_nb.training.keeper import Keeper
 
 __all__ = ["PublishedMMG"]
 
@@ -19,7 +14,7 @@ SMALL_DIM = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class PublishedMMG:
+class PublishedMMG(TrainedEstimator):
     """MMG as published (Yu et al., arXiv 2509.20609) and in its authors' code.
 
     One network, zeros for "no y", y dropped for half of the batches, loss weighted by 1/q, Adam,
@@ -32,6 +27,7 @@ class PublishedMMG:
         "MMG with the paper's network, training and evaluation, for comparison"
     )
     resumable: ClassVar[bool] = True
+    runner: ClassVar[str] = "mmg_nb.estimators.published.run:run"
 
     accepts: ClassVar[frozenset[str]] = frozenset()
 
@@ -58,18 +54,3 @@ class PublishedMMG:
     scale: float = field(3.0, "scale of the first proposal", low=0.1, high=10)
     clip: float = field(4.0, "half-width of the proposals, in scales", low=1, high=10)
     draws: int = field(10, "log-SNRs at which each evaluation point is measured", low=2)
-
-    def estimate(
-        self,
-        pairs: Pairs,
-        *,
-        seed: int,
-        listen: Listener,
-        device: str = "auto",
-        keep: Keeper | None = None,
-    ) -> MIResult:
-        """Estimate I(x; y); see `mmg_nb.estimators.base.Resumable`."""
-        # Imported here because fields, help and completion must not load torch.
-        from mmg_nb.estimators.published import run as published_fit
-
-        return published_fit.run(self, pairs, seed=seed, listen=listen, device=device, keep=keep)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +12,7 @@ from torch import Generator, Tensor
 
 from mmg_nb.data.marginals import Standardize
 from mmg_nb.data.pairs import Pairs
-from mmg_nb.data.splits import Plan, make_plan
+from mmg_nb.data.splits import Plan
 from mmg_nb.denoisers.anchor import Anchor
 from mmg_nb.denoisers.channel import transmit
 from mmg_nb.denoisers.gaussian import Denoiser, Prepared, Samples
@@ -25,19 +24,20 @@ from mmg_nb.denoisers.logsnr import (
     uniform_bins,
 )
 from mmg_nb.denoisers.members import Rows, member_rows
+from mmg_nb.estimators.denoising_run import DenoisingRun, Fitted, evaluate, opened
 from mmg_nb.estimators.published.fields import SMALL_DIM, PublishedMMG
 from mmg_nb.estimators.report import report
-from mmg_nb.mmse.evaluation import Model, measure
 from mmg_nb.nets.published_mlp import PublishedMLP, published_width
-from mmg_nb.results.provenance import provenance
-from mmg_nb.results.result import MIResult, Status
-from mmg_nb.runs.devices import pick_device, threads_for
-from mmg_nb.runs.events import Listener, Phase, Started
+from mmg_nb.results.finding import Finding
+from mmg_nb.results.status import Status
+from mmg_nb.runs.context import RunContext
+from mmg_nb.runs.events import Phase
 from mmg_nb.runs.randomness import Sources
 from mmg_nb.training.batches import Lesson, by_step, steps_ahead
-from mmg_nb.training.keeper import Keeper, Unkept
-from mmg_nb.training.loop import Outcome, Schedule, Weights, train
+from mmg_nb.training.loop import Outcome, train
 from mmg_nb.training.optimisers import moments, restore_moments
+from mmg_nb.training.schedule import Schedule
+from mmg_nb.training.stopping import Weights
 from mmg_nb.training.validation import Validation
 
 __all__ = ["PublishedDenoiser", "run"]
@@ -83,70 +83,46 @@ class _Setting:
     """What both trainings of one run share."""
 
     config: PublishedMMG
+    run: DenoisingRun
     x: Tensor
     y: Tensor
-    plan: Plan
     anchor: Anchor
-    random: Sources
-    listen: Listener
-    keep: Keeper
+
+    @property
+    def random(self) -> Sources:
+        return self.run.random
+
+    @property
+    def plan(self) -> Plan:
+        return self.run.plan
 
 
-def run(
-    config: PublishedMMG,
-    pairs: Pairs,
-    *,
-    seed: int,
-    listen: Listener,
-    device: str,
-    keep: Keeper | None = None,
-) -> MIResult:
+def run(config: PublishedMMG, pairs: Pairs, context: RunContext) -> Finding:
     """Estimate I(x; y) with the fields of `config`; see `PublishedMMG`."""
-    where = pick_device(device)
     width = published_width(pairs.dim_x, pairs.dim_y)
-    with threads_for(config.experts * (config.batch or 256) * width, where):
-        return _run(config, pairs, seed, listen, where, keep or Unkept())
+    with opened(
+        pairs,
+        context,
+        activations=config.experts * (config.batch or 256) * width,
+        folds=1,
+        evaluation_share=EVALUATION_SHARE,
+    ) as run:
+        fitted = _fit(config, run)
+        measurement = evaluate(run, fitted, draws=config.draws, paired=False)
+        return report(config, run, fitted, measurement)
 
 
-def _run(
-    config: PublishedMMG,
-    pairs: Pairs,
-    seed: int,
-    listen: Listener,
-    where: torch.device,
-    keep: Keeper,
-) -> MIResult:
-    began = time.perf_counter() - keep.seconds
-    random = Sources.of(seed, where)
-    plan = make_plan(pairs, 1, False, random.splits, evaluation_share=EVALUATION_SHARE)
-    keep.confirm(plan.fingerprint)
-    x, y = (_standardized(values, plan, where) for values in (pairs.x, pairs.y))
+def _fit(config: PublishedMMG, run: DenoisingRun) -> Fitted:
+    x, y = (_standardized(v, run.plan, run.device) for v in (run.pairs.x, run.pairs.y))
     anchor = Anchor(x.new_zeros(1, y.shape[1], x.shape[1]))
-    this = _Setting(config, x, y, plan, anchor, random, listen, keep)
-    trainings = 2 if config.adaptive else 1
-    steps = trainings * _steps(this)
-    listen(Started(config.name, pairs.n_samples, pairs.dim_x, pairs.dim_y, str(where), steps))
+    this = _Setting(config, run, x, y, anchor)
+    run.started(config.name, (2 if config.adaptive else 1) * _steps(this))
     proposal = LogisticProposal(config.loc, config.scale, config.clip)
     outcome = _train(this, proposal)
     if config.adaptive and outcome.status is not Status.INTERRUPTED:
         proposal = _adapted(this, outcome, proposal)
         outcome = _train(this, proposal)
-    listen(Phase("evaluation"))
-    measurement = measure(
-        Model(anchor, outcome.denoiser),
-        x,
-        y,
-        pairs.blocks,
-        plan.readings,
-        proposal,
-        _bins(proposal, where),
-        draws=config.draws,
-        generator=random.device,
-        listen=listen,
-        paired=False,
-    )
-    origin = provenance(seed, str(where), time.perf_counter() - began)
-    return report(config, pairs, measurement, outcome, (), origin)
+    return Fitted(x, y, anchor, _bins(proposal, run.device), outcome)
 
 
 def _standardized(values: np.ndarray, plan: Plan, device: torch.device) -> Tensor:
@@ -181,7 +157,7 @@ def _validation(this: _Setting, proposal: Proposal, rows: Rows) -> Validation:
 
 def _train(this: _Setting, proposal: LogisticProposal) -> Outcome:
     config, member = this.config, this.plan.members[0]
-    this.listen(Phase("training"))
+    this.run.listen(Phase("training"))
     denoiser = PublishedDenoiser(
         this.x.shape[1], this.y.shape[1], config.experts, this.random.host
     ).to(this.x.device)
@@ -209,8 +185,8 @@ def _train(this: _Setting, proposal: LogisticProposal) -> Outcome:
         draw=_likelihood_lessons,
         adapt=None,
         generator=this.random.device,
-        listen=this.listen,
-        keep=this.keep,
+        listen=this.run.listen,
+        keep=this.run.keep,
     )
 
 

@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
-from torch import Generator, Tensor
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Generator, Tensor
 
-from mmg_nb.training.state import TrainingState
+__all__ = ["Keeper", "Restorable", "Unkept"]
 
-__all__ = ["Keeper", "Unkept"]
+Tensors = dict[str, "Tensor"]
 
-Tensors = dict[str, Tensor]
+
+class Restorable(Protocol):
+    """The state of a training, which changes with every step and can be kept and restored.
+
+    Attributes:
+        generator: Source of randomness of the training, on its device.
+    """
+
+    generator: Generator
+
+    def numbers(self) -> dict[str, Any]:
+        """Everything that is no tensor, as plain values."""
+        ...
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Copies of every tensor, by name, on the host."""
+        ...
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]], numbers: Mapping[str, Any]) -> None:
+        """Become the state that `arrays` and `numbers` were taken of."""
+        ...
 
 
 class Keeper(Protocol):
@@ -43,11 +65,11 @@ class Keeper(Protocol):
         """
         ...
 
-    def begin(self, state: TrainingState) -> None:
+    def begin(self, state: Restorable) -> None:
         """Look after one training from its start; a resumed one continues where it was kept."""
         ...
 
-    def offer(self, state: TrainingState, *, urgent: bool = False) -> None:
+    def offer(self, state: Restorable, *, urgent: bool = False) -> None:
         """Keep the state if it is time to, or if it is urgent. Called between any two steps."""
         ...
 
@@ -64,8 +86,8 @@ class Unkept:
         """Compute it."""
         return compute()
 
-    def begin(self, state: TrainingState) -> None:
+    def begin(self, state: Restorable) -> None:
         """Leave the state as it is."""
 
-    def offer(self, state: TrainingState, *, urgent: bool = False) -> None:
+    def offer(self, state: Restorable, *, urgent: bool = False) -> None:
         """Keep nothing."""

@@ -1,0 +1,230 @@
+"""The first stage: transform the data, and regress what is noised on the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmg_nb.data.marginals import fit_transform, suited_transform
+from mmg_nb.denoisers.anchor import Anchor, fit_anchor
+from mmg_nb.denoisers.conditioning import without_condition
+from mmg_nb.denoisers.logsnr import HIGHEST, BinnedProposal, LogisticProposal, uniform_bins
+from mmg_nb.denoisers.members import Rows, member_rows
+from mmg_nb.estimators.mmg.fields import MMG, Y_IS_NOISED
+from mmg_nb.estimators.mmg.fit import Fit, Prepared, Problem
+from mmg_nb.estimators.mmg.sizes import (
+    WIDEST_FOCUS,
+    anchor_steps,
+    full_batch,
+    full_width,
+    validation_draws,
+)
+from mmg_nb.runs.events import Listener
+from mmg_nb.training.batches import even_batch
+from mmg_nb.training.validation import Validation
+
+__all__ = ["Base", "RegressionAnchor", "laid_out", "regressed"]
+
+BIN_WIDTH = 0.5  # of log-SNR; not measured
+TAIL = 2e-3  # nats that a Gaussian with the anchor's residual may lose at each end of the range
+NARROWEST = (-8.0, 12.0)  # log-SNRs that are always covered; not measured
+WIDEST = (-16.0, HIGHEST)  # log-SNRs beyond which none are
+SENSITIVITY_PASSES = 32_768  # of a row for a column of x, from which to tell what y matters
+
+
+class Base(NamedTuple):
+    """What training starts from: anchor, variance of its residual, rows to fit and held back."""
+
+    data: Prepared
+    anchor: Anchor
+    variance: Tensor
+    rows: Rows
+    held: Rows
+
+
+@dataclass(frozen=True)
+class RegressionAnchor:
+    """Regress the noised variable on the other one, by a linear map and a small network.
+
+    How long the network trains follows from `effort`, see `sizes.anchor_steps` (LOG.md, "How many
+    steps, and how long for the anchor").
+    """
+
+    phase: ClassVar[str] = "anchor"
+
+    def applies(self, problem: Problem, fit: Fit | None) -> bool:
+        """Always, and first; see `Stage`."""
+        return fit is None
+
+    def planned_steps(self, problem: Problem, dim_x: int) -> int:
+        """None that are counted; see `Stage`."""
+        return 0
+
+    def run(self, problem: Problem, fit: Fit | None, listen: Listener) -> Fit:
+        """Prepare the data, fit the anchor, draw the validation set; see `Stage`."""
+        base = regressed(problem, smooth=False)
+        return laid_out(problem, base, base.variance)
+
+
+def regressed(problem: Problem, *, smooth: bool) -> Base:
+    """Data and anchor.
+
+    Args:
+        problem: The data and the estimator.
+        smooth: Whether scores are to be smooth functions of the columns, see `fit_transform`.
+
+    Returns:
+        What training starts from.
+    """
+    run = problem.run
+    data = _prepare(problem, smooth=smooth)
+    fitted = run.keep.once(
+        "smooth anchor" if smooth else "anchor",
+        partial(_fit_anchor, problem, data),
+        run.random.device,
+    )
+    anchor, members = Anchor.restored(fitted), run.plan.members
+    rows, held = (
+        member_rows(data.x, data.y, anchor, sets)
+        for sets in ([m.fit for m in members], [m.validation for m in members])
+    )
+    return Base(data, anchor, fitted["variance"], rows, held)
+
+
+def laid_out(problem: Problem, base: Base, variance: Tensor) -> Fit:
+    """Log-SNRs and validation set for residuals of such variances.
+
+    Args:
+        problem: The data and the estimator.
+        base: Data and anchor.
+        variance: Variances that decide which log-SNRs matter, `(members, 1, …)`.
+
+    Returns:
+        What the trainings stand on.
+    """
+    run, data, held = problem.run, base.data, base.held
+    grid = _grid(problem.config, variance, run.device)
+    n_samples, dim_x = data.x.shape
+    draws = validation_draws(n_samples, dim_x, data.y.shape[1])
+    draws = max(draws, held.samples.x.shape[1])
+    sensitivity = _sensitivity(base.anchor, base.rows)
+    blocks = run.plan.validation_blocks
+    return Fit(
+        data=data,
+        anchor=base.anchor,
+        variance=base.variance,
+        sensitivity=sensitivity,
+        rows=base.rows,
+        validation=Validation.prepare(held, grid, draws, run.random.device, blocks),
+    )
+
+
+def _prepare(problem: Problem, *, smooth: bool) -> Prepared:
+    config, pairs = problem.config, problem.run.pairs
+    rows = problem.run.plan.transform_rows
+    fit = partial(
+        fit_transform,
+        transform=_transform(problem),
+        fit_rows=rows,
+        smooth=smooth and config.transform == "auto",
+    )
+    mapped_x, notes_x = fit(pairs.x, "x", discrete=pairs.discrete_x)
+    mapped_y, notes_y = fit(pairs.y, "y", discrete=pairs.discrete_y)
+    notes = notes_x + notes_y
+    x, y = (_on_device(problem, values) for values in (mapped_x, mapped_y))
+    names = ("x", "y")
+    if problem.noises_y:
+        x, y, names = y, x, ("y", "x")
+        notes += (Y_IS_NOISED,)
+    if pairs.given is None:
+        return Prepared(x, y, 0, notes)
+    given, notes_z = fit(pairs.given, "given", discrete=pairs.discrete_z)
+    z = _on_device(problem, given)
+    x, y = _less_condition(problem, (x, y), z, names)
+    return Prepared(x, torch.cat([y, z], dim=1), z.shape[1], notes + notes_z)
+
+
+def _transform(problem: Problem) -> str:
+    """The map of each variable; auto: what suits the data."""
+    config, pairs = problem.config, problem.run.pairs
+    if config.transform != "auto":
+        return config.transform
+    if pairs.given is not None:  # single columns may go along with those of the condition
+        return "normal_scores"
+    rows = problem.run.plan.transform_rows
+    return suited_transform(pairs.x, pairs.y, rows, pairs.discrete_x, pairs.discrete_y)
+
+
+def _on_device(problem: Problem, values: np.ndarray) -> Tensor:
+    return torch.as_tensor(values, dtype=torch.float64, device=problem.run.device)
+
+
+def _less_condition(
+    problem: Problem, variables: Sequence[Tensor], z: Tensor, names: Sequence[str]
+) -> tuple[Tensor, Tensor]:
+    """X and y less what the condition explains of them."""
+    config, run = problem.config, problem.run
+    member = run.plan.members[0]
+    x, y = (
+        without_condition(
+            values,
+            z,
+            member,
+            name,
+            width=full_width(config),
+            steps=anchor_steps(config),
+            batch=min(full_batch(config), len(member.fit)),
+            generator=run.random.device,
+        )
+        for values, name in zip(variables, names, strict=True)
+    )
+    return x, y
+
+
+def _fit_anchor(problem: Problem, data: Prepared) -> dict[str, Tensor]:
+    """The anchor's tensors, and the variance of what it leaves."""
+    config, members = problem.config, problem.run.plan.members
+    anchor, variance = fit_anchor(
+        data.x,
+        data.y,
+        members,
+        width=full_width(config),
+        steps=anchor_steps(config),
+        batch=even_batch(full_batch(config), min(len(member.fit) for member in members)),
+        generator=problem.run.random.device,
+    )
+    return {**anchor.state_dict(), "variance": variance}
+
+
+def _grid(config: MMG, variance: Tensor, device: torch.device) -> BinnedProposal:
+    """Bins over the range in which the MMSE gap can matter.
+
+    For a Gaussian with residual variances v the integral beyond λ is about ½ e^−λ Σ(1/v − 1), and
+    before λ about ½ e^λ Σ(1 − v): the ends follow from `TAIL`, with guards on both sides.
+    """
+    if config.proposal == "logistic":
+        fixed = LogisticProposal(config.loc, config.scale, config.clip)
+        return uniform_bins(fixed.low, fixed.high, BIN_WIDTH, device)
+    v = variance.squeeze(1)
+    above = float((1 / v - 1).sum(1).max())
+    below = float((1 - v).sum(1).max())
+    high = float(np.log(max(above, 1e-12) / (2 * TAIL)))
+    low = -float(np.log(max(below, 1e-12) / (2 * TAIL)))
+    low = min(NARROWEST[0], max(low, WIDEST[0]))
+    high = max(NARROWEST[1], min(high, WIDEST[1]))
+    return uniform_bins(low, high, BIN_WIDTH, device)
+
+
+def _sensitivity(anchor: Anchor, rows: Rows) -> Tensor | None:
+    """That of the anchor on some of the rows; None for too many columns to be worth it."""
+    few, (_, _, dim_x) = int(rows.count.min()), rows.samples.x.shape
+    if rows.samples.y.shape[2] > WIDEST_FOCUS:
+        return None
+    every = -(-few * dim_x // SENSITIVITY_PASSES)
+    return anchor.sensitivity(rows.samples.y[:, :few:every].double()).cpu()
