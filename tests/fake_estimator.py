@@ -11,8 +11,8 @@ import numpy as np
 from mmg_nb.data.pairs import Pairs
 from mmg_nb.estimators.base import Estimator
 from mmg_nb.fields import field
-from mmg_nb.results import finding
 from mmg_nb.results.curves import MMSECurve, PointwiseMI, TrainingHistory
+from mmg_nb.results.finding import Estimate
 from mmg_nb.results.result import MIResult
 from mmg_nb.results.status import Status
 from mmg_nb.runs.context import RunContext
@@ -45,8 +45,8 @@ def make_result(rho: float = 0.8, dim: int = 1) -> MIResult:
         dim_y=1,
         gap="inner",
         forms={
-            "orthogonal": finding.Estimate(1.3 * mi, 0.03),
-            "inner": finding.Estimate(mi, 0.02),
+            "orthogonal": Estimate(1.3 * mi, 0.03),
+            "inner": Estimate(mi, 0.02),
         },
         curve=gaussian_curve(rho, dim),
         pointwise=PointwiseMI(np.arange(5), np.linspace(-1, 1, 5), np.full(5, 0.1)),
