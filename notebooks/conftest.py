@@ -1,13 +1,14 @@
 """Make `pytest --nbval notebooks` fail where a reader would see something else.
 
-On its own nbval compares numbers as text, passes cells that end in a usage error, ignores outputs
-that are replaced or cleared, and runs cells so that a trailing `;` does not silence them. Here:
+On its own, nbval compares numbers as text. It passes cells that end in a usage error. It ignores
+outputs that are replaced or cleared. It runs cells so that a trailing `;` does not silence them.
+Here:
 
-* Decimal numbers in text and HTML may differ by RTOL·|saved| + ATOL, whole numbers and words may
-  not. A cell that trains may ask for more in its metadata:
+* Decimal numbers in text and HTML may differ by RTOL·|saved| + ATOL. Whole numbers and words must
+  be equal. A cell that trains may allow larger differences in its metadata:
   `{"mmg_nb": {"rtol": 0.1, "atol": 0.05}}`.
-* Pictures are not compared, neither as image/png nor inside HTML, nor are times in HTML.
-* A cell fails whenever the kernel says that it failed, and a cell tagged `raises-exception` must.
+* Pictures are not compared, neither as image/png nor inside HTML. Times in HTML are not compared.
+* A cell fails whenever the kernel reports a failure. A cell tagged `raises-exception` must fail.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> Iterator[None]:
-    """Put our notebook in place of nbval's."""
+    """Replace nbval's notebooks by ours."""
     found = yield
     return [
         CheckedNotebook.from_parent(parent, path=file_path)
@@ -55,7 +56,7 @@ class Tolerance:
     atol: float = ATOL
 
     def same(self, new: str, saved: str) -> bool:
-        """Whether two texts say the same."""
+        """Whether two texts agree within the tolerance."""
         new, saved = (VARIES.sub("", PICTURE.sub("", text)) for text in (new, saved))
         if _skeleton(new) != _skeleton(saved):
             return False
@@ -69,12 +70,12 @@ class Tolerance:
 
 
 def _skeleton(text: str) -> str:
-    """The text without its numbers; blanks may differ with the length of numbers."""
+    """The text without its numbers and runs of blanks, which vary with the length of numbers."""
     return re.sub(r"\s+", " ", NUMBER.sub("#", text))
 
 
 class CheckedKernel(plugin.RunningKernel):
-    """A kernel that runs cells as a front end does, and remembers how the last one ended."""
+    """A kernel that runs cells as a front end does, and keeps the reply to the last one."""
 
     def execute_cell_input(self, cell_input: str, allow_stdin: bool | None = None) -> str:
         self.reply: dict = {}
@@ -115,7 +116,7 @@ class CheckedNotebook(plugin.IPyNbFile):
                 return message
 
     def _is_output(self, kind: str, content: dict) -> bool:
-        """Act on a message; False if nbval should not see it."""
+        """Handle a message; False if nbval must not get it."""
         name = content.get("transient", {}).get("display_id")
         if kind == "clear_output":
             self._clear_first = content["wait"]
@@ -140,17 +141,17 @@ class CheckedNotebook(plugin.IPyNbFile):
 
     @property
     def _outputs(self) -> list:
-        """What the running cell has put out so far."""
+        """The outputs of the running cell so far."""
         return getattr(self._running, "test_outputs", None) or []
 
     def start(self, cell: CheckedCell) -> None:
-        """Take note of the cell that runs from now on."""
+        """Record which cell runs from now on."""
         self._running = cell
         self._displays.clear()
 
 
 class CheckedCell(plugin.IPyNbCell):
-    """A cell whose failures are seen and whose numbers are compared as numbers."""
+    """A cell whose failures count, and whose numbers are compared as numbers."""
 
     def runtest(self) -> None:
         self.parent.start(self)
@@ -176,7 +177,7 @@ class CheckedCell(plugin.IPyNbCell):
 
 
 def _settle(new: dict, saved: dict, tolerance: Tolerance) -> None:
-    """Put the saved text where the new one says the same, so that nbval finds them equal."""
+    """Replace each new text that agrees with the saved one, so that nbval finds them equal."""
     for kind, text in saved.items():
         if isinstance(text, str) and tolerance.same(str(new.get(kind)), text):
             new[kind] = text

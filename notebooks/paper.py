@@ -1,8 +1,8 @@
 """What the notebooks that reproduce the paper share: kept records, published values, switches.
 
-`MMG_NB_FULL=1 jupyter execute --inplace 03_bmi40.ipynb` runs the real thing: cells that the kept
-files lack are computed and appended to them. Without it a notebook runs something small and shows
-what is kept.
+`MMG_NB_FULL=1 jupyter execute --inplace 03_bmi40.ipynb` runs the full mode: the notebook computes
+the cells that the kept files lack, and appends them. Without it, a notebook runs a small
+example and shows the kept records.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ FULL = os.environ.get("MMG_NB_FULL", "") not in ("", "0")
 RESULTS = Path(__file__).parent / "results"
 PUBLISHED = json.loads((RESULTS / "published.json").read_text(encoding="utf-8"))
 
-FORM_LOOKS = {  # line styles tell them apart in grey
+FORM_LOOKS = {  # line styles differ, for prints in grey
     "difference": {"color": ORANGE, "ls": "-", "lw": 0.9},
     "inner": {"color": BLUE, "ls": "-", "lw": 2.2},
     "difference, paired": {"color": PURPLE, "ls": ":", "lw": 2.6},
@@ -63,14 +63,14 @@ _FORMS = {"difference": "MMG", "orthogonal": "MMG-orthogonal", "inner": "MMG-inn
 
 
 def _quiet(progress: Progress) -> None:
-    """Say nothing, because times differ from run to run."""
+    """Print nothing, because times differ from run to run."""
 
 
 listener = console() if FULL else _quiet
 
 
 def kept(*names: str, suite: str) -> pd.DataFrame:
-    """The records of a suite in those of the files `results/<name>.jsonl` that are there."""
+    """The records of a suite in the files `results/<name>.jsonl`, as far as these exist."""
     paths = [RESULTS / f"{name}.jsonl" for name in names]
     frame = load([path for path in paths if path.exists()])
     if frame.empty:
@@ -79,10 +79,10 @@ def kept(*names: str, suite: str) -> pd.DataFrame:
 
 
 def variants(frame: pd.DataFrame) -> pd.DataFrame:
-    """One row for each of the paper's variants in place of a record of `published`.
+    """Replace each record of `published` by one row for each of its variants.
 
-    Its training is the same for every form of the gap, so one record holds three variants. The
-    steps are added to the name unless they are the paper's own.
+    Training is the same for every form of the gap, so one record holds three variants. The number
+    of steps is added to the name unless it is the paper's own.
     """
     ours = frame["estimator"] == "published"
     parts = [frame[~ours]]
@@ -102,10 +102,10 @@ def _variant(name: str, fields: dict) -> str:
 
 
 def summary(frame: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy by estimator and n, as `mmg_nb.benchmark.table` counts it.
+    """Accuracy by estimator and n, as in `mmg_nb.benchmark.table`.
 
-    A task's error is the mean over seeds of |estimate − truth|; solved is an error of at most
-    max(0.05 nats, 5 % of the truth). Cells that failed are left out and counted.
+    The error of a task is the mean over seeds of |estimate − truth|. A task is solved if its error
+    is at most max(0.05 nats, 5 % of the truth). Cells that failed are left out and counted.
     """
     frame = frame.assign(abs_error=frame["error"].abs())
     by = ["label", "n"]
@@ -124,14 +124,14 @@ def _missing(errors: pd.Series) -> int:
 
 
 def look_of(label: str) -> dict:
-    """Colour, line and marker of an estimator or variant, whatever its fields are."""
+    """Colour, line and marker of an estimator or variant, for any values of its fields."""
     bare = label.split(" (")[0].split(":")[0]
     colour, line, marker = _LOOKS.get(bare, ("black", (0, (5, 1, 1, 1)), "*"))
     return {"color": colour, "ls": line, "marker": marker}
 
 
 def joint_legend(fig: Figure, columns: int = 4) -> Legend:
-    """One legend below all panels, with every label once."""
+    """One legend below all panels, with each label once."""
     entries = {}
     for ax in fig.axes:
         entries |= dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
