@@ -1,4 +1,4 @@
-"""The plain Python interface; the magics and panels call these same functions."""
+"""The plain Python interface. The magics and panels call these functions too."""
 
 from __future__ import annotations
 
@@ -41,37 +41,39 @@ def estimate(
     """Estimate the mutual information I(x; y), or I(x; y | z) with `given=z`.
 
     Args:
-        x: Numbers or categories, `(n,)` or `(n, dim_x)`: numpy, pandas, torch, or lists; or
-            images, `(n, height, width)` or `(n, channels, height, width)`. Never modified, nor
-            copied if it need not be: not to be modified by others before this returns.
-        y: The same, `(n,)` or `(n, dim_y)`, row i belonging to row i of x. Tables of pandas must
-            have the same index, for else it may be another row.
-        estimator: Name in the registry, e.g. `mmg`, `gcmi`, or an estimator, `MINE(steps=100)`.
-        given: What is conditioned on, `(n,)` or `(n, dim_z)`, for I(x; y | given): how much x
-            and y tell about each other once this is known.
-        groups: `(n,)` labels; rows with one label (repeated measures, a block of time) are kept
-            on one side of every split. Without it rows are taken as independent.
-        discrete: Which columns are categories. `auto`: texts, categories, truth values, and whole
-            numbers of at most 20 values with at least 10 rows each; a note says so. `none`: only
-            what cannot be a number. Or names of variables and columns, e.g. `"y"`,
-            `"sex,x[2]"`, `["sex"]`: these, and what cannot be a number. Columns whose names are
-            numbers go by their place, `x[0]`.
-        missing: `refuse` missing values (NaN, None, NA), or `drop` the rows that have any, with
-            a note that says how many.
-        seed: Seed of everything random. The global random state is neither read nor changed.
-        device: `auto` (CUDA when there is one), `cpu`, `cuda` or `cuda:<index>`.
-        checkpoint: File that keeps the run, with its data, so that `mmg_nb.resume` can go on
-            with it after the process has ended; it must not hold another unfinished run.
-        every: Seconds between two writes of the checkpoint, which is also written at a stop.
-        listen: Called with each event of the run (`mmg_nb.runs.events`); a true answer stops it.
+        x: Numbers or categories, `(n,)` or `(n, dim_x)`, from NumPy, pandas, PyTorch or lists. Or
+            images, `(n, height, width)` or `(n, channels, height, width)`. The array is never
+            modified. It is copied only if it must be converted, so do not change it before this
+            function returns.
+        y: The same, `(n,)` or `(n, dim_y)`. Row i of y belongs to row i of x. Pandas tables must
+            have equal indexes, so that no row is paired with a wrong one.
+        estimator: Name in the registry, e.g. `mmg` or `gcmi`, or an instance, `MMG(steps=100)`.
+        given: Condition z, `(n,)` or `(n, dim_z)`. The estimate is then I(x; y | z).
+        groups: Labels of dependent rows, `(n,)`, e.g. patients or blocks of time. Rows with the
+            same label stay on one side of every split. Default: all rows are independent.
+        discrete: Which columns are categories. `auto`: text, pandas categories, booleans, and
+            whole numbers with at most 20 different values and at least 10 rows per value on
+            average; a note names the latter. `none`: only columns that cannot be read as
+            numbers. Names of variables or columns, e.g. `"y"`, `"sex,x[2]"` or `["sex"]`: these
+            columns, and those that cannot be read as numbers. A column whose name is a number is
+            given by its position, e.g. `x[0]`.
+        missing: `refuse`: missing values (NaN, None, NA) raise an error. `drop`: rows with missing
+            values are left out, and a note gives their number.
+        seed: Seed of all random numbers. The global random state is neither read nor changed.
+        device: `auto` (CUDA if available), `cpu`, `cuda` or `cuda:<index>`.
+        checkpoint: File that stores the run and its data. `mmg_nb.resume` continues the run from
+            it, also in another process. The file must not hold another unfinished run.
+        every: Seconds between two writes of the checkpoint. A stop writes it too.
+        listen: Called with each event of the run (`mmg_nb.runs.events`). A true return value stops
+            the run.
         **fields: Fields of the estimator, e.g. `steps=8000`.
 
     Returns:
-        The result, in nats. An interrupt (Ctrl-C, or the stop button) ends training early and
-        the result of what was learnt is returned, with status `interrupted`.
+        The result, in nats. An interrupt (Ctrl-C, or the stop button) ends training early. The
+        result is then computed with the networks as trained so far; its status is `interrupted`.
 
     Raises:
-        MMGError: The arrays or fields cannot be used; the message says why and what to do.
+        MMGError: The arrays or fields cannot be used. The message says why and what to do.
     """
     job = prepare(
         x,
@@ -93,34 +95,35 @@ def estimate(
 def resume(
     checkpoint: str | Path, *, every: float | None = None, listen: Listener | None = None
 ) -> MIResult:
-    """Go on with a run that was kept in a file: data, fields and seed are in it.
+    """Continue a run from its checkpoint file, which holds the data, fields and seed.
 
-    On the CPU the result is the one that the run would have had without the break, to the last
-    bit. The file is kept up to date as before, so that this run, too, can be resumed.
+    On the CPU, the result equals that of the uninterrupted run to the last bit. The file is still
+    updated, so this run can be resumed too.
 
     Args:
-        checkpoint: The file that `estimate` was given as `checkpoint`.
-        every: Seconds between two writes; None for as often as before.
-        listen: Called with each event of the run; a true answer stops the run.
+        checkpoint: The file that was passed to `estimate` as `checkpoint`.
+        every: Seconds between two writes of the file. Default: as in the original run.
+        listen: Called with each event of the run. A true return value stops the run.
 
     Returns:
-        The result, in nats; an interrupt ends training early as with `estimate`.
+        The result, in nats. An interrupt ends training early, as in `estimate`.
 
     Raises:
-        MMGError: There is no such file, or it is damaged, something else, or too new; it is left
-            as it is.
+        MMGError: The file does not exist, is damaged, is not a checkpoint, or was written by a
+            newer version of the package. The file is not changed.
     """
     return reopen(checkpoint, every).run(listen or silent)
 
 
 def reopen(checkpoint: str | Path, every: float | None = None) -> Job:
-    """Read what `resume` is given, and run nothing yet; the arguments are the same.
+    """Read a checkpoint without continuing its run. The arguments are those of `resume`.
 
     Returns:
         The job.
 
     Raises:
-        MMGError: There is no such file, or it is damaged, something else, or too new.
+        MMGError: The file does not exist, is damaged, is not a checkpoint, or was written by a
+            newer version of the package.
     """
     if every is not None:
         _check_every(every)
@@ -136,13 +139,13 @@ def prepare(
     every: float = EVERY,
     **asked: Any,
 ) -> Job:
-    """Check what `estimate` is given, and run nothing yet; the arguments are the same.
+    """Check the arguments of `estimate` without running it. The arguments are the same.
 
     Returns:
-        The job, on the arrays given as far as they need not be changed.
+        The job. It shares memory with the arrays that needed no conversion.
 
     Raises:
-        MMGError: The arrays or fields cannot be used; the message says why and what to do.
+        MMGError: The arrays or fields cannot be used. The message says why and what to do.
     """
     job = assemble(x, y, estimator, **asked)
     check_acceptance(job.estimator, job.pairs)
@@ -165,20 +168,20 @@ def assemble(
     device: str = "auto",
     **fields: Any,
 ) -> Job:
-    """`prepare`, but for the question whether the estimator has a method for such data."""
+    """`prepare` without the check that the estimator accepts such data."""
     check_seed(seed)
     chosen = build(estimator, fields)
     if not accepts(chosen, "discrete") and isinstance(discrete, str) and discrete == "auto":
-        discrete = "none"  # whole numbers are numbers to those who know nothing else
+        discrete = "none"  # without support for categories, whole numbers are numbers
     pairs = make_pairs(x, y, groups, given, discrete=discrete, missing=missing)
     return Job(chosen.for_data(pairs), pairs, int(seed), device)
 
 
 def check_seed(seed: Any) -> None:
-    """Refuse what is no seed.
+    """Refuse an invalid seed.
 
     Raises:
-        MMGError: It is no whole number of at least 0.
+        MMGError: The seed is not a whole number of at least 0.
     """
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
         raise MMGError(f"seed must be a whole number of at least 0; got {seed!r}.", "Try seed=0.")
@@ -187,5 +190,6 @@ def check_seed(seed: Any) -> None:
 def _check_every(every: Any) -> None:
     number = isinstance(every, (int, float)) and not isinstance(every, bool)
     if not (number and math.isfinite(every) and every >= 0):
-        what = f"every must be a number of seconds of at least 0; got {every!r}."
-        raise MMGError(what, f"every: seconds between two writes of a checkpoint ({EVERY:g}).")
+        what = f"every must be a number of at least 0 seconds; got {every!r}."
+        remedy = f"every: seconds between two writes of the checkpoint (default: {EVERY:g})."
+        raise MMGError(what, remedy)

@@ -1,4 +1,4 @@
-"""Errors a user can mend: what was expected, what came, and what to do."""
+"""Errors that a user can correct: what was expected, what came, and what to do."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ __all__ = ["MMGError"]
 
 
 class MMGError(ValueError):
-    """A mistake in what was asked, told in two lines.
+    """A user's mistake, reported in two lines.
 
-    IPython shows `_render_traceback_` instead of the traceback, so that a notebook user reads two
-    lines, while the cell still fails and "Run All" stops. Defects keep their traceback.
+    IPython prints what `_render_traceback_` returns instead of the traceback. A notebook user
+    then reads two lines. The cell still fails, and "Run All" stops. Errors that are not a user's
+    mistake keep their traceback.
 
     Args:
         what: What was expected and what came.
-        remedy: What to do about it.
+        remedy: What to do.
 
     Attributes:
-        full_traceback: Show the whole traceback in IPython after all.
+        full_traceback: Whether IPython prints the whole traceback.
     """
 
     full_traceback = False

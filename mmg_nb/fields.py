@@ -1,4 +1,4 @@
-"""The one description of a parameter, shared by Python, magics, panels, sweeps and results."""
+"""Descriptions of parameters, shared by Python, magics, panels, sweeps and results."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class FieldInfo:
-    """What is known of one field of an estimator.
+    """The description of one field of an estimator or of a set of options.
 
     Attributes:
-        name: The field's name, also the flag's (`--name`) and the JSON key.
+        name: Name of the field, of its flag (`--name`) and of its JSON key.
         kind: `int`, `float`, `str` or `bool`.
-        default: Value when nothing is given.
+        default: Value used when none is given.
         help: One line for flags, tooltips and docs.
-        choices: Allowed values, or empty.
+        choices: Allowed values; empty if they cannot be listed.
         low: Smallest allowed value, or None.
         high: Largest allowed value, or None.
-        optional: Whether None ("chosen from the data") is allowed.
+        optional: Whether None is allowed. The value is then chosen from the data.
     """
 
     name: str
@@ -44,16 +44,22 @@ class FieldInfo:
 
     @property
     def expected(self) -> str:
-        """The allowed values in words."""
+        """The allowed values in words, e.g. `a whole number of at least 1 or none`."""
         if self.choices:
             return "one of " + ", ".join(map(str, self.choices))
-        words = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+        words = {int: "a whole number", float: "a number", bool: "true or false", str: "a string"}
         text = words[self.kind]
         if self.low is not None and self.high is not None:
             text += f" from {_short(self.low)} to {_short(self.high)}"
         elif self.low is not None:
             text += f" of at least {_short(self.low)}"
         return text + (" or none" if self.optional else "")
+
+
+def _meaning(info: FieldInfo) -> str:
+    """Name, help and default in one line."""
+    default = "" if info.default is None else f" (default: {info.default!r})"
+    return f"{info.name}: {info.help}{default}."
 
 
 def _short(number: float) -> str:
@@ -71,7 +77,7 @@ def field(
     """A dataclass field that carries its help, choices and range.
 
     Args:
-        default: Value when nothing is given.
+        default: Value used when none is given.
         help: One line for flags, tooltips and docs.
         choices: Allowed values, if they can be listed.
         low: Smallest allowed value.
@@ -85,13 +91,13 @@ def field(
 
 
 def field_infos(owner: type) -> tuple[FieldInfo, ...]:
-    """The fields of a dataclass, in order, with types resolved.
+    """The fields of a dataclass, in order, with their types resolved.
 
     Args:
         owner: A dataclass whose fields were made by `field`.
 
     Returns:
-        One `FieldInfo` a field.
+        One `FieldInfo` per field.
     """
     hints = typing.get_type_hints(owner)
     return tuple(
@@ -109,14 +115,14 @@ def _info(f: dataclasses.Field[Any], hint: Any) -> FieldInfo:
 
 
 def closest(word: str, known: typing.Iterable[str]) -> str:
-    """A "did you mean" sentence, or an empty text.
+    """A "did you mean" sentence, or an empty string.
 
     Args:
-        word: What came.
-        known: What would have been right.
+        word: The word that came.
+        known: The valid words.
 
     Returns:
-        The sentence, with a trailing blank, or "".
+        The sentence with a trailing space, or "".
     """
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f"Did you mean {near[0]!r}? " if near else ""
@@ -126,13 +132,13 @@ def check_fields(obj: Any) -> None:
     """Check every field of a dataclass instance against its description.
 
     Raises:
-        MMGError: A value is of the wrong type, not a choice, or out of range.
+        MMGError: A value has the wrong type, is not one of the choices, or is out of range.
     """
     for info in field_infos(type(obj)):
         value = getattr(obj, info.name)
         if not _fits(info, value):
             what = f"{info.name} must be {info.expected}; got {value!r}."
-            raise MMGError(what, f"{info.name}: {info.help} (default {info.default!r}).")
+            raise MMGError(what, _meaning(info))
 
 
 def _fits(info: FieldInfo, value: Any) -> bool:
@@ -149,13 +155,13 @@ def _fits(info: FieldInfo, value: Any) -> bool:
 
 
 def _is_kind(kind: type, value: Any) -> bool:
-    if kind is bool or isinstance(value, bool):  # for Python True is also the number 1
+    if kind is bool or isinstance(value, bool):  # in Python, True is an int
         return kind is bool and isinstance(value, bool)
     return isinstance(value, (int, float) if kind is float else kind)
 
 
 def from_fields(owner: type[T], values: Mapping[str, Any]) -> T:
-    """Build a dataclass from named values, refusing unknown names.
+    """Build a dataclass from named values; refuse unknown names.
 
     Args:
         owner: A dataclass whose fields were made by `field`.
@@ -165,7 +171,7 @@ def from_fields(owner: type[T], values: Mapping[str, Any]) -> T:
         The instance.
 
     Raises:
-        MMGError: A name is unknown or a value is not allowed.
+        MMGError: A name is unknown, or the dataclass refuses a value.
     """
     known = [info.name for info in field_infos(owner)]
     for name in values:
@@ -176,35 +182,35 @@ def from_fields(owner: type[T], values: Mapping[str, Any]) -> T:
 
 
 def _plain_number(value: Any) -> Any:
-    """A number of numpy as one of Python, so that a result can be written as JSON."""
+    """A NumPy number as a Python number, because JSON cannot hold the former."""
     if isinstance(value, (bool, int, float)) or not isinstance(value, numbers.Real):
         return value
     return int(value) if isinstance(value, numbers.Integral) else float(value)
 
 
 def parse(info: FieldInfo, text: str) -> Any:
-    """Turn a flag's text into a field's value.
+    """Convert the text of a flag to the value of a field.
 
     Args:
         info: The field.
-        text: What the user wrote.
+        text: The text that the user wrote.
 
     Returns:
         The typed value.
 
     Raises:
-        MMGError: The text is no value of this field.
+        MMGError: The text is not a value of this field.
     """
     if info.optional and text.lower() in ("none", "auto"):
         return None
     try:
-        value = _READERS[info.kind](text)
+        value = _PARSERS[info.kind](text)
     except (KeyError, ValueError, OverflowError):
         value = None
     if value is not None and _fits(info, value):
         return value
     what = f"{info.name} must be {info.expected}; got {text!r}."
-    raise MMGError(what, f"{info.name}: {info.help} (default {info.default!r}).")
+    raise MMGError(what, _meaning(info))
 
 
 def _whole(text: str) -> int:
@@ -215,10 +221,10 @@ def _whole(text: str) -> int:
     return int(text) if text.lstrip("+-").isdigit() else int(number)
 
 
-_WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
-_READERS: dict[type, Callable[[str], Any]] = {
-    bool: lambda text: _WORDS[text.lower()],
+_PARSERS: dict[type, Callable[[str], Any]] = {
+    bool: lambda text: _BOOLEANS[text.lower()],
     int: _whole,
     float: float,
     str: str,

@@ -1,4 +1,4 @@
-"""Fields: one description, checked the same way from Python and from text."""
+"""Fields: values from Python and from text are checked against the same description."""
 
 from __future__ import annotations
 
@@ -87,20 +87,20 @@ def test_a_choice_has_the_type_of_its_field(value):
         check_fields(from_fields(Fake, {"rounds": value}))
 
 
-def test_numbers_of_numpy_are_taken_and_stay_writable():
+def test_numpy_numbers_are_accepted_and_can_be_written_as_json():
     made = from_fields(Fake, {"steps": np.int64(5), "learning_rate": np.float32(0.5)})
     check_fields(made)
     assert json.dumps([made.steps, made.learning_rate]) == "[5, 0.5]"
 
 
-def test_unknown_fields_are_named_with_the_nearest():
+def test_an_unknown_field_raises_an_error_with_the_closest_name():
     with pytest.raises(MMGError) as caught:
         from_fields(Fake, {"stesp": 3})
     assert "no field 'stesp'" in caught.value.what
     assert caught.value.remedy.startswith("Did you mean 'steps'? Fields: steps, delay")
 
 
-def test_nothing_near_gives_no_guess():
+def test_without_a_close_name_there_is_no_suggestion():
     assert closest("zzzz", ["steps"]) == ""
 
 
