@@ -1,4 +1,4 @@
-"""Several estimators side by side: in Python, by the magic, stopped and in the background."""
+"""Several estimators side by side: in Python, with the magic, stopped, in the background."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def test_each_result_is_that_of_the_estimator_alone(fake):
     assert list(found.results) == ["gcmi", "ksg:k=5"]
     alone = mmg_nb.estimate(X, Y, "ksg", k=5)
     assert (found["ksg:k=5"].mi, found["ksg:k=5"].stderr) == (alone.mi, alone.stderr)
-    with pytest.raises(MMGError, match="no result of 'mmg'"):
+    with pytest.raises(MMGError, match="no result for 'mmg'"):
         found["mmg"]
 
 
-def test_those_that_train_run_last_and_the_order_shown_is_the_one_asked_for(fake):
+def test_estimators_that_train_run_last_and_the_lines_keep_the_requested_order(fake):
     heard = []
     found = compared(listen=heard.append)
     assert [event.name for event in heard if isinstance(event, Phase)][:2] == ["gcmi", "ksg"]
@@ -54,7 +54,7 @@ def test_the_table_as_a_data_frame(fake):
     assert frame.loc["gcmi", "seconds"] > 0
 
 
-def test_what_one_cannot_do_is_told_in_its_line():
+def test_a_line_gives_the_reason_why_its_estimator_failed():
     wide = RNG.normal(size=(60, 80))
     found = mmg_nb.compare(wide, Y[:60], "gcmi,ksg")
     assert list(found.results) == ["ksg"]
@@ -62,7 +62,7 @@ def test_what_one_cannot_do_is_told_in_its_line():
     assert np.isnan(found.frame.loc["gcmi", "mi"])
 
 
-def test_mistakes_are_told_before_anything_runs(fake):
+def test_mistakes_raise_errors_before_any_estimator_runs(fake):
     heard = []
     for estimators, said in (
         ("gcmi,nothing", "no estimator 'nothing'"),
@@ -73,7 +73,7 @@ def test_mistakes_are_told_before_anything_runs(fake):
     assert not heard
 
 
-def test_a_stop_keeps_what_is_there(fake):
+def test_a_stop_keeps_the_results_so_far(fake):
     def stop(event):
         return isinstance(event, Step) and event.total_steps == 10  # of the fake
 
@@ -84,7 +84,7 @@ def test_a_stop_keeps_what_is_there(fake):
     assert found["gcmi"].status is Status.CONVERGED
 
 
-def test_an_interrupt_reaches_the_comparison_through_a_run_that_heeds_none(fake):
+def test_an_interrupt_stops_the_comparison_even_if_the_estimator_ignores_it(fake):
     def interrupt(event):
         if isinstance(event, Finished) and event.result.estimator == "gcmi":
             signal.raise_signal(signal.SIGINT)

@@ -1,4 +1,4 @@
-"""The map of all pairs: its numbers, its notes and one drawing."""
+"""The dependency map: its numbers, its notes and its drawing."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_the_strongest_pairs_come_first(whole):
     assert repr(whole).startswith("DependencyMap(5 columns, 400 rows, ksg; mutual information, ")
 
 
-def test_a_condition_leaves_the_map_and_changes_it(whole):
+def test_a_condition_changes_the_map_and_is_not_part_of_it(whole):
     known = mmg_nb.dependency_map(TABLE, given="cause")
     assert known.names == ("effect", "other", "sign", "noise")
     assert known.quantity == "mutual information given cause"
@@ -59,13 +59,13 @@ def test_a_condition_leaves_the_map_and_changes_it(whole):
     assert abs(known.to_frame().loc["effect", "other"]) < 0.1
 
 
-def test_many_rows_are_thinned_and_it_is_said():
+def test_a_large_table_is_sampled_and_a_note_reports_it():
     found = mmg_nb.dependency_map(TABLE[["cause", "effect"]], rows=100)
     assert found.n_samples == 100
-    assert found.notes == ("100 of 400 rows, drawn at random; rows=None takes all.",)
+    assert found.notes == ("100 of 400 rows were drawn at random. rows=None uses all rows.",)
 
 
-def test_choices_are_passed_on():
+def test_options_reach_the_estimator():
     holes = TABLE[["cause", "noise"]].assign(level=np.arange(N) % 5 / 2)
     holes.iloc[3, 0] = np.nan
     found = mmg_nb.dependency_map(holes, missing="drop", discrete="level", k=3)
@@ -78,7 +78,7 @@ def test_choices_are_passed_on():
     ("table", "change", "said"),
     [
         (TABLE.to_numpy(), {}, "table must be a pandas DataFrame; got ndarray"),
-        (TABLE[["cause"]], {}, "two columns or more"),
+        (TABLE[["cause"]], {}, "at least two columns that vary"),
         (TABLE.iloc[:0, :0], {}, "got none"),
         (TABLE, {"given": "causes"}, "no column 'causes'.\nDid you mean 'cause'"),
         (TABLE, {"given": 3}, "no column '3'"),
@@ -93,7 +93,7 @@ def test_what_cannot_be_mapped_is_refused(table, change, said):
         mmg_nb.dependency_map(table, **change)
 
 
-def test_choices_name_columns_and_not_roles():
+def test_discrete_names_columns_and_not_roles():
     table = TABLE[["cause", "noise"]].assign(level=np.arange(N) % 5 / 2)
     table.columns = ["y", "z", "x"]
     found = mmg_nb.dependency_map(table, discrete="x", estimator="ksg")
@@ -104,11 +104,11 @@ def test_choices_name_columns_and_not_roles():
     assert found.to_frame().loc["y", "z"] == pytest.approx(numbers.mi, abs=1e-12)
 
 
-def test_remarks_on_pairs_are_told_with_their_pairs():
+def test_a_note_names_its_pairs():
     levels = pd.DataFrame(RNG.integers(0, 60, (N, 2)), columns=["zip", "shop"]).astype(str)
     table = levels.assign(copy=TABLE["cause"], cause=TABLE["cause"], same=1.0)
     found = mmg_nb.dependency_map(table)
-    assert found.notes[0] == "same is constant and left out."
+    assert found.notes[0] == "same was left out because it is constant."
     said = "\n".join(found.notes)
     assert "zip and shop: There are only 1." in said
     assert "copy and cause: With 400 rows and k=10 ksg cannot give more" in said
@@ -122,7 +122,10 @@ def test_columns_that_are_constant_in_the_rows_used_are_left_out():
     table = TABLE[["cause", "effect"]].assign(flag=flag, gaps=np.where(flag, np.nan, 2.0))
     found = mmg_nb.dependency_map(table, rows=100, seed=1, missing="drop", discrete="flag")
     assert found.names == ("cause", "effect")
-    assert found.notes[1:] == ("flag is constant and left out.", "gaps is constant and left out.")
+    assert found.notes[1:] == (
+        "flag was left out because it is constant.",
+        "gaps was left out because it is constant.",
+    )
     with pytest.raises(MMGError, match="cause and lists: y must hold numbers or categories"):
         mmg_nb.dependency_map(table.assign(lists=[[0]] * N), missing="drop")
 
@@ -142,7 +145,7 @@ def test_an_interrupt_stops_the_map(monkeypatch):
     found = mmg_nb.dependency_map(TABLE)
     assert signal.getsignal(signal.SIGINT) is before
     assert len(asked) == len(found.ranked) == 3
-    assert found.notes == ("Stopped after 3 of 10 pairs; the others are empty.",)
+    assert found.notes == ("Stopped after 3 of 10 pairs. The other cells are empty.",)
     assert len(found.plot().texts) == 6
 
 
@@ -154,7 +157,7 @@ def test_any_names_can_be_drawn():
     drawn.get_figure().savefig(io.BytesIO())
 
 
-def test_it_draws_and_shows_itself(whole):
+def test_it_is_drawn_and_displayed(whole):
     axes = whole.plot(unit="bits")
     assert [label.get_text() for label in axes.get_xticklabels()] == list(TABLE.columns)
     assert len(axes.texts) == 20

@@ -1,4 +1,4 @@
-"""Plots: what they show, as numbers; then that they draw and leave the session alone."""
+"""Plots: their data as numbers; then that they draw and do not change the session."""
 
 from __future__ import annotations
 
@@ -85,13 +85,13 @@ def test_the_integrand_plot_shows_every_form_and_emphasises_one(result):
     assert reported.get_linestyle() != other.get_linestyle()
 
 
-def test_a_wild_form_does_not_squash_the_reported_one(result):
+def test_a_very_large_form_does_not_compress_the_reported_one(result):
     gaps = {**result.curve.gaps, "orthogonal": result.curve.gaps["inner"] * 1000}
     low, high = integrand_data(replace(result, curve=replace(result.curve, gaps=gaps))).span
     assert high - low < 20 * np.max(result.curve.integrand("inner"))
 
 
-def test_training_shows_the_validation_record_labelled_as_such(result):
+def test_training_shows_the_validation_record_and_labels_it(result):
     data = training_data(result)
     assert list(data.step) == [0, 10]
     assert data.final == result.mi
@@ -106,16 +106,16 @@ def test_units_stand_on_the_axes(result):
     assert "nats" in plot_result(result, kind="training").get_ylabel()
 
 
-def test_unknown_kinds_are_told_the_known_ones(result):
+def test_an_unknown_kind_raises_an_error_that_lists_the_kinds(result):
     with pytest.raises(MMGError) as caught:
         result.plot(kind="gaps")
     assert caught.value.remedy == "Kinds: gap, integrand, training."
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_nothing_to_draw_is_said(result, kind):
+def test_a_result_without_data_for_a_kind_raises_an_error(result, kind):
     empty = replace(result, estimator="gcmi", curve=None, history=None)
-    with pytest.raises(MMGError, match=rf"'gcmi' holds nothing to draw as kind='{kind}'"):
+    with pytest.raises(MMGError, match=rf"'gcmi' has no data for kind='{kind}'"):
         empty.plot(kind=kind)
 
 
@@ -127,7 +127,7 @@ def test_given_axes_are_used_and_returned(result, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_own_axes_show_themselves(result, kind):
+def test_new_axes_are_displayed_in_a_notebook(result, kind):
     bundle, metadata = result.plot(kind=kind)._repr_mimebundle_()
     assert set(bundle) == {"text/plain", "image/png"}
     assert "0x" not in bundle["text/plain"]

@@ -1,4 +1,4 @@
-"""Figures of results: error curves, integrand, history, intervals.
+"""Figures of results: error curves, integrand, training history, intervals.
 
-May import `errors` and `results`. Matplotlib is loaded here and nowhere else in the core.
+May import `errors` and `results`. Within the core, only this package loads matplotlib.
 """

@@ -1,4 +1,4 @@
-"""Axes without pyplot that show themselves in a notebook."""
+"""Axes that are displayed in a notebook without pyplot."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from PIL import Image
 
 __all__ = ["NotebookAxes", "axes_png", "new_axes"]
 
-DENSITY = 2  # drawn pixels for each pixel of the page: sharp on dense screens and on paper
+DENSITY = 2  # drawn pixels per pixel of the page, for dense screens and print
 INCHES = 5.6, 3.5
 COLOURS = 64
 INK = "#222222"
 
-# Fonts and text layout of matplotlib are shared by all figures and not safe in threads.
+# All figures share matplotlib's fonts and text layout, which are not thread-safe.
 _drawing = threading.Lock()
 
 
 class NotebookAxes(Axes):
-    """Axes that show their figure when they are the value of a cell.
+    """Axes that display their figure when they are the value of a cell.
 
-    Matplotlib gives a rich display to figures of pyplot only, and pyplot keeps every figure alive
-    and must not be used outside the main thread.
+    In a notebook, matplotlib displays only figures of pyplot. But pyplot keeps every figure in
+    memory and must not be used outside the main thread.
     """
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, Any]]:
         figure = self.get_figure(root=True)
-        if figure is None:  # removed from it
+        if figure is None:  # the axes were removed from their figure
             return {"text/plain": repr(self)}, {}
         png = base64.b64encode(axes_png(self)).decode("ascii")
         width = round(figure.get_figwidth() * figure.dpi / DENSITY)
@@ -41,13 +41,13 @@ class NotebookAxes(Axes):
 
 
 def new_axes(width: int) -> Axes:
-    """Axes on a figure of their own, on white paper whatever the style of the session is.
+    """Axes on a new white figure, whatever the matplotlib style of the session.
 
     Args:
         width: Width of the figure in pixels of the page.
 
     Returns:
-        The axes; pyplot does not know them.
+        The axes. They are not registered with pyplot.
     """
     dpi = DENSITY * width / INCHES[0]
     figure = Figure(figsize=INCHES, dpi=dpi, facecolor="white", layout="constrained")
@@ -61,7 +61,7 @@ def new_axes(width: int) -> Axes:
 
 
 def axes_png(axes: Axes) -> bytes:
-    """Render the figure of some axes, without pyplot.
+    """Render the figure of axes without pyplot.
 
     Args:
         axes: Axes on a figure.
@@ -74,6 +74,6 @@ def axes_png(axes: Axes) -> bytes:
         canvas.draw()
         pixels = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
     buffer = io.BytesIO()
-    # A palette is a quarter of the size, and notebooks are kept in version control.
+    # A palette quarters the file size, which matters for notebooks in version control.
     pixels.quantize(COLOURS).save(buffer, "png", optimize=True)
     return buffer.getvalue()

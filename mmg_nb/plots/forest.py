@@ -1,4 +1,4 @@
-"""Estimates with their intervals, one below the other -> Axes."""
+"""Draw estimates with their intervals, one below the other."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["PNG_WIDTH", "Estimates", "plot_estimates"]
 
 Estimates = Mapping[str, tuple[float, tuple[float, float]]]
-"""Label -> estimate and both ends of its interval, nats."""
+"""Label -> estimate and both bounds of its interval, nats."""
 
 
 def plot_estimates(
@@ -24,9 +24,9 @@ def plot_estimates(
     """Draw estimates with their intervals.
 
     Args:
-        estimates: From top to bottom. An interval without bounds is left out.
-        ax: Axes to draw on; new ones if None.
-        truth: Known value, drawn as a line.
+        estimates: The estimates, from top to bottom. Intervals that are not finite are not drawn.
+        ax: Axes to draw on. Default: new axes.
+        truth: True value, nats, drawn as a line.
 
     Returns:
         The axes.
@@ -35,7 +35,7 @@ def plot_estimates(
         MMGError: There is nothing to draw.
     """
     if not estimates:
-        raise MMGError("There is no estimate to draw.", "Let at least one estimator run.")
+        raise MMGError("There is no estimate to draw.", "Run at least one estimator to its end.")
     if ax is None:
         # Imported here because importing this module must not load matplotlib.
         from mmg_nb.plots.axes import new_axes

@@ -1,4 +1,4 @@
-"""Result -> Axes. Each plot first computes what it shows, then draws it."""
+"""Plots of a result. Each plot first computes its data, then draws them."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ __all__ = [
 ]
 
 PNG_WIDTH = 560  # pixels of the page; twice as many are drawn
-HARD_TO_SEE = 0.15  # a gap smaller than this part of the error is drawn again, enlarged
-VISIBLE = 0.02  # differences smaller than this part of the error cannot be seen
-HEADROOM = 1.7  # leaves the upper corner to the legend
-WILD = 3.0  # forms are cut off where they leave the reported one by more than so many heights
+SMALL_GAP = 0.15  # a gap below this fraction of the error is drawn again, enlarged
+VISIBLE = 0.02  # a difference below this fraction of the error is not visible
+HEADROOM = 1.7  # relative height of the axis, which leaves space for the legend
+MAX_EXCESS = 3.0  # heights of the reported form by which other forms may extend the axis
 
-# Okabe & Ito's colours tell apart in all kinds of colour blindness; line styles do so in grey.
+# Okabe and Ito's colours differ for colour-blind readers; line styles differ in grey print.
 BLUE, ORANGE, GREEN, PURPLE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9"
 GREY = "#777777"
 FORM_STYLES = ((BLUE, "-"), (ORANGE, "--"), (GREEN, "-."), (PURPLE, ":"))
@@ -43,27 +43,27 @@ LOGSNR = "log-SNR, ln(signal power / noise power)"
 Array = NDArray[np.float64]
 
 
-def _most(values: Array) -> float:
-    """The largest finite value, at least 0; a diverged run may leave none."""
+def _largest(values: Array) -> float:
+    """The largest finite value, or 0 if it is negative or if a diverged run has none."""
     return float(np.max(values, initial=0.0, where=np.isfinite(values)))
 
 
 @dataclass(frozen=True, eq=False)
 class GapData:
-    """What the gap plot shows; all arrays are `(k,)`.
+    """Data of the gap plot; all arrays are `(k,)`.
 
     Attributes:
         logsnr: Centres of the bins.
-        without: Denoising error without the variable given, summed over dimensions.
-        with_it: The same less the gap, so that the area between both is 2·MI.
-        measured: Measured denoising error with the variable given; differs from `with_it` by the
-            excess error of the denoiser that the form of the gap removes.
-        gap: The gap, in the form reported.
-        stderr: Its standard error.
-        form: That form.
-        given: The variable given, x or y.
+        without: Denoising error without the given variable, summed over dimensions.
+        with_it: `without` minus the gap. The area between both curves is 2·MI.
+        measured: Measured denoising error with the given variable. It differs from `with_it` by
+            the excess error of the denoiser, which the reported form of the gap removes.
+        gap: The gap, in the reported form.
+        stderr: Standard error of the gap.
+        form: The reported form.
+        given: The given variable, x or y.
         mi: The estimate, nats.
-        known: What both know, ` given z` with a condition; otherwise empty.
+        known: ` given z` for a conditional estimate, otherwise empty; part of both labels.
     """
 
     logsnr: Array
@@ -79,24 +79,24 @@ class GapData:
 
     @property
     def enlarged(self) -> bool:
-        """Whether the gap is too small beside the error to be seen."""
-        return _most(self.gap) < HARD_TO_SEE * _most(self.without)
+        """Whether the gap is too small to be visible between the curves."""
+        return _largest(self.gap) < SMALL_GAP * _largest(self.without)
 
     @property
     def excess_visible(self) -> bool:
-        """Whether `measured` can be told from `with_it` in the plot."""
-        return _most(self.measured - self.with_it) > VISIBLE * _most(self.without)
+        """Whether `measured` and `with_it` differ visibly."""
+        return _largest(self.measured - self.with_it) > VISIBLE * _largest(self.without)
 
 
 @dataclass(frozen=True, eq=False)
 class IntegrandData:
-    """What the integrand plot shows.
+    """Data of the integrand plot.
 
     Attributes:
         logsnr: Centres of the bins, `(k,)`.
-        forms: Form of the gap -> nats per unit log-SNR and standard error, both `(k,)`; the form
-            reported comes first.
-        labels: Form -> its text in the legend.
+        forms: Form of the gap -> integrand and standard error, both `(k,)`, nats per unit log-SNR.
+            The reported form comes first.
+        labels: Form -> its legend entry.
     """
 
     logsnr: Array
@@ -105,27 +105,27 @@ class IntegrandData:
 
     @property
     def span(self) -> tuple[float, float]:
-        """Ends of the vertical axis: an overfitted form must not squash the reported one."""
+        """Limits of the vertical axis. An overfitted form must not compress the reported one."""
         value, error = next(iter(self.forms.values()))
-        high, low = _most(value + 2 * error), -_most(2 * error - value)
+        high, low = _largest(value + 2 * error), -_largest(2 * error - value)
         height = max(high - low, 1e-9)
-        highest = max(_most(v) for v, _ in self.forms.values())
-        lowest = min(-_most(-v) for v, _ in self.forms.values())
-        low = min(low, max(lowest, low - WILD * height)) - 0.05 * height
-        high = max(high, min(highest, high + WILD * height))
+        highest = max(_largest(v) for v, _ in self.forms.values())
+        lowest = min(-_largest(-v) for v, _ in self.forms.values())
+        low = min(low, max(lowest, low - MAX_EXCESS * height)) - 0.05 * height
+        high = max(high, min(highest, high + MAX_EXCESS * height))
         return low, low + HEADROOM * (high - low)
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """What the training plot shows; all arrays are `(k,)`.
+    """Data of the training plot; all arrays are `(k,)`.
 
     Attributes:
         step: Training steps done.
         mi: Estimate on validation points, nats.
-        loss: Loss on validation points.
-        loss_label: What that loss is.
-        final: The result, from evaluation points, nats.
+        loss: Validation loss.
+        loss_label: Name of the loss.
+        final: The result on evaluation points, nats.
     """
 
     step: NDArray[np.int64]
@@ -136,14 +136,14 @@ class TrainingData:
 
 
 def gap_data(result: MIResult) -> GapData:
-    """What `plot(kind="gap")` shows.
+    """Data of `plot(kind="gap")`.
 
     Raises:
-        MMGError: The result has no curve.
+        MMGError: The result has no error curves.
     """
     curve, form = result.curve, result.gap
     if curve is None or form is None:
-        raise _nothing(result, "gap")
+        raise _no_data(result, "gap")
     gap = curve.gaps[form]
     return GapData(
         curve.logsnr,
@@ -160,14 +160,14 @@ def gap_data(result: MIResult) -> GapData:
 
 
 def integrand_data(result: MIResult) -> IntegrandData:
-    """What `plot(kind="integrand")` shows.
+    """Data of `plot(kind="integrand")`.
 
     Raises:
-        MMGError: The result has no curve.
+        MMGError: The result has no error curves.
     """
     curve = result.curve
     if curve is None or result.gap is None:
-        raise _nothing(result, "integrand")
+        raise _no_data(result, "integrand")
     order = sorted(curve.gaps, key=lambda form: form != result.gap)
     forms = {form: (curve.integrand(form), 0.5 * curve.stderrs[form]) for form in order}
     labels = {form: form for form in order}
@@ -178,21 +178,24 @@ def integrand_data(result: MIResult) -> IntegrandData:
 
 
 def training_data(result: MIResult) -> TrainingData:
-    """What `plot(kind="training")` shows.
+    """Data of `plot(kind="training")`.
 
     Raises:
         MMGError: The result has no training history.
     """
     history = result.history
     if history is None or len(history.step) == 0:
-        raise _nothing(result, "training")
-    label = "loss" if result.curve is None else "squared error of the denoised noise"
+        raise _no_data(result, "training")
+    label = "loss" if result.curve is None else "squared error of the predicted noise"
     return TrainingData(history.step, history.mi, history.loss, label, result.mi)
 
 
-def _nothing(result: MIResult, kind: str) -> MMGError:
-    what = f"This result of {result.estimator!r} holds nothing to draw as kind={kind!r}."
-    return MMGError(what, "Curves come with 'mmg', training with all that train.")
+def _no_data(result: MIResult, kind: str) -> MMGError:
+    what = f"This result of {result.estimator!r} has no data for kind={kind!r}."
+    remedy = (
+        "gap and integrand need a denoising estimator such as mmg; training needs one that trains."
+    )
+    return MMGError(what, remedy)
 
 
 def plot_result(result: MIResult, ax: Axes | None = None, kind: str = "gap") -> Axes:
@@ -200,18 +203,18 @@ def plot_result(result: MIResult, ax: Axes | None = None, kind: str = "gap") -> 
 
     Args:
         result: What to draw.
-        ax: Axes to draw on. If None, axes on a figure of their own that pyplot does not know;
-            as the value of a cell they show themselves, `ax.figure.savefig(path)` saves them.
+        ax: Axes to draw on. Default: axes on a new figure that is not registered with pyplot.
+            The value of a cell displays them; `ax.figure.savefig(path)` saves them.
         kind: `gap`, `integrand` or `training`, see `MIResult.plot`.
 
     Returns:
         The axes.
 
     Raises:
-        MMGError: `kind` is unknown, or the result holds nothing of that kind.
+        MMGError: `kind` is unknown, or the result has no data for it.
     """
     if isinstance(ax, str):
-        raise MMGError(f"ax must be axes to draw on; got {ax!r}.", f"Write plot(kind={ax!r}).")
+        raise MMGError(f"ax must be matplotlib axes; got {ax!r}.", f"Write plot(kind={ax!r}).")
     if kind not in KINDS:
         raise MMGError(f"There is no plot of kind {kind!r}.", "Kinds: " + ", ".join(KINDS) + ".")
     compute, draw = KINDS[kind]
@@ -226,7 +229,7 @@ def plot_result(result: MIResult, ax: Axes | None = None, kind: str = "gap") -> 
 
 
 def result_png(result: MIResult) -> bytes:
-    """The gap plot as a PNG file, drawn without pyplot and safe in any thread."""
+    """The gap plot as a PNG file. It is drawn without pyplot and may be called in any thread."""
     from mmg_nb.plots.axes import axes_png
 
     return axes_png(plot_result(result))
@@ -247,7 +250,7 @@ def _draw_gap(ax: Axes, data: GapData) -> None:
         label = f"with {data.given}{data.known}, as measured"
         ax.plot(data.logsnr, data.measured, color=GREY, lw=1.2, ls=":", label=label)
     ax.set_xlabel(LOGSNR)
-    ax.set_ylabel("squared error of the denoised noise")
+    ax.set_ylabel("squared error of the predicted noise")
     ax.margins(x=0)
     ax.legend(loc="upper left", frameon=False, labelcolor=_ink(ax))
     area = f"area = 2·MI = {_number(2 * data.mi)} nats"
@@ -255,7 +258,7 @@ def _draw_gap(ax: Axes, data: GapData) -> None:
 
 
 def _ink(ax: Axes) -> Any:
-    """The colour of letters, which a dark style of the session makes light."""
+    """The text colour, which is light if the session has a dark matplotlib style."""
     return ax.xaxis.label.get_color()
 
 
@@ -264,12 +267,12 @@ def _number(value: float) -> str:
 
 
 def _name_area(ax: Axes, data: GapData, text: str) -> None:
-    """Write into the area, or beside it with a line into it."""
+    """Write into the area, or beside it with a line that points into it."""
     ink = _ink(ax)
-    share = np.cumsum(np.maximum(0, np.nan_to_num(data.gap)))
-    middle = int(np.searchsorted(share, 0.5 * share[-1]))
+    area = np.cumsum(np.maximum(0, np.nan_to_num(data.gap)))
+    middle = int(np.searchsorted(area, 0.5 * area[-1]))
     centre = data.logsnr[middle], data.without[middle] - 0.5 * data.gap[middle]
-    if data.gap[middle] > 0.5 * _most(data.without):
+    if data.gap[middle] > 0.5 * _largest(data.without):
         ax.annotate(text, centre, ha="center", va="center", color=ink)
         return
     low, high = data.logsnr[[0, -1]]
@@ -281,7 +284,7 @@ def _name_area(ax: Axes, data: GapData, text: str) -> None:
 
 
 def _enlarge(ax: Axes, data: GapData, text: str) -> None:
-    """Draw the gap again in the empty corner, on a scale of its own."""
+    """Draw the gap again in the empty corner, on a larger scale."""
     ink = _ink(ax)
     inset = ax.inset_axes((0.6, 0.12, 0.38, 0.36), facecolor="none")
     band = 2 * data.stderr

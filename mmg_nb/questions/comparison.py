@@ -1,4 +1,4 @@
-"""Several estimators on the same data, side by side."""
+"""Results of several estimators on the same data, side by side."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class Line:
     """One estimator of a comparison.
 
     Attributes:
-        label: Name and the fields that differ from their defaults, e.g. `mmg:steps=1000`.
-        result: What it found; None if it did not run to a result.
+        label: Name, and the fields that differ from their defaults, e.g. `mmg:steps=1000`.
+        result: Its result; None if it has none.
         reason: Why there is no result.
     """
 
@@ -53,7 +53,7 @@ class Line:
 
     @property
     def estimate(self) -> str:
-        """The estimate with its error, or a dash."""
+        """The estimate with its standard error, nats; a dash without a result."""
         if self.result is None:
             return "–"
         error = "" if self.result.stderr is None else f" ± {self.result.stderr:.3f}"
@@ -61,39 +61,42 @@ class Line:
 
     @property
     def status(self) -> str:
-        """How it ended, or why it did not begin."""
+        """How the run ended, or why there is no result."""
         return self.reason if self.result is None else str(self.result.status)
 
     @property
     def seconds(self) -> float | None:
-        """Wall time."""
+        """Wall time, seconds."""
         found = None if self.result is None else self.result.provenance.get("seconds")
         return None if found is None else float(found)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Remarks of the estimator."""
+        """Notes of the result."""
         return () if self.result is None else self.result.notes
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Results of several estimators on the same data, in the order asked for.
+    """Results of several estimators on the same data, in the order requested.
 
-    `comparison["ksg"]` is the `MIResult` of one of them.
+    `comparison["ksg"]` is the `MIResult` of one estimator.
+
+    Attributes:
+        lines: One line per estimator.
     """
 
     lines: tuple[Line, ...]
 
     @property
     def results(self) -> dict[str, MIResult]:
-        """Label -> result, of those that have one."""
+        """Label -> result, of the estimators that have a result."""
         return {each.label: each.result for each in self.lines if each.result is not None}
 
     def __getitem__(self, label: str) -> MIResult:
         if label in self.results:
             return self.results[label]
-        what = f"This comparison has no result of {label!r}."
+        what = f"This comparison has no result for {label!r}."
         raise MMGError(what, "Results: " + (", ".join(self.results) or "none") + ".")
 
     def __iter__(self) -> Iterator[MIResult]:
@@ -104,13 +107,13 @@ class Comparison:
 
     @property
     def status(self) -> Status:
-        """Interrupted if it was stopped before all had run to their end."""
+        """Interrupted, if any estimator was stopped or did not run."""
         early = any(each.status in (Status.INTERRUPTED, _NOT_RUN) for each in self.lines)
         return Status.INTERRUPTED if early else Status.CONVERGED
 
     @property
     def summary(self) -> str:
-        """The span of the estimates, in one line."""
+        """The range of the estimates, in one line."""
         values = [each.mi for each in self]
         if not values:
             return "no results"
@@ -118,7 +121,7 @@ class Comparison:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """One row an estimator: estimate, error and interval in nats, seconds, status, notes."""
+        """One row per estimator: estimate, error, 95 % interval (nats), seconds, status, notes."""
         import pandas as pd
 
         return pd.DataFrame([_row(each) for each in self.lines]).set_index("estimator")
@@ -127,8 +130,8 @@ class Comparison:
         """Draw all estimates with their 95 % intervals, one below the other.
 
         Args:
-            ax: Axes to draw on; new ones if None.
-            truth: Known mutual information, nats, drawn as a line.
+            ax: Axes to draw on. Default: new axes.
+            truth: True mutual information, nats, drawn as a line.
 
         Returns:
             The axes.
@@ -152,7 +155,7 @@ class Comparison:
         return "\n".join(rows + [f"{label}: {note}" for label, note in self._remarks()])
 
     def _remarks(self) -> list[tuple[str, str]]:
-        """Every note once, with the labels of those that made it."""
+        """Each note once, with the labels of the estimators that gave it."""
         found: dict[str, list[str]] = {}
         for each in self.lines:
             for note in each.notes:
@@ -173,10 +176,10 @@ class Comparison:
         """The table as HTML.
 
         Args:
-            below: HTML to put between the table and the notes.
+            below: HTML between the table and the notes.
 
         Returns:
-            Markup without scripts and style sheets, which untrusted notebooks drop.
+            HTML without scripts and style sheets, because untrusted notebooks remove these.
         """
         names = (*_HEADER, "time")
         head = "".join(f'<th scope="col" style="{_CELL}">{name}</th>' for name in names)
@@ -198,7 +201,7 @@ def _html_row(line: Line) -> str:
     seconds = "" if line.seconds is None else f"{line.seconds:.1f} s"
     texts = (line.label, line.estimate, line.status)
     cells = "".join(f'<td style="{_CELL}">{html.escape(text)}</td>' for text in texts)
-    # Marked, so that whoever compares two runs can leave it out.
+    # The mark lets a comparison of two notebook runs ignore the time.
     return f'<tr>{cells}<td style="{_CELL}" data-varies="time">{seconds}</td></tr>'
 
 
@@ -224,8 +227,8 @@ class ComparisonJob:
         jobs: Label -> job, all on the same data.
 
     Attributes:
-        order: Labels in the order of running: closed forms and neighbours before all that train.
-        standing: What is known so far; may be read from any thread.
+        order: Labels in running order. Estimators without training run first.
+        standing: The comparison so far; may be read from any thread.
     """
 
     def __init__(self, jobs: Mapping[str, Job]) -> None:
@@ -235,7 +238,7 @@ class ComparisonJob:
         self.standing = Comparison(tuple(self._lines.values()))
 
     def with_own_data(self) -> ComparisonJob:
-        """The same on copies of the arrays, which may be changed or deleted from now on."""
+        """The same job on copies of the arrays. The originals may then be changed or deleted."""
         owned = {id(job.pairs): job.pairs for job in self._jobs.values()}
         owned = {key: pairs.with_own_data() for key, pairs in owned.items()}
         return ComparisonJob(
@@ -243,8 +246,8 @@ class ComparisonJob:
         )
 
     def run(self, listen: Listener) -> Comparison:
-        """Run all, once; see `compare` for interrupts and what is raised."""
-        jobs, self._jobs = self._jobs, {}  # which hold the user's arrays
+        """Run all estimators. A job runs only once; for interrupts and errors see `compare`."""
+        jobs, self._jobs = self._jobs, {}  # release the user's arrays at the end
         with stoppable(listen) as listener:
             for label in self.order:
                 if listener(Phase(label)):
@@ -261,7 +264,7 @@ def _outcome(label: str, job: Job, listener: Listener) -> Line:
     try:
         check_acceptance(job.estimator, job.pairs)
         return Line(label, job.run(listener))
-    except MMGError as error:  # of this estimator alone; the others may still say something
+    except MMGError as error:  # only this estimator fails; the others still run
         return Line(label, reason=error.what)
 
 
@@ -282,28 +285,28 @@ def compare(
     device: str = "auto",
     listen: Listener | None = None,
 ) -> Comparison:
-    """Estimate I(x; y) by several estimators.
+    """Estimate I(x; y) with several estimators.
 
     Args:
         x: See `mmg_nb.estimate`.
         y: See `mmg_nb.estimate`.
-        estimators: Names with or without fields: `"ksg,mmg:steps=1000"`, or a list of names and
-            of pairs such as `("mmg", {"steps": 1000})`.
+        estimators: Names, each with or without fields: `"ksg,mmg:steps=1000"`. Or a list of names
+            and of pairs such as `("mmg", {"steps": 1000})`.
         given: See `mmg_nb.estimate`.
         groups: See `mmg_nb.estimate`.
         discrete: See `mmg_nb.estimate`.
         missing: See `mmg_nb.estimate`.
-        seed: Seed of everything random.
+        seed: Seed of all random numbers.
         device: See `mmg_nb.estimate`.
-        listen: Called with each event of each run; a true answer stops the comparison.
+        listen: Called with each event of each run. A true return value stops the comparison.
 
     Returns:
-        All results. Closed forms and neighbours run first. An interrupt stops the estimator that
-        runs, keeps what it has learnt and leaves out those that follow.
+        All results. Estimators without training run first. An interrupt stops the estimator that
+        is running, which still gives a result, and skips those that follow.
 
     Raises:
-        MMGError: The arrays, a name or a field cannot be used. What one estimator alone cannot do
-            is told in its line.
+        MMGError: The arrays, a name or a field cannot be used. If only one estimator cannot use
+            the data, its line of the comparison gives the reason instead.
     """
     job = prepare_comparison(
         x,
@@ -322,15 +325,16 @@ def compare(
 def prepare_comparison(
     x: Any, y: Any, estimators: Estimators = DEFAULT_ESTIMATORS, **options: Any
 ) -> ComparisonJob:
-    """Check what `compare` is given, and run nothing yet; the arguments are the same."""
+    """Check the arguments of `compare` without running it. The arguments are the same."""
     specs = read_specs(estimators)
     made = {spec.label: build(spec.estimator, spec.fields) for spec in specs}
     jobs: dict[str, Job] = {}
-    read: dict[bool, Job] = {}  # few whole numbers are categories to some and numbers to others
+    # The data are read once with categories and once without, for estimators that lack them.
+    read: dict[bool, Job] = {}
     for spec in specs:
         estimator = made[spec.label]
-        knows = accepts(estimator, "discrete")
-        if knows not in read:
-            read[knows] = assemble(x, y, spec.estimator, **options, **spec.fields)
-        jobs[spec.label] = replace(read[knows], estimator=estimator)
+        categorical = accepts(estimator, "discrete")
+        if categorical not in read:
+            read[categorical] = assemble(x, y, spec.estimator, **options, **spec.fields)
+        jobs[spec.label] = replace(read[categorical], estimator=estimator)
     return ComparisonJob(jobs)

@@ -1,4 +1,4 @@
-"""All pairs of columns of a table at a glance."""
+"""Mutual information of all pairs of columns of a table, as a heat map."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["DependencyMap", "dependency_map"]
 
 WIDTH = 560  # pixels of the page
-MOST_LETTERS = 24  # of a name in the picture
-MOST_PAIRS = 3  # named with a note
-MOST_NUMBERS = 12  # columns up to which the values are written into the cells
+MAX_LETTERS = 24  # of a column name in the picture
+MAX_PAIRS = 3  # listed with one note
+MAX_COLUMNS_WITH_VALUES = 12  # in larger maps, no values are written into the cells
 UNITS = ("nats", "bits")
 
 Array = NDArray[np.float64]
@@ -38,16 +38,17 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class DependencyMap:
-    """Mutual information of every two columns of a table.
+    """Mutual information of all pairs of columns of a table.
 
     Attributes:
         names: Names of the columns.
-        mi: `(d, d)`, symmetric, nats; NaN on the diagonal, and where a stop came first.
-        stderr: Standard errors, likewise.
+        mi: Estimates, `(d, d)`, symmetric, nats. NaN on the diagonal, and for pairs that a stop
+            left out.
+        stderr: Standard errors, `(d, d)`, nats.
         estimator: Name in the registry.
         n_samples: Rows used.
-        given: Names of the columns that are conditioned on.
-        notes: What the user should know.
+        given: Names of the condition's columns.
+        notes: What the user should know about the data and the estimates.
     """
 
     names: tuple[str, ...]
@@ -60,13 +61,13 @@ class DependencyMap:
 
     @property
     def quantity(self) -> str:
-        """What the cells hold, in words."""
+        """What the cells show, in words."""
         condition = f" given {', '.join(self.given)}" if self.given else ""
         return f"mutual information{condition}"
 
     @property
     def ranked(self) -> list[tuple[str, str, float, float]]:
-        """Both names, estimate and standard error of each pair, the largest first, nats.
+        """Both names, estimate and standard error of each pair, in nats, largest estimate first.
 
         Pairs without an estimate are left out.
         """
@@ -93,14 +94,15 @@ class DependencyMap:
 
     def _in(self, unit: str) -> Array:
         if unit not in UNITS:
-            raise MMGError(f"There is no unit {unit!r}.", "Units: " + ", ".join(UNITS) + ".")
+            what = f"unit must be one of {', '.join(UNITS)}; got {unit!r}."
+            raise MMGError(what, "Leave it out for nats.")
         return self.mi / (NATS_PER_BIT if unit == "bits" else 1.0)
 
     def plot(self, ax: Axes | None = None, unit: str = "nats") -> Axes:
-        """Draw the map as a heat map, in colours that all kinds of sight tell apart.
+        """Draw the heat map, in colours that colour-blind readers can distinguish.
 
         Args:
-            ax: Axes to draw on; new ones if None.
+            ax: Axes to draw on. Default: new axes.
             unit: `nats` or `bits`.
 
         Returns:
@@ -137,21 +139,20 @@ def _draw(ax: Axes, found: DependencyMap, values: Array, unit: str) -> None:
 
     ink = ax.xaxis.label.get_color()
     top = float(np.nanmax(values, initial=1e-9))
-    # Few steps, because the picture is kept with few colours.
+    # Few steps, because the PNG file is saved with few colours.
     colours = colormaps["cividis"].resampled(16)
     image = ax.imshow(np.ma.masked_invalid(values), cmap=colours, vmin=0, vmax=top)
     places = range(len(found.names))
     names = [
-        name if len(name) <= MOST_LETTERS else name[: MOST_LETTERS - 1] + "…"
-        for name in found.names
+        name if len(name) <= MAX_LETTERS else name[: MAX_LETTERS - 1] + "…" for name in found.names
     ]
-    literal = {"parse_math": False}  # a name may hold dollar signs
+    literal = {"parse_math": False}  # a column name may contain dollar signs
     ax.set_xticks(places, names, rotation=45, ha="right", rotation_mode="anchor", **literal)
     ax.set_yticks(places, names, **literal)
     ax.tick_params(length=0, colors=ink)
     for spine in ax.spines.values():
         spine.set_visible(False)
-    if len(found.names) <= MOST_NUMBERS:
+    if len(found.names) <= MAX_COLUMNS_WITH_VALUES:
         for i, j in np.argwhere(np.isfinite(values)):
             light = values[i, j] < 0.55 * top
             text = f"{values[i, j]:.2f}".replace("-", "−").replace("−0.00", "0.00")
@@ -176,24 +177,26 @@ def dependency_map(
     seed: int = 0,
     **fields: Any,
 ) -> DependencyMap:
-    """Mutual information of every two columns of a table.
+    """Estimate the mutual information of all pairs of columns of a table.
 
     Args:
         table: A pandas DataFrame of numbers and categories. Constant columns are left out.
-        given: Name or names of columns that are conditioned on; they leave the map.
-        estimator: Name in the registry. The default takes numbers and categories and needs no
-            training; for a close look at one pair use `mmg_nb.estimate`.
-        discrete: `auto`, `none`, or which columns are categories, see `mmg_nb.estimate`.
-        missing: `refuse`, or `drop` rows in which a value of the pair is missing.
-        rows: Most rows used, drawn at random, at least 50; None for all.
-        seed: Seed of everything random.
+        given: Name or names of the condition's columns. They are not part of the map.
+        estimator: Name in the registry. The default accepts numbers and categories and needs no
+            training. For a more precise estimate of one pair, use `mmg_nb.estimate`.
+        discrete: `auto`, `none`, or the columns that are categories; see `mmg_nb.estimate`.
+        missing: `refuse`: missing values raise an error. `drop`: each pair leaves out its rows
+            with missing values.
+        rows: Maximum number of rows, at least 50. A larger table is sampled at random. None: all
+            rows.
+        seed: Seed of all random numbers.
         **fields: Fields of the estimator.
 
     Returns:
         The map. An interrupt (Ctrl-C, or the stop button) leaves out the pairs that follow.
 
     Raises:
-        MMGError: The table cannot be used, or a pair cannot be estimated; says which.
+        MMGError: The table cannot be used, or a pair cannot be estimated. The message names it.
     """
     check_seed(seed)
     _check_rows(rows)
@@ -204,19 +207,21 @@ def dependency_map(
     notes: tuple[str, ...] = ()
     if rows is not None and len(table) > rows:
         chosen = np.sort(np.random.default_rng(seed).choice(len(table), rows, replace=False))
-        notes = (f"{rows} of {len(table)} rows, drawn at random; rows=None takes all.",)
+        notes = (f"{rows} of {len(table)} rows were drawn at random. rows=None uses all rows.",)
         table = table.iloc[chosen]
     names, constant = _names(table, condition)
     notes += constant
     mi, stderr = np.full((2, len(names), len(names)), np.nan)
     pairs = list(itertools.combinations(range(len(names)), 2))
-    remarks: dict[str, list[str]] = {}  # one may be made on many pairs
+    remarks: dict[str, list[str]] = {}  # note -> its pairs, because many pairs may share one
     options = {"missing": missing, "seed": seed, **fields}
     stopped = threading.Event()
     with first_interrupt(stopped.set):
         for done, (i, j) in enumerate(pairs):
             if stopped.is_set():
-                notes += (f"Stopped after {done} of {len(pairs)} pairs; the others are empty.",)
+                notes += (
+                    f"Stopped after {done} of {len(pairs)} pairs. The other cells are empty.",
+                )
                 break
             roles = {"x": [names[i]], "y": [names[j]]}
             if condition:
@@ -231,14 +236,14 @@ def dependency_map(
 
 
 def _read_table(table: Any, given: Any) -> tuple[Any, tuple[str, ...]]:
-    """The table with texts for names, and the columns of the condition."""
+    """The table with its column names as strings, and the names of the condition's columns."""
     if not hasattr(table, "iloc") or getattr(table, "ndim", 0) != 2:
         what = f"table must be a pandas DataFrame; got {type(table).__name__}."
-        raise MMGError(what, "Name the columns: pandas.DataFrame(values, columns=[...]).")
+        raise MMGError(what, "Convert it: pandas.DataFrame(values, columns=[...]).")
     known = [str(name) for name in table.columns]
     if len(set(known)) < len(known):
-        what = f"A map needs columns of different names; got {', '.join(known)}."
-        raise MMGError(what, "Rename those of one name.")
+        what = f"Column names must differ from each other; got {', '.join(known)}."
+        raise MMGError(what, "Rename the repeated columns.")
     single = isinstance(given, str) or not isinstance(given, Iterable)
     condition = () if given is None else tuple(map(str, [given] if single else given))
     for name in condition:
@@ -247,20 +252,20 @@ def _read_table(table: Any, given: Any) -> tuple[Any, tuple[str, ...]]:
 
 
 def _names(table: Any, condition: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The columns of the map, and a note on each that is left out."""
+    """The columns of the map, and one note per column that is left out."""
     left = [name for name in table.columns if name not in condition]
     constant = [name for name in left if _is_constant(table[name])]
     names = tuple(name for name in left if name not in constant)
     if len(names) < 2:
-        what = f"A map needs two columns or more that vary; got {', '.join(names) or 'none'}."
-        raise MMGError(what, "Leave more columns for the map.")
-    return names, tuple(f"{name} is constant and left out." for name in constant)
+        what = f"A map needs at least two columns that vary; got {', '.join(names) or 'none'}."
+        raise MMGError(what, "Add columns, or condition on fewer.")
+    return names, tuple(f"{name} was left out because it is constant." for name in constant)
 
 
 def _is_constant(column: Any) -> bool:
     try:
         return bool(column.nunique() == 1)
-    except TypeError:  # lists and the like, which `estimate` will refuse
+    except TypeError:  # unhashable values such as lists; `estimate` refuses them
         return False
 
 
@@ -268,7 +273,7 @@ def _check_rows(rows: Any) -> None:
     whole = isinstance(rows, (int, np.integer)) and not isinstance(rows, bool)
     if rows is not None and not (whole and rows >= MIN_SAMPLES):
         what = f"rows must be a whole number of at least {MIN_SAMPLES}, or None; got {rows!r:.80}."
-        raise MMGError(what, "rows: most rows used, drawn at random; None for all.")
+        raise MMGError(what, "rows: maximum number of rows, drawn at random. None uses all rows.")
 
 
 def _check_column(name: str, known: Sequence[str]) -> None:
@@ -281,7 +286,7 @@ def _estimated(
     table: Any, roles: Mapping[str, list[str]], choice: Choice, estimator: str, **asked: Any
 ) -> MIResult:
     """The estimate of one pair; `roles` names the columns of x, of y and of the condition."""
-    # By their places, for a column may be called like a role that another one has.
+    # By position, because a column may have the name of another column's role.
     named = [
         f"{role}[{k}]"
         for role, columns in roles.items()
@@ -304,6 +309,6 @@ def _remarks(result: MIResult) -> tuple[str, ...]:
 
 
 def _listed(pairs: Sequence[str]) -> str:
-    if len(pairs) <= MOST_PAIRS:
+    if len(pairs) <= MAX_PAIRS:
         return "; ".join(pairs)
-    return "; ".join(pairs[:MOST_PAIRS]) + f" and {len(pairs) - MOST_PAIRS} more"
+    return "; ".join(pairs[:MAX_PAIRS]) + f" and {len(pairs) - MAX_PAIRS} more"
