@@ -1,4 +1,4 @@
-"""Runs in the background: every state, every way to end, and nothing left behind."""
+"""Runs in the background: all states, all ways to end, and no thread or memory left."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ X, Y = np.random.default_rng(0).normal(size=(2, 60))
 
 @pytest.fixture
 def begin(fake):
-    """Start a run of the fake estimator: ten seconds if nobody stops it."""
+    """Start a run of the fake estimator. It takes ten seconds unless it is stopped."""
 
     def start(**fields):
         return mmg_nb.start(X, Y, fake, **({"steps": 1000, "delay": 0.01} | fields))
@@ -86,7 +86,7 @@ def test_a_paused_run_stands_still_until_it_is_resumed(begin):
     assert run.wait(PATIENCE).status is Status.INTERRUPTED
 
 
-def test_waiting_has_an_end_and_a_result_is_not_made_up(begin):
+def test_wait_has_a_timeout_and_a_running_run_has_no_result(begin):
     run = begin()
     assert run.wait(0.05) is None
     with pytest.raises(MMGError, match="no result yet"):
@@ -117,7 +117,7 @@ def test_outside_of_a_cell_a_timeout_is_a_timeout(begin, monkeypatch):
     assert run.wait().status is Status.INTERRUPTED
 
 
-def test_a_listener_that_raises_at_every_event_costs_the_run_and_nothing_else(fake):
+def test_a_listener_that_raises_at_every_event_ends_only_the_run(fake):
     heard = []
     run = Run(prepare(X, Y, fake).run, listen=lambda event: event.nothing)
     run.subscribe(heard.append)
@@ -129,7 +129,7 @@ def test_a_listener_that_raises_at_every_event_costs_the_run_and_nothing_else(fa
     assert "at the end" in run.log[-1]
 
 
-def test_the_end_of_the_process_ends_a_run_and_keeps_it(tmp_path, fresh_python):
+def test_the_end_of_the_process_ends_a_run_and_writes_its_checkpoint(tmp_path, fresh_python):
     code = f"""
 import time
 import numpy as np
@@ -144,7 +144,7 @@ while run.progress.step is None or run.progress.phase != "training":
     assert job.keep._trainings[0][0]["step"] > 0
 
 
-def test_what_a_run_raises_is_raised_at_the_result(fake):
+def test_the_result_raises_the_error_of_a_failed_run(fake):
     def work(listen):
         raise ZeroDivisionError("a defect")
 
@@ -190,9 +190,9 @@ def test_inspecting_shows_validation_only_and_lets_the_run_go_on():
     assert time.monotonic() - asked < PATIENCE
 
 
-def test_inspecting_tells_the_steps_planned_now():
-    """Training may go on for longer than it was to be at first."""
-    told = []
+def test_inspecting_shows_the_current_number_of_planned_steps():
+    """Training may be extended beyond its first plan."""
+    inspected = []
 
     def work(listen):
         listen(Started("fake", 10, 1, 1, "cpu", 10))
@@ -200,17 +200,17 @@ def test_inspecting_tells_the_steps_planned_now():
         for step, total in ((5, 10), (10, 40)):
             listen(Step(step, total))
             listen(snapshot(make_result(), step))
-            told.append((run.inspect().step, run.inspect().total_steps))
+            inspected.append((run.inspect().step, run.inspect().total_steps))
         return make_result()
 
     run = Run(work)
     run.start()
     run.wait()
-    assert told == [(5, 10), (10, 40)]
+    assert inspected == [(5, 10), (10, 40)]
 
 
 def test_fifty_ends_at_random_moments_leave_usable_results():
-    """Interrupts of a cell that waits and stops from elsewhere, by turns."""
+    """Alternately, an interrupt of the waiting cell and a stop from another thread."""
     x = np.random.default_rng(1).normal(size=(100, 1))
     y = x + np.random.default_rng(2).normal(size=(100, 1))
     fields = {"steps": 60, "width": 8, "blocks": 1, "batch": 16, "draws": 4, "folds": 1}
@@ -224,7 +224,7 @@ def test_fifty_ends_at_random_moments_leave_usable_results():
         def listen(event, timer=timer):
             if isinstance(event, Started):
                 timer.start()
-            elif isinstance(event, Finished):  # an interrupt must not come later than this
+            elif isinstance(event, Finished):  # a later interrupt would reach the test itself
                 timer.cancel()
                 timer.join()
 
@@ -241,7 +241,7 @@ def test_fifty_ends_at_random_moments_leave_usable_results():
 
 @pytest.mark.accuracy
 def test_a_stop_is_prompt_at_full_size():
-    """10 000 rows with defaults: halts within half a second, tells the result 3 s later."""
+    """10 000 rows with defaults: training halts within 0.5 s; the result follows within 3 s."""
     x = np.random.default_rng(1).normal(size=(10_000, 5))
     y = x + np.random.default_rng(2).normal(size=(10_000, 5))
     for steps in (50, 220, 290):
@@ -268,7 +268,7 @@ def test_a_stop_is_prompt_at_full_size():
         assert time.monotonic() - at["halt"] < 3
 
 
-def test_views_hear_every_event_and_a_broken_one_costs_nothing(begin):
+def test_views_receive_every_event_and_a_broken_one_is_removed(begin):
     run = begin(steps=50, delay=0.002)
     seen = []
 
@@ -299,13 +299,13 @@ def test_two_hundred_runs_leave_no_thread_and_no_data(fake):
 
 
 def resident():
-    """Bytes of memory that this process occupies."""
+    """Resident memory of this process, bytes."""
     with open("/proc/self/statm") as numbers:
         return int(numbers.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="reads /proc")
-def test_two_hundred_runs_leave_no_memory(fake):
+def test_two_hundred_runs_release_their_memory(fake):
     x, y = np.random.default_rng(0).normal(size=(2, 1000, 40))
     grown = []
     for k in range(220):
@@ -315,7 +315,7 @@ def test_two_hundred_runs_leave_no_memory(fake):
         if k in (19, 219):
             gc.collect()
             grown.append(resident())
-    # A run copies 640 kB of data: had it been kept, 200 runs would occupy 128 MB more.
+    # A run copies 640 kB of data. If runs kept it, 200 runs would use 128 MB more.
     assert grown[1] - grown[0] < 20e6
 
 

@@ -49,7 +49,7 @@ def browser():
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
-    """Where screenshots go: MMG_SCREENSHOTS, or a folder that pytest forgets."""
+    """Folder for screenshots: MMG_SCREENSHOTS, or a temporary folder."""
     folder = Path(os.environ.get("MMG_SCREENSHOTS") or tmp_path_factory.mktemp("pictures"))
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -57,7 +57,7 @@ def pictures(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def visit(lab, browser):
-    """Open a notebook that is there, or one of some cells; pages are closed at the end."""
+    """Open an existing notebook, or a new one with the given cells; close all pages at the end."""
     visits = []
 
     def open_notebook(name, *cells):
@@ -138,7 +138,7 @@ def test_several_estimators_run_side_by_side(panels, pictures):
     assert panels.errors == []
 
 
-def test_a_bad_choice_is_told_in_the_panel(panels, pictures):
+def test_the_panel_shows_an_error_for_an_invalid_choice(panels, pictures):
     panel = panels_in(panels).last
     panel.get_by_label("y", exact=True).select_option("short")
     button(panel, "Start").click()
@@ -188,7 +188,7 @@ def test_every_control_has_a_name_and_the_keyboard_is_enough(panels, pictures):
     button(panel, "Stop").focus()
     keys.press("Space")
     expect(button(panel, "Start")).to_be_enabled()
-    # Letters are no commands of the notebook while a control of the panel has the focus.
+    # Letters must not run notebook commands while a control of the panel has the focus.
     cells = panels.page.locator(".jp-Cell").count()
     button(panel, "Show run 1").focus()
     for key in "abbdd":
@@ -224,7 +224,7 @@ def test_a_cell_that_waits_is_watched_paused_and_stopped(visit, pictures):
 
 
 def with_state_of_a_widget(path: Path) -> None:
-    """Add what front ends can be told to save too: the state of the panel's widget."""
+    """Add the state of the panel's widget, which front ends save on request."""
     notebook = nbformat.read(path, 4)
     (slot,) = re.findall('data-mmg-slot="(.+?)"', notebook.cells[1].outputs[0].data["text/html"])
     widget = PanelWidget(slot=slot, form=describe())
@@ -245,7 +245,7 @@ def test_a_saved_panel_shows_its_result_with_and_without_its_kernel(visit, lab, 
     assert "widgets" not in notebook["metadata"]
     assert set(notebook["cells"][1]["outputs"][0]["data"]) == {"text/plain", "text/html"}
 
-    opened.page.reload()  # the kernel goes on, and so does its panel
+    opened.page.reload()  # the kernel still runs, and so does its panel
     expect(button(panels_in(opened), "Show run 1")).to_be_enabled()
     assert opened.errors == []
     opened.page.close()
@@ -256,9 +256,9 @@ def test_a_saved_panel_shows_its_result_with_and_without_its_kernel(visit, lab, 
     output = again.page.locator(".jp-OutputArea-output").first
     expect(output).to_contain_text("I(x; y) = 0.511")
     expect(output.locator("img")).to_be_visible()
-    again.page.wait_for_timeout(2500)  # a dead widget would say so by now
+    again.page.wait_for_timeout(2500)  # a widget without a kernel would show an error by now
     expect(panels_in(again)).to_have_count(0)
     expect(again.page.get_by_text("Error displaying widget")).to_have_count(0)
     again.page.screenshot(path=pictures / "saved.png")
-    # Of a model whose kernel is gone anywidget has its own word.
+    # anywidget reports an error of its own for a model without a kernel.
     assert [error for error in again.errors if not error.startswith("[anywidget]")] == []

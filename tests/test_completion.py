@@ -1,4 +1,4 @@
-"""What Tab offers after `%mmg`."""
+"""Completions after `%mmg`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_arrays_come_with_their_shapes(complete, shell):
     assert set(complete("%mmg estimate x y --groups ")) == {"x", "y"}
 
 
-def test_options_of_the_estimator_at_hand(complete):
+def test_options_of_the_chosen_estimator(complete):
     assert "--polish" in complete("%mmg estimate x y ")
     assert complete("%mmg estimate x y --de") == {
         "--device": "option",
@@ -72,23 +72,23 @@ def test_results_to_plot(complete, shell, result):
 
 
 @pytest.mark.parametrize("text", ["%mmgx es", "mmg_es", "# %mmg es", "%mmg nonsense --", "x = y."])
-def test_other_lines_are_left_alone(complete, text):
+def test_other_lines_are_not_completed(complete, text):
     assert not {"estimate", "--steps"} & set(complete(text))
 
 
-def test_columns_stay_with_ipython(complete, shell):
+def test_ipython_completes_columns(complete, shell):
     pd = pytest.importorskip("pandas")
     shell.user_ns["df"] = pd.DataFrame({"age": [1.0], "bmi": [2.0]})
     assert set(complete('%mmg estimate df["')) == {"age", "bmi"}
 
 
-def test_unloading_ends_it(complete, shell):
+def test_unloading_ends_completion(complete, shell):
     shell.run_line_magic("unload_ext", "mmg_nb")
     assert "estimate" not in complete("%mmg es")
     assert not shell.Completer.custom_matchers
 
 
-def test_an_older_ipython_does_without(shell, monkeypatch):
+def test_an_older_ipython_works_without_completion(shell, monkeypatch):
     shell.run_line_magic("unload_ext", "mmg_nb")
     monkeypatch.delattr("IPython.core.completer.context_matcher")
     shell.run_line_magic("load_ext", "mmg_nb")

@@ -1,6 +1,6 @@
-"""The same magic under other versions of ipykernel, which treat threads and messages differently.
+"""The magic under other versions of ipykernel, which handle threads and messages differently.
 
-Only ipykernel is swapped; the version that is installed is the one of `test_kernel.py`.
+Only ipykernel is replaced. `test_kernel.py` tests the installed version.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import pytest
 from kernels import TIMEOUT, running_kernel
 
 VERSIONS = ["6.31.0", "7.3.0"]
-PROMPT = 5.0  # seconds for a cell beside a run; a kernel that is held up takes ten
+PROMPT = 5.0  # seconds for a cell during a run; in a blocked kernel it takes ten
 LONG = "--steps 1000 --delay 0.01"
 
 
 def fetch(version, folder):
-    """Install that ipykernel, and what only old ones need, into a folder of its own."""
+    """Install this version of ipykernel, and the dependency of old versions, into a folder."""
     wanted = [f"ipykernel=={version}", "nest-asyncio==1.6.0"]
     done = subprocess.run(
         [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", folder, *wanted],
@@ -48,20 +48,20 @@ def test_the_card_becomes_the_result_in_place(kernel):
     assert kernel.late_outputs() is None
 
 
-def test_an_interrupt_keeps_what_is_learnt(kernel):
+def test_an_interrupt_still_gives_a_result(kernel):
     reply, _ = kernel.run(f"res = %mmg estimate x y {LONG}", [0.3])
     assert reply["status"] == "ok", reply
     assert kernel.value("res.status") == "interrupted"
 
 
-def test_an_interrupt_of_a_cell_that_awaits_keeps_it_too(kernel):
+def test_an_interrupt_of_a_cell_that_awaits_gives_a_result_too(kernel):
     cell = f"print(1)\nrun = %mmg estimate x y {LONG} -b\nres = await run"
     reply, _ = kernel.run(cell, [0.5])
     assert reply["status"] == "ok", reply
     assert kernel.value("res.status") == "interrupted"
 
 
-def test_a_background_run_goes_on_beside_cells(kernel):
+def test_other_cells_can_run_during_a_background_run(kernel):
     kernel.run(f"run = %mmg estimate x y {LONG} -b")
     began = time.monotonic()
     assert kernel.value("1 + 1") == "2"

@@ -1,4 +1,4 @@
-"""The magic in a real kernel: what a front end gets, and interrupts."""
+"""The magic in a real kernel: messages to the front end, and interrupts."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_nothing_comes_after_the_end(kernel):
 
 
 @pytest.mark.parametrize("milliseconds", random.Random(0).sample(range(900), 5))
-def test_an_interrupt_at_any_moment_keeps_what_is_learnt(kernel, milliseconds):
+def test_an_interrupt_at_any_moment_still_gives_a_result(kernel, milliseconds):
     line = "res = %mmg estimate x y --curves --steps 1000 --delay 0.01"
     reply, outputs = kernel.run(line, [milliseconds / 1000])
     assert reply["status"] == "ok", reply
@@ -102,14 +102,14 @@ def test_a_mistake_is_an_error_of_two_lines(kernel):
     assert second == "Arrays here: x (100×2), y (100)."
 
 
-def test_a_mistake_found_by_the_worker_is_told_so_too(kernel):
+def test_a_mistake_found_by_the_worker_is_an_error_of_two_lines_too(kernel):
     reply, outputs = kernel.run("%mmg estimate x y[:60]")
     assert reply["ename"] == "MMGError"
     assert [kind for kind, _ in outputs] == ["error"]
     assert len(outputs[0][1]["traceback"]) == 2
 
 
-def test_a_defect_is_told_in_full(kernel):
+def test_other_errors_show_their_traceback(kernel):
     reply, outputs = kernel.run("%mmg estimate x y --ending defect")
     assert reply["ename"] == "ZeroDivisionError"
     assert any("fake_estimator.py" in line for line in outputs[-1][1]["traceback"])

@@ -1,4 +1,4 @@
-"""The live view: what it shows, how often, its buttons, and that nothing of it stays."""
+"""The live view: its curves, its update rate, its buttons, and that it is removed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ X, Y = np.random.default_rng(0).normal(size=(2, 60))
 
 
 class Kernel:
-    """What is asked of a kernel."""
+    """The attributes of a kernel that are used."""
 
     comm_manager = object()
     kernel_info = {"supported_features": ["kernel subshells"]}  # noqa: RUF012
@@ -31,7 +31,7 @@ class Kernel:
 
 @pytest.fixture
 def begin(fake):
-    """Start a run of the fake estimator: ten seconds if nobody stops it."""
+    """Start a run of the fake estimator. It takes ten seconds unless it is stopped."""
 
     def start(**fields):
         return mmg_nb.start(X, Y, fake, **({"steps": 1000, "delay": 0.01} | fields))
@@ -41,7 +41,7 @@ def begin(fake):
 
 @pytest.fixture
 def outputs(shell):
-    """The bundles displayed."""
+    """The displayed MIME bundles."""
     before, shell.display_pub = shell.display_pub, CapturingDisplayPublisher()
     yield shell.display_pub.outputs
     shell.display_pub = before
@@ -120,7 +120,7 @@ def test_the_buttons_steer_and_other_messages_do_nothing(begin):
     assert run.state is RunState.STOPPED
 
 
-def test_a_pause_is_shown_although_nothing_else_happens(begin):
+def test_a_pause_is_shown_without_another_event(begin):
     run = begin(steps=2, delay=0.6)
     states = []
     feed = Feed(run, lambda: states.append(str(run.state))).start()
@@ -152,7 +152,7 @@ def test_the_result_takes_the_place_of_the_view(shell, fake, outputs):
     assert set(ipywidgets.widgets.widget._instances) == before
 
 
-def test_a_defect_is_said_in_its_place(shell, fake, outputs):
+def test_the_error_of_a_run_replaces_the_view(shell, fake, outputs):
     run = unstarted(
         lambda listen: mmg_nb.estimate(
             X, Y, fake, listen=listen, steps=20, delay=0.01, ending="defect"
@@ -178,7 +178,7 @@ def test_many_views_leave_no_thread_and_no_widget(shell, fake, outputs):
     assert len(ipywidgets.widgets.widget._instances) == widgets
 
 
-def test_the_view_is_the_richest_that_there_can_be(fake, monkeypatch):
+def test_the_view_is_the_richest_that_the_front_end_supports(fake, monkeypatch):
     run = unstarted(lambda listen: None, fake)
 
     def chosen(live, kernel):
@@ -196,7 +196,7 @@ def test_the_view_is_the_richest_that_there_can_be(fake, monkeypatch):
     assert chosen("auto", Kernel()) == "CardView"  # no anywidget
 
 
-def test_a_widget_shows_itself_in_words():
+def test_the_repr_of_a_widget_names_its_quantity():
     widget = LiveWidget(said={"what": "I(x; y)"})
     assert repr(widget) == "live view of I(x; y)"
     widget.close()

@@ -1,4 +1,4 @@
-"""The magic in a shell: what it returns, stores, prints and refuses."""
+"""The magic in a shell: its return values, variables, outputs and errors."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def run(shell):
 
 @pytest.fixture
 def said(run):
-    """Run a cell and return what it prints."""
+    """Run a cell and return its printed text."""
 
     def show(cell):
         with capture_output(display=False) as caught:
@@ -39,7 +39,7 @@ def said(run):
 
 @pytest.fixture
 def refused(run):
-    """Run a cell that must fail and return its two lines."""
+    """Run a cell that must fail, and return both lines of its error."""
 
     def show(cell):
         with capture_output(), pytest.raises(MMGError) as caught:
@@ -51,7 +51,7 @@ def refused(run):
 
 @pytest.fixture
 def notebook(shell):
-    """The shell as in a notebook; gives what is displayed, as (text/plain, updates another)."""
+    """The shell as in a notebook; returns each output as (text/plain, whether it is an update)."""
     shell.kernel = object()
     before, shell.display_pub = shell.display_pub, CapturingDisplayPublisher()
 
@@ -80,7 +80,7 @@ def test_output_stores_and_returns_nothing(run, shell):
 
 
 @pytest.mark.parametrize("option", ["-o res", "--output res", "--output=res"])
-def test_output_can_be_written_so(run, shell, option):
+def test_output_has_three_spellings(run, shell, option):
     run(f"%mmg estimate x y {option}")
     assert isinstance(shell.user_ns["res"], MIResult)
 
@@ -94,7 +94,7 @@ def test_flags_reach_the_estimator_typed(run):
 
 
 @pytest.mark.parametrize("written", ["--learning-rate=0.5", "--learning_rate 0.5"])
-def test_flags_can_be_written_so(run, written):
+def test_flags_have_several_spellings(run, written):
     assert run(f"r = %mmg estimate x y {written}\nr").fields["learning_rate"] == 0.5
 
 
@@ -116,7 +116,7 @@ def test_a_cell_may_name_the_estimator(run):
     assert run("%%mmg estimate x y\ncorrect_bias: no\nestimator: gcmi").estimator == "gcmi"
 
 
-def test_expressions_are_evaluated_where_they_stand(run, shell):
+def test_expressions_are_evaluated_in_the_scope_of_the_call(run, shell):
     pd = pytest.importorskip("pandas")
     shell.user_ns["df"] = pd.DataFrame({"a": np.arange(60.0), "b": 1.0, "c d": np.arange(60.0)})
     shell.user_ns["df"]["b"] = np.sin(shell.user_ns["df"]["a"])
@@ -127,11 +127,11 @@ def test_expressions_are_evaluated_where_they_stand(run, shell):
     )
 
 
-def test_braces_and_dollars_mean_themselves(run):
+def test_braces_are_not_expanded_by_ipython(run):
     assert run("r = %mmg estimate x[:, [*{0}]] y\nr").dim_x == 1
 
 
-def test_repeated_measures_are_an_expression(refused):
+def test_groups_are_an_expression(refused):
     what, _ = refused("%mmg estimate x y --groups y[:5]")
     assert "groups" in what
 
@@ -165,7 +165,7 @@ def test_the_result_can_be_shown_again(run, notebook, capsys):
     assert repr(result) in capsys.readouterr().out
 
 
-def test_a_card_says_what_the_estimate_is(shell, run, notebook):
+def test_a_card_labels_the_estimate_as_a_validation_estimate(shell, run, notebook):
     run("%mmg estimate x y --delay 0.06;")
     assert notebook() == []
     run("%mmg estimate x y --delay 0.06")
@@ -218,7 +218,7 @@ def interrupt_after(seconds):
     return timer
 
 
-def test_an_interrupt_keeps_what_is_learnt(run):
+def test_an_interrupt_still_gives_a_result(run):
     interrupt_after(0.3)
     result = run("r = %mmg estimate x y --steps 1000 --delay 0.01\nr")
     assert result.status is Status.INTERRUPTED
@@ -233,7 +233,7 @@ def test_a_second_interrupt_raises(run, notebook):
     assert notebook()[-1] == ("Ended without a result (KeyboardInterrupt).", True)
 
 
-def test_interrupts_mean_what_they_did_afterwards(run):
+def test_the_interrupt_handler_is_restored(run):
     run("%mmg estimate x y")
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
@@ -247,11 +247,11 @@ def test_interrupts_mean_what_they_did_afterwards(run):
         ("%mmg estimat x y", "no subcommand 'estimat'", "Did you mean 'estimate'?"),
         ("%mmg x y", "'x'; it is a variable", "Did you mean '%mmg estimate x y'?"),
         ("%mmg estimate x", "takes two expressions, X and Y; got 1", "Arrays here: x (100×2), y"),
-        ("%mmg estimate x + 1 y", "got 4", "in brackets"),
+        ("%mmg estimate x + 1 y", "got 4", "in parentheses"),
         ("%mmg estimate x z", "no variable 'z'", "Arrays here: x (100×2), y (100)."),
         ("%mmg estimate x[:, y", "never closed", "^"),
         ("%mmg estimate x[:,9] y", "x[:,9] could not be evaluated: IndexError", "Arrays here"),
-        ("%mmg estimate x= y", "Expected a variable or an expression; got 'x='", "brackets"),
+        ("%mmg estimate x= y", "Expected a variable or an expression; got 'x='", "parentheses"),
         ("%mmg estimate x y --stesp 3", "no option --stesp", "Did you mean '--steps'?"),
         ("%mmg estimate x y --correct-bias", "no option --correct-bias", "have it: gcmi, cca."),
         ("%mmg compare x y --steps 3", "no option --steps", "--estimators mmg:steps=…"),
@@ -265,13 +265,13 @@ def test_interrupts_mean_what_they_did_afterwards(run):
         ("%mmg estimate x y --estimator magic", "no estimator 'magic'", "Estimators: mmg"),
         ("%mmg estimate x y -o 2res", "got '2res'", "-o res"),
         ("%mmg estimate x y -o class", "got 'class'", "-o res"),
-        ("%mmg estimate x y -o print", "'print' is a builtin", "another name"),
+        ("%mmg estimate x y -o print", "'print' is a Python builtin", "another name"),
         ("%mmg estimate x y -o x", "'x' holds data (100×2)", "another name"),
         ("%mmg compare x y -o y", "'y' holds data (100)", "another name"),
         ("%mmg estimate x y --given x", "fake estimates I(x; y) only", "These can: "),
         ("%mmg estimate x y[:7]", "rows", ""),
-        ("%mmg plot", "no result yet", "%mmg estimate X Y makes one"),
-        ("%mmg plot x", "x is no result but of type ndarray", "by -o res"),
+        ("%mmg plot", "no result yet", "Run %mmg estimate X Y first"),
+        ("%mmg plot x", "x is not a result; its type is ndarray", "by -o res"),
         ("%mmg plot x y", "Expected one result", "one variable"),
         ("%mmg show --kind gap", "show has no option --kind", "%mmg show"),
         ("%mmg config speed=3", "no setting 'speed'", "Did you mean 'seed'?"),
@@ -284,11 +284,15 @@ def test_interrupts_mean_what_they_did_afterwards(run):
         ("%%mmg estimate x y\n\nsteps: few", "Line 3: steps must be a whole number", "steps"),
         ("%%mmg estimate x y --seed 1\nseed: 2", "Line 2: seed is given twice", "Leave one"),
         ("%%mmg estimate x y\ngroups: x[", "Line 2: The [ is never closed", "^"),
-        ("%%mmg plot x\nkind: gap", "A cell of %%mmg estimates", "%%mmg estimate X Y"),
-        ("%%mmg\nsteps: 1", "A cell of %%mmg estimates", "%%mmg estimate X Y"),
+        (
+            "%%mmg plot x\nkind: gap",
+            "A %%mmg cell needs the subcommand estimate",
+            "%%mmg estimate X Y",
+        ),
+        ("%%mmg\nsteps: 1", "A %%mmg cell needs the subcommand estimate", "%%mmg estimate X Y"),
     ],
 )
-def test_a_mistake_is_told_in_two_lines(refused, cell, what, remedy):
+def test_a_mistake_raises_an_error_of_two_lines(refused, cell, what, remedy):
     said, help = refused(cell)
     assert what in said
     assert remedy in help
@@ -301,7 +305,7 @@ def test_the_columns_of_a_table_are_named(refused, shell):
         assert refused(f"%mmg estimate {written} y")[1] == "Columns of df: 'age', 'bmi'."
 
 
-def test_a_mistake_shows_no_traceback_unless_asked(shell):
+def test_a_mistake_shows_no_traceback_by_default(shell):
     error = MMGError("What.", "Remedy.")
     assert error._render_traceback_() == ["\x1b[31mmmg_nb:\x1b[0m What.", "Remedy."]
     shell.run_cell("%mmg config traceback=yes")
@@ -329,7 +333,7 @@ def test_show_shows_the_last_result(run, notebook):
     assert notebook()[-1] == (repr(run("res")), False)
 
 
-def test_alone_it_names_its_subcommands(said):
+def test_without_arguments_it_lists_its_subcommands(said):
     words = ["estimate", "compare", "panel", "plot", "show", "benchmark", "runs", "pause"]
     words += ["resume", "stop", "config", "help"]
     lines = said("%mmg").splitlines()
@@ -357,7 +361,7 @@ def test_the_docstring_begins_with_examples(shell):
 # --- config
 
 
-def test_the_call_wins_over_config_and_config_over_defaults(run):
+def test_the_call_overrides_config_and_config_overrides_defaults(run):
     assert run("r = %mmg estimate x y\nr").provenance["seed"] == 0
     run("%config MMG.seed = 4")
     assert run("r = %mmg estimate x y\nr").provenance["seed"] == 4
@@ -366,7 +370,7 @@ def test_the_call_wins_over_config_and_config_over_defaults(run):
     assert run("r = %mmg estimate x y --seed 6\nr").provenance["seed"] == 6
 
 
-def test_the_table_says_where_each_value_comes_from(run, said):
+def test_the_table_shows_the_origin_of_each_value(run, said):
     run("%config MMG.seed = 4")
     rows = {line.split()[0]: line for line in said("%mmg config").splitlines()}
     assert "%mmg config" in rows["estimator"]
@@ -377,7 +381,7 @@ def test_the_table_says_where_each_value_comes_from(run, said):
     assert "%mmg config" in said("%mmg config").splitlines()[2]
 
 
-def test_a_configuration_file_is_told_apart(shell, said):
+def test_the_table_shows_values_from_a_configuration_file(shell, said):
     shell.run_line_magic("unload_ext", "mmg_nb")
     shell.config.MMG.seed = 9
     shell.run_line_magic("load_ext", "mmg_nb")

@@ -1,4 +1,4 @@
-"""The panel: what its form asks for, its runs, its history, and what a notebook keeps of it."""
+"""The panel: its form, its runs, its history, and its output in a saved notebook."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PATIENCE = 20
 
 @pytest.fixture
 def notebook(shell):
-    """A shell with a table beside its arrays; what is displayed is kept in `display_pub`."""
+    """A shell with arrays and a table; `display_pub` captures its outputs."""
     rng = np.random.default_rng(1)
     shell.user_ns["df"] = pd.DataFrame(rng.normal(size=(100, 3)), columns=["a", "b c", 7])
     before, shell.display_pub = shell.display_pub, CapturingDisplayPublisher()
@@ -35,7 +35,7 @@ def notebook(shell):
 
 @pytest.fixture
 def panel(notebook):
-    """A panel for the fake estimator: ten seconds a run if nobody stops it."""
+    """A panel for the fake estimator. A run takes ten seconds unless it is stopped."""
     made = notebook.run_cell("p = %mmg panel x y --steps 1000 --delay 0.01\np")
     yield made
     made.close()
@@ -49,7 +49,7 @@ def until(condition):
 
 
 def form(**changes):
-    """What the browser sends with Start."""
+    """The form that the browser sends with Start."""
     sent = {
         "roles": {"x": {"name": "x", "columns": []}, "y": {"name": "y", "columns": []}},
         "estimator": "fake",
@@ -60,7 +60,7 @@ def form(**changes):
 
 
 def finished(panel, runs):
-    """Wait until so many runs are shown as ended."""
+    """Wait until the panel shows that many runs as ended."""
     until(lambda: len(panel._widget.rows) == runs and all(r["done"] for r in panel._widget.rows))
     until(lambda: panel._widget.view == "result")
 
@@ -76,7 +76,7 @@ def test_every_field_of_every_estimator_has_a_control(fake):
     assert {shown["name"] for shown in describe()["estimators"]} == set(names())
 
 
-def test_defaults_of_the_controls_ask_for_defaults(notebook):
+def test_default_values_of_the_controls_change_no_field(notebook):
     for shown in describe()["estimators"]:
         texts = {control["name"]: control["default"] for control in shown["fields"]}
         asked = read_form(form(estimator=shown["name"], fields=texts), notebook.user_ns)
@@ -98,7 +98,7 @@ def test_variables_have_shapes_and_columns(notebook):
         ({"expression": " x[:, :1] "}, "x[:, :1]"),
     ],
 )
-def test_what_is_chosen_becomes_an_expression(notebook, chosen, text):
+def test_a_choice_becomes_an_expression(notebook, chosen, text):
     y = {"name": "y"}
     asked = read_form(form(roles={"x": chosen, "y": y}), notebook.user_ns)
     assert asked.texts == {"x": text, "y": "y"}
@@ -115,7 +115,7 @@ def test_what_is_chosen_becomes_an_expression(notebook, chosen, text):
         {"name": "x"},
     ],
 )
-def test_the_line_asks_for_the_same(notebook, chosen):
+def test_the_line_requests_the_same_estimate(notebook, chosen):
     roles = {"x": chosen, "y": {"name": "y"}, "groups": {"expression": "np.arange(100) // 2"}}
     notebook.user_ns["np"] = np
     texts = {"steps": "4", "polish": "false", "learning_rate": "0.5", "limit": ""}
@@ -130,7 +130,7 @@ def test_the_line_asks_for_the_same(notebook, chosen):
     assert by_panel.provenance["seed"] == 3
 
 
-def test_the_line_asks_for_the_same_comparison(notebook):
+def test_the_line_requests_the_same_comparison(notebook):
     chosen = form(beside=["gcmi", "cca"], fields={"steps": "4"}, settings={"seed": "3"})
     asked = read_form(chosen, notebook.user_ns)
     assert asked.line.startswith("%mmg compare x y --estimators gcmi,cca,fake:steps=4 --seed 3 ")
@@ -150,7 +150,7 @@ def test_an_estimator_is_not_compared_with_itself(notebook):
 
 
 @pytest.mark.parametrize("discrete", ["given", "kind, given", ""])
-def test_a_condition_categories_and_missing_values_can_be_asked_for(notebook, discrete):
+def test_a_condition_categories_and_missing_values_can_be_chosen(notebook, discrete):
     notebook.user_ns["df"]["kind"] = np.arange(100) % 3
     notebook.user_ns["df"].loc[4, "a"] = np.nan
     roles = {
@@ -194,14 +194,14 @@ def test_a_condition_categories_and_missing_values_can_be_asked_for(notebook, di
         ),
     ],
 )
-def test_a_bad_choice_gets_the_short_message(panel, change, what, remedy):
-    panel._hear(None, {"action": "start", "form": form(**change)}, [])
+def test_an_invalid_choice_shows_the_short_message(panel, change, what, remedy):
+    panel._on_message(None, {"action": "start", "form": form(**change)}, [])
     assert what in panel._widget.message["what"]
     assert remedy in panel._widget.message["remedy"]
     assert panel.run is None
     assert panel._widget.view == "empty"
-    panel._hear(None, {"action": "start", "form": form()}, [])
-    assert panel._widget.message == {}  # the next start takes it away
+    panel._on_message(None, {"action": "start", "form": form()}, [])
+    assert panel._widget.message == {}  # the next start removes it
     panel.run.wait()
 
 
@@ -209,7 +209,7 @@ def test_a_bad_choice_gets_the_short_message(panel, change, what, remedy):
 
 
 def test_start_uses_the_values_that_come_with_it(panel):
-    panel._hear(None, {"action": "start", "form": form(settings={"seed": "5"})}, [])
+    panel._on_message(None, {"action": "start", "form": form(settings={"seed": "5"})}, [])
     result = panel.run.wait()
     assert result.fields["steps"] == 3
     assert result.provenance["seed"] == 5
@@ -222,10 +222,10 @@ def test_a_run_is_shown_steered_and_stopped(panel):
     run = panel.start()
     assert panel._widget.view == "live"
     until(lambda: panel._widget.curves)
-    panel._hear(None, {"action": "pause"}, [])
+    panel._on_message(None, {"action": "pause"}, [])
     until(lambda: panel._widget.said["state"] == "paused")
-    panel._hear(None, {"action": "resume"}, [])
-    panel._hear(None, {"action": "stop"}, [])
+    panel._on_message(None, {"action": "resume"}, [])
+    panel._on_message(None, {"action": "stop"}, [])
     assert run.wait().status is Status.INTERRUPTED
     finished(panel, 1)
     assert "interrupted" in panel._widget.shown
@@ -234,7 +234,7 @@ def test_a_run_is_shown_steered_and_stopped(panel):
 
 def test_one_run_at_a_time_in_a_panel(panel):
     panel.start()
-    panel._hear(None, {"action": "start", "form": form()}, [])
+    panel._on_message(None, {"action": "start", "form": form()}, [])
     assert "Run 1 of this panel is running" in panel._widget.message["what"]
     panel.run.stop()
     panel.run.wait()
@@ -261,7 +261,7 @@ def test_runs_of_a_panel_are_runs_of_the_session(panel, notebook):
     run.wait()
 
 
-def test_a_defect_of_the_run_is_told_in_the_panel(panel):
+def test_the_panel_shows_the_error_of_a_run(panel):
     panel.choose(steps=3, ending="defect").start()
     until(lambda: panel._widget.message)
     assert panel._widget.message["what"] == "ZeroDivisionError: a defect of the estimator"
@@ -271,7 +271,7 @@ def test_a_defect_of_the_run_is_told_in_the_panel(panel):
 # --- history
 
 
-def test_what_is_asked_for_after_a_run_is_shown_after_it(panel):
+def test_a_comparison_after_a_run_is_shown_after_its_result(panel):
     for seed in (1, 2):
         panel.choose(steps=3, seed=seed).start().wait()
     panel.compare()
@@ -285,14 +285,14 @@ def test_results_are_shown_again_and_compared(panel):
         panel.choose(steps=3, curves=True, seed=seed).start().wait()
         finished(panel, seed)
     assert panel._widget.shown.count("<img") == 1
-    panel._hear(None, {"action": "show", "number": 1}, [])
+    panel._on_message(None, {"action": "show", "number": 1}, [])
     assert "Run 1: I(x; y) by fake" in panel._widget.shown
-    panel._hear(None, {"action": "compare", "numbers": [1, 2]}, [])
+    panel._on_message(None, {"action": "compare", "numbers": [1, 2]}, [])
     assert "seed 1" in panel._widget.shown
     assert "steps" not in panel._widget.shown  # the same in both
-    panel._hear(None, {"action": "compare", "numbers": [1]}, [])
+    panel._on_message(None, {"action": "compare", "numbers": [1]}, [])
     assert "two results" in panel._widget.message["what"]
-    panel._hear(None, {"action": "show", "number": 9}, [])
+    panel._on_message(None, {"action": "show", "number": 9}, [])
     assert "no run 9" in panel._widget.message["what"]
 
 
@@ -301,14 +301,14 @@ def test_several_estimators_run_side_by_side(panel):
     until(lambda: "not run" in panel._widget.shown and "gcmi" in panel._widget.shown)
     until(lambda: panel._widget.rows and "training" in panel._widget.said["phase"])
     assert panel._widget.view == "live"
-    panel._hear(None, {"action": "stop"}, [])
+    panel._on_message(None, {"action": "stop"}, [])
     assert list(run.wait().results) == ["gcmi", "cca", "fake:steps=1000,delay=0.01"]
     finished(panel, 1)
     assert panel._widget.shown.count("<img") == 1
     label = "gcmi, cca, fake:steps=1000,delay=0.01"
     assert f"Run 1: I(x; y) by {label}" in panel._widget.shown
     assert panel._widget.rows[0]["cells"][2] == label
-    assert panel._widget.rows[0]["cells"][5] == "defaults"  # the label has the others
+    assert panel._widget.rows[0]["cells"][5] == "defaults"  # the label includes the fields
     assert panel._widget.rows[0]["cells"][3].endswith(" to 0.511 nats")
     assert [r.estimator for r in panel.results] == ["gcmi", "cca", "fake"]
     panel.choose(beside=[], steps=3).start().wait()
@@ -318,7 +318,7 @@ def test_several_estimators_run_side_by_side(panel):
     assert panel._widget.rows[1]["line"].startswith("%mmg estimate")
 
 
-def test_what_is_shown_stays_while_a_comparison_goes_on(panel):
+def test_a_shown_result_stays_while_a_comparison_runs(panel):
     panel.choose(steps=3).start().wait()
     finished(panel, 1)
     panel.choose(steps=1000, beside="gcmi").start()
@@ -330,7 +330,7 @@ def test_what_is_shown_stays_while_a_comparison_goes_on(panel):
     panel.run.wait()
 
 
-def test_a_comparison_that_fails_keeps_what_it_has_found(panel):
+def test_a_comparison_that_fails_keeps_its_results(panel):
     run = panel.choose(steps=5, ending="defect", beside="gcmi").start()
     until(lambda: run.state.ended and panel._widget.view == "result")
     until(lambda: "ZeroDivisionError" in panel._widget.message.get("what", ""))
@@ -340,7 +340,7 @@ def test_a_comparison_that_fails_keeps_what_it_has_found(panel):
     assert panel._shown == panel._widget.shown
 
 
-def test_no_names_are_no_estimators_beside(panel):
+def test_an_empty_beside_runs_one_estimator(panel):
     panel.choose(beside="gcmi")
     panel.choose(beside=None, steps=3).start().wait()
     finished(panel, 1)
@@ -349,7 +349,7 @@ def test_no_names_are_no_estimators_beside(panel):
         panel.choose(beside=3)
 
 
-# --- what is offered, and what is kept
+# --- variables, outputs and closing
 
 
 def test_variables_are_refreshed_after_each_cell(panel, notebook):
@@ -372,15 +372,15 @@ def test_a_notebook_keeps_plain_html_with_the_result(panel, notebook):
     assert "0.511" in outputs[-1]["data"]["text/plain"]
 
 
-def test_the_browser_is_told_that_the_kernel_is_there(panel, monkeypatch):
+def test_the_panel_answers_the_browser(panel, monkeypatch):
     sent = []
     monkeypatch.setattr(panel._widget, "send", sent.append)
-    panel._hear(None, {"action": "hello"}, [])
+    panel._on_message(None, {"action": "hello"}, [])
     assert sent == [{"here": True}]
     assert panel.run is None
 
 
-def test_where_outputs_are_kept_apart_the_widget_is_one(notebook):
+def test_in_front_ends_that_isolate_outputs_the_widget_is_in_the_output(notebook):
     notebook.user_ns["__vsc_ipynb_file__"] = "a.ipynb"
     panel = mmg_nb.panel("x", "y", estimator="fake")
     panel._ipython_display_()
@@ -409,19 +409,19 @@ def test_closing_leaves_no_thread_no_widget_and_no_callback(notebook):
     ("values", "what"),
     [
         ({"x": 3}, "x must be the name of a variable"),
-        ({"stesp": 3}, "nothing called 'stesp'"),
+        ({"stesp": 3}, "no choice 'stesp'"),
         ({"beside": "gcmj"}, "gcmj"),
         ({"steps": "few"}, "steps must be a whole number"),
         ({"seed": -1}, "seed must be a whole number"),
         ({"estimator": "magic"}, "no estimator 'magic'"),
     ],
 )
-def test_what_cannot_be_chosen_is_refused(panel, values, what):
+def test_an_invalid_choice_raises_an_error(panel, values, what):
     with pytest.raises(MMGError, match=what):
         panel.choose(**values)
 
 
-def test_without_a_notebook_it_says_so(fresh_python):
+def test_a_panel_outside_ipython_raises_an_error(fresh_python):
     code = (
         "import mmg_nb\ntry:\n    mmg_nb.panel()\nexcept mmg_nb.MMGError as e:\n    print(e.what)"
     )

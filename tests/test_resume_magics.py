@@ -24,7 +24,7 @@ def run(shell, tmp_path, monkeypatch):
 
 @pytest.fixture
 def stopped(run):
-    """A run that was kept in run.mmg and stopped."""
+    """A stopped run with its checkpoint in run.mmg."""
     run(f"stopped = %mmg estimate x y {FIELDS} -b --checkpoint run.mmg --every 5")
     handle = run("%mmg stop")
     assert handle.wait(PATIENCE).status is Status.INTERRUPTED
@@ -32,7 +32,7 @@ def stopped(run):
 
 
 @pytest.mark.usefixtures("stopped")
-def test_a_file_goes_on_in_the_cell_and_in_the_background(run, shell):
+def test_a_file_is_resumed_in_the_cell_and_in_the_background(run, shell):
     whole = run(f"%mmg estimate x y {FIELDS};")
     handle = run("%mmg resume run.mmg --background --every 9")
     assert isinstance(handle, Run)
@@ -57,8 +57,8 @@ def test_a_resumed_run_is_the_value_and_may_be_quoted(run):
         ("%mmg resume", "No run is paused", "Runs: 1 (stopped)"),
         ("%mmg resume 7", "There is no run '7'", "Runs: 1 (stopped)"),
         ("%mmg resume 1", "run 1 has ended", "%mmg runs"),
-        ("%mmg resume run.mmg twice", "takes no 'twice'", "%mmg runs"),
-        ("%mmg resume 1 --every 3", "are for a run that was kept in a file", "Name the file"),
+        ("%mmg resume run.mmg twice", "got also 'twice'", "%mmg runs"),
+        ("%mmg resume 1 --every 3", "apply only to a checkpoint file", "Name the file"),
         ("%mmg resume run.mmg --evry 3", "no option --evry", "Did you mean '--every'?"),
         ("%mmg resume run.mmg -o 2res", "got '2res'", "-o res"),
         ("%mmg estimate x y --estimator gcmi --checkpoint c", "needs no checkpoint", "Leave"),
@@ -68,14 +68,14 @@ def test_a_resumed_run_is_the_value_and_may_be_quoted(run):
     ],
 )
 @pytest.mark.usefixtures("stopped")
-def test_a_mistake_is_told_in_two_lines(run, cell, what, remedy):
+def test_a_mistake_raises_an_error_of_two_lines(run, cell, what, remedy):
     with capture_output(), pytest.raises(MMGError) as caught:
         run(cell)
     assert what in caught.value.what
     assert remedy in caught.value.remedy
 
 
-def test_help_tells_both_meanings(run):
+def test_help_shows_both_kinds_of_operands(run):
     with capture_output() as caught:
         run("%mmg resume -h")
     assert caught.stdout.startswith("%mmg resume [RUN | FILE] [options]")

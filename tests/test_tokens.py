@@ -30,7 +30,7 @@ from mmg_nb.jupyter.tokens import tokenize, unquoted
         ("--loc=-2 --o='a b'", ["--loc=-2", "--o='a b'"]),
     ],
 )
-def test_splits_as_python_reads(line, texts):
+def test_a_line_is_split_outside_quotes_and_brackets(line, texts):
     read = tokenize(line)
     assert [token.text for token in read.tokens] == texts
     assert not read.silent
@@ -49,7 +49,7 @@ def test_splits_as_python_reads(line, texts):
         ("x; y", ["x;", "y"], False),
     ],
 )
-def test_a_trailing_semicolon_asks_for_silence(line, texts, silent):
+def test_a_trailing_semicolon_suppresses_the_display(line, texts, silent):
     read = tokenize(line)
     assert [token.text for token in read.tokens] == texts
     assert read.silent is silent
@@ -62,11 +62,11 @@ def test_a_trailing_semicolon_asks_for_silence(line, texts, silent):
         ('x "y', 'quote " is never closed', 2),
         ("x[:, (1 y", "( is never closed", 5),
         ("x[0 # ]", "[ is never closed", 1),
-        ("x] y", "] closes nothing", 1),
-        ("x[(0] y", "] closes nothing", 4),
+        ("x] y", "] has no matching opening bracket", 1),
+        ("x[(0] y", "] has no matching opening bracket", 4),
     ],
 )
-def test_what_is_unbalanced_is_pointed_at(line, what, at):
+def test_the_error_points_at_the_unbalanced_character(line, what, at):
     with pytest.raises(MMGError) as caught:
         tokenize(line)
     assert what in caught.value.what
@@ -75,7 +75,7 @@ def test_what_is_unbalanced_is_pointed_at(line, what, at):
     assert caret.index("^") == at
 
 
-def test_only_quotes_around_the_whole_are_taken_off():
+def test_only_quotes_around_the_whole_text_are_removed():
     assert unquoted("'a b'") == "a b"
     assert unquoted("'a' + 'b'") == "'a' + 'b'"
     assert unquoted("'") == "'"

@@ -22,7 +22,7 @@ PATIENCE = 20
 
 @pytest.fixture
 def work(fake):
-    """The run of a fake estimate that takes ten seconds if nobody stops it."""
+    """The run of a fake estimate. It takes ten seconds unless it is stopped."""
     x = np.random.default_rng(0).normal(size=(60, 2))
 
     def run(listen):
@@ -31,7 +31,7 @@ def work(fake):
     return run
 
 
-def test_a_stopped_run_gives_what_it_has(work):
+def test_a_stopped_run_has_a_result(work):
     worker = Worker(work, silent).start()
     assert not worker.wait(0.05)
     assert not worker.done
@@ -110,7 +110,7 @@ def test_the_thread_has_the_context_of_the_cell(result):
     assert seen == ["this"]
 
 
-# --- what is known of a run while it goes on
+# --- progress of a run
 
 
 def snapshot(step, mi):
@@ -118,7 +118,7 @@ def snapshot(step, mi):
     return Snapshot(step, mi, 1.0, nothing, nothing, nothing, nothing, nothing)
 
 
-def test_progress_tells_step_time_and_estimate():
+def test_progress_shows_step_time_and_estimate():
     now = [0.0]
     progress = Progress(lambda: now[0])
     assert (progress.doing, progress.estimate, progress.subject) == ("starting", "", "mmg_nb")
@@ -138,7 +138,7 @@ def test_progress_tells_step_time_and_estimate():
 @pytest.mark.parametrize(
     ("seconds", "said"), [(0.2, "0 s"), (89, "89 s"), (150, "2 min"), (7200, "2.0 h")]
 )
-def test_long_times_are_told_roughly(seconds, said):
+def test_long_times_are_rounded(seconds, said):
     now = [0.0]
     progress = Progress(lambda: now[0])
     progress(Step(1, 102))

@@ -1,4 +1,4 @@
-"""The `%mmg` magic and what shows a run in a notebook: live view, panel, background runs.
+"""The `%mmg` magic, and the notebook's views of runs: live view, panel, background runs.
 
-May import everything; nothing imports it but the lazy names of `mmg_nb` itself.
+May import everything. Only the lazy names of `mmg_nb` import it.
 """

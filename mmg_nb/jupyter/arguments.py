@@ -1,4 +1,4 @@
-"""Tokens -> typed arguments of a subcommand, by the same fields that Python uses."""
+"""Convert tokens to typed arguments of a subcommand, with the same fields as in Python."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ __all__ = ["Arguments", "chosen_estimator", "read_body", "read_tokens"]
 
 @dataclass(frozen=True)
 class Arguments:
-    """What a call asks for.
+    """The arguments of a call.
 
     Attributes:
-        operands: Words that are no options.
-        values: Options given, typed.
-        help: Whether help is asked for.
+        operands: Words that are neither options nor their values.
+        values: Name of each given option -> typed value.
+        help: Whether the call requests help.
     """
 
     operands: tuple[str, ...] = ()
@@ -34,15 +34,15 @@ class Arguments:
 
 
 def chosen_estimator(tokens: Sequence[Token], body: str, default: str) -> str:
-    """The estimator that a call names, found before its fields are known.
+    """The estimator that a call names. It decides which fields the call may have.
 
     Args:
-        tokens: The call.
+        tokens: The tokens of the call.
         body: Its lines `field: value`.
-        default: Estimator if it names none.
+        default: Estimator if the call names none.
 
     Returns:
-        The name, not checked.
+        The name. It may be unknown.
     """
     words = [word for token in tokens for word in token.text.split("=", 1)]
     words += [word for line in body.splitlines() for word in ("--" + line).split(":", 1)]
@@ -53,17 +53,17 @@ def chosen_estimator(tokens: Sequence[Token], body: str, default: str) -> str:
 
 
 def read_tokens(target: Command, tokens: Sequence[Token]) -> Arguments:
-    """Read a call.
+    """Read the arguments of a call.
 
     Args:
         target: The subcommand.
-        tokens: What follows its name.
+        tokens: The tokens after its name.
 
     Returns:
         Operands and typed options.
 
     Raises:
-        MMGError: An option is unknown, given twice, lacks its value or has a wrong one.
+        MMGError: An option is unknown or given twice, or its value is missing or invalid.
     """
     operands: list[str] = []
     values: dict[str, Any] = {}
@@ -97,7 +97,7 @@ def _option(target: Command, text: str, left: deque[Token]) -> tuple[FieldInfo, 
 
 
 def _find(target: Command, written: str) -> FieldInfo | None:
-    """The option behind `--steps`, `--learning_rate`, `-o`, `-b` or `--no-…`; or None."""
+    """The option of `--steps`, `--learning_rate`, `-o`, `-b` or `--no-…`; None if unknown."""
     known = {flag(info): info for info in target.options}
     dashed = SHORT_FLAGS.get(written, written.replace("_", "-"))
     negated = known.get(dashed.replace("--no-", "--", 1))
@@ -108,7 +108,7 @@ def _unknown(target: Command, written: str) -> MMGError:
     flags = [flag(info) for info in target.options]
     what = f"%mmg {target.name} has no option {written}."
     if not flags:
-        return MMGError(what, f"It takes none: {target.synopsis}")
+        return MMGError(what, f"This subcommand has no options: {target.synopsis}")
     name = written.removeprefix("--").replace("-", "_")
     owners = _owners(name)
     if owners and target.name == "compare":
@@ -118,7 +118,7 @@ def _unknown(target: Command, written: str) -> MMGError:
     near = closest(written, flags)
     if near:
         return MMGError(what, f"{near}All options: %mmg {target.name} -h")
-    remedy = f"Options: {', '.join(flags)}. An expression that begins with - needs brackets."
+    remedy = f"Options: {', '.join(flags)}. Put an expression that begins with - in parentheses."
     return MMGError(what, remedy)
 
 
@@ -143,7 +143,7 @@ def read_body(target: Command, body: str, values: Mapping[str, Any]) -> dict[str
         All typed options.
 
     Raises:
-        MMGError: A line is wrong; says which, counted from the cell's first line.
+        MMGError: A line is invalid. The message gives its number in the cell.
     """
     known = {info.name: info for info in target.options}
     values = dict(values)

@@ -1,4 +1,4 @@
-"""Start runs that go on while cells do."""
+"""Start runs in the background, so that other cells can run meanwhile."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ def start(
     listen: Listener | None = None,
     **fields: Any,
 ) -> Run:
-    """Begin to estimate I(x; y) in the background.
+    """Start to estimate I(x; y) in the background.
 
-    The arrays are checked and copied before this returns, so that they may be changed at once.
-    Arguments are those of `mmg_nb.estimate`.
+    The arrays are checked and copied before this function returns. They may then be changed.
+    The arguments are those of `mmg_nb.estimate`.
 
     Returns:
-        The run's handle. In IPython with `%load_ext mmg_nb` it is also listed by `%mmg runs`.
+        The handle of the run. After `%load_ext mmg_nb`, `%mmg runs` lists the run too.
 
     Raises:
-        MMGError: The arrays or fields cannot be used; the message says why and what to do.
+        MMGError: The arrays or fields cannot be used. The message says why and what to do.
     """
     job = prepare(
         x,
@@ -62,15 +62,16 @@ def start(
 def start_from(
     checkpoint: str | Path, *, every: float | None = None, listen: Listener | None = None
 ) -> Run:
-    """Go on with a run that was kept in a file, in the background.
+    """Continue a run from its checkpoint file, in the background.
 
-    Arguments are those of `mmg_nb.resume`.
+    The arguments are those of `mmg_nb.resume`.
 
     Returns:
-        The run's handle. In IPython with `%load_ext mmg_nb` it is also listed by `%mmg runs`.
+        The handle of the run. After `%load_ext mmg_nb`, `%mmg runs` lists the run too.
 
     Raises:
-        MMGError: There is no such file, or it is damaged, something else, or too new.
+        MMGError: The file does not exist, is damaged, is not a checkpoint, or was written by a
+            newer version of the package.
     """
     return _begin_job(reopen(checkpoint, every), listen)
 
@@ -80,7 +81,7 @@ def _begin_job(job: Job, listen: Listener | None) -> Run:
 
 
 def begin(run: AnyRun) -> AnyRun:
-    """Start a run, and list it in the session where there is one."""
+    """Start a run. If the extension is loaded, add the run to the session's list."""
     runs = session_runs()
     if runs is not None:
         runs.add(run)
@@ -89,7 +90,7 @@ def begin(run: AnyRun) -> AnyRun:
 
 
 def session_runs() -> Any:
-    """The `Runs` of the shell that has the extension loaded; None where there is none."""
+    """The `Runs` of the shell in which the extension is loaded; None without such a shell."""
     shell = current_shell()
     magics = shell.magics_manager.registry.get("MMG") if shell is not None else None
     return getattr(magics, "runs", None)

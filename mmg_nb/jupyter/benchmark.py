@@ -1,4 +1,4 @@
-"""`%mmg benchmark`: a sweep with a live table, or the table of files of records."""
+"""`%mmg benchmark`: run a sweep with a live table, or show the table of saved records."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def benchmark_command(
     Args:
         arguments: The words after `%mmg benchmark`.
         shell: The user's shell; a live table needs one with a kernel.
-        device: Where cells compute unless the words say otherwise.
+        device: Device to compute on, unless the arguments name another one.
 
     Returns:
-        The sweep or the table, both of which show themselves; None if help was asked for.
+        The sweep or the table, which the notebook displays; None if the call requests help.
 
     Raises:
-        MMGError: Something asked for does not exist or cannot be done.
+        MMGError: An argument is invalid, or a task, an estimator or a file does not exist.
     """
     words = list(arguments)
     tables = words[:1] == ["table"]
@@ -51,10 +51,10 @@ def benchmark_command(
 
 
 class LiveTable:
-    """A listener of a sweep that shows the table so far, and is replaced by a line at the end.
+    """Listens to a sweep and displays the table so far. At the end, a line replaces the table.
 
     Args:
-        clock: Seconds that only rise.
+        clock: Returns a monotonic time in seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -63,17 +63,17 @@ class LiveTable:
         self._last = float("-inf")
 
     def __call__(self, progress: Progress) -> None:
-        """Show where the sweep stands, at most twice a second."""
+        """Update the table, at most twice a second."""
         now = self._clock()
         if not progress.ended and now - self._last < SECONDS_BETWEEN_UPDATES:
             return
         self._last = now
-        self._place.show(_Standing(progress))
+        self._place.show(_SweepStatus(progress))
 
 
 @dataclass(frozen=True, eq=False)
-class _Standing:
-    """Where a sweep stands, as text and as HTML. At the end its result shows the table."""
+class _SweepStatus:
+    """The status of a sweep, as text and as HTML. At the end, the sweep itself shows the table."""
 
     progress: Progress
 
@@ -84,5 +84,5 @@ class _Standing:
         line = f"<p>{html.escape(self.progress.text)}</p>"
         if self.progress.ended or not self.progress.records:
             return line
-        how = "<small>Interrupt the kernel (■) to stop; what is done is kept.</small>"
+        how = "<small>Interrupt the kernel (■) to stop. Finished results are kept.</small>"
         return f"{line}{tabulate(self.progress.records).to_html()}{how}"

@@ -1,16 +1,16 @@
-// Small line charts in SVG. Colours come from classes, so that a theme can change them.
+// Small line charts in SVG. CSS classes set the colours, so that a theme can change them.
 
 const SVG = "http://www.w3.org/2000/svg";
 const WIDTH = 300;
 const HEIGHT = 185;
 const MARGIN = { left: 40, right: 8, top: 8, bottom: 38 };
 
-/** An HTML element with attributes and children; names that begin with "on" are listeners. */
+/** Create an HTML element. Attributes whose names begin with "on" are event listeners. */
 function make(name, attributes = {}, ...children) {
   return filled(document.createElement(name), attributes, children);
 }
 
-/** The same for SVG. */
+/** Create an SVG element, in the same way. */
 function draw(name, attributes = {}, ...children) {
   return filled(document.createElementNS(SVG, name), attributes, children);
 }
@@ -24,17 +24,17 @@ function filled(node, attributes, children) {
   return node;
 }
 
-/** Change a text only if it differs: screen readers and observers notice every change. */
+/** Set a text, but only if it differs: screen readers and observers react to every change. */
 function say(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-/** A minus sign as in print, and no more digits than a tick needs. */
+/** A number as the label of a tick, with a typographic minus sign. */
 function written(number) {
   return String(Number(number.toPrecision(6))).replace("-", "−");
 }
 
-/** About four round numbers between two ends. */
+/** About four round numbers between two limits. */
 function ticks(low, high) {
   const rough = (high - low) / 4;
   const power = 10 ** Math.floor(Math.log10(rough));
@@ -46,7 +46,7 @@ function ticks(low, high) {
   return found;
 }
 
-/** Ends of an axis: all finite values and 0 fit in, and it is never empty. */
+/** Limits of an axis that include 0, all finite values and `floor`, so that it is never empty. */
 function span(values, floor) {
   let low = 0;
   let high = floor;
@@ -62,9 +62,9 @@ function span(values, floor) {
 /**
  * A chart with a title, a legend and axes.
  *
- * @param title What it shows.
+ * @param title Title.
  * @param across Label of the horizontal axis.
- * @param legend [class, text] of each line or area.
+ * @param legend [class, text] per line or area.
  */
 function createChart({ title, across, legend }) {
   const image = draw("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img" });
@@ -76,7 +76,7 @@ function createChart({ title, across, legend }) {
 
   /**
    * @param shapes {kind, x, y} with arrays; `below` makes an area, `dots` marks each point.
-   * @param summary What a reader who cannot see it is told.
+   * @param summary Description for screen readers.
    */
   function update({ x, y, shapes, summary }) {
     const right = WIDTH - MARGIN.right;
@@ -106,9 +106,9 @@ function createChart({ title, across, legend }) {
 function outline({ kind, x, y, below, dots }, toX, toY) {
   const point = (values) => (i) => `${toX(x[i]).toFixed(1)},${toY(values[i]).toFixed(1)}`;
   const order = [...x.keys()].filter((i) => Number.isFinite(y[i]));
-  const there = order.map(point(y));
-  if (dots) return draw("path", { class: kind, d: there.map((at) => `M${at}h0`).join("") });
-  if (below === undefined) return draw("polyline", { class: kind, points: there.join(" ") });
+  const forward = order.map(point(y));
+  if (dots) return draw("path", { class: kind, d: forward.map((at) => `M${at}h0`).join("") });
+  if (below === undefined) return draw("polyline", { class: kind, points: forward.join(" ") });
   const back = order.reverse().map(point(below));
-  return draw("polygon", { class: kind, points: [...there, ...back].join(" ") });
+  return draw("polygon", { class: kind, points: [...forward, ...back].join(" ") });
 }

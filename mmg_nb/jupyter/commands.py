@@ -36,50 +36,52 @@ WITH_OPTIONS = ("estimate", "compare", "resume", "panel", "plot", "benchmark")
 
 
 @dataclass(frozen=True, kw_only=True)
-class _WayToRun:
-    """Where a run goes on and where its result goes."""
+class _OutputOptions:
+    """Options for the output of a run: its variable, and whether the cell waits for it."""
 
-    output: str | None = field(None, "variable that gets the result; also -o")
-    background: bool = field(False, "return a handle at once and run beside the cells; also -b")
+    output: str | None = field(None, "variable that stores the result; also -o")
+    background: bool = field(False, "run in the background and return a handle at once; also -b")
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataOptions:
-    """What else there is to say about the data of an estimate."""
+    """Options for the data of an estimate, beside x and y."""
 
-    groups: str | None = field(None, "labels of rows that depend on each other, e.g. df.patient")
-    given: str | None = field(None, "what is conditioned on, for I(x; y | z), e.g. df.age")
+    groups: str | None = field(None, "labels of dependent rows, e.g. df.patient")
+    given: str | None = field(None, "condition z of I(x; y | z), e.g. df.age")
     discrete: str = field("auto", "columns that are categories: auto, none, or e.g. y,sex,x[2]")
-    missing: str = field("refuse", "what to do about rows with a missing value", choices=MISSING)
+    missing: str = field("refuse", "refuse missing values, or drop their rows", choices=MISSING)
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunOptions(DataOptions, _WayToRun):
-    """Options of `%mmg estimate` beside the settings and the estimator's fields."""
+class RunOptions(DataOptions, _OutputOptions):
+    """Options of `%mmg estimate`, without settings and fields of the estimator."""
 
-    checkpoint: str | None = field(None, "file that keeps the run; %mmg resume FILE goes on")
+    checkpoint: str | None = field(None, "file that stores the run; %mmg resume FILE continues it")
     every: float = field(EVERY, "seconds between two writes of the checkpoint", low=0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompareOptions(DataOptions, _WayToRun):
-    """Options of `%mmg compare` beside the settings."""
+class CompareOptions(DataOptions, _OutputOptions):
+    """Options of `%mmg compare`, without settings."""
 
     estimators: str = field(DEFAULT_ESTIMATORS, "names with or without fields: ksg,mmg:steps=1000")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ResumeOptions(_WayToRun):
-    """Options of `%mmg resume FILE`, beside how it shows itself."""
+class ResumeOptions(_OutputOptions):
+    """Options of `%mmg resume FILE`, without the setting `live`."""
 
-    every: float | None = field(None, "seconds between two writes; none: as before", low=0)
+    every: float | None = field(
+        None, "seconds between two writes of the checkpoint (default: as before)", low=0
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlotOptions:
     """Options of `%mmg plot`."""
 
-    kind: str = field("gap", "what to draw", choices=tuple(KINDS))
+    kind: str = field("gap", "plot to draw", choices=tuple(KINDS))
 
 
 @dataclass(frozen=True)
@@ -88,10 +90,10 @@ class Command:
 
     Attributes:
         name: The word after `%mmg`.
-        operands: What it takes, as written in the synopsis.
+        operands: Its operands, as in the synopsis.
         help: What it does, in one line.
-        options: What can be set by flags.
-        estimator: Whose fields are among the options.
+        options: Its options.
+        estimator: Estimator whose fields are among the options; empty if there is none.
     """
 
     name: str
@@ -102,7 +104,7 @@ class Command:
 
     @property
     def synopsis(self) -> str:
-        """How it is called."""
+        """How to call it, e.g. `%mmg plot [RESULT] [options]`."""
         options = " [options]" if self.name in WITH_OPTIONS else ""
         return f"%mmg {self.name} {self.operands}{options}".rstrip()
 
@@ -114,32 +116,32 @@ def _shared_settings(*names: str) -> tuple[FieldInfo, ...]:
 COMMANDS = {
     each.name: each
     for each in (
-        Command("estimate", "X Y", "how much two variables tell about each other, in nats"),
+        Command("estimate", "X Y", "estimate the mutual information of two variables, in nats"),
         Command(
             "compare",
             "X Y",
-            "several estimators side by side, in a table that fills while they run",
+            "run several estimators on the same data, with a live table of their results",
             (*field_infos(CompareOptions), *_shared_settings("seed", "device", "live")),
         ),
-        Command("panel", "[X Y]", "choose variables and settings, train and compare by widgets"),
-        Command("plot", "[RESULT]", "draw a result, or the last one", field_infos(PlotOptions)),
-        Command("show", "[RESULT]", "show a result, or the last one"),
+        Command("panel", "[X Y]", "choose data and settings with widgets, run and compare"),
+        Command("plot", "[RESULT]", "draw a result (default: the last)", field_infos(PlotOptions)),
+        Command("show", "[RESULT]", "display a result (default: the last)"),
         Command(
             "benchmark",
             "TASKS",
-            "compare estimators on tasks with known answers; `table FILE...` reads such files",
+            "run estimators on tasks with known answers; `table FILE...` shows saved results",
             field_infos(SweepOptions),
         ),
         Command("runs", "", "list the runs of this session"),
-        Command("pause", "[RUN]", "hold a run, or the latest one that runs"),
+        Command("pause", "[RUN]", "pause a run (default: the latest)"),
         Command(
             "resume",
             "[RUN | FILE]",
-            "let a paused run go on, or one that was kept in a file",
+            "continue a paused run, or a run from its checkpoint file",
             (*field_infos(ResumeOptions), setting_infos()["live"]),
         ),
-        Command("stop", "[RUN]", "end a run, or the latest one, and keep what it has learnt"),
-        Command("config", "[KEY=VALUE ...]", "show or change what calls take by default"),
+        Command("stop", "[RUN]", "end a run early, with a result (default: the latest)"),
+        Command("config", "[KEY=VALUE ...]", "show or change the default settings"),
         Command("help", "[SUBCOMMAND | ESTIMATOR]", "explain a subcommand or an estimator"),
     )
 }
@@ -150,7 +152,7 @@ def command(name: str, estimator: str) -> Command:
 
     Args:
         name: One of `COMMANDS`.
-        estimator: Whose fields `estimate` and `panel` take.
+        estimator: Estimator whose fields are options of `estimate` and `panel`.
 
     Returns:
         The subcommand.
@@ -164,18 +166,18 @@ def command(name: str, estimator: str) -> Command:
     found = COMMANDS[name]
     if name not in ("estimate", "panel"):
         return found
-    # A panel shows itself and runs in the background in any case.
-    needless = ("traceback",) if name == "estimate" else ("traceback", "live", *ONLY_ESTIMATE)
+    # A panel has its own live view and always runs in the background.
+    unused = ("traceback",) if name == "estimate" else ("traceback", "live", *ONLY_ESTIMATE)
     general = [*field_infos(RunOptions), *setting_infos().values()]
     options = (
-        *(info for info in general if info.name not in needless),
+        *(info for info in general if info.name not in unused),
         *field_infos(estimator_class(estimator)),
     )
     return Command(found.name, found.operands, found.help, options, estimator)
 
 
 def flag(info: FieldInfo) -> str:
-    """How an option is written: `--learning-rate`."""
+    """The flag of an option, e.g. `--learning-rate`."""
     return "--" + info.name.replace("_", "-")
 
 
@@ -187,11 +189,11 @@ def overview() -> str:
 
 
 def command_help(target: Command, defaults: Mapping[str, Any]) -> str:
-    """What a subcommand does and takes.
+    """The help text of a subcommand.
 
     Args:
         target: The subcommand, with its options.
-        defaults: Values in force now that differ from an option's own default.
+        defaults: Current settings, which replace the defaults of the options.
 
     Returns:
         The text.
@@ -204,12 +206,12 @@ def command_help(target: Command, defaults: Mapping[str, Any]) -> str:
     if own is not None:
         lines += ["", f"fields of the estimator {target.estimator}"]
         lines += _table(field_infos(own), {})
-        lines += ["", "In a cell: %%mmg estimate X Y, then one 'field: value' a line."]
+        lines += ["", "In a cell: %%mmg estimate X Y, then one 'field: value' per line."]
     return "\n".join(lines)
 
 
 def estimator_help(name: str) -> str:
-    """What an estimator is and which fields it has."""
+    """The help text of an estimator: its summary and its fields."""
     owner: Any = estimator_class(name)
     return "\n".join([f"{name}: {owner.summary}", *_table(field_infos(owner), {})])
 
@@ -225,7 +227,7 @@ def _table(infos: Iterable[FieldInfo], defaults: Mapping[str, Any]) -> list[str]
     for info in infos:
         value = defaults.get(info.name, info.default)
         expected = "" if info.kind is str and not info.choices else f"; {info.expected}"
-        default = "" if value is None else f" (default {value})"
+        default = "" if value is None else f" (default: {value})"
         text = f"{flag(info):<18} {info.help}{expected}{default}"
         lines.append(textwrap.fill(text, 99, initial_indent="  ", subsequent_indent=" " * 21))
     return lines

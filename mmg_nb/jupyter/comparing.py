@@ -1,4 +1,4 @@
-"""`%mmg compare`: a live table, a handle, and a run that gives a comparison."""
+"""`%mmg compare`: a run whose result is a comparison, its handle and its live table."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ __all__ = ["ComparisonRun", "LiveTable", "PrintedTable", "start_comparison"]
 
 
 class ComparisonRun(Run):
-    """A handle on a comparison, see `Run`; its result is a `Comparison`.
+    """A handle of a comparison, see `Run`. Its result is a `Comparison`.
 
     Args:
-        job: What to run.
-        what: What is estimated.
+        job: The comparison to run.
+        what: The estimated quantity.
         listen: See `Run`.
     """
 
     def __init__(
         self, job: ComparisonJob, *, what: str = "I(x; y)", listen: Listener = silent
     ) -> None:
-        # A run asks of its result only a status and a summary, which a comparison has.
+        # `Run` uses only `status` and `summary` of its result, and a comparison has both.
         super().__init__(
             cast(Work, job.run), what=what, estimator=", ".join(job.order), listen=listen
         )
@@ -55,21 +55,21 @@ def start_comparison(
     listen: Listener | None = None,
     **options: Any,
 ) -> ComparisonRun:
-    """Begin `mmg_nb.compare` in the background, see `mmg_nb.start`; the arguments are the same.
+    """Start `mmg_nb.compare` in the background, as `mmg_nb.start` does. Same arguments.
 
     Returns:
-        The run's handle. Its `standing` is the comparison so far.
+        The handle of the run. Its `standing` is the comparison so far.
     """
     job = prepare_comparison(x, y, estimators, **options).with_own_data()
     return begin(ComparisonRun(job, listen=listen or silent))
 
 
 class LiveTable:
-    """Shows the table of what is done, replaced in place, at the end by the comparison itself.
+    """Displays the results so far, in place. At the end, the comparison replaces them.
 
     Args:
-        job: The comparison that runs.
-        clock: Seconds that only rise.
+        job: The comparison that is running.
+        clock: Returns a monotonic time in seconds.
     """
 
     def __init__(self, job: ComparisonJob, clock: Clock = time.monotonic) -> None:
@@ -79,7 +79,7 @@ class LiveTable:
         self._last = -CARD_SECONDS
 
     def tick(self, progress: Progress) -> None:
-        """Show the table anew if it is time to."""
+        """Update the table, if the last update is old enough."""
         if progress.started is None or self._clock() - self._last < CARD_SECONDS:
             return
         doing = f"{progress.started.estimator}: {progress.doing}"
@@ -90,21 +90,21 @@ class LiveTable:
         self._last = self._clock()
 
     def finish(self, result: Any) -> bool:
-        """Replace the live table by the comparison."""
+        """Replace the live table with the comparison."""
         self._place.show(result)
         return True
 
     def fail(self, error: BaseException) -> None:
-        """Replace the live table by what was done before the error."""
+        """Replace the live table with the results before the error."""
         if self._place.taken:
             self._place.show(self._job.standing)
 
 
 class PrintedTable:
-    """Prints a line whenever an estimator has ended, for terminals.
+    """Prints a line when an estimator has ended, for terminals.
 
     Args:
-        job: The comparison that runs.
+        job: The comparison that is running.
     """
 
     def __init__(self, job: ComparisonJob) -> None:
@@ -112,7 +112,7 @@ class PrintedTable:
         self._printed: set[str] = set()
 
     def tick(self, progress: Progress) -> None:
-        """Print what is new."""
+        """Print the new results."""
         for label, result in self._job.standing.results.items():
             if label not in self._printed:
                 print(f"{label}: {result.summary}", flush=True)

@@ -25,15 +25,15 @@ __all__ = ["Completion", "suggest", "suggest_in_body"]
 # `%mmg …`, `%%mmg …`, `res = %mmg …`
 LINE = re.compile(r"^\s*(?:[^=%]+=\s*)?%{1,2}mmg\s(?P<rest>.*)$")
 CELL = re.compile(r"^%%mmg\s+estimate\b(?P<rest>.*)$")
-# What is typed now: the end of the line back to a blank, or to the = of an option.
+# The word being typed: the end of the line, from the last space or the = of an option.
 FRAGMENT = re.compile(r"[^\s=]*$")
 
 Suggestion = tuple[str, str]
-"""Text to insert, and what it is in a word or two, for which front ends leave little room."""
+"""Text to insert, and its kind in one or two words, because front ends leave little space."""
 
 
 def suggest(rest: str, estimator: str, variables: Mapping[str, Any]) -> list[Suggestion]:
-    """What can follow, not yet narrowed down to what is typed.
+    """All words that can follow; the caller filters them by the word being typed.
 
     Args:
         rest: The line after `%mmg`, up to the cursor and without the word being typed.
@@ -48,12 +48,12 @@ def suggest(rest: str, estimator: str, variables: Mapping[str, Any]) -> list[Sug
         if not tokens:
             return [(name, "subcommand") for name in COMMANDS]
         target = command(tokens[0].text, _known_estimator(tokens, estimator))
-    except MMGError:  # unfinished or wrong; the call itself will say so
+    except MMGError:  # unfinished or invalid; the call itself reports it
         return []
     before = tokens[-1].text.rstrip("=") if len(tokens) > 1 else ""
-    waiting = _option(target, before)
-    if waiting is not None and waiting.kind is not bool:
-        return _values(waiting, variables)
+    pending = _option(target, before)
+    if pending is not None and pending.kind is not bool:
+        return _values(pending, variables)
     return [*_operands(target, tokens, variables), *_flags(target, tokens)]
 
 
@@ -102,7 +102,7 @@ def _operands(
 
 
 def _operand_count(target: Command, tokens: tuple[Token, ...]) -> int:
-    """Words that are neither options nor their values."""
+    """The number of words that are neither options nor their values."""
     words = [token.text for token in tokens[1:]]
     values = 0
     for word in words[:-1]:
@@ -120,7 +120,7 @@ def _flags(target: Command, tokens: tuple[Token, ...]) -> list[Suggestion]:
 def suggest_in_body(
     first: str, line: str, estimator: str, variables: Mapping[str, Any]
 ) -> list[Suggestion]:
-    """What can follow in a cell's line `field: value`.
+    """All words that can follow in a line `field: value` of a cell.
 
     Args:
         first: The cell's first line after `%%mmg estimate`.
@@ -144,11 +144,11 @@ def suggest_in_body(
 
 
 class Completion:
-    """The matcher of one shell; does nothing where IPython is older than 8.6.
+    """The completion matcher of one shell. It does nothing if IPython is older than 8.6.
 
     Args:
         shell: The shell.
-        settings: Its settings, for the default estimator.
+        settings: Settings of the shell; they give the default estimator.
     """
 
     def __init__(self, shell: InteractiveShell, settings: SessionSettings) -> None:
@@ -157,20 +157,21 @@ class Completion:
         self._matcher: Any = None
 
     def install(self) -> None:
-        """Begin to complete."""
+        """Add the matcher to the shell."""
         try:
             from IPython.core.completer import context_matcher
         except ImportError:
             return
 
-        def match(context: CompletionContext) -> Any:  # methods do not take attributes
+        # A function, because IPython sets attributes on it, which methods do not accept.
+        def match(context: CompletionContext) -> Any:
             return self._match(context)
 
         self._matcher = context_matcher(identifier="mmg_nb")(match)
         self._shell.Completer.custom_matchers.append(self._matcher)
 
     def uninstall(self) -> None:
-        """Complete no more."""
+        """Remove the matcher from the shell."""
         if self._matcher is not None:
             self._shell.Completer.custom_matchers.remove(self._matcher)
             self._matcher = None
@@ -201,7 +202,7 @@ class Completion:
 
 
 def _narrowed(found: Iterable[Suggestion], typed: str) -> list[Suggestion]:
-    """Suggestions that begin as typed; options only once a dash is typed or nothing else fits."""
+    """Suggestions that match the typed text. Options need a dash, or no other match."""
     fitting = [each for each in found if each[0].startswith(typed)]
     words = [each for each in fitting if not each[0].startswith("-")]
     return words if words and not typed else fitting

@@ -13,7 +13,7 @@ __all__ = ["load", "unload"]
 
 
 def load(shell: InteractiveShell) -> None:
-    """Add `%mmg` to a shell; does nothing if it is there.
+    """Add `%mmg` to a shell, unless it is already there.
 
     Args:
         shell: The shell.

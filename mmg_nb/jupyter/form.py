@@ -1,4 +1,4 @@
-"""The panel's form: what can be chosen, and what is asked for by what was chosen."""
+"""The form of the panel: its controls, and the estimate that their values request."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ __all__ = [
     "variables",
 ]
 
-SETTINGS = ("seed", "device", "discrete", "missing")  # what else a form can change
-MOST_COLUMNS = 200
+SETTINGS = ("seed", "device", "discrete", "missing")  # settings that a form can change
+MAX_COLUMNS = 200  # of one table in the form
 
 
 @dataclass(frozen=True)
 class Role:
-    """A part that a variable can play in an estimate.
+    """A role of a variable in an estimate.
 
     Attributes:
         name: Argument of `mmg_nb.start`.
-        label: What it is called in the form.
-        optional: Whether there need not be one.
+        label: Label in the form.
+        optional: Whether the role may be empty.
     """
 
     name: str
@@ -60,14 +60,14 @@ ROLES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """An estimate that a form asks for, or a comparison of several.
+    """An estimate that a form requests, or a comparison of several estimators.
 
     Attributes:
         texts: Role -> expression.
         estimator: Name in the registry.
-        settings: Those of `SETTINGS`.
+        settings: Name in `SETTINGS` -> value.
         fields: Fields of the estimator that differ from their defaults.
-        beside: Names of estimators that are to run beside it, at their defaults.
+        beside: Names of further estimators to compare with. They run with their defaults.
     """
 
     texts: Mapping[str, str]
@@ -78,30 +78,30 @@ class Asked:
 
     @property
     def estimators(self) -> str:
-        """Those that run: the name, or the labels of a comparison, which have the fields."""
+        """The name of the estimator, or the labels of a comparison, which include the fields."""
         if not self.beside:
             return self.estimator
         return ", ".join(spec.label for spec in read_specs(self._specs))
 
     @property
     def what(self) -> str:
-        """What is estimated, e.g. `I(x; y)` or `I(x; y | z)`."""
+        """The estimated quantity, e.g. `I(x; y)` or `I(x; y | z)`."""
         given = f" | {self.texts['given']}" if "given" in self.texts else ""
         return f"I({self.texts['x']}; {self.texts['y']}{given})"
 
     @property
     def changed(self) -> dict[str, Any]:
-        """The choices that differ from defaults, variables of the estimate left out."""
+        """The choices that differ from their defaults, without those that `what` includes."""
         infos = general_infos()
         settings = {k: v for k, v in self.settings.items() if v != infos[k].default}
-        told = ("x", "y", "given")  # in `what`
-        others = {name: text for name, text in self.texts.items() if name not in told}
-        fields = {} if self.beside else self.fields  # then the label has them
+        shown = ("x", "y", "given")  # in `what`
+        others = {name: text for name, text in self.texts.items() if name not in shown}
+        fields = {} if self.beside else self.fields  # the label of a comparison includes them
         return {**fields, **settings, **others}
 
     @property
     def line(self) -> str:
-        """The magic that asks for the same."""
+        """The `%mmg` line that requests the same estimate."""
         operands = [_word(self.texts["x"]), _word(self.texts["y"])]
         if self.beside:
             labels = ",".join(spec.label for spec in read_specs(self._specs))
@@ -122,7 +122,7 @@ class Asked:
         return [*self.beside, (self.estimator, self.fields)]
 
     def start(self, namespace: dict[str, Any]) -> Run:
-        """Begin the estimate in the background.
+        """Start the estimate in the background.
 
         Raises:
             MMGError: A variable or a value cannot be used.
@@ -140,7 +140,7 @@ class Asked:
 
 
 def _word(text: str) -> str:
-    """An expression as one word of a magic."""
+    """An expression as one word of a `%mmg` line."""
     alone = not text.startswith("-") and [token.text for token in tokenize(text).tokens] == [text]
     return text if alone else f"({text})"
 
@@ -153,7 +153,7 @@ def _option(info: FieldInfo, value: Any) -> list[str]:
 
 
 def general_infos() -> dict[str, FieldInfo]:
-    """What can be set whatever the estimator, by name."""
+    """The settings that do not depend on the estimator, by name."""
     return {**setting_infos(), **{info.name: info for info in field_infos(DataOptions)}}
 
 
@@ -162,12 +162,12 @@ def _infos(estimator: str) -> dict[str, FieldInfo]:
 
 
 def variables(namespace: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The arrays and tables there are, each with its shape and, for a table, its columns."""
+    """The arrays and tables in a namespace, each with its shape; tables also with columns."""
     return [
         {
             "name": name,
             "shape": shape,
-            "columns": [str(label) for label in columns(namespace[name])[:MOST_COLUMNS]],
+            "columns": [str(label) for label in columns(namespace[name])[:MAX_COLUMNS]],
         }
         for name, shape in arrays(namespace).items()
         if shape not in ("", "0")
@@ -212,26 +212,26 @@ def _control(info: FieldInfo) -> dict[str, Any]:
 
 
 def as_text(value: Any) -> str:
-    """A value as it is written into a control; nothing for None."""
+    """A value as the text of a control; empty for None."""
     if value is None:
         return ""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def read_form(form: Mapping[str, Any], namespace: Mapping[str, Any]) -> Asked:
-    """What a form asks for.
+    """Read the values of a form.
 
     Args:
         form: `roles`: role -> `{"name": variable, "columns": [position, …]}` or
-            `{"expression": text}`; `estimator`; `beside`: names of others to compare it with;
+            `{"expression": text}`; `estimator`; `beside`: names of estimators to compare with;
             `settings` and `fields`: name -> text.
         namespace: The user's variables.
 
     Returns:
-        The estimate asked for, its values typed and checked.
+        The requested estimate, with typed and checked values.
 
     Raises:
-        MMGError: Something is missing or not allowed.
+        MMGError: A variable or a value is missing or not allowed.
     """
     estimator = str(form.get("estimator", ""))
     owner = _infos(estimator)
@@ -250,10 +250,10 @@ def read_form(form: Mapping[str, Any], namespace: Mapping[str, Any]) -> Asked:
 
 
 def read_beside(asked: Sequence[str], estimator: str) -> tuple[str, ...]:
-    """Estimators to compare one with: each once, and not itself.
+    """The estimators to compare with: each one once, without the estimator itself.
 
     Raises:
-        MMGError: There is no estimator of that name.
+        MMGError: An estimator does not exist.
     """
     for name in asked:
         estimator_class(name)
@@ -278,7 +278,7 @@ def _typed(info: FieldInfo, text: str | None) -> Any:
 
 
 def _expression(role: Role, chosen: Any, namespace: Mapping[str, Any]) -> str:
-    """The expression of what is chosen for a role; empty for none."""
+    """The expression chosen for a role; empty if none is chosen."""
     chosen = chosen or {}
     text = str(chosen.get("expression", "")).strip()
     if text:
@@ -296,5 +296,5 @@ def _selection(role: Role, name: str, labels: list[Any], positions: Sequence[int
     picked = [labels[k] for k in positions if 0 <= k < len(labels)]
     if not picked:
         what = f"Choose at least one column of {name} for {role.label}."
-        raise MMGError(what, "Columns: " + ", ".join(map(repr, labels[:MOST_COLUMNS])) + ".")
+        raise MMGError(what, "Columns: " + ", ".join(map(repr, labels[:MAX_COLUMNS])) + ".")
     return f"[{picked[0]!r}]" if len(picked) == 1 else f"[{picked!r}]"

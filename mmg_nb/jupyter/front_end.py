@@ -1,4 +1,4 @@
-"""The JavaScript and CSS of the widgets, put together without a build step."""
+"""The JavaScript and CSS of the widgets, joined without a build step."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ __all__ = ["module", "style"]
 
 
 def module(*parts: str) -> str:
-    """An ES module out of files that use each other's functions.
+    """Join files that use each other's functions into one ES module.
 
-    Widgets are sent to the browser as text, where one module could not import another one.
+    The browser receives a widget as text, so its module cannot import another module.
 
     Args:
-        parts: Names of files, the one with `export default` last.
+        parts: Names of the files. The file with `export default` comes last.
 
     Returns:
         The module's text.

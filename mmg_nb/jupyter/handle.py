@@ -1,4 +1,4 @@
-"""A handle on a run that goes on while cells do: watch, pause, stop, and the result."""
+"""A handle of a run in the background: watch, pause or stop it, and get its result."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ from mmg_nb.runs.interrupts import first_interrupt
 
 __all__ = ["SLICE", "Log", "Run", "current_shell"]
 
-SLICE = 0.05  # seconds: short enough for interrupts and other threads to feel prompt
+SLICE = 0.05  # seconds between two checks, so that interrupts take effect quickly
 LOG_LINES = 1000
 
 
 class Log(tuple[str, ...]):
-    """Lines of a run's log, oldest first; shows them one below the other."""
+    """Lines of the log of a run, oldest first; its repr prints one per line."""
 
     __slots__ = ()
 
@@ -49,20 +49,20 @@ class Log(tuple[str, ...]):
 
 
 class Run:
-    """A handle on an estimate that runs in a thread of its own.
+    """A handle of an estimate that runs in its own thread.
 
-    All methods may be called from any thread, and all but `wait` return at once. Made by
-    `mmg_nb.start` and `%mmg estimate x y --background`. The end of the process stops the run.
+    `mmg_nb.start` and `%mmg estimate x y --background` return it. All methods may be called from
+    any thread. All methods except `wait` return at once. The end of the process stops the run.
 
     Args:
-        work: Does the estimate and reports to the listener it is given.
-        what: What is estimated, e.g. `I(x; y)`.
+        work: Function that computes the estimate and reports to the listener it receives.
+        what: The estimated quantity, e.g. `I(x; y)`.
         estimator: Name in the registry.
-        listen: Gets each event in the run's thread; a true answer stops the run, and what it
-            raises ends the run. For mere watching use `subscribe`.
+        listen: Called with each event, in the thread of the run. A true return value stops the
+            run; an error ends it. Use `subscribe` for listeners that only watch.
 
     Attributes:
-        what: What is estimated.
+        what: The estimated quantity.
         estimator: Name in the registry.
         number: Number in this session (`%mmg runs`); None outside IPython.
     """
@@ -85,31 +85,31 @@ class Run:
         self._lock = threading.Lock()
         self._listeners: tuple[Listener, ...] = ()
         self._snapshot: Snapshot | None = None
-        self._record: list[tuple[int, float]] = []
+        self._validations: list[tuple[int, float]] = []
         self._total_steps = 0
         self._traceback = ""
-        self._worker = Worker(work, self._hear)
+        self._worker = Worker(work, self._on_event)
 
-    # --- what can be asked for
+    # --- control
 
     def start(self) -> Run:
-        """Begin; returns at once. Needed only for a run that was made by hand."""
+        """Start the run and return at once. `mmg_nb.start` has already called this method."""
         if self.state is not RunState.READY:
-            raise MMGError(f"{self.name} has begun already.", "Use mmg_nb.start for another run.")
+            raise MMGError(f"{self.name} has already started.", "Start a new one: mmg_nb.start.")
         self._watch.go()
         self._worker.start()
         return self
 
     def pause(self) -> None:
-        """Hold the run at its next step. A run that stops or has ended stays as it is."""
+        """Pause the run at its next step. No effect if the run is stopping or has ended."""
         self._worker.pause()
 
     def resume(self) -> None:
-        """Let a paused run go on."""
+        """Continue a paused run."""
         self._worker.resume()
 
     def stop(self) -> None:
-        """End the run early; what it has learnt becomes its result. May be called repeatedly."""
+        """End the run early, with a result from the training so far. Repeated calls are safe."""
         self._worker.stop()
 
     def abandon(self) -> None:
@@ -123,19 +123,19 @@ class Run:
     def wait(self, timeout: float | None = None) -> MIResult | None:
         """Wait for the end of the run.
 
-        An interrupt (Ctrl-C, or the kernel's stop button ■) while waiting stops the run and
-        gives the result of what was learnt; a second one raises KeyboardInterrupt at once.
+        The first interrupt (Ctrl-C, or the kernel's stop button ■) stops the run, and `wait`
+        still returns its result. The second one raises KeyboardInterrupt at once.
 
         Args:
-            timeout: Seconds to wait at most; None for as long as it takes.
+            timeout: Maximum time to wait, seconds. Default: until the run has ended.
 
         Returns:
             The result; None if the run has not ended by then.
 
         Raises:
-            BaseException: What the run raised.
+            BaseException: The error of the run, if it failed.
         """
-        self._need_begun()
+        self._check_started()
         until = math.inf if timeout is None else time.monotonic() + timeout
         interrupted = threading.Event()
 
@@ -148,20 +148,20 @@ class Run:
                 if time.monotonic() >= until:
                     if not interrupted.is_set():
                         return None
-                    until = math.inf  # the partial result is near
+                    until = math.inf  # the run is stopping, so its result comes soon
             return self.result
 
     def __await__(self) -> Generator[Any, None, MIResult]:
         """Wait for the end without blocking the event loop; see `wait`.
 
-        An interrupt reaches a cell that awaits as a cancellation: the first one stops the run
-        and its result is still returned, a second one is raised. Outside of IPython a cancellation
-        stops the run and is raised, as `asyncio.timeout` has to rely on.
+        In IPython, an interrupt cancels the task that awaits. The first cancellation stops the
+        run, and its result is still returned; the second one is raised. Outside IPython, each
+        cancellation stops the run and is raised, as `asyncio.timeout` requires.
         """
         return self._awaited().__await__()
 
     async def _awaited(self) -> MIResult:
-        self._need_begun()
+        self._check_started()
         try:
             await self._ended()
         except asyncio.CancelledError:
@@ -179,51 +179,54 @@ class Run:
         while not self._worker.done:
             await asyncio.sleep(SLICE)
 
-    def _need_begun(self) -> None:
+    def _check_started(self) -> None:
         if self.state is RunState.READY:
-            raise MMGError(f"{self.name} has not begun.", "Call its start() first.")
+            raise MMGError(f"{self.name} has not started.", "Call its start() method first.")
 
-    # --- what is known
+    # --- state and results
 
     @property
     def name(self) -> str:
-        """`run 3`, as in `%mmg runs`; `run` without a number."""
+        """`run 3`, with the number of `%mmg runs`; `run` if it has no number."""
         return "run" if self.number is None else f"run {self.number}"
 
     @property
     def state(self) -> RunState:
-        """Where the run stands: ready, running, paused, stopping, stopped, finished or failed.
+        """State of the run: ready, running, paused, stopping, stopped, finished or failed.
 
-        It is paused and stopping from the moment it is asked to be.
+        It changes to paused or stopping at once, before the run itself reacts.
         """
         return self._worker.state
 
     @property
     def result(self) -> MIResult:
-        """The result, also of a run that was stopped. Does not wait: see `wait`.
+        """The result of a run that has finished or was stopped. To wait for it, use `wait`.
 
         Raises:
             MMGError: The run has not ended.
-            BaseException: What the run raised; its traceback is in `traceback`.
+            BaseException: The error of the run, if it failed; see also `traceback`.
         """
         if not self.state.ended:
-            what = f"{self.name} has no result yet; it is {self.state}."
-            raise MMGError(what, "wait() waits for it, stop() ends it early, inspect() looks.")
+            what = f"{self.name} has no result yet; its state is {self.state}."
+            remedy = (
+                "wait() waits for it; stop() ends the run early; inspect() shows the progress."
+            )
+            raise MMGError(what, remedy)
         return self._worker.result()
 
     @property
     def traceback(self) -> str:
-        """Where a failed run failed; otherwise empty."""
+        """The traceback of a failed run; otherwise empty."""
         return self._traceback
 
     @property
     def log(self) -> Log:
-        """The latest lines of what happened, each with its time of day."""
+        """The latest events, one per line, each with the time of day."""
         return Log(self._log)
 
     @property
     def progress(self) -> Progress:
-        """Phase, step, time left and latest estimate."""
+        """Phase, step, remaining time and latest validation estimate."""
         state = self.state
         self._progress.stopping = state is RunState.STOPPING
         self._progress.paused = state is RunState.PAUSED
@@ -231,19 +234,19 @@ class Run:
 
     @property
     def seconds(self) -> float:
-        """Seconds the run has taken so far, pauses left out."""
+        """Run time so far in seconds, without pauses."""
         return self._watch()
 
     def inspect(self) -> Interim:
-        """What the validation points say so far; the run goes on.
+        """The latest estimate on validation points. The run continues.
 
         Raises:
-            MMGError: There has been no validation yet, or this estimator has none.
+            MMGError: The run has not been validated yet, or its estimator does not train.
         """
-        latest, record = self._snapshot, list(self._record)
+        latest, validations = self._snapshot, list(self._validations)
         if latest is None:
             what = f"{self.name} has no validation estimate yet ({self.progress.phase})."
-            raise MMGError(what, "Look again once it trains; wait() waits for the result.")
+            raise MMGError(what, "Try again during training; wait() waits for the result.")
         return Interim(
             mi=latest.mi,
             step=latest.step,
@@ -253,8 +256,8 @@ class Run:
             mse_given_y=latest.mse_given_y,
             gap=latest.gap,
             density=latest.density,
-            steps=np.array([step for step, _ in record]),
-            estimates=np.array([mi for _, mi in record]),
+            steps=np.array([step for step, _ in validations]),
+            estimates=np.array([mi for _, mi in validations]),
         )
 
     def __repr__(self) -> str:
@@ -264,24 +267,24 @@ class Run:
             said += f", {self.result.summary}"
         return said + ">"
 
-    # --- who watches
+    # --- listeners
 
     def subscribe(self, listener: Listener) -> None:
-        """Let a view hear each event from now on, in the run's thread.
+        """Call a listener with each event from now on, in the thread of the run.
 
-        The last event is a `StateChanged` to a state that has ended; whoever subscribes later
-        hears nothing, so look at `state` afterwards. A true answer stops the run. A listener that
-        raises is dropped and noted in the log, for a broken view must not cost the run.
+        The last event is a `StateChanged` to a state with `ended`. A later subscriber gets no
+        events, so check `state` after subscribing. A true return value stops the run. A listener
+        that raises an error is removed, with a line in the log; the run continues.
         """
         with self._lock:
             self._listeners = (*self._listeners, listener)
 
     def unsubscribe(self, listener: Listener) -> None:
-        """Let it hear no more; does nothing if it did not."""
+        """Remove a listener. No effect if it is not subscribed."""
         with self._lock:
             self._listeners = tuple(each for each in self._listeners if each != listener)
 
-    def _hear(self, event: Event) -> bool:
+    def _on_event(self, event: Event) -> bool:
         self._note(event)
         ended = isinstance(event, StateChanged) and event.state.ended
         asked = False if ended else bool(self._listen(event))
@@ -290,28 +293,28 @@ class Run:
                 asked = bool(listener(event)) or asked
             except Exception as error:
                 self.unsubscribe(listener)
-                self._write(f"a listener is dropped, for it raised {error!r}")
+                self._write(f"a listener raised {error!r} and was removed")
         if ended:
             listen, self._listen, self._listeners = self._listen, silent, ()
             try:
                 listen(event)
-            except Exception as error:  # what it raises can end the run no more
+            except Exception as error:  # the run has ended, so its error is only logged
                 self._write(f"the listener raised {error!r} at the end")
         return asked
 
     def _note(self, event: Event) -> None:
         self._progress(event)
         if isinstance(event, Started):
-            self._snapshot, self._record = None, []  # of an earlier one, in a comparison
+            self._snapshot, self._validations = None, []  # of the previous estimator
             self._total_steps = event.total_steps
             self._write(self._progress.subject)
         elif isinstance(event, Phase):
             self._write(event.name)
         elif isinstance(event, Snapshot):
             self._snapshot, step = event, self._progress.step
-            known = self._total_steps if step is None else step.total_steps
-            self._total_steps = max(known, event.step)  # a resumed run may be beyond its plan
-            self._record.append((event.step, event.mi))
+            planned = self._total_steps if step is None else step.total_steps
+            self._total_steps = max(planned, event.step)  # a resumed run may exceed its plan
+            self._validations.append((event.step, event.mi))
             self._write(f"step {event.step}, validation estimate {event.mi:.3f} nats")
         elif isinstance(event, Finished):
             self._write(f"result {event.result.summary}, {event.result.status}")
@@ -334,11 +337,11 @@ class Run:
 
 
 def current_shell() -> Any:
-    """The shell of IPython that runs this; None where there is none. Imports nothing."""
+    """The current IPython shell; None outside IPython. Does not import IPython."""
     ipython = sys.modules.get("IPython")
     return ipython.get_ipython() if ipython is not None else None
 
 
 def _in_cell() -> bool:
-    """Whether an interrupt becomes a cancellation of what awaits, as in a shell of IPython."""
+    """Whether an interrupt cancels the task that awaits, as it does in IPython."""
     return current_shell() is not None

@@ -1,4 +1,4 @@
-"""The runs of a panel: as rows, as a comparison, and as what stays in a saved notebook."""
+"""The runs of a panel, as rows, as a comparison, and as HTML for the saved notebook."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mmg_nb.runs.events import RunState
 
 __all__ = ["Entry", "comparison", "history_html", "history_text", "shown_html", "titled"]
 
-COLUMNS = ("run", "what", "estimator", "estimate", "time", "settings", "state")
+COLUMNS = ("run", "quantity", "estimator", "estimate", "time", "settings", "state")
 CELL = "text-align:left;vertical-align:top;padding:3px 12px 3px 0"
 TRACK = "position:relative;width:180px;height:16px"
 LINE = "position:absolute;top:7px;height:2px;background:#0072B2"
@@ -26,7 +26,7 @@ DOT = "position:absolute;top:4px;width:8px;height:8px;border-radius:4px;backgrou
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """A run with what was asked for, and the magic that asks for the same."""
+    """A run, the request that started it, and the `%mmg` line for the same request."""
 
     number: int
     run: Run
@@ -35,7 +35,7 @@ class Entry:
 
     @property
     def outcome(self) -> MIResult | Comparison | None:
-        """The result, if there is one; what a comparison has found, however it ended."""
+        """The result, if there is one. A comparison that has ended always has one."""
         if isinstance(self.run, ComparisonRun):
             return self.run.standing if self.run.state.ended else None
         ended_well = self.run.state in (RunState.STOPPED, RunState.FINISHED)
@@ -51,12 +51,12 @@ class Entry:
 
     @property
     def estimate(self) -> str:
-        """The result in words, or the validation estimate so far."""
+        """The result in words, or the latest validation estimate."""
         return self.run.progress.estimate if self.outcome is None else self.outcome.summary
 
     @property
     def brief(self) -> str:
-        """The estimate with its error, or the validation estimate so far, as short as can be."""
+        """The estimate with its error, or the latest validation estimate, in a short form."""
         found = list(self.results.values())
         if not found:
             return self.run.progress.estimate.replace(" estimate", "") or "–"
@@ -80,7 +80,7 @@ class Entry:
 
     @property
     def row(self) -> dict[str, Any]:
-        """What the browser needs."""
+        """The row as the browser reads it."""
         return {
             "number": self.number,
             "cells": list(self.cells),
@@ -101,7 +101,7 @@ def _words(settings: Mapping[str, Any]) -> str:
 
 
 def history_text(entries: Sequence[Entry]) -> str:
-    """The runs in lines, without times, so that two sessions can be compared."""
+    """The runs, one per line. Times are left out, so that two sessions can be compared."""
     if not entries:
         return "Panel without runs yet"
     lines = (
@@ -120,47 +120,49 @@ def history_html(entries: Sequence[Entry]) -> str:
 
 
 def shown_html(entry: Entry) -> str:
-    """What a run found, with its plot.
+    """The result of a run with its plot, as HTML.
 
     Raises:
-        MMGError: It has no result.
+        MMGError: The run has no result.
     """
     outcome = entry.outcome
     if outcome is None:
-        raise MMGError(f"Run {entry.number} has no result.", f"It is {entry.run.state}.")
+        what = f"Run {entry.number} has no result; its state is {entry.run.state}."
+        raise MMGError(what, "Choose a run that has finished or was stopped.")
     bundle, _ = outcome._repr_mimebundle_()
     return titled(entry, bundle["text/html"])
 
 
 def titled(entry: Entry, shown: str) -> str:
-    """HTML of a run under its title."""
+    """The HTML of a run, with its title above."""
     title = html.escape(f"Run {entry.number}: {entry.asked.what} by {entry.asked.estimators}")
     return f"<h4 style='margin:0 0 4px'>{title}</h4>{shown}"
 
 
 def comparison(entries: Sequence[Entry]) -> str:
-    """Estimates beside each other on one axis, with the settings that differ.
+    """The estimates of several runs on one axis, with the settings in which they differ.
 
     Raises:
-        MMGError: There are fewer than two results among them.
+        MMGError: The runs have fewer than two results.
     """
     found = [(e, name, result) for e in entries for name, result in e.results.items()]
     if len(found) < 2:
-        raise MMGError("A comparison needs two results.", "Tick two or more runs that have one.")
+        what = f"A comparison needs at least two results; got {len(found)}."
+        raise MMGError(what, "Select more runs that have a result.")
     spans = [r.interval() if r.stderr else (r.mi, r.mi) for _, _, r in found]
     low = min(0.0, *(low for low, _ in spans))
     high = max(1e-9, *(high for _, high in spans))
 
-    def share(value: float) -> float:
+    def position(value: float) -> float:
         return 92 * (value - low) / (high - low)
 
     shared = set.intersection(*(set(entry.asked.changed.items()) for entry, _, _ in found))
     rows = []
     for (entry, name, result), (left, right) in zip(found, spans, strict=True):
         bar = (
-            f'<div style="{TRACK}"><div style="{LINE};left:{share(left):.1f}%;'
-            f'width:{share(right) - share(left):.1f}%"></div>'
-            f'<div style="{DOT};left:calc({share(result.mi):.1f}% - 4px)"></div></div>'
+            f'<div style="{TRACK}"><div style="{LINE};left:{position(left):.1f}%;'
+            f'width:{position(right) - position(left):.1f}%"></div>'
+            f'<div style="{DOT};left:calc({position(result.mi):.1f}% - 4px)"></div></div>'
         )
         words = (
             str(entry.number),
@@ -171,7 +173,7 @@ def comparison(entries: Sequence[Entry]) -> str:
         )
         rows.append([*map(html.escape, words), bar])
     axis = f"95 % interval, {low:.2f} to {high:.2f} nats"
-    heads = ("run", "what", "estimator", "settings", "estimate", axis)
+    heads = ("run", "quantity", "estimator", "settings", "estimate", axis)
     return f"<h4 style='margin:0 0 4px'>Comparison</h4>{_table(heads, rows)}"
 
 

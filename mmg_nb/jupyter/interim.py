@@ -1,4 +1,4 @@
-"""What a run can honestly say before its end."""
+"""The estimate of a run before its end."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Interim:
-    """The latest validation estimate of a run that may go on.
+    """The latest validation estimate of a run.
 
-    Validation points also decide when training stops, so that this estimate is a little too
-    good and has no standard error. Evaluation points, which give the result, stay untouched.
+    Validation points also decide when training stops. This estimate is therefore slightly biased
+    and has no standard error. The result uses separate evaluation points.
 
     Attributes:
         mi: Estimate on validation points, nats.
-        step: Training steps behind it.
+        step: Training steps done before it.
         total_steps: Training steps planned.
         logsnr: Grid, `(k,)`.
         mse: Unconditional squared ε-error on the grid, `(k,)`.
         mse_given_y: Conditional squared ε-error on the grid, `(k,)`.
         gap: MMSE gap on the grid, `(k,)`.
         density: Density of the training proposal over log-SNR, `(k,)`.
-        steps: Steps of all validations so far, `(m,)`.
-        estimates: Their estimates, nats, `(m,)`.
+        steps: Training steps of all validations so far, `(m,)`.
+        estimates: Estimates of these validations, nats, `(m,)`.
     """
 
     mi: float
@@ -53,5 +53,5 @@ class Interim:
     def __repr__(self) -> str:
         return (
             f"validation estimate {self.mi:.3f} nats at step {self.step} of "
-            f"{self.total_steps}; the result is measured on other points, at the end"
+            f"{self.total_steps}; the result will use separate evaluation points"
         )

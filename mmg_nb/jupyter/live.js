@@ -1,8 +1,8 @@
-// The live view of a run: progress, steering and three charts. Needs charts.js.
+// The live view of a run: progress, buttons and three charts. Needs charts.js.
 
-const READ_OUT_EVERY = 10; // per cent: screen readers are told of progress now and then
+const ANNOUNCE_EVERY = 10; // per cent of progress, between two announcements to screen readers
 
-/** Little-endian 32-bit floats of the kernel, as `rows` rows of equal length. */
+/** Read little-endian 32-bit floats as `rows` rows of equal length. */
 function floats(view, rows) {
   const length = view.byteLength / 4 / rows;
   return Array.from({ length: rows }, (_, row) =>
@@ -11,9 +11,9 @@ function floats(view, rows) {
 }
 
 /**
- * Single keys typed in a view are no commands of the notebook, but Ctrl+S still saves it.
+ * Keep single keys typed in a view from running notebook commands. Ctrl+S still saves.
  *
- * JupyterLab looks at the mark on the very element that has the focus, before anything else.
+ * JupyterLab first checks this attribute of the element that has the focus.
  */
 function keepKeys(node, signal) {
   const mark = ({ target, ctrlKey, metaKey }) => {
@@ -25,9 +25,9 @@ function keepKeys(node, signal) {
 }
 
 /**
- * The view of whatever run the model tells of.
+ * The view of the run whose state the model holds.
  *
- * @param model Gives `said`, `curves`, `track`, `steerable`; gets {action: pause|resume|stop}.
+ * @param model Holds `said`, `curves`, `track`, `steerable`; receives {action: pause|resume|stop}.
  */
 function createLive(model) {
   const headline = make("strong", { class: "mmg-headline" });
@@ -56,7 +56,7 @@ function createLive(model) {
     charts.node,
   );
   let frames = 0;
-  let told = "";
+  let announced = "";
 
   const held = () => model.get("said").state === "paused";
 
@@ -64,10 +64,10 @@ function createLive(model) {
     model.send({ action });
   }
 
-  function tell({ state, phase, percent, estimate }) {
-    const key = `${state} ${phase} ${Math.floor(percent / READ_OUT_EVERY)}`;
-    if (key === told) return;
-    told = key;
+  function announce({ state, phase, percent, estimate }) {
+    const key = `${state} ${phase} ${Math.floor(percent / ANNOUNCE_EVERY)}`;
+    if (key === announced) return;
+    announced = key;
     say(status, [state === "running" ? phase : state, `${percent} %`, estimate].join(", "));
   }
 
@@ -81,14 +81,14 @@ function createLive(model) {
     say(hint, said.hint);
     say(hold, held() ? "Resume" : "Pause");
     buttons.hidden = !model.get("steerable");
-    // Not `disabled`, by which a button would lose the focus.
+    // `disabled` would remove the focus from the button.
     for (const button of [hold, stop]) button.setAttribute("aria-disabled", !going);
     fill.style.width = `${said.percent}%`;
     bar.setAttribute("aria-valuenow", said.percent);
     bar.setAttribute("aria-valuetext", said.doing);
     node.dataset.state = said.state;
     charts.update(floats(model.get("curves"), 5), floats(model.get("track"), 2), said);
-    tell(said);
+    announce(said);
     frames += 1;
     node.dataset.frames = frames;
   }
@@ -100,34 +100,34 @@ function createCharts() {
   const errors = createChart({
     title: "Denoising error",
     across: "log-SNR",
-    legend: [["mmg-a", "alone"], ["mmg-b", "the other given"], ["mmg-gap", "gap = 2·MI"]],
+    legend: [["mmg-a", "unconditional"], ["mmg-b", "conditional"], ["mmg-gap", "area = 2·MI"]],
   });
   const integrand = createChart({
-    title: "Nats per log-SNR",
+    title: "Nats per unit log-SNR",
     across: "log-SNR",
-    legend: [["mmg-c", "integrand"], ["mmg-density", "density of samples"]],
+    legend: [["mmg-c", "integrand"], ["mmg-density", "sampling density"]],
   });
   const record = createChart({
     title: "Validation estimate",
     across: "training steps",
-    legend: [["mmg-a", "nats, not the result"]],
+    legend: [["mmg-a", "nats, preliminary"]],
   });
   const node = make("div", { class: "mmg-charts" }, errors.node, integrand.node, record.node);
 
-  function update([logsnr, alone, , gap, density], [steps, estimates], said) {
+  function update([logsnr, unconditional, , gap, density], [steps, estimates], said) {
     node.hidden = logsnr.length === 0;
     if (node.hidden) return;
     const ends = [logsnr[0], logsnr[logsnr.length - 1]];
-    const known = alone.map((value, i) => value - gap[i]);
+    const conditional = unconditional.map((value, i) => value - gap[i]);
     errors.update({
       x: ends,
-      y: span([...alone, ...known], 0.1),
+      y: span([...unconditional, ...conditional], 0.1),
       shapes: [
-        { kind: "mmg-gap", x: logsnr, y: alone, below: known },
-        { kind: "mmg-a", x: logsnr, y: alone },
-        { kind: "mmg-b", x: logsnr, y: known },
+        { kind: "mmg-gap", x: logsnr, y: unconditional, below: conditional },
+        { kind: "mmg-a", x: logsnr, y: unconditional },
+        { kind: "mmg-b", x: logsnr, y: conditional },
       ],
-      summary: `Two curves against log-SNR, alone and with the other variable given; ${said.estimate}.`,
+      summary: `Unconditional and conditional error against log-SNR; ${said.estimate}.`,
     });
 
     const half = gap.map((value) => value / 2);

@@ -1,4 +1,4 @@
-"""The live view of a run: curves, progress and buttons in a widget that draws by itself."""
+"""The live view of a run: a widget with curves, progress and buttons."""
 
 from __future__ import annotations
 
@@ -23,24 +23,25 @@ from mmg_nb.runs.events import Event, StateChanged
 __all__ = ["Feed", "LiveView", "LiveWidget", "hear_beside_cells", "picture", "steer"]
 
 SECONDS = 0.2  # between updates
-STEERS: dict[str, Callable[[Run], None]] = {
+ACTIONS: dict[str, Callable[[Run], None]] = {
     "pause": Run.pause,
     "resume": Run.resume,
     "stop": Run.stop,
 }
-NO_WIDGETS = "The live view needs widgets; %mmg config live=card shows a card instead."
+HOW_STOP_WORKS = "Stop ends the run early; you still get a result."
+NO_WIDGETS = "The live view needs Jupyter widgets. Without them, use %mmg config live=card."
 
 
 def picture(run: Run) -> dict[str, Any]:
-    """What a widget shows of a run: texts, and curves as bytes.
+    """The state of a run as a widget shows it: texts, and curves as bytes.
 
     Args:
         run: The run.
 
     Returns:
-        `said`: texts and numbers by name; `curves`: rows log-SNR, error alone, error with the
-        other variable given, gap and density on one grid; `track`: rows steps and validation
-        estimates. Rows are little-endian float32; both are empty before the first validation.
+        `said`: texts and numbers by name. `curves`: rows of log-SNR, unconditional error,
+        conditional error, gap and density, on one grid. `track`: rows of steps and validation
+        estimates. Rows are little-endian float32. Both are empty before the first validation.
     """
     progress = run.progress
     said = {
@@ -53,14 +54,14 @@ def picture(run: Run) -> dict[str, Any]:
         "percent": round(100 * progress.fraction),
     }
     try:
-        seen = run.inspect()
+        interim = run.inspect()
     except MMGError:
         return {"said": said, "curves": b"", "track": b""}
-    curves = (seen.logsnr, seen.mse, seen.mse_given_y, seen.gap, seen.density)
+    curves = (interim.logsnr, interim.mse, interim.mse_given_y, interim.gap, interim.density)
     return {
         "said": said,
         "curves": _bytes(*curves),
-        "track": _bytes(seen.steps, seen.estimates),
+        "track": _bytes(interim.steps, interim.estimates),
     }
 
 
@@ -69,72 +70,72 @@ def _bytes(*rows: Any) -> bytes:
 
 
 def steer(run: Run, message: Any) -> None:
-    """Do what a button of the view asks for; anything else is ignored.
+    """Carry out the action of a button. Other messages are ignored.
 
     Args:
-        run: The run shown.
-        message: What the browser sent, e.g. `{"action": "stop"}`.
+        run: The run that the view shows.
+        message: The message of the browser, e.g. `{"action": "stop"}`.
     """
-    act = STEERS.get(message.get("action", "")) if isinstance(message, dict) else None
+    act = ACTIONS.get(message.get("action", "")) if isinstance(message, dict) else None
     if act is not None:
         act(run)
 
 
 class Feed:
-    """Tells when a run has something new to show: at most five times a second, and at its end.
+    """Updates a view when its run has changed: at most five times a second, and at the end.
 
-    The run's thread only raises a flag; a thread of the feed does the work of showing.
+    The thread of the run only sets a flag. A separate thread updates the view.
 
     Args:
         run: The run.
-        show: Called with nothing, in the feed's thread.
+        show: Updates the view. Called without arguments, in the thread of the feed.
     """
 
     def __init__(self, run: Run, show: Callable[[], None]) -> None:
         self._run = run
         self._show = show
-        self._news = threading.Event()
-        self._over = threading.Event()
+        self._updated = threading.Event()
+        self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> Feed:
-        """Begin; the first call of `show` comes at once."""
-        self._run.subscribe(self._hear)
-        if self._run.state.ended:  # it may have ended before anybody listened
-            self._over.set()
-        # With the context of the cell, what the thread sends finds its way back to that cell.
+        """Start the feed. It calls `show` for the first time at once."""
+        self._run.subscribe(self._on_event)
+        if self._run.state.ended:  # it may have ended before the subscription
+            self._ended.set()
+        # The context of the cell sends the outputs of the thread to that cell.
         run = contextvars.copy_context().run
         self._thread = threading.Thread(
-            target=run, args=(self._tell,), name="mmg-feed", daemon=True
+            target=run, args=(self._show_updates,), name="mmg-feed", daemon=True
         )
         self._thread.start()
         return self
 
     def close(self) -> None:
-        """Show what is last, and nothing more once this returns."""
-        self._over.set()
+        """Update the view a last time. `show` is not called after this method returns."""
+        self._ended.set()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
-        self._run.unsubscribe(self._hear)
+        self._run.unsubscribe(self._on_event)
 
-    def _hear(self, event: Event) -> None:
-        self._news.set()
+    def _on_event(self, event: Event) -> None:
+        self._updated.set()
         if isinstance(event, StateChanged) and event.state.ended:
-            self._over.set()
+            self._ended.set()
 
-    def _tell(self) -> None:
+    def _show_updates(self) -> None:
         state = self._run.state
         self._show()
-        while not self._over.wait(SECONDS):
-            if self._news.is_set() or self._run.state is not state:
-                self._news.clear()
+        while not self._ended.wait(SECONDS):
+            if self._updated.is_set() or self._run.state is not state:
+                self._updated.clear()
                 state = self._run.state
                 self._show()
         self._show()
 
 
 class LiveWidget(anywidget.AnyWidget):
-    """What the browser knows of a run."""
+    """The state of a run, shared with the browser."""
 
     _esm = module("charts", "live", "live_widget")
     _css = style()
@@ -149,7 +150,7 @@ class LiveWidget(anywidget.AnyWidget):
         self._writing = threading.Lock()
 
     def put(self, **state: Any) -> None:
-        """Change several traits by one message; nothing once it is closed. Safe in any thread."""
+        """Change several traits in one message. No effect after `close`. Thread-safe."""
         with self._writing:
             if self.comm is None:
                 return
@@ -158,7 +159,7 @@ class LiveWidget(anywidget.AnyWidget):
                     self.set_trait(name, value)
 
     def close(self) -> None:
-        """Take the widget out of the browser, and its layout, which ipywidgets would keep."""
+        """Remove the widget from the browser, with its layout, which ipywidgets would keep."""
         with self._writing:
             if self.comm is not None:
                 self.layout.close()
@@ -174,13 +175,13 @@ class LiveWidget(anywidget.AnyWidget):
 
 
 class LiveView:
-    """Shows a run, while its cell waits, in a widget that the result replaces at the end.
+    """Shows a run in a widget while its cell waits. At the end, the result replaces the widget.
 
-    A saved notebook then holds the result, in types that need neither a kernel nor a widget.
+    A saved notebook then holds the result, in formats that need neither a kernel nor a widget.
 
     Args:
         run: The run.
-        steerable: Whether the browser's buttons are heard while a cell runs.
+        steerable: Whether the kernel receives button messages while a cell runs.
     """
 
     def __init__(self, run: Run, *, steerable: bool) -> None:
@@ -191,17 +192,17 @@ class LiveView:
         self._handle: Any = None
 
     def tick(self, progress: Progress) -> None:
-        """Open the view once there is something to see."""
+        """Open the view, if the run has started."""
         if self._widget is None and progress.started is not None:
             self._open()
 
     def finish(self, result: MIResult) -> bool:
-        """Put the result in the view's place."""
+        """Replace the view with the result."""
         self._replace(result)
         return True
 
     def fail(self, error: BaseException) -> None:
-        """Put a word of what happened in the view's place, if it is there."""
+        """Replace the view, if it is open, with the name of the error."""
         if self._widget is not None:
             text = f"Ended without a result ({type(error).__name__})."
             self._replace(Card(text, f"<p>{html.escape(text)}</p>"))
@@ -219,7 +220,7 @@ class LiveView:
 
     def _picture(self) -> dict[str, Any]:
         shown = picture(self._run)
-        hint = "Stop keeps what is learnt." if self._steerable else HOW_TO_STOP
+        hint = HOW_STOP_WORKS if self._steerable else HOW_TO_STOP
         return {**shown, "said": {**shown["said"], "hint": hint}}
 
     def _replace(self, shown: Any) -> None:
@@ -232,10 +233,10 @@ class LiveView:
 
 
 def hear_beside_cells(comm: Any) -> None:
-    """Let ipykernel 7.4 deliver messages where the browser sends them, beside a running cell.
+    """Let ipykernel 7.4 deliver messages of the browser while a cell runs.
 
-    Left alone it brings them to the shell that the widget was made in, which is busy until the
-    run ends. What the messages do here is safe in any thread.
+    By default, it delivers them to the shell that created the widget. That shell is busy until
+    the run ends. The messages of this package may be handled in any thread.
     """
     if hasattr(comm, "_reply_subshell_for"):
         comm._reply_subshell_for = lambda data, default: default

@@ -1,4 +1,4 @@
-// The live view as a widget of its own. Needs live.js.
+// The live view as a separate widget. Needs live.js.
 
 function render({ model, el }) {
   const live = createLive(model);

@@ -1,4 +1,4 @@
-"""The magic `%mmg`: finds the subcommand, its arguments and the user's variables."""
+"""The magic `%mmg`: reads the subcommand and its arguments, and runs it."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ Answer: TypeAlias = "MIResult | Comparison | Run | RunTable | Sweep | Table | Pa
 
 @dataclass(frozen=True)
 class Call:
-    """What was written after the subcommand.
+    """The text after the subcommand, and the variables that it can use.
 
     Attributes:
         tokens: The rest of the line.
         body: The rest of the cell; empty for `%mmg`.
-        namespace: The user's variables, local ones first.
+        namespace: The user's variables. Local variables take precedence.
         silent: Whether the line ended with `;`.
     """
 
@@ -69,10 +69,10 @@ class Call:
 
 @magics_class
 class MMG(SessionSettings):
-    """Mutual information by diffusion denoisers.
+    """Mutual information with diffusion denoisers.
 
     Args:
-        shell: The shell of the user.
+        shell: The user's shell.
     """
 
     def __init__(self, shell: InteractiveShell) -> None:
@@ -89,19 +89,19 @@ class MMG(SessionSettings):
     def mmg(
         self, line: str, cell: str | None = None, local_ns: dict[str, Any] | None = None
     ) -> Answer:
-        """How much do two variables tell about each other?
+        """Estimate the mutual information of variables of this notebook.
 
-        %mmg estimate x y                        estimate, show and return the result
+        %mmg estimate x y                        estimate, display and return the result
         res = %mmg estimate x[:, :2] df[["a", "b"]]
         %mmg estimate x y --effort high --seed 1 -o res
-        %mmg estimate x y --given z              how much, once z is known
+        %mmg estimate x y --given z              conditional on z: I(x; y | z)
         run = %mmg estimate x y -b               in the background: run.wait(), %mmg stop
         %mmg compare x y --estimators ksg,mmg    several estimators side by side
-        %mmg panel x y                           the same by widgets
+        %mmg panel x y                           the same with widgets
         %mmg benchmark bmi --estimators gcmi,mmg --n 1000
-        %mmg config device=cuda                  change a default; alone: show all
+        %mmg config device=cuda                  change a setting; without arguments: show all
         %mmg help estimate                       all options
-        %%mmg estimate x y                       in a cell: one "field: value" a line
+        %%mmg estimate x y                       in a cell: one "field: value" per line
         """
         try:
             return self._route(line, cell, {**self._shell.user_ns, **(local_ns or {})})
@@ -113,8 +113,8 @@ class MMG(SessionSettings):
         read = tokenize(line)
         words = [token.text for token in read.tokens]
         if cell is not None and words[:1] != ["estimate"]:
-            what = f"A cell of %%mmg estimates; got %%mmg {line}".rstrip() + "."
-            raise MMGError(what, "Write %%mmg estimate X Y, then one 'field: value' a line.")
+            what = f"A %%mmg cell needs the subcommand estimate; got %%mmg {line}".rstrip() + "."
+            raise MMGError(what, "Write %%mmg estimate X Y, then one 'field: value' per line.")
         if not words or words[0] in ("-h", "--help"):
             print(overview())
             return None
@@ -150,13 +150,13 @@ class MMG(SessionSettings):
         return self._in_cell(run, output, settings["live"], call.silent)
 
     def _in_cell(self, run: Run, output: str | None, live: str, silent: bool) -> MIResult | None:
-        """Run while the cell waits."""
+        """Run and wait for the result in the cell."""
         self.runs.add(run)
         result, shown = run_in_cell(run, view_for(run, "none" if silent else live, self._kernel))
         return self._hand_over(result, output, shown or silent)
 
     def _put(self, run: Run, what: str, output: str | None) -> Run | None:
-        """Name a run, and store its handle if asked to."""
+        """Set the quantity of a run, and store its handle in a variable if one is named."""
         run.what = what
         if output is None:
             return run
@@ -187,11 +187,11 @@ class MMG(SessionSettings):
 
     @property
     def _kernel(self) -> Any:
-        """The kernel, where outputs can be replaced in place; None in a terminal."""
+        """The kernel, which can update outputs in place; None in a terminal."""
         return getattr(self._shell, "kernel", None)
 
     def _hand_over(self, result: Found, output: str | None, settled: bool) -> Found | None:
-        """Return or store a result; `settled` if it needs no more showing."""
+        """Return or store a result; `settled` if it need not be displayed again."""
         if isinstance(result, MIResult):
             self._last = result
         if settled and self._kernel is not None:
@@ -234,22 +234,22 @@ class MMG(SessionSettings):
         display(self._result(asked, call))
 
     def _result(self, asked: Arguments, call: Call) -> MIResult:
-        """The result that a call names, or the last one."""
+        """The result that a call names, or else the last result."""
         if len(asked.operands) > 1:
             what = f"Expected one result; got {' '.join(asked.operands)}."
             raise MMGError(what, "Name one variable, or none for the last result.")
         if not asked.operands:
             if self._last is None:
-                raise MMGError("There is no result yet.", "%mmg estimate X Y makes one.")
+                raise MMGError("There is no result yet.", "Run %mmg estimate X Y first.")
             return self._last
         found = resolve(asked.operands[0], call.namespace)
         if not isinstance(found, MIResult):
-            what = f"{asked.operands[0]} is no result but of type {type(found).__name__}."
+            what = f"{asked.operands[0]} is not a result; its type is {type(found).__name__}."
             raise MMGError(what, "Name a variable set by 'res = %mmg estimate …' or by -o res.")
         return found
 
     def _benchmark(self, call: Call) -> Sweep | Table | None:
-        # Imported here because loading the extension must take no time for what few calls need.
+        # Imported here because few calls need it, and the extension must load fast.
         from mmg_nb.jupyter.benchmark import benchmark_command
 
         words = [token.text for token in call.tokens]
@@ -264,12 +264,12 @@ class MMG(SessionSettings):
         return self._steer("pause", call, Run.pause, (RunState.RUNNING,))
 
     def _resume(self, call: Call) -> Run | MIResult | None:
-        """Go on with a run of this session, or with one that was kept in a file."""
+        """Continue a paused run of this session, or a run from its checkpoint file."""
         asked = read_tokens(COMMANDS["resume"], call.tokens)
         named = "".join(asked.operands[:1])
         if asked.help or len(asked.operands) > 1 or not named or is_number(named):
             if asked.values:
-                what = "Options of %mmg resume are for a run that was kept in a file."
+                what = "The options of %mmg resume apply only to a checkpoint file."
                 raise MMGError(what, "Name the file, or leave the options out.")
             return self._steer("resume", call, Run.resume, (RunState.PAUSED,))
         output, every = asked.values.get("output"), asked.values.get("every")
@@ -288,25 +288,26 @@ class MMG(SessionSettings):
     def _steer(
         self, name: str, call: Call, act: Callable[[Run], None], states: tuple[RunState, ...]
     ) -> Run | None:
-        """Do something to the run that is named, or to the latest in one of these states."""
+        """Apply `act` to the named run, or else to the latest run in one of the states."""
         words = self._asks_help(name, call, operands=1)
         if words is None:
             return None
         wanted = " or ".join(states)
         found = self.runs.find("".join(words), lambda run: run.state in states, wanted)
         if found.state.ended:
-            raise MMGError(f"{found.name} has ended: it is {found.state}.", "%mmg runs lists all.")
+            what = f"{found.name} has ended; its state is {found.state}."
+            raise MMGError(what, "%mmg runs lists all runs.")
         act(found)
         return found
 
     def _asks_help(self, name: str, call: Call, operands: int) -> tuple[str, ...] | None:
-        """The words of a call, at most so many; None if help was asked for and printed."""
+        """The operands of a call, at most `operands`; None if the call requested help."""
         asked = read_tokens(COMMANDS[name], call.tokens)
         if asked.help:
             print(command_help(COMMANDS[name], {}))
             return None
         if len(asked.operands) > operands:
-            what = f"{COMMANDS[name].synopsis} takes no {asked.operands[operands]!r}."
+            what = f"Expected {COMMANDS[name].synopsis}; got also {asked.operands[operands]!r}."
             raise MMGError(what, "%mmg runs lists the runs with their numbers.")
         return asked.operands
 
@@ -318,7 +319,7 @@ class MMG(SessionSettings):
         for pair in re.sub(r"\s*=\s*", "=", " ".join(asked.operands)).split():
             name, equals, text = pair.partition("=")
             if not equals:
-                raise MMGError(f"Expected key=value; got {pair!r}.", "E.g. %mmg config seed=1")
+                raise MMGError(f"Expected key=value; got {pair!r}.", "E.g. %mmg config seed=1.")
             self.change(name, unquoted(text))
         if not asked.operands:
             print(self.table())
@@ -335,20 +336,20 @@ class MMG(SessionSettings):
 
 
 def _two(name: str, asked: Arguments, call: Call) -> tuple[str, str]:
-    """The expressions of x and y that a subcommand is given."""
+    """The expressions of x and y in a call."""
     count = len(asked.operands)
     if count == 2:
         return asked.operands[0], asked.operands[1]
     remedy = in_words(call.namespace)
     if count > 2:
-        remedy = "Put an expression with blanks in brackets; conditions go to --given."
+        remedy = "Put an expression with spaces in parentheses. Give a condition with --given."
     raise MMGError(f"%mmg {name} takes two expressions, X and Y; got {count}.", remedy)
 
 
 def _variables(
     texts: tuple[str, str], options: dict[str, Any], call: Call
 ) -> tuple[Any, Any, str]:
-    """x, y and what is estimated in words; expressions in the options give way to their values."""
+    """x, y and the estimated quantity; also evaluates the expressions in `options`."""
     x, y = (resolve(text, call.namespace) for text in texts)
     condition = options.get("given")
     for name in ("groups", "given"):

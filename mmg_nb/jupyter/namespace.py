@@ -1,4 +1,4 @@
-"""Expressions of the user -> values in the notebook's namespace."""
+"""Evaluate the user's expressions in the namespace of the notebook."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mmg_nb.fields import closest
 
 __all__ = ["arrays", "check_name", "columns", "in_words", "resolve"]
 
-MOST_NAMED = 8
+MAX_LISTED = 8  # arrays in a message
 
 
 def resolve(text: str, namespace: dict[str, Any]) -> Any:
@@ -20,19 +20,19 @@ def resolve(text: str, namespace: dict[str, Any]) -> Any:
 
     Args:
         text: The expression.
-        namespace: The user's variables; gets `__builtins__` if it has none.
+        namespace: The user's variables. Evaluation adds `__builtins__` if it is missing.
 
     Returns:
         Its value.
 
     Raises:
-        MMGError: It is no expression, a name is unknown, or evaluating it fails.
+        MMGError: The text is not an expression, a name is unknown, or the evaluation fails.
     """
     try:
         code = compile(text, "<%mmg>", "eval")
     except (SyntaxError, ValueError) as error:
         what = f"Expected a variable or an expression; got {text!r}."
-        remedy = "Put an expression with blanks in brackets, e.g. (x + 1)."
+        remedy = "Put an expression with spaces in parentheses, e.g. (x + 1)."
         raise MMGError(what, remedy) from error
     try:
         return eval(code, namespace)
@@ -51,7 +51,7 @@ def _unknown(name: str, namespace: Mapping[str, Any]) -> MMGError:
 
 
 def _hint(text: str, namespace: Mapping[str, Any]) -> str:
-    """The columns of the table that the expression begins with, or the arrays at hand."""
+    """The columns of the table at the start of the expression, or else the arrays."""
     owner = text.replace(".", "[").partition("[")[0]
     labels = columns(namespace.get(owner))
     if labels:
@@ -60,13 +60,13 @@ def _hint(text: str, namespace: Mapping[str, Any]) -> str:
 
 
 def columns(value: Any) -> list[Any]:
-    """The labels of a table's columns; empty for anything but a table."""
+    """The column labels of a table; empty for any other value."""
     is_table = hasattr(value, "columns") and hasattr(value, "iloc")
     return list(value.columns) if is_table and not isinstance(value, type) else []
 
 
 def arrays(namespace: Mapping[str, Any]) -> dict[str, str]:
-    """Names of arrays and tables, with their shapes such as `1000×2`.
+    """Names of arrays and tables, with shapes such as `1000×2`.
 
     Args:
         namespace: The user's variables.
@@ -85,7 +85,7 @@ def arrays(namespace: Mapping[str, Any]) -> dict[str, str]:
 def _shape(value: Any) -> tuple[Any, ...]:
     try:
         shape = value.shape
-    except Exception:  # a property of an object we do not know may raise anything
+    except Exception:  # a property of a user's object may raise any error
         return ()
     return tuple(shape) if isinstance(shape, tuple) else ()
 
@@ -95,33 +95,33 @@ def _in_words(shape: tuple[Any, ...]) -> str:
 
 
 def in_words(namespace: Mapping[str, Any]) -> str:
-    """A sentence that names the arrays at hand, with shapes."""
+    """A sentence that lists the arrays with their shapes."""
     found = [f"{name} ({shape})" for name, shape in arrays(namespace).items()]
     if not found:
         return "There are no arrays here yet."
-    more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
-    return "Arrays here: " + ", ".join(found[:MOST_NAMED]) + more + "."
+    more = f" and {len(found) - MAX_LISTED} more" if len(found) > MAX_LISTED else ""
+    return "Arrays here: " + ", ".join(found[:MAX_LISTED]) + more + "."
 
 
 def check_name(name: str, namespace: Mapping[str, Any]) -> None:
-    """Check the name of a variable to be set.
+    """Check the name of the variable that will store a result.
 
     Args:
         name: The name.
         namespace: The user's variables.
 
     Raises:
-        MMGError: It cannot be the name of a variable, would hide a builtin, or holds an array or
-            a table.
+        MMGError: The name is not valid, is a Python builtin, or already holds an array or a
+            table.
     """
     if not name.isidentifier() or keyword.iskeyword(name):
-        what = f"A result is stored under the name of a variable; got {name!r}."
+        what = f"Expected the name of a variable; got {name!r}."
         raise MMGError(what, "Use letters, digits and underscores, e.g. -o res.")
     shape = _shape(namespace.get(name))
     if hasattr(builtins, name):
-        what = f"{name!r} is a builtin of Python, which a result would hide."
+        what = f"{name!r} is a Python builtin; the result would hide it."
     elif shape:
-        what = f"{name!r} holds data ({_in_words(shape)}), which a result would replace."
+        what = f"{name!r} holds data ({_in_words(shape)}); the result would overwrite them."
     else:
         return
     raise MMGError(what, "Choose another name, e.g. -o res.")

@@ -2,7 +2,7 @@
 
 const EXPRESSION = "\u0000expression";
 
-/** A name for ids and radio groups that no other panel in the page has. */
+/** A prefix for element ids that is unique in the page. */
 function unique() {
   return `mmg-${Math.random().toString(36).slice(2, 10)}`;
 }
@@ -11,7 +11,7 @@ function option(value, text, chosen) {
   return make("option", { value, selected: chosen }, text);
 }
 
-/** A variable, columns of a table, or an expression for one part of the estimate. */
+/** Control for one role of the estimate: a variable, columns of a table, or an expression. */
 function createRole(role, prefix) {
   const id = `${prefix}-${role.name}`;
   const select = make("select", { id, onchange: arrange });
@@ -20,12 +20,12 @@ function createRole(role, prefix) {
   const columns = make("fieldset", { class: "mmg-columns" });
   const label = make("label", { for: id }, role.optional ? `${role.label} (optional)` : role.label);
   const node = make("div", { class: "mmg-role" }, label, select, written, columns);
-  let known = [];
+  let offered = [];
   let listed = "";
 
   function arrange() {
     written.hidden = select.value !== EXPRESSION;
-    const table = known.find(({ name }) => name === select.value);
+    const table = offered.find(({ name }) => name === select.value);
     const names = table ? table.columns : [];
     columns.hidden = names.length === 0;
     const key = JSON.stringify([select.value, names]);
@@ -40,7 +40,7 @@ function createRole(role, prefix) {
   }
 
   function offer(variables) {
-    known = variables;
+    offered = variables;
     const before = select.value;
     const nothing = role.optional ? "none" : "choose…";
     select.replaceChildren(
@@ -54,7 +54,7 @@ function createRole(role, prefix) {
   }
 
   function choose(text) {
-    const plain = known.find(({ name, columns }) => name === text && columns.length === 0);
+    const plain = offered.find(({ name, columns }) => name === text && columns.length === 0);
     select.value = plain ? text : text ? EXPRESSION : "";
     written.value = plain ? "" : text;
     arrange();
@@ -69,7 +69,7 @@ function createRole(role, prefix) {
   return { node, offer, choose, read };
 }
 
-/** One setting: its name, its control and its help. */
+/** One setting: its label, its control and its help. */
 function createField(info, prefix) {
   const id = `${prefix}-${info.name}`;
   const common = { id, "aria-describedby": `${id}-help`, onchange: mark, oninput: mark };
@@ -94,39 +94,39 @@ function createField(info, prefix) {
   return { name: info.name, node, set, reset: () => set(info.default), read: () => control.value };
 }
 
-/** Estimators to run beside the one that is chosen. */
+/** Estimators to compare with the chosen one. */
 function createBeside(names) {
   const ticks = new Map(names.map((name) => [name, make("input", { type: "checkbox", value: name })]));
   const labels = new Map(names.map((name) => [name, make("label", {}, ticks.get(name), name)]));
   const chosen = make("span");
   const list = make("div", { class: "mmg-columns", role: "group", "aria-label": "Compare with",
-    onchange: tell }, ...labels.values());
+    onchange: showChosen }, ...labels.values());
   const node = make("details", {}, make("summary", {}, "Compare with", chosen), list);
 
   function read() {
     return names.filter((name) => ticks.get(name).checked && !labels.get(name).hidden);
   }
 
-  function tell() {
+  function showChosen() {
     const others = read();
     say(chosen, others.length ? `: ${others.join(", ")}` : " other estimators…");
   }
 
   function arrange(leading) {
     for (const [name, label] of labels) label.hidden = name === leading;
-    tell();
+    showChosen();
   }
 
   function choose(others) {
     for (const [name, tick] of ticks) tick.checked = others.includes(name);
     if (others.length) node.open = true;
-    tell();
+    showChosen();
   }
 
   return { node, read, arrange, choose };
 }
 
-/** All choices; `read` gives what Start sends along. */
+/** The form; Start sends all its values. */
 function createForm(model, start) {
   const prefix = unique();
   const { roles, settings, estimators } = model.get("form");
@@ -212,12 +212,12 @@ function createForm(model, start) {
   return { node, button, offer, choose };
 }
 
-const HEADS = ["run", "what", "estimator", "estimate ± error", "time", "settings", "state"];
+const HEADS = ["run", "quantity", "estimator", "estimate ± error", "time", "settings", "state"];
 
-/** The runs of the panel; `ask` sends a message that is answered by something to look at. */
-function createHistory(model, ask, tell) {
+/** The runs of the panel. `ask` sends a message whose answer is shown; `notify` shows a text. */
+function createHistory(model, ask, notify) {
   const body = make("tbody");
-  const compare = make("button", { type: "button", onclick: together }, "Compare ticked");
+  const compare = make("button", { type: "button", onclick: together }, "Compare selected");
   const heads = ["compare", ...HEADS, "actions"].map((text) =>
     make("th", { scope: "col" }, text),
   );
@@ -256,9 +256,9 @@ function createHistory(model, ask, tell) {
   async function copied(text) {
     try {
       await navigator.clipboard.writeText(text);
-      tell(`Copied: ${text}`);
+      notify(`Copied: ${text}`);
     } catch {
-      tell(`The browser forbids copying. The line is: ${text}`);
+      notify(`The browser does not allow copying. The line is: ${text}`);
     }
   }
 
@@ -292,9 +292,9 @@ function createPanel(model) {
   const remedy = make("span");
   const message = make("div", { class: "mmg-message", role: "alert" }, what, remedy);
   const empty = make("p", { class: "mmg-empty" },
-    "Choose two variables and press Start. Cells can run meanwhile.");
+    "Choose two variables and press Start. Other cells can run meanwhile.");
   const result = make("section", { class: "mmg-result", "aria-label": "Result" });
-  const close = make("button", { type: "button", title: "Take the panel off the page; results stay",
+  const close = make("button", { type: "button", title: "Remove the panel from the page; results stay",
     onclick: () => model.send({ action: "close" }) }, "Close");
   const node = make(
     "div",
@@ -329,7 +329,7 @@ function createPanel(model) {
       if (asked) result.scrollIntoView({ block: "nearest" });
       asked = false;
     }
-    // Not `disabled`, by which it would lose the focus; the kernel refuses a second run anyway.
+    // `disabled` would remove the focus; the kernel refuses a second run anyway.
     form.button.setAttribute("aria-disabled", view === "live");
     live.update();
     history.update();
@@ -341,11 +341,11 @@ function createPanel(model) {
   return { node };
 }
 
-/** Keep the panel in its place in the page, also when the notebook draws that anew. */
+/** Keep the panel in its place in the page, also after the notebook redraws the output. */
 function settle(node, slot, signal) {
   let home = null;
   let kept = [];
-  let focused = null; // what had the focus loses it when the notebook draws the output anew
+  let focused = null; // element that loses the focus when the notebook redraws the output
 
   function place() {
     if (node.isConnected) return;
@@ -369,9 +369,9 @@ function settle(node, slot, signal) {
 }
 
 /**
- * Take the place in the page once the kernel answers.
+ * Replace the saved HTML with the panel when the kernel answers.
  *
- * A notebook may hold the state of a widget whose kernel is long gone: then the record stays.
+ * A notebook may hold the state of a widget whose kernel has ended. Then the saved HTML stays.
  */
 function initialize({ model }) {
   if (!model.get("slot")) return undefined;

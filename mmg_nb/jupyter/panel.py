@@ -1,4 +1,4 @@
-"""The panel: choose variables and settings, train, watch, stop, compare."""
+"""The panel: widgets to choose variables and settings, and to run and compare estimators."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ __all__ = ["Panel", "panel"]
 
 
 class PanelWidget(LiveWidget):
-    """What the browser knows of a panel; the present run as in `LiveWidget`."""
+    """The state of a panel, shared with the browser; the current run as in `LiveWidget`."""
 
     _esm = module("charts", "live", "panel")
 
@@ -67,14 +67,15 @@ class PanelWidget(LiveWidget):
 
 
 class Record:
-    """What a saved notebook keeps of a panel, and where the browser puts the panel itself.
+    """The plain HTML of a panel for the saved notebook.
 
-    A widget in an output is dead once its kernel is gone. So the output holds this plain HTML,
-    and the widget, which is in no output, takes its place in the page while its kernel lives.
+    A widget in an output stops working when its kernel ends. The output therefore holds this
+    HTML. While the kernel runs, the browser replaces the HTML with the widget, which is in no
+    output.
 
     Args:
-        slot: Name of the place.
-        shown: HTML of what was shown last.
+        slot: Identifier by which the browser finds this HTML.
+        shown: HTML of the result shown last.
         entries: The runs so far.
     """
 
@@ -88,12 +89,12 @@ class Record:
 
 
 class Panel:
-    """A form, a live view and a history of runs. Displays itself as the value of a cell.
+    """A form, a live view and a history of runs. The value of a cell displays it.
 
-    Everything that its controls do can be done by its methods too. Runs go on in the background.
+    Its methods offer the same functions as its controls. Runs are in the background.
 
     Args:
-        shell: The shell whose variables can be chosen.
+        shell: The shell whose variables the form offers.
     """
 
     def __init__(self, shell: InteractiveShell) -> None:
@@ -111,11 +112,11 @@ class Panel:
             form=describe(),
             variables=variables(shell.user_ns),
         )
-        self._widget.on_msg(self._hear)
+        self._widget.on_msg(self._on_message)
         hear_beside_cells(self._widget.comm)
         shell.events.register("post_run_cell", self._refresh)
 
-    # --- what can be asked for
+    # --- the same functions as the controls
 
     def choose(self, **values: Any) -> Panel:
         """Fill in the form.
@@ -123,13 +124,13 @@ class Panel:
         Args:
             **values: `x`, `y`, `given` and `groups` as texts, e.g. `x="df[['a', 'b']]"`;
                 `estimator`, `seed`, `device`, `discrete`, `missing`, and fields of the estimator;
-                `beside`, names of estimators to compare it with, e.g. `"gcmi,ksg"`.
+                `beside`, names of estimators to compare with, e.g. `"gcmi,ksg"`.
 
         Returns:
             The panel.
 
         Raises:
-            MMGError: There is no such choice, or a value is not allowed.
+            MMGError: A choice does not exist, or a value is not allowed.
         """
         chosen = {name: dict(self._chosen[name]) for name in ("roles", "settings", "fields")}
         before = self._chosen.get("estimator", "mmg")
@@ -154,37 +155,43 @@ class Panel:
         return self
 
     def start(self) -> Run:
-        """Begin what was last chosen.
+        """Start a run with the current choices.
 
         Returns:
-            The run's handle.
+            The handle of the run.
 
         Raises:
-            MMGError: Something is missing or cannot be used, or a run of this panel goes on.
+            MMGError: A choice is missing or cannot be used, or a run of this panel has not ended.
         """
         form = {"estimator": "mmg", **self._chosen}
         return self._begin(read_form(form, self._shell.user_ns))
 
     def show(self, number: int) -> None:
-        """Show the result of a run again.
+        """Show the result of an earlier run.
+
+        Args:
+            number: Number of the run, from 1.
 
         Raises:
-            MMGError: There is no such run, or it has no result.
+            MMGError: The run does not exist or has no result.
         """
         self._settle()
         self._present(shown_html(self._entry(number)))
 
     def compare(self, *numbers: int) -> None:
-        """Show the results of some runs beside each other; of all if none is named.
+        """Show the results of several runs together.
+
+        Args:
+            *numbers: Numbers of the runs. Default: all runs.
 
         Raises:
-            MMGError: There are fewer than two results among them.
+            MMGError: The runs have fewer than two results.
         """
         self._settle()
         self._present(comparison([self._entry(n) for n in numbers] or list(self._entries)))
 
     def close(self) -> None:
-        """Take the panel off the page; its results stay. A run that goes on is stopped."""
+        """Remove the panel from the page. A run that has not ended is stopped; results stay."""
         if self._closed:
             return
         self._closed = True
@@ -203,21 +210,21 @@ class Panel:
 
     @property
     def results(self) -> tuple[MIResult, ...]:
-        """The results so far, oldest first, those of comparisons among them."""
+        """The results so far, oldest first, including those of comparisons."""
         return tuple(result for e in self._entries for result in e.results.values())
 
     def __repr__(self) -> str:
         return f"<{history_text(self._entries)}>"
 
-    # --- what the browser asks for
+    # --- messages of the browser
 
-    def _hear(self, _: Any, message: Any, buffers: Any) -> None:
-        """Do what a control asks for. May run in any thread."""
+    def _on_message(self, _: Any, message: Any, buffers: Any) -> None:
+        """Carry out the action of a control. May run in any thread."""
         try:
             self._widget.put(message={})
             self._act(message if isinstance(message, dict) else {})
         except MMGError as error:
-            self._say(error)
+            self._show_error(error)
 
     def _act(self, message: Mapping[str, Any]) -> None:
         action = message.get("action")
@@ -234,7 +241,7 @@ class Panel:
         elif self.run is not None:
             steer(self.run, message)
 
-    def _say(self, error: MMGError) -> None:
+    def _show_error(self, error: MMGError) -> None:
         self._widget.put(message={"what": error.what, "remedy": error.remedy})
 
     # --- runs
@@ -242,10 +249,12 @@ class Panel:
     def _begin(self, asked: Asked) -> Run:
         with self._lock:
             if self._closed:
-                raise MMGError("This panel is closed.", "mmg_nb.panel() makes another one.")
+                raise MMGError("This panel is closed.", "mmg_nb.panel() opens a new one.")
             if self.run is not None and not self.run.state.ended:
                 what = f"Run {len(self._entries)} of this panel is {self.run.state}."
-                raise MMGError(what, "Stop it or wait for its end; another panel can run beside.")
+                raise MMGError(
+                    what, "Stop it or wait for its end. A second panel can run meanwhile."
+                )
             run = asked.start(self._shell.user_ns)
             entry = Entry(len(self._entries) + 1, run, asked, asked.line)
             self._entries = (*self._entries, entry)
@@ -254,12 +263,12 @@ class Panel:
         return run
 
     def _settle(self) -> None:
-        """Let a run that has ended be shown first, so that it does not come after what follows."""
+        """Show the run if it has ended. Later, it would replace what the caller shows next."""
         if self._feed is not None and self.run is not None and self.run.state.ended:
             self._feed.close()
 
     def _follow(self, entry: Entry) -> None:
-        """Show where a run stands; in the thread of its feed."""
+        """Show the state of a run. Called in the thread of its feed."""
         rows = [each.row for each in self._entries]
         self._widget.put(rows=rows, **picture(entry.run))
         self._fill(entry.run)
@@ -267,7 +276,7 @@ class Panel:
             self._conclude(entry)
 
     def _fill(self, run: Run) -> None:
-        """Show the table of a comparison whenever another estimator has ended."""
+        """Show the table of a comparison again if another estimator has ended."""
         if not isinstance(run, ComparisonRun) or run.standing is self._standing:
             return
         self._standing = run.standing
@@ -282,19 +291,20 @@ class Panel:
         try:
             entry.run.result  # noqa: B018
         except MMGError as error:
-            self._say(error)
+            self._show_error(error)
         except Exception as error:
             what = "".join(traceback.format_exception_only(error)).strip()
-            self._say(MMGError(what, "panel.run.traceback says where it happened."))
+            self._show_error(MMGError(what, "panel.run.traceback shows where it happened."))
         self._keep()
 
     def _entry(self, number: int) -> Entry:
         if not 1 <= number <= len(self._entries):
             what = f"This panel has no run {number!r}."
-            raise MMGError(what, f"It has {len(self._entries)} so far, from 1.")
+            known = f"Choose a run from 1 to {len(self._entries)}."
+            raise MMGError(what, known if self._entries else "It has no runs yet.")
         return self._entries[number - 1]
 
-    # --- what is seen
+    # --- display
 
     def _present(self, shown: str) -> None:
         self._shown = shown
@@ -304,27 +314,27 @@ class Panel:
         self._keep()
 
     def _refresh(self, *_: Any) -> None:
-        """Offer the variables there are now; after each cell."""
+        """Update the variables that the form offers. Called after each cell."""
         found = variables(self._shell.user_ns)
         if found != self._widget.variables:
             self._widget.put(variables=found)
 
     def _keep(self) -> None:
-        """Bring what is kept in the notebook up to date."""
+        """Update the HTML for the saved notebook."""
         update_display(self._record(), display_id=self._slot)
 
     def _record(self) -> Any:
         record = Record(self._slot, self._shown, self._entries)
         if self._closed or self._widget.slot:
             return record
-        return _Inside(self._widget, record)
+        return _WidgetWithRecord(self._widget, record)
 
     def _ipython_display_(self) -> None:
         display(self._record(), display_id=self._slot)
 
 
-class _Inside:
-    """The panel as a widget in an output, for front ends that keep outputs apart."""
+class _WidgetWithRecord:
+    """The panel as a widget in an output, for front ends that isolate outputs."""
 
     def __init__(self, widget: PanelWidget, record: Record) -> None:
         self._widget = widget
@@ -336,7 +346,7 @@ class _Inside:
 
 
 def _needs_an_output(shell: InteractiveShell) -> bool:
-    """Whether the front end keeps each output apart, so that no widget can enter one.
+    """Whether the front end isolates outputs, so that a widget cannot replace HTML in one.
 
     VS Code and Colab do; JupyterLab, Notebook 7 and Voila do not.
     """
@@ -344,7 +354,7 @@ def _needs_an_output(shell: InteractiveShell) -> bool:
 
 
 def _names(asked: Any) -> list[str]:
-    """Names in a text with commas, or in a list; none for None."""
+    """Names from a text with commas or from a list; empty for None."""
     parts = asked.split(",") if isinstance(asked, str) else asked or ()
     if not isinstance(parts, (list, tuple)):
         what = f"beside must be names of estimators; got {type(asked).__name__}."
@@ -355,7 +365,7 @@ def _names(asked: Any) -> list[str]:
 def _checked_text(name: str, text: Any) -> str:
     if isinstance(text, str):
         return text
-    what = f"{name} must be the name of a variable, as a text; got {type(text).__name__}."
+    what = f"{name} must be the name of a variable, as a string; got {type(text).__name__}."
     raise MMGError(what, f"E.g. panel.choose({name}='data').")
 
 
@@ -368,28 +378,28 @@ def _check_known(values: Mapping[str, Any], infos: Mapping[str, FieldInfo]) -> N
     for name in values:
         if name not in infos:
             known = [role.name for role in ROLES] + ["estimator", "beside", *SETTINGS, *infos]
-            what = f"There is nothing called {name!r} to choose."
+            what = f"The panel has no choice {name!r}."
             raise MMGError(what, closest(name, known) + "Choices: " + ", ".join(known) + ".")
 
 
 def panel(x: str | None = None, y: str | None = None, **values: Any) -> Panel:
-    """A panel of widgets to choose variables and settings, train, watch, stop and compare.
+    """Open a panel of widgets: choose variables and settings, run and compare estimators.
 
     Args:
-        x: Name of a variable or an expression, as a text; can be chosen in the panel.
-        y: Likewise.
-        **values: What else to fill in, e.g. `estimator="mmg"`, `steps=500`.
+        x: Name of a variable or an expression, as a string. It can also be chosen in the panel.
+        y: The same for y.
+        **values: Further choices to fill in, e.g. `estimator="mmg"`, `steps=500`.
 
     Returns:
-        The panel; as the last value of a cell it displays itself.
+        The panel. It is displayed if it is the last value of a cell.
 
     Raises:
-        MMGError: There is no notebook to show it in, or a value is not allowed.
+        MMGError: The code does not run in IPython, or a value is not allowed.
     """
     shell = get_ipython()
     if shell is None:
-        what = "A panel needs IPython, whose variables it offers."
-        raise MMGError(what, "Open a notebook; or use mmg_nb.start and its handle.")
+        what = "A panel needs IPython; this is plain Python."
+        raise MMGError(what, "Open a notebook, or use mmg_nb.start.")
     made = Panel(shell)
     texts = {name: text for name, text in (("x", x), ("y", y)) if text is not None}
     return made.choose(**texts, **values)

@@ -1,4 +1,4 @@
-"""A place in the output of a cell."""
+"""A part of the output of a cell that can be replaced."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ __all__ = ["Place"]
 
 
 class Place:
-    """What is shown here replaces what was shown here before, also in the saved notebook."""
+    """A part of an output. Each display replaces the previous one, also in the saved notebook."""
 
     def __init__(self) -> None:
         self._handle: Any = None
 
     @property
     def taken(self) -> bool:
-        """Whether something has been shown."""
+        """Whether something is displayed here."""
         return self._handle is not None
 
     def show(self, shown: Any) -> None:
-        """Show something, below the output so far or in place of what was here."""
+        """Display an object: at first below the output so far, then in place of the last one."""
         if self._handle is None:
             self._handle = display(shown, display_id=True)
         else:

@@ -1,4 +1,4 @@
-"""What is known of a run while it goes on, and how it is shown."""
+"""The progress of a run, and the views that show it."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from mmg_nb.runs.events import Event, Phase, Snapshot, Started, Step
 __all__ = ["CardView", "NoView", "Progress", "TextView", "View"]
 
 CARD_SECONDS = 0.2  # between updates of a card
-TEXT_SECONDS = 3.0  # between lines
-HOW_TO_STOP = "Interrupt the kernel (■) to stop; what is learnt is kept."
+TEXT_SECONDS = 3.0  # between printed lines
+HOW_TO_STOP = "Interrupt the kernel (■) to stop early; you still get a result."
 
 Clock = Callable[[], float]
 
 
 class Progress:
-    """Listens to a run and remembers the latest. Written by the worker, read by the viewer.
+    """Stores the latest events of a run. The worker writes it, and views read it.
 
     Args:
-        clock: Seconds that only rise.
+        clock: Returns a monotonic time in seconds.
     """
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
@@ -39,7 +39,7 @@ class Progress:
         self._first = (0.0, 0)
 
     def __call__(self, event: Event) -> None:
-        """Take note of an event."""
+        """Store an event."""
         if isinstance(event, Step):
             if self.step is None:
                 self._first = self._clock(), event.step
@@ -53,12 +53,12 @@ class Progress:
 
     @property
     def fraction(self) -> float:
-        """Share of the steps done."""
+        """Fraction of the steps that are done."""
         return 0.0 if self.step is None else self.step.step / max(1, self.step.total_steps)
 
     @property
     def seconds_left(self) -> float | None:
-        """Time that all steps still planned would take; None until it can be told."""
+        """Seconds that the remaining steps will take; None until they can be estimated."""
         began, first = self._first
         if self.step is None or self.step.step <= first:
             return None
@@ -77,12 +77,12 @@ class Progress:
 
     @property
     def estimate(self) -> str:
-        """The present estimate, said to be one of validation points; empty before the first."""
+        """The latest validation estimate in words; empty before the first validation."""
         return "" if self.mi is None else f"validation estimate {self.mi:.3f} nats"
 
     @property
     def subject(self) -> str:
-        """What is estimated where, e.g. `mmg, 1000 rows, 1×1, cpu`."""
+        """Estimator, data and device, e.g. `mmg, 1000 rows, 1×1, cpu`."""
         if self.started is None:
             return "mmg_nb"
         s = self.started
@@ -100,19 +100,19 @@ class View(Protocol):
     """Shows a run in the thread of the cell that waits for it."""
 
     def tick(self, progress: Progress) -> None:
-        """Called about twenty times a second; shows what is new if it is time to."""
+        """Update the view, if the last update is old enough. Called about 20 times a second."""
         ...
 
     def finish(self, result: MIResult) -> bool:
-        """Put the result in place of the live view.
+        """Replace the live view with the result.
 
         Returns:
-            Whether the result is shown now.
+            Whether the view displays the result.
         """
         ...
 
     def fail(self, error: BaseException) -> None:
-        """Say in place of the live view that there is no result."""
+        """Replace the live view with a message that there is no result."""
         ...
 
 
@@ -131,7 +131,7 @@ class NoView:
 
 
 class TextView:
-    """Prints a line now and then."""
+    """Prints a line every few seconds."""
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
         self._clock = clock
@@ -139,14 +139,14 @@ class TextView:
         self._phase = ""
 
     def tick(self, progress: Progress) -> None:
-        """Print a line if the phase is new or some seconds have passed."""
+        """Print a line, if the phase is new or the last line is old enough."""
         now = self._clock()
         if progress.started is None or (
             progress.phase == self._phase and now - self._last < TEXT_SECONDS
         ):
             return
         if not self._phase:
-            print(f"{progress.subject}. Interrupt (Ctrl-C) to stop; what is learnt is kept.")
+            print(f"{progress.subject}. Interrupt (Ctrl-C) to stop early; you still get a result.")
         self._phase, self._last = progress.phase, now
         print("; ".join(part for part in (progress.doing, progress.estimate) if part), flush=True)
 
@@ -159,9 +159,9 @@ class TextView:
 
 
 class CardView:
-    """Shows a card that is replaced in place, at the end by the result itself.
+    """Shows a card and updates it in place. At the end, the result replaces the card.
 
-    A saved notebook then holds the result, in types that need neither a kernel nor a widget.
+    A saved notebook then holds the result, in formats that need neither a kernel nor a widget.
     """
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
@@ -170,19 +170,19 @@ class CardView:
         self._last = -CARD_SECONDS
 
     def tick(self, progress: Progress) -> None:
-        """Show the card anew if it is time to."""
+        """Update the card, if the last update is old enough."""
         if progress.started is None or self._clock() - self._last < CARD_SECONDS:
             return
         self._place.show(_card(progress))
         self._last = self._clock()
 
     def finish(self, result: MIResult) -> bool:
-        """Replace the card by the result."""
+        """Replace the card with the result."""
         self._place.show(result)
         return True
 
     def fail(self, error: BaseException) -> None:
-        """Replace the card, if there is one, by a word of what happened."""
+        """Replace the card, if there is one, with the name of the error."""
         if self._place.taken:
             text = f"Ended without a result ({type(error).__name__})."
             self._place.show(Card(text, f"<p>{html.escape(text)}</p>"))
@@ -190,7 +190,7 @@ class CardView:
 
 @dataclass(frozen=True)
 class Card:
-    """Something to display, as text and as HTML."""
+    """An output, as text and as HTML."""
 
     text: str
     html: str
@@ -208,7 +208,7 @@ FILL = "height:6px;border-radius:3px;background:#0072B2"
 
 
 def _card(progress: Progress) -> Card:
-    """The card of a running estimate; inline styles and current colours suit dark themes too."""
+    """The card of a running estimate. Its colours also suit dark themes."""
     said = [part for part in (progress.subject, progress.doing, progress.estimate) if part]
     subject, doing, estimate = map(
         html.escape, (progress.subject, progress.doing, progress.estimate)

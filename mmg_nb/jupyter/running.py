@@ -1,4 +1,4 @@
-"""Run an estimate while the cell waits, shows progress and listens for interrupts."""
+"""Run an estimate in a cell that shows its progress and handles interrupts."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ __all__ = ["run_in_cell"]
 def run_in_cell(run: Run, view: View) -> tuple[MIResult, bool]:
     """Start a run and wait for it.
 
-    The first interrupt asks the run to stop and keep what is learnt; the second one raises.
+    The first interrupt stops the run early, with a result. The second one is raised.
 
     Args:
         run: The run, ready to start.
-        view: Shows it, in this thread.
+        view: Shows the run, in this thread.
 
     Returns:
-        The result, and whether the view shows it already.
+        The result, and whether the view displays it.
 
     Raises:
-        BaseException: What the run raised, or KeyboardInterrupt.
+        BaseException: The error of the run, or KeyboardInterrupt.
     """
     try:
         with first_interrupt(run.stop):

@@ -1,4 +1,4 @@
-"""The runs of a session, and how `%mmg` names and lists them."""
+"""The runs of a session, their numbers and their table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mmg_nb.runs.events import RunState
 
 __all__ = ["RunTable", "Runs", "is_number"]
 
-MOST_KEPT = 100  # ended runs, with their results
+MAX_ENDED = 100  # ended runs whose results stay in memory
 
 
 def is_number(text: str) -> bool:
@@ -28,12 +28,12 @@ class Runs:
         self._count = 0
 
     def add(self, run: Run) -> None:
-        """Number a run and keep it; the oldest ended one makes room."""
+        """Number and store a run. Beyond `MAX_ENDED`, the oldest ended runs are removed."""
         self._count += 1
         run.number = self._count
         self._runs = {**self._runs, run.number: run}
         ended = [each for each in self if each.state.ended]
-        for each in ended[: max(0, len(ended) - MOST_KEPT)]:
+        for each in ended[: max(0, len(ended) - MAX_ENDED)]:
             assert each.number is not None
             del self._runs[each.number]
 
@@ -44,18 +44,18 @@ class Runs:
         return len(self._runs)
 
     def find(self, number: str, fits: Callable[[Run], bool], wanted: str) -> Run:
-        """The run of a number, or else the latest one that fits.
+        """The run with a number, or else the latest run that fits.
 
         Args:
-            number: As written, or "".
-            fits: Which runs can be meant where none is named.
-            wanted: These in a word, e.g. `running`.
+            number: The number as the user wrote it, or "".
+            fits: Selects the runs to choose from if there is no number.
+            wanted: The states of these runs, for the error message, e.g. `running`.
 
         Returns:
             The run.
 
         Raises:
-            MMGError: There is no such run.
+            MMGError: No such run exists.
         """
         if not number:
             fitting = [run for run in self if fits(run)]
@@ -69,30 +69,30 @@ class Runs:
 
     def _in_words(self) -> str:
         if not self._runs:
-            return "%mmg estimate X Y --background starts one."
+            return "%mmg estimate X Y --background starts a run."
         listed = ", ".join(f"{run.number} ({run.state})" for run in list(self)[-8:])
         return f"Runs: {listed}."
 
     def stop_all(self) -> None:
-        """Stop whatever still runs."""
+        """Stop all runs that have not ended."""
         for run in self:
             run.stop()
 
 
 @dataclass(frozen=True, eq=False)
 class RunTable:
-    """Runs as they stood when the table was made, as text and as HTML."""
+    """The states of all runs at the time of its creation, as text and as HTML."""
 
     lines: tuple[tuple[str, ...], ...]
 
     @classmethod
     def of(cls, runs: Runs) -> RunTable:
-        """The table of the runs there are now."""
+        """The table of the runs now."""
         return cls(tuple(map(_line, runs)))
 
     def __repr__(self) -> str:
         if not self.lines:
-            return "No runs yet; %mmg estimate X Y --background starts one."
+            return "No runs yet. %mmg estimate X Y --background starts a run."
         cells = (_HEADER, *self.lines)
         widths = [max(len(line[k]) for line in cells) for k in range(len(_HEADER))]
         rows = (
@@ -112,7 +112,7 @@ class RunTable:
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-_HEADER = ("run", "what", "estimator", "state", "estimate", "time")
+_HEADER = ("run", "quantity", "estimator", "state", "estimate", "time")
 
 
 def _line(run: Run) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Defaults that a session can change: one description for traits, flags and the table."""
+"""Default settings of a session: one description for traits, flags and the table."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ __all__ = ["SessionSettings", "Settings", "setting_infos"]
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What holds for every `%mmg estimate` unless the call says otherwise."""
+    """Settings of all calls; an option of a call overrides them."""
 
-    estimator: str = field("mmg", "method of estimating")
-    seed: int = field(0, "seed of everything random", low=0)
-    device: str = field("auto", "where to compute: auto, cpu, cuda or cuda:<index>")
+    estimator: str = field("mmg", "estimator to use")
+    seed: int = field(0, "seed of all random numbers", low=0)
+    device: str = field("auto", "device to compute on: auto, cpu, cuda or cuda:<index>")
     live: str = field(
         "auto",
-        "how a running estimate shows itself; auto: widget in a notebook, else card, else text",
+        "display of a running estimate; auto: widget in a notebook, else card, else text",
         choices=("auto", "widget", "card", "text", "none"),
     )
-    traceback: bool = field(False, "show the whole traceback of a user's mistake")
+    traceback: bool = field(False, "show the full traceback of a user's mistake")
 
 
 def setting_infos() -> dict[str, FieldInfo]:
-    """The settings by name; the estimators there are now are the choices of the first."""
+    """The settings by name. The choices of `estimator` are the registered estimators."""
     infos = {info.name: info for info in field_infos(Settings)}
     return {**infos, "estimator": replace(infos["estimator"], choices=names())}
 
@@ -52,7 +52,7 @@ def _trait(name: str) -> Any:
 
 
 class SessionSettings(Magics):
-    """The settings in force, and where each came from."""
+    """The current settings, and the origin of each value."""
 
     estimator = _trait("estimator")
     seed = _trait("seed")
@@ -79,18 +79,18 @@ class SessionSettings(Magics):
         self._origins[change["name"]] = "%config"
 
     def in_force(self) -> dict[str, Any]:
-        """Name -> value."""
+        """Name -> current value."""
         return {name: getattr(self, name) for name in self._origins}
 
     def change(self, name: str, text: str) -> None:
         """Change a setting.
 
         Args:
-            name: Its name.
-            text: Its new value, as written.
+            name: Name of the setting.
+            text: The new value, as the user wrote it.
 
         Raises:
-            MMGError: There is no such setting, or the value is not allowed.
+            MMGError: The setting does not exist, or the value is not allowed.
         """
         infos = setting_infos()
         if name not in infos:

@@ -1,4 +1,4 @@
-"""A result that the live view has shown is not shown again as the value of its cell."""
+"""Display each result once: not again as the value of a cell if its live view showed it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ KINDS = (("mmg_nb.results.result", "MIResult"), ("mmg_nb.questions.comparison", 
 
 
 class ShownResults:
-    """Remembers the result shown last, until its cell ends.
+    """Stores the result that was displayed last, until its cell ends.
 
-    `%mmg estimate x y` returns its result, so that `res = %mmg …`, `_` and `Out` have it, and
-    shows it in place of the live view; the display hook would show it a second time.
+    `%mmg estimate x y` displays its result in place of the live view. It also returns the result,
+    for `res = %mmg …`, `_` and `Out`. The display hook would then display it a second time.
 
     Args:
-        shell: The shell whose display is taught.
+        shell: The shell whose display hook is changed.
     """
 
     def __init__(self, shell: InteractiveShell) -> None:
@@ -32,13 +32,13 @@ class ShownResults:
         self._result: Result | None = None
 
     def install(self) -> None:
-        """Hook into the shell."""
+        """Change the display hook of the shell."""
         for module, name in KINDS:
             self._formatter.for_type_by_name(module, name, self._skip)
         self._shell.events.register("post_run_cell", self._forget)
 
     def uninstall(self) -> None:
-        """Leave the shell as it was."""
+        """Restore the display hook of the shell."""
         for module, name in KINDS:
             self._formatter.pop(f"{module}.{name}", None)
         self._shell.events.unregister("post_run_cell", self._forget)
@@ -55,7 +55,7 @@ class ShownResults:
 
     def _skip(self, result: Result) -> None:
         if result is not self._result:
-            raise NotImplementedError  # tells IPython to display it in the usual way
+            raise NotImplementedError  # IPython then displays it as usual
         self._result = None
 
     def _forget(self, *_: Any) -> None:

@@ -1,4 +1,4 @@
-"""Seconds that a run has worked."""
+"""The run time of a run, without its pauses."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ __all__ = ["Stopwatch"]
 
 
 class Stopwatch:
-    """Counts seconds while it goes. Calling it tells them.
+    """Measures time while it runs; a call returns the seconds so far.
 
     Args:
-        clock: Seconds that only rise.
+        clock: Returns a monotonic time in seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -21,15 +21,15 @@ class Stopwatch:
         self._since: float | None = None
 
     def __call__(self) -> float:
-        """Seconds counted so far."""
+        """Seconds measured so far."""
         since = self._since
         return self._before + (0.0 if since is None else self._clock() - since)
 
     def go(self) -> None:
-        """Count from now on."""
+        """Start, or continue after `hold`."""
         if self._since is None:
             self._since = self._clock()
 
     def hold(self) -> None:
-        """Count no more."""
+        """Pause the measurement."""
         self._before, self._since = self(), None

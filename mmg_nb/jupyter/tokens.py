@@ -1,6 +1,6 @@
-"""The line of a magic -> tokens.
+"""Split the line of a magic into tokens.
 
-`shlex` takes the quotes out of `df["a"]` and the backslashes out of paths, and knows no brackets.
+`shlex` would remove the quotes in `df["a"]` and the backslashes in paths, and split in brackets.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ class Token:
     """One word or expression.
 
     Attributes:
-        text: Its text, without quotes around the whole.
-        start: Where it begins in the line.
-        quoted: Whether there were quotes around the whole.
+        text: Its text, without quotes around the whole text.
+        start: Position of its first character in the line.
+        quoted: Whether quotes surrounded the whole text.
     """
 
     text: str
@@ -32,23 +32,23 @@ class Token:
 
 @dataclass(frozen=True)
 class Line:
-    """The tokens of a line, and whether it ended with `;`, which asks for no display."""
+    """The tokens of a line, and whether it ended with `;`, which suppresses the display."""
 
     tokens: tuple[Token, ...]
     silent: bool = False
 
 
 def tokenize(line: str) -> Line:
-    """Split at blanks outside quotes and brackets; drop a comment and a trailing `;`.
+    """Split at spaces outside quotes and brackets; remove a comment and a trailing `;`.
 
     Args:
-        line: What follows `%mmg`.
+        line: The line after `%mmg`.
 
     Returns:
         The tokens.
 
     Raises:
-        MMGError: A quote or bracket is not balanced; shows where.
+        MMGError: A quote or bracket is not balanced. The message shows its position.
     """
     code = without_comment(line).rstrip()
     silent = code.endswith(";") and _is_plain(code, len(code) - 1)
@@ -77,7 +77,7 @@ def without_comment(line: str) -> str:
 
 
 def unquoted(text: str) -> str:
-    """The text without quotes around the whole of it."""
+    """The text without quotes that surround the whole text."""
     if len(text) > 1 and text[0] in "'\"" and text.find(text[0], 1) == len(text) - 1:
         return text[1:-1]
     return text
@@ -88,9 +88,9 @@ def _is_plain(code: str, position: int) -> bool:
 
 
 def _plain(line: str) -> Iterator[tuple[int, str, int]]:
-    """Position, character and depth in brackets of everything outside quotes.
+    """Position, bracket depth and value of each character outside quotes.
 
-    Stops after a comment sign, since what follows need not be balanced.
+    Stops after a comment sign, because a comment need not be balanced.
     """
     opened: list[int] = []
     quote = -1
@@ -104,7 +104,7 @@ def _plain(line: str) -> Iterator[tuple[int, str, int]]:
         elif char in CLOSERS:
             opened.append(at)
         elif char in CLOSERS.values() and (not opened or CLOSERS[line[opened.pop()]] != char):
-            raise _unbalanced(line, at, f"The {char} closes nothing.")
+            raise _unbalanced(line, at, f"The {char} has no matching opening bracket.")
         yield at, char, len(opened)
         if char == "#":
             break

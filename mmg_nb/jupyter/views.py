@@ -12,11 +12,11 @@ __all__ = ["has_widgets", "hears_beside_cells", "view_for"]
 
 
 def view_for(run: Run, live: str, kernel: Any) -> View:
-    """The view that is asked for, or the next simpler one that there can be.
+    """The requested view, or the next simpler one that the front end supports.
 
     Args:
-        run: The run to be shown.
-        live: A value of the setting of that name.
+        run: The run to show.
+        live: Value of the setting `live`.
         kernel: The shell's kernel; None in a terminal.
 
     Returns:
@@ -35,11 +35,11 @@ def view_for(run: Run, live: str, kernel: Any) -> View:
 
 
 def has_widgets(kernel: Any) -> bool:
-    """Whether widgets can be made and reach the browser."""
+    """Whether widgets can be created and displayed in the browser."""
     found = importlib.util.find_spec("anywidget") is not None
     return found and getattr(kernel, "comm_manager", None) is not None
 
 
 def hears_beside_cells(kernel: Any) -> bool:
-    """Whether messages of widgets may be heard while a cell runs, as since ipykernel 7."""
+    """Whether the kernel receives widget messages while a cell runs, as ipykernel >= 7 does."""
     return "kernel subshells" in kernel.kernel_info.get("supported_features", ())

@@ -1,4 +1,4 @@
-"""A run in a thread of its own, so that the cell, a panel or a handle can watch and stop it."""
+"""Execute a run in its own thread, so that a cell, a panel or a handle can control it."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from mmg_nb.runs.events import Event, Listener, RunState, StateChanged
 __all__ = ["Work", "Worker"]
 
 Work = Callable[[Listener], MIResult]
-"""Does the run and reports to the listener it is given."""
+"""Executes a run and reports its events to the listener."""
 
 
-LAST_SECONDS = 4.0  # that the end of the process grants all runs to keep what they have learnt
+EXIT_SECONDS = 4.0  # for all runs together, to write their checkpoints when the process ends
 
 
 class _AbandonedError(Exception):
-    """Nobody waits for this run any more."""
+    """Ends a run whose result is not needed any more."""
 
 
 class Worker:
-    """Does one run in a thread. All methods may be called from any thread.
+    """Executes one run in a thread. All methods may be called from any thread.
 
-    What is asked for is kept in events alone, and the state follows from them: so nothing waits
-    for a lock, and `stop` may be called by a signal handler.
+    Requests are stored only in `threading.Event` objects, and the state follows from them. So no
+    method waits for a lock, and a signal handler may call `stop`.
 
     Args:
-        work: The run. It must neither print nor display: from a thread that would land in
-            whatever cell runs then.
-        listen: Gets the run's events and changes of state, in the worker's thread.
+        work: The run. It must neither print nor display, because its output would appear in the
+            cell that runs at that time.
+        listen: Called with the events and state changes of the run, in the worker's thread.
     """
 
     def __init__(self, work: Work, listen: Listener) -> None:
@@ -47,26 +47,26 @@ class Worker:
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         self._abandoned = threading.Event()
-        self._going = threading.Event()  # clear while paused
-        self._going.set()
+        self._unpaused = threading.Event()  # clear while paused
+        self._unpaused.set()
         self._done = threading.Event()
         self._result: MIResult | None = None
         self._error: BaseException | None = None
-        self._told = RunState.READY
+        self._reported = RunState.READY
 
     def start(self) -> Worker:
-        """Begin the run; returns at once."""
-        # With the context of the cell, what the thread sends finds its way back to that cell
-        # (and ipykernel 7.0 sends nothing without it).
+        """Start the run and return at once."""
+        # The context of the cell sends the outputs of the thread to that cell. Without it,
+        # ipykernel 7.0 sends no outputs at all.
         run = contextvars.copy_context().run
         self._thread = threading.Thread(target=run, args=(self._run,), name="mmg-run", daemon=True)
         self._thread.start()
-        _GOING.add(self)
+        _ACTIVE.add(self)
         return self
 
     @property
     def state(self) -> RunState:
-        """Where the run stands. It is paused or stopping from the moment it is asked to be."""
+        """State of the run. It changes to paused or stopping at once, before the run reacts."""
         if self._error is not None:
             return RunState.FAILED
         if self._result is not None:
@@ -76,49 +76,49 @@ class Worker:
             return RunState.READY
         if self._stop.is_set() or self._abandoned.is_set():
             return RunState.STOPPING
-        return RunState.RUNNING if self._going.is_set() else RunState.PAUSED
+        return RunState.RUNNING if self._unpaused.is_set() else RunState.PAUSED
 
     @property
     def done(self) -> bool:
-        """Whether the run has ended, in whatever way, and its listener has heard of it."""
+        """Whether the run has ended, in any way, and its listener has been called."""
         return self._done.is_set()
 
     @property
     def error(self) -> BaseException | None:
-        """What the run raised."""
+        """The error of the run, if it failed."""
         return self._error
 
     def stop(self) -> None:
-        """Ask the run to end early and keep what it has learnt. Returns at once."""
+        """Ask the run to end early, with a result. Returns at once."""
         self._stop.set()
-        self._going.set()
+        self._unpaused.set()
 
     def abandon(self) -> None:
-        """Ask the run to end at its next event and keep nothing. Returns at once."""
+        """Ask the run to end at its next event, without a result. Returns at once."""
         self._abandoned.set()
-        self._going.set()
+        self._unpaused.set()
 
     def pause(self) -> None:
-        """Hold the run at its next event, which takes no time of the processor."""
-        self._going.clear()
-        # Whoever of `stop` and `pause` comes second sees what the first one did.
+        """Pause the run at its next event. A paused run uses no processor time."""
+        self._unpaused.clear()
+        # If `stop` and `pause` are called at the same time, the second call sees the first.
         if self._stop.is_set() or self._abandoned.is_set():
-            self._going.set()
+            self._unpaused.set()
 
     def resume(self) -> None:
-        """Let a paused run go on."""
-        self._going.set()
+        """Continue a paused run."""
+        self._unpaused.set()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for the end of the run.
 
         Args:
-            timeout: Seconds to wait at most; None for as long as it takes.
+            timeout: Maximum time to wait, seconds. Default: until the run has ended.
 
         Returns:
             Whether the run has ended.
         """
-        if threading.current_thread() is self._thread:  # a listener that hears of the end
+        if threading.current_thread() is self._thread:  # called by a listener
             return self.state.ended
         return self._done.wait(timeout)
 
@@ -126,7 +126,7 @@ class Worker:
         """Wait for the end and return the result.
 
         Raises:
-            BaseException: What the run raised, with its traceback.
+            BaseException: The error of the run, with its traceback.
         """
         self.wait()
         if self._error is not None:
@@ -137,46 +137,46 @@ class Worker:
     def _run(self) -> None:
         assert self._work is not None
         try:
-            self._tell(RunState.RUNNING)
-            self._result = self._work(self._hear)
-        except BaseException as error:  # handed to whoever asks for the result
-            self._error = _kept(error)
+            self._report(RunState.RUNNING)
+            self._result = self._work(self._on_event)
+        except BaseException as error:  # `result` raises it
+            self._error = _without_locals(error)
         try:
-            self._work = None  # it holds the user's arrays
-            self._tell(self.state)
+            self._work = None  # releases the user's arrays
+            self._report(self.state)
         finally:
             self._done.set()
-            _GOING.discard(self)
+            _ACTIVE.discard(self)
 
-    def _hear(self, event: Event) -> bool:
+    def _on_event(self, event: Event) -> bool:
         if self._abandoned.is_set():
             raise _AbandonedError
         asked = bool(self._listen(event))
-        if not (self._going.is_set() or asked):
-            self._tell(RunState.PAUSED)
-            self._going.wait()
-            self._tell(self.state)
+        if not (self._unpaused.is_set() or asked):
+            self._report(RunState.PAUSED)
+            self._unpaused.wait()
+            self._report(self.state)
         elif self._stop.is_set():
-            self._tell(RunState.STOPPING)
+            self._report(RunState.STOPPING)
         return asked or self._stop.is_set()
 
-    def _tell(self, state: RunState) -> None:
-        if state is not self._told:
-            self._told = state
+    def _report(self, state: RunState) -> None:
+        if state is not self._reported:
+            self._reported = state
             self._listen(StateChanged(state))
 
 
-_GOING: WeakSet[Worker] = WeakSet()
+_ACTIVE: WeakSet[Worker] = WeakSet()
 
 
 @atexit.register
 def _end_with_the_process() -> None:
-    """Stop what goes on, so that checkpoints are written.
+    """Stop all runs, so that they write their checkpoints.
 
-    A thread that computes while Python ends would crash it. A kernel is killed some seconds after
-    it was asked to end.
+    A thread that still computes when Python ends would crash the process. The wait is short,
+    because Jupyter kills a kernel some seconds after its request to end.
     """
-    workers, until = list(_GOING), time.monotonic() + LAST_SECONDS
+    workers, until = list(_ACTIVE), time.monotonic() + EXIT_SECONDS
     for worker in workers:
         worker.stop()
     for worker in workers:
@@ -186,18 +186,18 @@ def _end_with_the_process() -> None:
         worker.wait(1.0)
 
 
-def _kept(error: BaseException) -> BaseException:
-    """The error to keep: its frames hold no arrays any more, but still tell file and line."""
+def _without_locals(error: BaseException) -> BaseException:
+    """The error without the local variables of its frames; files and lines stay."""
     if isinstance(error, _AbandonedError):
-        what = "This run was given up before it had a result."
-        return MMGError(what, "Start it again; a single interrupt keeps what is learnt.")
+        what = "This run was abandoned before it had a result."
+        return MMGError(what, "Start it again. A single interrupt stops a run with a result.")
     linked: BaseException | None = error
     while linked is not None:
-        _let_go(linked.__traceback__)
+        _clear_frames(linked.__traceback__)
         linked = linked.__cause__ or linked.__context__
     return error
 
 
-def _let_go(frames: TracebackType | None) -> None:
+def _clear_frames(frames: TracebackType | None) -> None:
     if frames is not None:
         traceback.clear_frames(frames)
