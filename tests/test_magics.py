@@ -245,7 +245,7 @@ def test_the_interrupt_handler_is_restored(run):
     ("cell", "what", "remedy"),
     [
         ("%mmg estimat x y", "no subcommand 'estimat'", "Did you mean 'estimate'?"),
-        ("%mmg x y", "'x'; it is a variable", "Did you mean '%mmg estimate x y'?"),
+        ("%mmg x y", "'x'; 'x' is a variable", "Did you mean '%mmg estimate x y'?"),
         ("%mmg estimate x", "takes two expressions, X and Y; got 1", "Arrays here: x (100×2), y"),
         ("%mmg estimate x + 1 y", "got 4", "in parentheses"),
         ("%mmg estimate x z", "no variable 'z'", "Arrays here: x (100×2), y (100)."),

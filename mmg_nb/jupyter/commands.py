@@ -45,7 +45,7 @@ class _OutputOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class DataOptions:
-    """Options for the data of an estimate, beside x and y."""
+    """Options for the data of an estimate, in addition to x and y."""
 
     groups: str | None = field(None, "labels of dependent rows, e.g. df.patient")
     given: str | None = field(None, "condition z of I(x; y | z), e.g. df.age")
@@ -120,7 +120,7 @@ COMMANDS = {
         Command(
             "compare",
             "X Y",
-            "run several estimators on the same data, with a live table of their results",
+            "run several estimators on the same data, with a live table",
             (*field_infos(CompareOptions), *_shared_settings("seed", "device", "live")),
         ),
         Command("panel", "[X Y]", "choose data and settings with widgets, run and compare"),

@@ -202,7 +202,10 @@ class Completion:
 
 
 def _narrowed(found: Iterable[Suggestion], typed: str) -> list[Suggestion]:
-    """Suggestions that match the typed text. Options need a dash, or no other match."""
+    """Suggestions that begin with the typed text.
+
+    If nothing is typed yet, options are suggested only when there are no other words.
+    """
     fitting = [each for each in found if each[0].startswith(typed)]
     words = [each for each in fitting if not each[0].startswith("-")]
     return words if words and not typed else fitting

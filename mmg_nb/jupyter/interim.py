@@ -18,8 +18,8 @@ Array = NDArray[np.float64]
 class Interim:
     """The latest validation estimate of a run.
 
-    Validation points also decide when training stops. This estimate is therefore slightly biased
-    and has no standard error. The result uses separate evaluation points.
+    Validation points also decide when training stops. This estimate is therefore slightly
+    optimistic, and it has no standard error. The result uses separate evaluation points.
 
     Attributes:
         mi: Estimate on validation points, nats.

@@ -119,7 +119,7 @@ class MMG(SessionSettings):
             print(overview())
             return None
         if words[0] not in COMMANDS and words[0] in arrays(namespace):
-            what = f"There is no subcommand {words[0]!r}; it is a variable."
+            what = f"There is no subcommand {words[0]!r}; {words[0]!r} is a variable."
             raise MMGError(what, f"Did you mean '%mmg estimate {' '.join(words)}'?")
         command(words[0], self.estimator)
         call = Call(read.tokens[1:], cell or "", namespace, read.silent)

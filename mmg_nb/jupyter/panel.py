@@ -263,7 +263,7 @@ class Panel:
         return run
 
     def _settle(self) -> None:
-        """Show the run if it has ended. Later, it would replace what the caller shows next."""
+        """Show an ended run now. A later display would replace what the caller shows next."""
         if self._feed is not None and self.run is not None and self.run.state.ended:
             self._feed.close()
 

@@ -88,7 +88,7 @@ def _is_plain(code: str, position: int) -> bool:
 
 
 def _plain(line: str) -> Iterator[tuple[int, str, int]]:
-    """Position, bracket depth and value of each character outside quotes.
+    """Position, character and bracket depth of each character outside quotes.
 
     Stops after a comment sign, because a comment need not be balanced.
     """

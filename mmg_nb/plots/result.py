@@ -31,7 +31,7 @@ __all__ = [
 PNG_WIDTH = 560  # pixels of the page; twice as many are drawn
 SMALL_GAP = 0.15  # a gap below this fraction of the error is drawn again, enlarged
 VISIBLE = 0.02  # a difference below this fraction of the error is not visible
-HEADROOM = 1.7  # relative height of the axis, which leaves space for the legend
+HEADROOM = 1.7  # factor that extends the axis, to leave space for the legend
 MAX_EXCESS = 3.0  # heights of the reported form by which other forms may extend the axis
 
 # Okabe and Ito's colours differ for colour-blind readers; line styles differ in grey print.
@@ -63,7 +63,7 @@ class GapData:
         form: The reported form.
         given: The given variable, x or y.
         mi: The estimate, nats.
-        known: ` given z` for a conditional estimate, otherwise empty; part of both labels.
+        condition: ` given z` for a conditional estimate, otherwise empty; part of the labels.
     """
 
     logsnr: Array
@@ -75,7 +75,7 @@ class GapData:
     form: str
     given: str
     mi: float
-    known: str = ""
+    condition: str = ""
 
     @property
     def enlarged(self) -> bool:
@@ -202,7 +202,7 @@ def plot_result(result: MIResult, ax: Axes | None = None, kind: str = "gap") -> 
     """Draw a result.
 
     Args:
-        result: What to draw.
+        result: The result.
         ax: Axes to draw on. Default: axes on a new figure that is not registered with pyplot.
             The value of a cell displays them; `ax.figure.savefig(path)` saves them.
         kind: `gap`, `integrand` or `training`, see `MIResult.plot`.
@@ -229,7 +229,7 @@ def plot_result(result: MIResult, ax: Axes | None = None, kind: str = "gap") -> 
 
 
 def result_png(result: MIResult) -> bytes:
-    """The gap plot as a PNG file. It is drawn without pyplot and may be called in any thread."""
+    """The gap plot as a PNG file, drawn without pyplot. May be called in any thread."""
     from mmg_nb.plots.axes import axes_png
 
     return axes_png(plot_result(result))
@@ -237,17 +237,19 @@ def result_png(result: MIResult) -> bytes:
 
 def _draw_gap(ax: Axes, data: GapData) -> None:
     ax.fill_between(data.logsnr, data.with_it, data.without, color=SKY, alpha=0.35, lw=0)
-    ax.plot(data.logsnr, data.without, color=BLUE, lw=2, label=f"without {data.given}{data.known}")
+    ax.plot(
+        data.logsnr, data.without, color=BLUE, lw=2, label=f"without {data.given}{data.condition}"
+    )
     ax.plot(
         data.logsnr,
         data.with_it,
         color=ORANGE,
         lw=2,
         ls="--",
-        label=f"with {data.given}{data.known}",
+        label=f"with {data.given}{data.condition}",
     )
     if data.excess_visible:
-        label = f"with {data.given}{data.known}, as measured"
+        label = f"with {data.given}{data.condition}, as measured"
         ax.plot(data.logsnr, data.measured, color=GREY, lw=1.2, ls=":", label=label)
     ax.set_xlabel(LOGSNR)
     ax.set_ylabel("squared error of the predicted noise")

@@ -329,7 +329,7 @@ def prepare_comparison(
     specs = read_specs(estimators)
     made = {spec.label: build(spec.estimator, spec.fields) for spec in specs}
     jobs: dict[str, Job] = {}
-    # The data are read once with categories and once without, for estimators that lack them.
+    # At most two versions of the data: with categories, or all as numbers.
     read: dict[bool, Job] = {}
     for spec in specs:
         estimator = made[spec.label]

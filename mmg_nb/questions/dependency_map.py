@@ -196,7 +196,7 @@ def dependency_map(
         The map. An interrupt (Ctrl-C, or the stop button) leaves out the pairs that follow.
 
     Raises:
-        MMGError: The table cannot be used, or a pair cannot be estimated. The message names it.
+        MMGError: The table cannot be used, or a pair cannot be estimated; the message names it.
     """
     check_seed(seed)
     _check_rows(rows)
