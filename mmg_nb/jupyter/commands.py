@@ -133,7 +133,7 @@ COMMANDS = {
             field_infos(SweepOptions),
         ),
         Command("runs", "", "list the runs of this session"),
-        Command("pause", "[RUN]", "pause a run (default: the latest)"),
+        Command("pause", "[RUN]", "pause a run (default: the latest running one)"),
         Command(
             "resume",
             "[RUN | FILE]",

@@ -95,7 +95,7 @@ class Run:
     def start(self) -> Run:
         """Start the run and return at once. `mmg_nb.start` has already called this method."""
         if self.state is not RunState.READY:
-            raise MMGError(f"{self.name} has already started.", "Start a new one: mmg_nb.start.")
+            raise MMGError(f"{self.name} has already started.", "mmg_nb.start starts a new run.")
         self._watch.go()
         self._worker.start()
         return self
@@ -194,7 +194,7 @@ class Run:
     def state(self) -> RunState:
         """State of the run: ready, running, paused, stopping, stopped, finished or failed.
 
-        It changes to paused or stopping at once, before the run itself reacts.
+        After `pause` or `stop` it changes at once, before the run itself reacts.
         """
         return self._worker.state
 
@@ -272,7 +272,7 @@ class Run:
     def subscribe(self, listener: Listener) -> None:
         """Call a listener with each event from now on, in the thread of the run.
 
-        The last event is a `StateChanged` to a state with `ended`. A later subscriber gets no
+        The last event is a `StateChanged` whose state has ended. A later subscriber gets no
         events, so check `state` after subscribing. A true return value stops the run. A listener
         that raises an error is removed, with a line in the log; the run continues.
         """

@@ -103,7 +103,7 @@ class Feed:
         self._run.subscribe(self._on_event)
         if self._run.state.ended:  # it may have ended before the subscription
             self._ended.set()
-        # The context of the cell sends the outputs of the thread to that cell.
+        # With the context of the cell, Jupyter sends the outputs of the thread to that cell.
         run = contextvars.copy_context().run
         self._thread = threading.Thread(
             target=run, args=(self._show_updates,), name="mmg-feed", daemon=True

@@ -70,8 +70,7 @@ class Record:
     """The plain HTML of a panel for the saved notebook.
 
     A widget in an output stops working when its kernel ends. The output therefore holds this
-    HTML. While the kernel runs, the browser replaces the HTML with the widget, which is in no
-    output.
+    HTML instead. While the kernel runs, the browser shows the widget in place of the HTML.
 
     Args:
         slot: Identifier by which the browser finds this HTML.
@@ -91,7 +90,7 @@ class Record:
 class Panel:
     """A form, a live view and a history of runs. The value of a cell displays it.
 
-    Its methods offer the same functions as its controls. Runs are in the background.
+    Its methods offer the same functions as its controls. Its runs do not block other cells.
 
     Args:
         shell: The shell whose variables the form offers.

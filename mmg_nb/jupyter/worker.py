@@ -47,7 +47,7 @@ class Worker:
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         self._abandoned = threading.Event()
-        self._unpaused = threading.Event()  # clear while paused
+        self._unpaused = threading.Event()  # not set while paused
         self._unpaused.set()
         self._done = threading.Event()
         self._result: MIResult | None = None
@@ -56,8 +56,8 @@ class Worker:
 
     def start(self) -> Worker:
         """Start the run and return at once."""
-        # The context of the cell sends the outputs of the thread to that cell. Without it,
-        # ipykernel 7.0 sends no outputs at all.
+        # With the context of the cell, Jupyter sends the outputs of the thread to that cell.
+        # Without it, ipykernel 7.0 sends no outputs at all.
         run = contextvars.copy_context().run
         self._thread = threading.Thread(target=run, args=(self._run,), name="mmg-run", daemon=True)
         self._thread.start()
@@ -66,7 +66,7 @@ class Worker:
 
     @property
     def state(self) -> RunState:
-        """State of the run. It changes to paused or stopping at once, before the run reacts."""
+        """State of the run. After `pause` or `stop` it changes at once, before the run reacts."""
         if self._error is not None:
             return RunState.FAILED
         if self._result is not None:
@@ -190,7 +190,7 @@ def _without_locals(error: BaseException) -> BaseException:
     """The error without the local variables of its frames; files and lines stay."""
     if isinstance(error, _AbandonedError):
         what = "This run was abandoned before it had a result."
-        return MMGError(what, "Start it again. A single interrupt stops a run with a result.")
+        return MMGError(what, "Start it again. To stop it with a result, interrupt only once.")
     linked: BaseException | None = error
     while linked is not None:
         _clear_frames(linked.__traceback__)
