@@ -98,7 +98,7 @@ class Job:
             run = RunContext(
                 seed=self.seed, device=self.device, listen=announced, keep=self.keep or Unkept()
             )
-            found = self.estimator.estimate(self.pairs, run)
+            found = self.estimator.method_for(self.pairs)(self.pairs, run)
             announced.begin()
             result = self._completed(found, time.perf_counter() - began)
             heard(Finished(result))

@@ -188,9 +188,9 @@ def test_a_run_that_has_learnt_in_two_stages_goes_on_in_the_third(tmp_path):
     rng = np.random.default_rng(0)
     scale = np.exp(rng.normal(size=(600, 1)))
     x, y = rng.normal(size=(2, 600, 7))
-    y[:, 0] = x[:, 0] * np.abs(x[:, 0]) + 0.2 * y[:, 0]
+    y[:, 0] = x[:, 0] * np.abs(x[:, 0]) + 0.1 * y[:, 0]
     x, y = scale * x, scale * y
-    fields = SMALL | {"steps": 300, "batch": 128}
+    fields = SMALL | {"steps": 500, "batch": 128}
     expected = mmg_nb.estimate(x, y, **fields)
     begun = [0, *(np.flatnonzero(np.diff(expected.history.step) == 0) + 1)]
     assert len(begun) == 3

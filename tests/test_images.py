@@ -160,7 +160,7 @@ def test_the_denoiser_sees_y_only_where_it_is_given():
 # --- estimates
 
 
-SMALL = {"steps": 12, "draws": 4, "batch": 64, "width": 16}
+SMALL = {"steps": 12, "draws": 4, "batch": 16, "width": 8}
 
 
 def test_of_two_images_one_is_noised(pair):
@@ -176,6 +176,23 @@ def test_of_two_images_one_is_noised(pair):
 def test_what_is_for_rows_of_numbers_is_refused(pair, name, value):
     with pytest.raises(MMGError, match=f"{name}='{value}' is for rows of numbers"):
         mmg_nb.estimate(*pair[:2], **{name: value})
+
+
+def test_mmg_takes_the_estimator_of_images_where_it_would_noise_one(pair):
+    """With its own fields, and nothing rescaled."""
+    by_itself = mmg_nb.estimate(*pair[:2], seed=1, **SMALL)
+    named = mmg_nb.estimate(*pair[:2], "mmg_images", seed=1, **SMALL)
+    assert by_itself.estimator == named.estimator == "mmg_images"
+    assert by_itself.mi == named.mi
+    assert {name: by_itself.fields[name] for name in SMALL} == SMALL
+    assert by_itself.fields == named.fields
+    numbers = mmg_nb.estimate(pair[0], pair[2], steps=2, draws=4)
+    assert numbers.estimator == "mmg"
+
+
+def test_an_image_is_needed(pair):
+    with pytest.raises(MMGError, match="mmg_images needs images in x or y"):
+        mmg_nb.estimate(pair[2], pair[2][:, :1], "mmg_images")
 
 
 def test_without_training_nothing_is_found(pair):
@@ -216,7 +233,7 @@ def test_numbers_are_noised_and_the_image_tells_of_them():
 def test_what_an_image_shows_is_found_and_nothing_else():
     """ln 2 for its half, rejecting 0, half and double; 0 for labels of other rows."""
     _, v = latents(600, seed=4)
-    fields = {"steps": 300, "batch": 128, "width": 32, "seed": 1}
+    fields = {"estimator": "mmg_images", "steps": 300, "batch": 32, "width": 4, "seed": 1}
     labels = (v[:, 0] > 0).astype(str)
     shown = mmg_nb.estimate(blobs(v, 8), labels, **fields)
     assert abs(shown.mi - np.log(2)) < 3 * shown.stderr

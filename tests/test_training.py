@@ -21,7 +21,7 @@ from mmg_nb.runs.events import Phase, Snapshot, Step, silent
 from mmg_nb.runs.keeper import Unkept
 from mmg_nb.training import validation
 from mmg_nb.training.batches import Lesson
-from mmg_nb.training.loop import train
+from mmg_nb.training.loop import TrainingTask, train
 from mmg_nb.training.optimisers import moments, restore_moments
 from mmg_nb.training.schedule import Schedule, trapezoid
 from mmg_nb.training.stopping import (
@@ -128,20 +128,18 @@ def run(
     adapt, keep = schedule.pop("adapt", None), schedule.pop("keep", Unkept())
     model = network(pair)
     descent = Descent(model, speed)
-    outcome = train(
-        model,
-        descent,
-        rows_of(pair, 200, 0, padding=padding),
-        validation_of(pair, padding=padding),
-        GRID,
-        Schedule(**(PLAN | schedule)),
+    task = TrainingTask(
+        denoiser=model,
+        optimiser=descent,
+        rows=rows_of(pair, 200, 0, padding=padding),
+        validation=validation_of(pair, padding=padding),
+        proposal=GRID,
+        schedule=Schedule(**(PLAN | schedule)),
         draw=draw,
         adapt=adapt,
         generator=Generator().manual_seed(3),
-        listen=listen,
-        keep=keep,
     )
-    return outcome, descent
+    return train(task, listen, keep), descent
 
 
 def test_lessons_are_drawn_up_to_the_next_check_with_the_proposal_of_the_last():
@@ -172,20 +170,17 @@ def learning(n=100, speed=3e-2, **schedule):
         torch.ones(2, 1, 1), 1, width=16, blocks=1, generator=Generator().manual_seed(0)
     )
     descent = Descent(model, speed)
-    outcome = train(
-        model,
-        descent,
-        rows_of(LEARNABLE, n, 0),
-        validation_of(LEARNABLE),
-        GRID,
-        Schedule(**(PLAN | schedule)),
+    task = TrainingTask(
+        denoiser=model,
+        optimiser=descent,
+        rows=rows_of(LEARNABLE, n, 0),
+        validation=validation_of(LEARNABLE),
+        proposal=GRID,
+        schedule=Schedule(**(PLAN | schedule)),
         draw=DRAW,
-        adapt=None,
         generator=Generator().manual_seed(3),
-        listen=silent,
-        keep=Unkept(),
     )
-    return outcome, descent
+    return train(task, silent, Unkept()), descent
 
 
 def weights(denoiser):

@@ -63,6 +63,11 @@ class Pairs:
     shape_y: Shape | None = None
 
     @property
+    def has_images(self) -> bool:
+        """Whether x or y are images."""
+        return self.shape_x is not None or self.shape_y is not None
+
+    @property
     def n_samples(self) -> int:
         """Rows."""
         return len(self.x)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from importlib import import_module
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from mmg_nb.data.pairs import Pairs
 from mmg_nb.results.finding import Estimate, Finding
 from mmg_nb.runs.context import RunContext
 
 __all__ = ["Estimator", "TrainedEstimator"]
+
+
+Method = Callable[[Pairs, RunContext], Estimate | Finding]
 
 
 class Estimator:
@@ -37,6 +42,10 @@ class Estimator:
     def for_data(self, pairs: Pairs) -> Estimator:
         """The estimator that is taken for such data: this one, unless another suits them."""
         return self
+
+    def method_for(self, pairs: Pairs) -> Method:
+        """What is called with the pairs and the run: `estimate`, unless it lives elsewhere."""
+        return self.estimate
 
     def estimate(self, pairs: Pairs, run: RunContext) -> Estimate | Finding:
         """Estimate I(x; y), or I(x; y | z) where there is a condition.
@@ -70,9 +79,15 @@ class TrainedEstimator(Estimator):
     trains: ClassVar[bool] = True
     runner: ClassVar[str]
 
+    def runner_for(self, pairs: Pairs) -> str:
+        """The runner that is taken for such data."""
+        return self.runner
+
+    def method_for(self, pairs: Pairs) -> Method:
+        """The runner for such data, with this estimator; see `Estimator`."""
+        module, _, name = self.runner_for(pairs).partition(":")
+        return partial(getattr(import_module(module), name), self)
+
     def estimate(self, pairs: Pairs, run: RunContext) -> Estimate | Finding:
-        """Estimate I(x; y) by the `runner`; see `Estimator`."""
-        module, _, name = self.runner.partition(":")
-        runner: Any = getattr(import_module(module), name)
-        found: Finding = runner(self, pairs, run)
-        return found
+        """Estimate I(x; y) by the runner; see `Estimator`."""
+        return self.method_for(pairs)(pairs, run)

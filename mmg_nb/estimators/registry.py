@@ -7,7 +7,7 @@ import importlib
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import entry_points
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from mmg_nb.errors import MMGError
 from mmg_nb.estimators.base import Estimator
@@ -105,7 +105,7 @@ def build(estimator: str | Estimator, fields: Mapping[str, Any]) -> Estimator:
         MMGError: The name, a field or a value is not known.
     """
     if hasattr(estimator, "estimate") and not isinstance(estimator, type):
-        owner: type[Estimator] = type(estimator)
+        owner = cast(type[Estimator], type(estimator))
         _check_class(owner)
         own = {info.name: getattr(estimator, info.name) for info in field_infos(owner)}
         fields = {**own, **fields}

@@ -11,7 +11,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import line_cell_magic, magics_class, needs_local_scope, no_var_expand
 from IPython.display import display
 
-from mmg_nb.api import estimate, reopen
+from mmg_nb.api import prepare, reopen
 from mmg_nb.errors import MMGError
 from mmg_nb.estimators.registry import names
 from mmg_nb.jupyter.arguments import Arguments, chosen_estimator, read_body, read_tokens
@@ -104,27 +104,33 @@ class MMG(SessionSettings):
         %%mmg estimate x y                       in a cell: one "field: value" per line
         """
         try:
-            return self._route(line, cell, {**self._shell.user_ns, **(local_ns or {})})
+            handler, call = self._read(line, cell, {**self._shell.user_ns, **(local_ns or {})})
+            return handler(call)
         except MMGError as error:
             error.full_traceback = self.traceback
             raise
 
-    def _route(self, line: str, cell: str | None, namespace: dict[str, Any]) -> Answer:
+    def _read(
+        self, line: str, cell: str | None, namespace: dict[str, Any]
+    ) -> tuple[Callable[[Call], Answer], Call]:
+        """The subcommand that a line asks for, and what it is given."""
         read = tokenize(line)
         words = [token.text for token in read.tokens]
         if cell is not None and words[:1] != ["estimate"]:
             what = f"A %%mmg cell needs the subcommand estimate; got %%mmg {line}".rstrip() + "."
             raise MMGError(what, "Write %%mmg estimate X Y, then one 'field: value' per line.")
         if not words or words[0] in ("-h", "--help"):
-            print(overview())
-            return None
+            return self._overview, Call((), "", namespace, read.silent)
         if words[0] not in COMMANDS and words[0] in arrays(namespace):
             what = f"There is no subcommand {words[0]!r}; {words[0]!r} is a variable."
             raise MMGError(what, f"Did you mean '%mmg estimate {' '.join(words)}'?")
         command(words[0], self.estimator)
         call = Call(read.tokens[1:], cell or "", namespace, read.silent)
-        answer: Answer = getattr(self, f"_{words[0]}")(call)
-        return answer
+        handler: Callable[[Call], Answer] = getattr(self, f"_{words[0]}")
+        return handler, call
+
+    def _overview(self, call: Call) -> None:
+        print(overview())
 
     def _estimate(self, call: Call) -> MIResult | Run | None:
         target = command("estimate", chosen_estimator(call.tokens, call.body, self.estimator))
@@ -142,18 +148,13 @@ class MMG(SessionSettings):
         fields |= {key: settings[key] for key in ("estimator", "seed", "device")}
         if background:
             return self._put(start(x, y, **fields), what, output)
-        run = Run(
-            lambda listen: estimate(x, y, listen=listen, **fields),
-            what=what,
-            estimator=settings["estimator"],
-        )
-        return self._in_cell(run, output, settings["live"], call.silent)
-
-    def _in_cell(self, run: Run, output: str | None, live: str, silent: bool) -> MIResult | None:
-        """Run and wait for the result in the cell."""
+        run = Run(prepare(x, y, **fields).run, what=what, estimator=settings["estimator"])
         self.runs.add(run)
-        result, shown = run_in_cell(run, view_for(run, "none" if silent else live, self._kernel))
-        return self._hand_over(result, output, shown or silent)
+        result, shown = run_in_cell(run, self._view(run, settings["live"], call))
+        return self._hand_over(result, output, shown or call.silent)
+
+    def _view(self, run: Run, live: str, call: Call) -> View:
+        return view_for(run, "none" if call.silent else live, self._kernel)
 
     def _put(self, run: Run, what: str, output: str | None) -> Run | None:
         """Set the quantity of a run, and store its handle in a variable if one is named."""
@@ -279,7 +280,10 @@ class MMG(SessionSettings):
             return self._put(start_from(named, every=every), named, output)
         job = reopen(named, every)
         run = Run(job.run, what=named, estimator=job.estimator.name)
-        return self._in_cell(run, output, asked.values.get("live", self.live), call.silent)
+        self.runs.add(run)
+        view = self._view(run, asked.values.get("live", self.live), call)
+        result, shown = run_in_cell(run, view)
+        return self._hand_over(result, output, shown or call.silent)
 
     def _stop(self, call: Call) -> Run | None:
         going = (RunState.RUNNING, RunState.PAUSED, RunState.STOPPING)

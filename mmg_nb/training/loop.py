@@ -30,7 +30,7 @@ from mmg_nb.training.stopping import (
 )
 from mmg_nb.training.validation import Measured, Validation
 
-__all__ = ["Outcome", "train"]
+__all__ = ["Outcome", "TrainingTask", "train"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,26 +66,11 @@ class Outcome:
         return self.ended.status
 
 
-def train(
-    denoiser: Denoiser,
-    optimiser: RestorableOptimiser,
-    rows: Rows,
-    validation: Validation,
-    proposal: Proposal,
-    schedule: Schedule,
-    draw: Draw,
-    adapt: Callable[[Tensor], Proposal] | None,
-    generator: Generator,
-    listen: Listener,
-    keep: Keeper,
-) -> Outcome:
-    """Train all members at once.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TrainingTask:
+    """What is trained, on what, and how.
 
-    Nothing in the loop waits for the device except the validations. What is kept is always a
-    state between two steps, before the validation that is due there: so a stop, which validates
-    at a step of its own, leaves no trace in a run that is resumed.
-
-    Args:
+    Attributes:
         denoiser: Starting weights; changed in place.
         optimiser: Updates the denoiser's parameters.
         rows: Rows to fit, of every member.
@@ -93,8 +78,36 @@ def train(
         proposal: First density of the log-SNRs.
         schedule: How long and in what rhythm.
         draw: Draws what the steps learn from.
-        adapt: New proposal from the inner gap in each bin; None to keep the first.
         generator: Source of the batches and their noise.
+        adapt: New proposal from the inner gap in each bin; None to keep the first.
+    """
+
+    denoiser: Denoiser
+    optimiser: RestorableOptimiser
+    rows: Rows
+    validation: Validation
+    proposal: Proposal
+    schedule: Schedule
+    draw: Draw
+    generator: Generator
+    adapt: Callable[[Tensor], Proposal] | None = None
+
+    def lessons(self, state: TrainingState, step: int) -> Sequence[Lesson]:
+        """What the next steps learn from: one lesson or more, up to the next validation."""
+        most = self.schedule.until_due(step)
+        batch = self.schedule.batch
+        return self.draw(self.denoiser, self.rows, batch, state.proposal, self.generator, most)
+
+
+def train(task: TrainingTask, listen: Listener, keep: Keeper) -> Outcome:
+    """Train all members at once.
+
+    Nothing in the loop waits for the device except the validations. What is kept is always a
+    state between two steps, before the validation that is due there: so a stop, which validates
+    at a step of its own, leaves no trace in a run that is resumed.
+
+    Args:
+        task: What is trained, on what, and how.
         listen: Gets a `Step` after each step and a `Snapshot` after each validation; a true
             answer stops training and keeps what was learnt.
         keep: Gets the state between steps, and may have one to go on from.
@@ -102,40 +115,40 @@ def train(
     Returns:
         The outcome.
     """
-    state = TrainingState.start(denoiser, optimiser, proposal, generator)
-    learnt = schedule.weights is Weights.LEARNT
-    if learnt:
-        validation = validation.starting_from(denoiser)
+    schedule, generator, validation = task.schedule, task.generator, task.validation
+    state = TrainingState.start(task.denoiser, task.optimiser, task.proposal, generator)
+    if schedule.weights is Weights.LEARNT:
+        validation = validation.starting_from(task.denoiser)
     keep.begin(state)
     validation = validation.prepared_for(state.average)
-    weights, averages = trained(denoiser, state.average)
-    learn = stepper(weights, averages, optimiser)
+    weights, averages = trained(task.denoiser, state.average)
+    learn = stepper(weights, averages, task.optimiser)
     stopped = False
-
-    def lessons(step: int) -> Sequence[Lesson]:
-        most = schedule.until_due(step)
-        return draw(denoiser, rows, schedule.batch, state.proposal, generator, most)
-
     ahead = deque[Lesson]()
     if state.step > state.drawn_at:
         # A resumed run, even one that has ended: the generator is to be where it was, too.
-        ahead += lessons(state.drawn_at)[state.step - state.drawn_at :]
+        ahead += task.lessons(state, state.drawn_at)[state.step - state.drawn_at :]
     while state.ended is None:
         keep.offer(state, urgent=stopped)
         if stopped or schedule.is_due(state.step):
-            state.ended = _validate(state, validation, schedule, adapt, stopped, listen)
+            state.ended = _validate(state, validation, task, stopped, listen)
             if state.ended is not None:
                 break
         if not ahead:
             state.drawn_at, state.drawn_from = state.step, generator.get_state()
-            ahead += lessons(state.step)
+            ahead += task.lessons(state, state.step)
         rate = schedule.rate(state.step / schedule.steps)
         learn(ahead.popleft(), rate, newest_share(state.step, schedule.ema))
         state.step += 1
         stopped = bool(listen(Step(state.step, schedule.steps)))
     if not stopped:
         keep.offer(state, urgent=True)
-    record = state.record
+    return _outcome(state, schedule)
+
+
+def _outcome(state: TrainingState, schedule: Schedule) -> Outcome:
+    assert state.ended is not None, "training goes on"
+    record, learned = state.record, schedule.weights is Weights.LEARNT
     return Outcome(
         state.kept,
         state.proposal,
@@ -143,7 +156,7 @@ def train(
         record.history(),
         state.step,
         state.kept_at,
-        record.late_gain(state.kept_at) if learnt else None,
+        record.late_gain(state.kept_at) if learned else None,
         hasty=state.kept_at == 0 and state.step < FEW_STEPS,
     )
 
@@ -151,12 +164,12 @@ def train(
 def _validate(
     state: TrainingState,
     validation: Validation,
-    schedule: Schedule,
-    adapt: Callable[[Tensor], Proposal] | None,
+    task: TrainingTask,
     stopped: bool,
     listen: Listener,
 ) -> Ended | None:
     """Look at the validation points, draw the consequences, and say whether this is the end."""
+    schedule = task.schedule
     found, grid = validation.measure(state.average, begun=state.kept_at > 0), validation.grid
     if state.step and not bool(found.error.isfinite().all()):
         return Ended.DIVERGED
@@ -167,8 +180,8 @@ def _validate(
         state.kept_at, state.hopeful_at = state.step, 0
     elif state.kept_at == 0 and found.likely >= MIN_LEARNED_FRACTION:
         state.hopeful_at = state.step
-    if adapt is not None and state.step:
-        state.proposal = adapt(found.curves[2])
+    if task.adapt is not None and state.step:
+        state.proposal = task.adapt(found.curves[2])
     _report(state, found, grid, listen)
     if stopped:
         return Ended.INTERRUPTED

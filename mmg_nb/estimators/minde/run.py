@@ -27,7 +27,7 @@ from mmg_nb.results.finding import Finding
 from mmg_nb.runs.context import RunContext
 from mmg_nb.runs.events import Phase
 from mmg_nb.training.batches import antithetic_pairs, even_batch
-from mmg_nb.training.loop import Outcome, train
+from mmg_nb.training.loop import Outcome, TrainingTask, train
 from mmg_nb.training.optimisers import ClippedMuon
 from mmg_nb.training.schedule import Schedule, trapezoid
 from mmg_nb.training.stopping import Weights
@@ -112,24 +112,22 @@ def _train(
         weights=Weights.BEST,
         rate=trapezoid,
     )
-    return train(
-        denoiser,
-        ClippedMuon(
+    task = TrainingTask(
+        denoiser=denoiser,
+        optimiser=ClippedMuon(
             denoiser.parameters(),
             denoiser.net.hidden_matrices(),
             learning_rate=config.learning_rate,
             weight_decay=config.weight_decay,
         ),
-        rows,
-        Validation.prepare(held, grid, draws, run.random.device),
-        grid,
-        schedule,
+        rows=rows,
+        validation=Validation.prepare(held, grid, draws, run.random.device),
+        proposal=grid,
+        schedule=schedule,
         draw=antithetic_pairs,
-        adapt=None,
         generator=run.random.device,
-        listen=run.listen,
-        keep=run.keep,
     )
+    return train(task, run.listen, run.keep)
 
 
 def _in_sigma_form(

@@ -24,6 +24,7 @@ from mmg_nb.nets.layers import StackedLinear, StackedUpdate
 from mmg_nb.nets.ldl import eliminate
 from mmg_nb.runs.events import Listener, Phase, Step
 from mmg_nb.training.batches import Lesson, even_batch
+from mmg_nb.training.loop import train
 from mmg_nb.training.optimisers import ClippedMuon
 from mmg_nb.training.schedule import EMA_DECAY, trapezoid
 from mmg_nb.training.state import newest_share, trained
@@ -101,7 +102,7 @@ class CanonicalPairs:
         with_pairs = laid_out(problem, base, torch.cat([base.variance, pairs.variance], dim=2))
         full = FullNetwork(still_improving=math.inf)  # it does not yield again
         denoiser = full.network(problem, with_pairs, pairs=pairs).to(problem.run.device)
-        outcome = full.train(problem, with_pairs, denoiser, listen)
+        outcome = train(full.task(problem, with_pairs, denoiser), listen, problem.run.keep)
         gain = float(outcome.history.mi[-1] - fit.training.history.mi[-1])
         if not gain >= 0:  # stopped early, or diverged
             return _without_pairs(fit, outcome.ended)

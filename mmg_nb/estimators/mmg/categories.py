@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mmg_nb.data.pairs import Pairs
-from mmg_nb.data.t_copula import ATOM, largest_atom
 from mmg_nb.errors import MMGError
 from mmg_nb.estimators.mmg.chain_rule import Term, decompose, part_of
 from mmg_nb.estimators.mmg.fields import MMG
@@ -47,7 +46,6 @@ def run(config: MMG | MMGImages, pairs: Pairs, context: RunContext) -> Finding:
         The finding.
     """
     terms = decompose(pairs)
-    _check_images(pairs)
     if len(terms) == 1:
         return _one(config, pairs, terms[0], context)
     # Imported here because categories alone need no torch.
@@ -83,9 +81,7 @@ def _one(config: MMG | MMGImages, pairs: Pairs, term: Term, context: RunContext)
     """One term; `pairs` are its own, or those of the user where it is the only one."""
     if term.closed:
         return closed_form(pairs, context.seed)
-    if term.symmetric:
-        config = replace(config, noised=_smoother(pairs, config.noised))
-    else:
+    if not term.symmetric:
         noised = "y" if pairs.discrete_x else "x"
         if config.noised not in ("auto", noised):
             what = f"noised={config.noised!r} needs numbers, and {config.noised} has categories."
@@ -109,24 +105,6 @@ def _steps(config: MMG | MMGImages, n_samples: int) -> int:
     from mmg_nb.estimators.mmg.sizes import steps_for
 
     return steps_for(config, n_samples)
-
-
-def _check_images(pairs: Pairs) -> None:
-    images = pairs.shape_x is not None or pairs.shape_y is not None
-    if images and pairs.given is not None:
-        what = "With images mmg estimates I(x; y) only, not I(x; y | z)."
-        raise MMGError(what, "Leave given= out, or describe each image by a few numbers.")
-
-
-def _smoother(pairs: Pairs, asked: str) -> str:
-    """The variable to noise: no image, if the other is none, nor one with a common value."""
-    images = pairs.shape_x is not None, pairs.shape_y is not None
-    if any(images):
-        return asked if asked != "auto" or all(images) else "y" if images[0] else "x"
-    x, y = (largest_atom(values) for values in (pairs.x, pairs.y))
-    if asked != "auto" or max(x, y) < ATOM or max(x, y) < 2 * min(x, y):
-        return asked
-    return "x" if x < y else "y"
 
 
 def _joined(pairs: Pairs, terms: Sequence[Term], results: Sequence[Finding]) -> Finding:

@@ -151,8 +151,21 @@ class MMG(TrainedEstimator):
         """Whether y is noised rather than x; mutual information is the same either way."""
         return self.noised == "y" or (self.noised == "auto" and dim_y < dim_x)
 
+    def runner_for(self, pairs: Pairs) -> str:
+        """Numbers go through the pipeline; categories are taken apart first."""
+        if pairs.discrete_x or pairs.discrete_y or pairs.discrete_z:
+            return self.runner
+        return "mmg_nb.estimators.mmg.pipeline:run"
+
     def for_data(self, pairs: Pairs) -> Estimator:
-        """`mmg_images` where an image is noised, see `Estimator`."""
+        """`mmg_images` where an image is noised, see `Estimator`.
+
+        Raises:
+            MMGError: There are images and a condition.
+        """
+        if pairs.has_images and pairs.given is not None:
+            what = "With images mmg estimates I(x; y) only, not I(x; y | z)."
+            raise MMGError(what, "Leave given= out, or describe each image by a few numbers.")
         if not _noises_image(pairs, self.noised):
             return self
         return MMGImages.like(self)

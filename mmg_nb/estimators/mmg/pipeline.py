@@ -15,6 +15,8 @@ its thresholds, change its line in `STAGES`.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mmg_nb.data.pairs import Pairs
 from mmg_nb.estimators.denoising_run import Fitted, evaluate, opened
 from mmg_nb.estimators.mmg.anchor_stage import RegressionAnchor
@@ -22,6 +24,7 @@ from mmg_nb.estimators.mmg.canonical_pairs import CanonicalPairs
 from mmg_nb.estimators.mmg.fields import MMG
 from mmg_nb.estimators.mmg.fit import Fit, Problem, Stage, offset_steps
 from mmg_nb.estimators.mmg.neighbour_check import by_neighbours
+from mmg_nb.estimators.mmg.noised import variable_to_noise
 from mmg_nb.estimators.mmg.sizes import (
     ROWS_PER_COLUMN,
     batch_for,
@@ -64,7 +67,8 @@ def run(config: MMG, pairs: Pairs, context: RunContext) -> Finding:
     with opened(
         pairs, context, activations=activations, folds=folds, crossed=config.gap == "cross"
     ) as opened_run:
-        problem = Problem(config, opened_run)
+        noised = variable_to_noise(pairs, config.noised)
+        problem = Problem(replace(config, noised=noised), opened_run)
         opened_run.started(config.name, _most_steps(problem))
         found = fit(problem)
         assert found.training is not None, "the last stages apply to all data"

@@ -31,7 +31,7 @@ from mmg_nb.estimators.mmg.sizes import (
 )
 from mmg_nb.runs.events import Listener
 from mmg_nb.training.batches import antithetic_pairs, even_batch
-from mmg_nb.training.loop import Outcome, train
+from mmg_nb.training.loop import TrainingTask, train
 from mmg_nb.training.optimisers import ClippedMuon
 from mmg_nb.training.schedule import Schedule, trapezoid
 from mmg_nb.training.stopping import FEW_STEPS, SIGNIFICANT, Weights
@@ -92,43 +92,35 @@ class TrainingStage:
         """Train; see `Stage`."""
         assert fit is not None, "an anchor comes first"
         denoiser = self.build(problem, fit).to(problem.run.device)
-        return fit.trained(self.train(problem, fit, denoiser, listen))
+        return fit.trained(train(self.task(problem, fit, denoiser), listen, problem.run.keep))
 
-    def train(
-        self, problem: Problem, fit: Fit, denoiser: RefinedDenoiser, listen: Listener
-    ) -> Outcome:
-        """`train` with the shares of this stage.
+    def task(self, problem: Problem, fit: Fit, denoiser: RefinedDenoiser) -> TrainingTask:
+        """What is trained, on what, with the shares of this stage.
 
         Args:
             problem: The data and the estimator.
             fit: What training stands on.
             denoiser: The denoiser at its start.
-            listen: Gets the events.
-
-        Returns:
-            The outcome.
         """
         config, n_samples = problem.config, problem.n_samples
         grid = fit.validation.grid
         share = share_without_y(n_samples, conditional=fit.data.condition > 0)
         adaptive = config.proposal == "adaptive"
-        return train(
-            denoiser,
-            ClippedMuon(
+        return TrainingTask(
+            denoiser=denoiser,
+            optimiser=ClippedMuon(
                 [p for p in denoiser.parameters() if p.requires_grad],
                 denoiser.net.hidden_matrices(),
                 learning_rate=self.rate_for(fit.dims[0]) * config.learning_rate,
                 weight_decay=config.weight_decay,
             ),
-            fit.rows,
-            replace(fit.validation, significant=self.evidence),
-            grid if adaptive else LogisticProposal(config.loc, config.scale, config.clip),
-            self.schedule(config, n_samples, int(fit.rows.count.min())),
+            rows=fit.rows,
+            validation=replace(fit.validation, significant=self.evidence),
+            proposal=grid if adaptive else LogisticProposal(config.loc, config.scale, config.clip),
+            schedule=self.schedule(config, n_samples, int(fit.rows.count.min())),
             draw=partial(antithetic_pairs, without=share),
-            adapt=grid.reaching if adaptive else None,
             generator=problem.run.random.device,
-            listen=listen,
-            keep=problem.run.keep,
+            adapt=grid.reaching if adaptive else None,
         )
 
     def schedule(self, config: MMG, n_samples: int, fewest_rows: int) -> Schedule:

@@ -28,7 +28,7 @@ from mmg_nb.runs.context import RunContext
 from mmg_nb.runs.events import Phase
 from mmg_nb.runs.keeper import Unkept
 from mmg_nb.training.batches import antithetic_pairs, even_batch
-from mmg_nb.training.loop import Outcome, train
+from mmg_nb.training.loop import Outcome, TrainingTask, train
 from mmg_nb.training.optimisers import ClippedMuon
 from mmg_nb.training.schedule import Schedule, trapezoid
 from mmg_nb.training.stopping import Weights
@@ -161,30 +161,29 @@ def _train(
     rows = member_rows(data.x, data.y, anchor, [member.fit for member in members])
     held = member_rows(data.x, data.y, anchor, [member.validation for member in members])
     steps = config.steps_for(run.pairs.n_samples)
-    return train(
-        denoiser,
-        ClippedMuon(
+    schedule = Schedule(
+        steps=steps,
+        batch=even_batch(config.batch // 2, int(rows.count.min())),
+        check_every=100,
+        grace=min(GRACE, max(1, steps // 2)),
+        weights=Weights.LEARNT if config.gap == "inner" else Weights.BEST,
+        rate=trapezoid,
+    )
+    blocks = run.plan.validation_blocks
+    task = TrainingTask(
+        denoiser=denoiser,
+        optimiser=ClippedMuon(
             denoiser.parameters(),
             [],
             learning_rate=config.learning_rate,
             weight_decay=config.weight_decay,
         ),
-        rows,
-        Validation.prepare(
-            held, grid, VALIDATION_DRAWS, random.device, run.plan.validation_blocks
-        ),
-        grid,
-        Schedule(
-            steps=steps,
-            batch=even_batch(config.batch // 2, int(rows.count.min())),
-            check_every=100,
-            grace=min(GRACE, max(1, steps // 2)),
-            weights=Weights.LEARNT if config.gap == "inner" else Weights.BEST,
-            rate=trapezoid,
-        ),
+        rows=rows,
+        validation=Validation.prepare(held, grid, VALIDATION_DRAWS, random.device, blocks),
+        proposal=grid,
+        schedule=schedule,
         draw=antithetic_pairs,
-        adapt=grid.adapted,
         generator=random.device,
-        listen=run.listen,
-        keep=Unkept(),
+        adapt=grid.adapted,
     )
+    return train(task, run.listen, Unkept())

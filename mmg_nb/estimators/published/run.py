@@ -34,7 +34,7 @@ from mmg_nb.runs.context import RunContext
 from mmg_nb.runs.events import Phase
 from mmg_nb.runs.randomness import Sources
 from mmg_nb.training.batches import Lesson, by_step, steps_ahead
-from mmg_nb.training.loop import Outcome, train
+from mmg_nb.training.loop import Outcome, TrainingTask, train
 from mmg_nb.training.optimisers import moments, restore_moments
 from mmg_nb.training.schedule import Schedule
 from mmg_nb.training.stopping import Weights
@@ -175,19 +175,17 @@ def _train(this: _Setting, proposal: LogisticProposal) -> Outcome:
         rate=lambda fraction: 1.0,
         ema=config.ema,
     )
-    return train(
-        denoiser,
-        _Adam(denoiser, rate, config.weight_decay),
-        member_rows(this.x, this.y, this.anchor, [member.fit]),
-        _validation(this, proposal, held),
-        proposal,
-        schedule,
+    task = TrainingTask(
+        denoiser=denoiser,
+        optimiser=_Adam(denoiser, rate, config.weight_decay),
+        rows=member_rows(this.x, this.y, this.anchor, [member.fit]),
+        validation=_validation(this, proposal, held),
+        proposal=proposal,
+        schedule=schedule,
         draw=_likelihood_lessons,
-        adapt=None,
         generator=this.random.device,
-        listen=this.run.listen,
-        keep=this.run.keep,
     )
+    return train(task, this.run.listen, this.run.keep)
 
 
 class _Adam:
