@@ -13,7 +13,7 @@ from mmg_nb.denoisers.anchor import Anchor
 from mmg_nb.denoisers.gaussian import GaussianDenoiser, gaussian_mse
 from mmg_nb.denoisers.logsnr import LogisticProposal, uniform_bins
 from mmg_nb.denoisers.residual import RadialDenoiser
-from mmg_nb.mmse.evaluation import Measurement, Model, measure
+from mmg_nb.mmse.evaluation import Design, EvaluationRows, Measurement, Model, measure
 from mmg_nb.runs.events import silent
 
 CPU = torch.device("cpu")
@@ -99,16 +99,17 @@ def measured(
         model = Model(model.anchor, RadialDenoiser(variance, y.shape[1], generator=untrained))
     return measure(
         model,
-        torch.tensor(x),
-        torch.tensor(y),
-        np.arange(n),
-        [Reading(np.arange(n), members)],
-        proposal,
-        uniform_bins(proposal.low, proposal.high, 0.5, CPU) if bins is None else bins,
-        draws=draws,
-        generator=Generator().manual_seed(seed),
-        listen=silent,
-        paired=paired,
+        EvaluationRows(
+            torch.tensor(x), torch.tensor(y), np.arange(n), [Reading(np.arange(n), members)]
+        ),
+        Design(
+            proposal=proposal,
+            bins=uniform_bins(proposal.low, proposal.high, 0.5, CPU) if bins is None else bins,
+            draws=draws,
+            paired=paired,
+        ),
+        Generator().manual_seed(seed),
+        silent,
     )
 
 

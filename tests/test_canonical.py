@@ -23,6 +23,7 @@ from mmg_nb.estimators.mmg.canonical_pairs import (
 )
 from mmg_nb.nets.chunks import chunks
 from mmg_nb.runs.events import Step, silent
+from mmg_nb.runs.randomness import Sources
 from mmg_nb.training.stopping import Ended
 
 NOISE = 0.01
@@ -98,9 +99,10 @@ def rows_of(n, seed):
 
 
 def fitted(steps=1500, listen=silent, n=4000):
-    generators = {k: Generator().manual_seed(i) for i, k in enumerate(("host", "generator"))}
+    host, device = (Generator().manual_seed(seed) for seed in (0, 1))
+    random = Sources(np.random.default_rng(0), device, host)
     plan = {"count": 2, "width": 32, "steps": steps, "batch": 256}
-    return fit_pairs(rows_of(n, 0), rows_of(1000, 1), **plan, **generators, listen=listen)
+    return fit_pairs(rows_of(n, 0), rows_of(1000, 1), **plan, random=random, listen=listen)
 
 
 def lacking(pairs):
@@ -207,7 +209,8 @@ def test_columns_of_few_values_make_no_trouble():
     x = torch.tensor(y + 0.1 * rng.normal(size=y.shape), dtype=torch.float32)[None]
     rows = Rows(Samples(x, x, torch.tensor(y)[None]), torch.tensor([400]))
     source = Generator().manual_seed(0)
-    plan = {"width": 16, "steps": 100, "batch": 64, "host": source, "generator": source}
+    random = Sources(np.random.default_rng(0), source, source)
+    plan = {"width": 16, "steps": 100, "batch": 64, "random": random}
     pairs = fit_pairs(rows, rows, 3, **plan, listen=silent)
     change, _ = pairs.update(x, torch.ones_like(x), torch.tensor(y)[None])
     assert bool(change.isfinite().all())

@@ -14,7 +14,7 @@ from mmg_nb.denoisers.anchor import Anchor
 from mmg_nb.denoisers.conditioning import without_condition
 from mmg_nb.denoisers.gaussian import GaussianDenoiser
 from mmg_nb.denoisers.logsnr import uniform_bins
-from mmg_nb.mmse.evaluation import Model, measure
+from mmg_nb.mmse.evaluation import Design, EvaluationRows, Model, measure
 from mmg_nb.mmse.gap import FORMS
 from mmg_nb.mmse.standard_error import estimate_from_points
 from mmg_nb.runs.events import silent
@@ -51,15 +51,15 @@ def measured(model, x, y, z, seed):
     proposal = uniform_bins(-12.0, 14.0, 0.5, CPU)
     return measure(
         exact_model,
-        torch.tensor(np.c_[x, z] @ rest),
-        torch.tensor(np.c_[y, z]),
-        np.arange(len(x)),
-        [Reading(np.arange(len(x)), (0, 1))],
-        proposal,
-        proposal,
-        draws=8,
-        generator=Generator().manual_seed(seed),
-        listen=silent,
+        EvaluationRows(
+            torch.tensor(np.c_[x, z] @ rest),
+            torch.tensor(np.c_[y, z]),
+            np.arange(len(x)),
+            [Reading(np.arange(len(x)), (0, 1))],
+        ),
+        Design(proposal=proposal, bins=proposal, draws=8),
+        Generator().manual_seed(seed),
+        silent,
     )
 
 

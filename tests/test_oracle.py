@@ -19,7 +19,7 @@ from mmg_nb.data.splits import Reading
 from mmg_nb.denoisers.channel import scales
 from mmg_nb.denoisers.gaussian import GaussianDenoiser, Samples, gaussian_mse
 from mmg_nb.denoisers.logsnr import adapted_logistic, uniform_bins
-from mmg_nb.mmse.evaluation import Model, measure
+from mmg_nb.mmse.evaluation import Design, EvaluationRows, Model, measure
 from mmg_nb.mmse.gap import FORMS, PointValues, gap_forms
 from mmg_nb.mmse.standard_error import estimate_from_points, null_standard_error
 
@@ -495,15 +495,15 @@ def test_measuring_rows_in_another_order_changes_only_the_noise():
     found = [
         measure(
             pair.model(),
-            torch.tensor(x[rows]),
-            torch.tensor(y[rows]),
-            np.arange(1000),
-            [Reading(np.arange(1000), (0, 1))],
-            DEFAULT,
-            uniform_bins(-10, 14, 0.5, CPU),
-            draws=12,
-            generator=Generator().manual_seed(0),
-            listen=lambda event: None,
+            EvaluationRows(
+                torch.tensor(x[rows]),
+                torch.tensor(y[rows]),
+                np.arange(1000),
+                [Reading(np.arange(1000), (0, 1))],
+            ),
+            Design(proposal=DEFAULT, bins=uniform_bins(-10, 14, 0.5, CPU), draws=12),
+            Generator().manual_seed(0),
+            lambda event: None,
         ).points
         for rows in (np.arange(1000), order)
     ]
@@ -563,15 +563,10 @@ def test_each_row_is_read_by_its_own_members():
         readings = [Reading(part, pairing) for part, pairing in zip(rows, members, strict=True)]
         return measure(
             model,
-            x,
-            y,
-            np.arange(3000),
-            readings,
-            DEFAULT,
-            uniform_bins(-10, 14, 0.5, CPU),
-            draws=8,
-            generator=Generator().manual_seed(0),
-            listen=lambda event: None,
+            EvaluationRows(x, y, np.arange(3000), readings),
+            Design(proposal=DEFAULT, bins=uniform_bins(-10, 14, 0.5, CPU), draws=8),
+            Generator().manual_seed(0),
+            lambda event: None,
         ).points
 
     good = run([(0, 2), (2, 2), (2, 0)])

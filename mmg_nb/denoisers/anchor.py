@@ -27,7 +27,8 @@ __all__ = [
     "fit_image_anchor",
 ]
 
-LEARNING_RATE = 3e-3
+LEARNING_RATE, WEIGHT_DECAY = 3e-3, 1e-3  # of AdamW; not measured
+WARM_UP = 50  # steps; not measured
 CHECKS = 10
 GRACE = 1000  # steps in which a network must become better than none
 
@@ -333,16 +334,9 @@ def _fit_net(
     scale = scale.clamp_min(FLOOR).unsqueeze(1)
     before = (held_target**2 / scale).sum(-1, keepdim=True)
     least = held.mean(before).squeeze(-1)
-    cuda = device.type == "cuda"
-    optimiser = torch.optim.AdamW(
-        net.parameters(),
-        lr=torch.tensor(LEARNING_RATE, device=device) if cuda else LEARNING_RATE,
-        weight_decay=1e-3,
-        fused=True,
-        capturable=cuda,
-    )
+    optimiser = _optimiser(net)
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda i: min(1.0, (i + 1) / 50) * (1 - i / max(1, steps))
+        optimiser, lambda i: min(1.0, (i + 1) / WARM_UP) * (1 - i / max(1, steps))
     )
     member = torch.arange(members, device=device).unsqueeze(1)
     uniform = torch.empty(members, batch, device=device)
@@ -368,10 +362,8 @@ def _fit_net(
             with torch.no_grad():
                 after = _errors(net, held_target, held_y, scale)
                 loss = held.mean(after).squeeze(-1)
-                better = loss < least
-                least = torch.where(better, loss, least)
-                for old, new in zip(best.parameters(), net.parameters(), strict=True):
-                    old.copy_(torch.where(better.view(-1, 1, 1), new, old))
+                _keep(best, net, loss < least)
+                least = torch.where(loss < least, loss, least)
             if step + 1 >= GRACE and not bool(found_better().any()):
                 break
     kept = found_better()
@@ -379,6 +371,24 @@ def _fit_net(
         for parameter in best.parameters():
             parameter.mul_(kept.view(-1, 1, 1))
     return best.requires_grad_(False), kept
+
+
+def _optimiser(net: AnchorNet) -> torch.optim.AdamW:
+    device = next(net.parameters()).device
+    cuda = device.type == "cuda"
+    return torch.optim.AdamW(
+        net.parameters(),
+        lr=torch.tensor(LEARNING_RATE, device=device) if cuda else LEARNING_RATE,
+        weight_decay=WEIGHT_DECAY,
+        fused=True,
+        capturable=cuda,
+    )
+
+
+def _keep(best: AnchorNet, net: AnchorNet, better: Tensor) -> None:
+    """Replace the weights of the members that are better, `(members,)`."""
+    for old, new in zip(best.parameters(), net.parameters(), strict=True):
+        old.copy_(torch.where(better.view(-1, 1, 1), new, old))
 
 
 def _errors(net: AnchorNet, target: Tensor, y: Tensor, scale: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ A run opens, fits in its own way, measures what it has fitted, and reports:
 
     with opened(pairs, context, ...) as run:
         fitted = ...                                   # the estimator's own part
-        return report(run, config, fitted, evaluate(run, fitted, draws=20))
+        return report(config, run, fitted, evaluate(run, fitted, draws=20))
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mmg_nb.data.pairs import Pairs
 from mmg_nb.data.splits import Plan, make_plan
 from mmg_nb.denoisers.anchor import Anchor, ImageAnchor
 from mmg_nb.denoisers.logsnr import BinnedProposal
-from mmg_nb.mmse.evaluation import Measurement, Model, measure
+from mmg_nb.mmse.evaluation import Design, EvaluationRows, Measurement, Model, measure
 from mmg_nb.results.status import Status
 from mmg_nb.runs.context import RunContext
 from mmg_nb.runs.devices import pick_device, threads_for
@@ -138,8 +138,8 @@ def evaluate(
         fitted: What it has fitted.
         draws: Log-SNRs a point.
         noised: The user's name of the variable that is noised.
-        paired: See `measure`.
-        chunk: See `measure`.
+        paired: See `Design`.
+        chunk: See `Design`.
 
     Returns:
         The measurement.
@@ -147,16 +147,15 @@ def evaluate(
     run.listen(Phase("evaluation"))
     return measure(
         Model(fitted.anchor, fitted.outcome.denoiser),
-        fitted.x,
-        fitted.y,
-        run.pairs.blocks,
-        run.plan.readings,
-        fitted.outcome.proposal,
-        fitted.grid,
-        draws=draws,
-        generator=run.random.device,
-        listen=run.listen,
-        paired=paired,
-        noised=noised,
-        chunk=chunk,
+        EvaluationRows(fitted.x, fitted.y, run.pairs.blocks, run.plan.readings),
+        Design(
+            proposal=fitted.outcome.proposal,
+            bins=fitted.grid,
+            draws=draws,
+            paired=paired,
+            chunk=chunk,
+        ),
+        run.random.device,
+        run.listen,
+        noised,
     )

@@ -10,7 +10,7 @@ import numpy as np
 from mmg_nb.estimators.denoising_run import DenoisingRun, Fitted
 from mmg_nb.mmse.diagnosis import diagnose
 from mmg_nb.mmse.evaluation import Measurement
-from mmg_nb.mmse.gap import FORMS, PointValues
+from mmg_nb.mmse.gap import FORMS, LOG_RATIOS, PointValues
 from mmg_nb.mmse.standard_error import (
     TrainingErrors,
     all_parts,
@@ -109,6 +109,5 @@ def _higher(knn: Estimate | None, parts: dict[str, float]) -> tuple[str, ...]:
 
 
 def _pointwise(points: PointValues, form: str) -> PointwiseMI:
-    # Only these two forms are log-ratios at each point; of the noise only theirs is kept.
-    noise = points.noise[0 if form == "cross" else 1]
+    noise = points.noise[LOG_RATIOS.index(form)]
     return PointwiseMI(points.index, points.values[FORMS.index(form)], np.sqrt(noise))

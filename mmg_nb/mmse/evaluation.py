@@ -15,15 +15,19 @@ from mmg_nb.data.splits import Reading
 from mmg_nb.denoisers.anchor import Anchor, ImageAnchor
 from mmg_nb.denoisers.gaussian import Denoiser, GaussianDenoiser, Samples
 from mmg_nb.denoisers.logsnr import BinnedProposal, Proposal
-from mmg_nb.mmse.gap import FORMS, PointValues, gap_forms
+from mmg_nb.mmse.gap import FORMS, LOG_RATIOS, PointValues, gap_forms
 from mmg_nb.nets.layers import selected
 from mmg_nb.results.curves import MMSECurve
 from mmg_nb.runs.events import Listener, Step
 
-__all__ = ["Measurement", "Model", "measure"]
+__all__ = ["Design", "EvaluationRows", "Measurement", "Model", "measure"]
 
 ROWS = {"cpu": 2**12, "cuda": 2**17}  # at a time, or draws of fewer rows
 NUMBERS = 2**23  # in those rows, at most; two hundred bytes for each come of it
+
+
+ERRORS = ("error_u", "error_c")  # without and with y
+ROW = {name: row for row, name in enumerate((*ERRORS, *FORMS))}  # of what each draw gives
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +79,7 @@ class _Bins:
         k, device = len(proposal.mass), proposal.mass.device
         self.proposal = proposal
         self.count = torch.zeros(k, dtype=torch.float64, device=device)
-        self.first = torch.zeros(2 + len(FORMS), k, dtype=torch.float64, device=device)
+        self.first = torch.zeros(len(ROW), k, dtype=torch.float64, device=device)
         self.second = torch.zeros_like(self.first)
 
     def add(self, logsnr: Tensor, values: Tensor) -> None:
@@ -93,74 +97,93 @@ class _Bins:
         variance = (self.second / count - mean**2).clamp_min(0)
         stderr = (variance / count).sqrt().cpu().numpy()
         means = mean.cpu().numpy()
-        rows = {form: 2 + FORMS.index(form) for form in forms}
         return MMSECurve(
             logsnr=self.proposal.centres.cpu().numpy(),
             width=self.proposal.widths.cpu().numpy(),
-            mse=means[0],
-            mse_given_y=means[1],
-            gaps={form: means[row] for form, row in rows.items()},
-            stderrs={form: stderr[row] for form, row in rows.items()},
+            mse=means[ROW["error_u"]],
+            mse_given_y=means[ROW["error_c"]],
+            gaps={form: means[ROW[form]] for form in forms},
+            stderrs={form: stderr[ROW[form]] for form in forms},
             noised=noised,
         )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Design:
+    """Where and how often the gap is measured.
+
+    Attributes:
+        proposal: Where the log-SNRs are drawn.
+        bins: Bins of the curves; those of a proposal that was widened have more of them.
+        draws: Draws of (λ, ε) a point, at least 2.
+        paired: Use the same λ and ε with and without y. The published method does not.
+        chunk: Rows at a time, or draws of fewer rows; None: as many as suit the device.
+    """
+
+    proposal: Proposal
+    bins: BinnedProposal
+    draws: int
+    paired: bool = True
+    chunk: int | None = None
+
+    def chunk_for(self, x: Tensor, y: Tensor) -> int:
+        """Rows at a time."""
+        if self.chunk is not None:
+            return self.chunk
+        return min(ROWS[x.device.type], max(1, NUMBERS // (x.shape[1] + y.shape[1])))
+
+
+@dataclass(frozen=True, eq=False)
+class EvaluationRows:
+    """Rows that are measured, and by whom.
+
+    Attributes:
+        x: `(n, dim_x)`, float64, common coordinates.
+        y: `(n, dim_y)`, float64.
+        blocks: Block of dependent rows of each row, `(n,)`.
+        readings: Who reads which rows.
+    """
+
+    x: Tensor
+    y: Tensor
+    blocks: NDArray[np.int64]
+    readings: Sequence[Reading]
 
 
 @torch.no_grad()
 def measure(
     model: Model,
-    x: Tensor,
-    y: Tensor,
-    blocks: NDArray[np.int64],
-    readings: Sequence[Reading],
-    proposal: Proposal,
-    bins: BinnedProposal,
-    *,
-    draws: int,
+    data: EvaluationRows,
+    design: Design,
     generator: Generator,
     listen: Listener,
-    paired: bool = True,
     noised: str = "x",
-    chunk: int | None = None,
 ) -> Measurement:
-    """Measure every reading: each point at `draws` log-SNRs, stratified over the proposal.
+    """Measure every reading: each point at several log-SNRs, stratified over the proposal.
 
     Args:
         model: The trained members.
-        x: `(n, dim_x)`, float64, common coordinates.
-        y: `(n, dim_y)`, float64.
-        blocks: Block of each row, `(n,)`.
-        readings: Who reads which rows.
-        proposal: Where the log-SNRs are drawn.
-        bins: Bins of the curves; those of a proposal that was widened have more of them.
-        draws: Draws of (λ, ε) a point, at least 2.
+        data: Rows, and who reads them.
+        design: Where and how often.
         generator: Source of the noise.
         listen: Gets a `Step` after each chunk; its answer is not heeded, for this is the end.
-        paired: Use the same λ and ε with and without y. The published method does not.
         noised: The user's name of the variable that is noised, here called x.
-        chunk: Rows at a time, or draws of fewer rows; none: as many as suit the device.
 
     Returns:
         The measurement.
     """
-    if chunk is None:
-        chunk = min(ROWS[x.device.type], max(1, NUMBERS // (x.shape[1] + y.shape[1])))
+    proposal, bins, readings = design.proposal, design.bins, data.readings
+    chunk = design.chunk_for(data.x, data.y)
     sums = _Bins(proposal if isinstance(proposal, BinnedProposal) else bins)
     values, noises = [], []
     total = sum(-(-len(reading.rows) // chunk) for reading in readings)
     done = 0
     for reading in readings:
         pair = model.select(list(dict.fromkeys(reading.members)))
-        for rows in torch.as_tensor(reading.rows, device=x.device).split(chunk):
-            value, noise = _measure_chunk(
-                pair,
-                pair.samples(x[rows], y[rows]),
-                proposal,
-                sums,
-                draws=draws,
-                at_once=max(1, chunk // len(rows)),
-                generator=generator,
-                paired=paired,
-            )
+        for rows in torch.as_tensor(reading.rows, device=data.x.device).split(chunk):
+            samples = pair.samples(data.x[rows], data.y[rows])
+            at_once = max(1, chunk // len(rows))
+            value, noise = _measure_chunk(pair, samples, design, sums, at_once, generator)
             values.append(value)
             noises.append(noise)
             done += 1
@@ -168,7 +191,7 @@ def measure(
     index = np.concatenate([reading.rows for reading in readings])
     points = PointValues(
         index=index,
-        block=blocks[index],
+        block=data.blocks[index],
         reading=np.repeat(np.arange(len(readings)), [len(r.rows) for r in readings]),
         values=torch.cat(values, dim=1).cpu().numpy(),
         noise=torch.cat(noises, dim=1).cpu().numpy(),
@@ -180,15 +203,13 @@ def measure(
 def _measure_chunk(
     pair: Model,
     samples: Samples,
-    proposal: Proposal,
+    design: Design,
     sums: _Bins,
-    *,
-    draws: int,
     at_once: int,
     generator: Generator,
-    paired: bool,
 ) -> tuple[Tensor, Tensor]:
-    """Mean over the draws at each point, `(4, batch)`, and its variance for two forms."""
+    """Mean over the draws at each point, `(4, batch)`, and its variance for log-ratios."""
+    proposal, draws, paired = design.proposal, design.draws, design.paired
     batch, device = samples.x.shape[1], samples.x.device
     offset = torch.rand(batch, generator=generator, device=device, dtype=torch.float64)
     reference = pair.denoiser.reference if paired else None
@@ -205,13 +226,15 @@ def _measure_chunk(
         if not paired:
             _, c = _predict(pair.anchor, pair.denoiser, many, logsnr, noises[1])
             squares = (noises[0] - u).square() - (noises[1] - c).square()
-            values[-1] = squares.sum(-1).mean(0)
+            values[ROW["difference"]] = squares.sum(-1).mean(0)
         if reference is not None:
             values += _known_part(pair, reference, many, logsnr, noises[0])
         sums.add(logsnr, values)
-        gaps = (0.5 * values[2:].double() / proposal.density(logsnr)).unflatten(1, (count, batch))
+        gaps = (0.5 * values[len(ERRORS) :].double() / proposal.density(logsnr)).unflatten(
+            1, (count, batch)
+        )
         total += gaps.sum(1)
-        two_forms.append(gaps[[0, 3]])
+        two_forms.append(gaps[[FORMS.index(form) for form in LOG_RATIOS]])
     return total / draws, _noise_of_mean(torch.cat(two_forms, dim=1))
 
 
@@ -286,8 +309,16 @@ def _known_part(
     level = logsnr.float().expand(u.shape[:2])
     error_u, error_c, inner, orthogonal = reference.moments(samples, level).mean(1)
     difference = 2 * inner - orthogonal
-    known = torch.stack([error_u, error_c, difference, inner, orthogonal, difference])
+    by_name = {
+        "error_u": error_u,
+        "error_c": error_c,
+        "cross": difference,
+        "inner": inner,
+        "orthogonal": orthogonal,
+        "difference": difference,
+    }
+    known = torch.stack([by_name[name] for name in ROW])
     part = known - _errors_and_gaps(eps, u, c)
     if len(u) > 1:
-        part[2] = 0.0  # of products of two members the mean is not known here
+        part[ROW["cross"]] = 0.0  # of products of two members the mean is not known here
     return part

@@ -33,9 +33,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["FORMS", "PointValues", "gap_forms"]
+__all__ = ["FORMS", "LOG_RATIOS", "PointValues", "gap_forms"]
 
 FORMS = ("cross", "inner", "orthogonal", "difference")
+LOG_RATIOS = ("cross", "difference")  # forms that are a log-ratio at each point
 
 Array = NDArray[np.float64]
 
@@ -68,7 +69,7 @@ class PointValues:
         block: Its block of dependent rows, `(m,)`.
         reading: Which pair of members read it, `(m,)`.
         values: ½ gap / q(λ), averaged over the draws at that point, nats, `(4, m)`, see `FORMS`.
-        noise: Monte-Carlo variance of the first and last row of `values`, `(2, m)`.
+        noise: Monte-Carlo variance of `values` for `LOG_RATIOS`, `(2, m)`.
     """
 
     index: NDArray[np.int64]

@@ -181,7 +181,7 @@ def _validate(
     elif state.kept_at == 0 and found.likely >= MIN_LEARNED_FRACTION:
         state.hopeful_at = state.step
     if task.adapt is not None and state.step:
-        state.proposal = task.adapt(found.curves[2])
+        state.proposal = task.adapt(found.curves.gap)
     _report(state, found, grid, listen)
     if stopped:
         return Ended.INTERRUPTED
@@ -202,9 +202,9 @@ def _copy(target: Denoiser, source: Denoiser) -> None:
 
 def _report(state: TrainingState, found: Measured, grid: BinnedProposal, listen: Listener) -> None:
     error = float(found.error.mean())
-    mi = float(0.5 * (found.curves[2] * grid.widths).sum())
+    mi = float(0.5 * (found.curves.gap * grid.widths).sum())
     state.record.add(state.step, error, mi, found.judged)
-    error_u, error_c, gap = found.curves.cpu().numpy()
+    error_u, error_c, gap = (curve.cpu().numpy() for curve in found.curves)
     density = state.proposal.density(grid.centres).cpu().numpy()
     centres = grid.centres.cpu().numpy()
     listen(Snapshot(state.step, mi, error, centres, error_u, error_c, gap, density))

@@ -77,7 +77,7 @@ class TrainingState:
         hopeful_at: Last step at which there were signs of something learnt; 0 once it is kept.
         best: Step of the least judged error.
         least: That error.
-        status: How training ended; None while it goes on.
+        ended: How training ended; None while it goes on.
     """
 
     denoiser: Denoiser

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -124,7 +125,7 @@ class Validation:
         k, bins = len(self.grid.mass), self.bins.flatten()
         sums = torch.zeros(3, k, dtype=torch.float64, device=bins.device)
         sums.index_add_(1, bins, values)
-        curves = sums / torch.bincount(bins, minlength=k).clamp_min(1)
+        curves = Curves(*(sums / torch.bincount(bins, minlength=k).clamp_min(1)))
         errors = error.sum(0).mean(1)
         if self.start is None:
             return Measured(errors, float(errors.mean()), 1.0, curves)
@@ -170,6 +171,20 @@ class Validation:
         return -fall, share
 
 
+class Curves(NamedTuple):
+    """Means over the bins of log-SNR, each `(k,)`.
+
+    Attributes:
+        error_u: ε-error without y.
+        error_c: ε-error with y.
+        gap: Inner form of the gap.
+    """
+
+    error_u: Tensor
+    error_c: Tensor
+    gap: Tensor
+
+
 @dataclass(frozen=True, eq=False)
 class Measured:
     """What the validation points say of some weights.
@@ -180,12 +195,12 @@ class Measured:
             compared with those of the start, minus its fall at the best multiple of what changed.
         share: That multiple: the share of the change that is learnt rather than overfitted, up
             to 1; 0 if all of it may be chance; 1 without a start.
-        curves: Means over bins of both errors and of the inner gap, `(3, k)`.
+        curves: Means over bins.
         likely: The share by weaker evidence, such as suffices once something has been learnt.
     """
 
     error: Tensor
     judged: float
     share: float
-    curves: Tensor
+    curves: Curves
     likely: float = 1.0

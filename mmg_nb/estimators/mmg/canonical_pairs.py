@@ -23,6 +23,7 @@ from mmg_nb.nets.chunks import chunks
 from mmg_nb.nets.layers import StackedLinear, StackedUpdate
 from mmg_nb.nets.ldl import eliminate
 from mmg_nb.runs.events import Listener, Phase, Step
+from mmg_nb.runs.randomness import Sources
 from mmg_nb.training.batches import Lesson, even_batch
 from mmg_nb.training.loop import train
 from mmg_nb.training.optimisers import ClippedMuon
@@ -122,8 +123,7 @@ class CanonicalPairs:
             width=full_width(config),
             steps=round(self.share_of_steps * steps_for(config, problem.n_samples)),
             batch=even_batch(self.batch_factor * full_batch(config), fewest),
-            host=problem.run.random.host,
-            generator=problem.run.random.device,
+            random=problem.run.random,
             listen=problem.run.listen,
         ).state_dict()
 
@@ -156,8 +156,7 @@ def fit_pairs(
     width: int,
     steps: int,
     batch: int,
-    host: Generator,
-    generator: Generator,
+    random: Sources,
     listen: Listener,
 ) -> CanonicalFeatures:
     """Fit as many pairs as asked for; their noise is told by rows they were not fitted on.
@@ -169,8 +168,7 @@ def fit_pairs(
         width: Hidden features of the networks.
         steps: Training steps.
         batch: Rows a step.
-        host: Source of the starting weights.
-        generator: Source of the batches.
+        random: Sources of the starting weights and of the batches.
         listen: Gets a `Step` after each step.
 
     Returns:
@@ -180,7 +178,8 @@ def fit_pairs(
         PairFitFailed: The listener asked to stop before the last step, or the fit diverged.
     """
     x, y = rows.samples.x, rows.samples.y
-    pairs = CanonicalFeatures(len(x), x.shape[2], y.shape[2], count, width, host).to(x.device)
+    pairs = CanonicalFeatures(len(x), x.shape[2], y.shape[2], count, width, random.host)
+    pairs = pairs.to(x.device)
     average = copy.deepcopy(pairs)
     parameters, averages = trained(pairs, average)
     hidden = pairs.of_x.hidden_matrices() + pairs.of_y.hidden_matrices()
@@ -196,7 +195,7 @@ def fit_pairs(
     for step in range(steps):
         if step == round(LATE * steps):
             _settle(average.requires_grad_(False), rows, held)  # read after the last step
-        some = rows.samples.take(rows.pick(batch, generator))
+        some = rows.samples.take(rows.pick(batch, random.device))
         lesson = Lesson(partial(_loss, pairs), {"x": some.x, "y": some.y})
         learn(lesson, trapezoid(step / steps), newest_share(step, EMA_DECAY))
         if listen(Step(step + 1, steps)) and step + 1 < steps:

@@ -5,8 +5,8 @@
     radial gain   if rows are few: one factor a row, by lengths alone
     directions    if columns are many: a network that sees what the anchor has found
     full network  a network that sees everything
-    pairs         if so much is still gained that precision is missing: matched features of x and
-                  of y first, then the full network again
+    pairs         if so much is still gained that precision is missing: fit matched features of x
+                  and of y, then train the full network again, which starts from them
 
 Each stage starts from what came before, and what validation rows do not confirm is not kept. Then
 the gap is measured on rows that no member was trained on. To leave a stage out or to change one of

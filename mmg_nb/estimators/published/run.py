@@ -257,4 +257,6 @@ def _adapted(this: _Setting, outcome: Outcome, proposal: LogisticProposal) -> Lo
     validation = _validation(this, proposal, held)
     curves = validation.measure(outcome.denoiser).curves
     dim_x = this.x.shape[1]
-    return adapted_logistic(validation.grid.centres.cpu(), curves[1].cpu(), dim_x, proposal.clip)
+    return adapted_logistic(
+        validation.grid.centres.cpu(), curves.error_c.cpu(), dim_x, proposal.clip
+    )
