@@ -360,17 +360,14 @@ def _fit_net(
         schedule.step()
         if (step + 1) % max(1, steps // CHECKS) == 0:
             with torch.no_grad():
-                after = _errors(net, held_target, held_y, scale)
-                loss = held.mean(after).squeeze(-1)
-                _keep(best, net, loss < least)
-                least = torch.where(loss < least, loss, least)
+                loss = held.mean(_errors(net, held_target, held_y, scale)).squeeze(-1)
+            least = _keep_better(best, net, loss, least)
             if step + 1 >= GRACE and not bool(found_better().any()):
                 break
     kept = found_better()
-    with torch.no_grad():
-        for parameter in best.parameters():
-            parameter.mul_(kept.view(-1, 1, 1))
-    return best.requires_grad_(False), kept
+    for parameter in best.requires_grad_(False).parameters():
+        parameter.mul_(kept.view(-1, 1, 1))
+    return best, kept
 
 
 def _optimiser(net: AnchorNet) -> torch.optim.AdamW:
@@ -385,10 +382,13 @@ def _optimiser(net: AnchorNet) -> torch.optim.AdamW:
     )
 
 
-def _keep(best: AnchorNet, net: AnchorNet, better: Tensor) -> None:
-    """Replace the weights of the members that are better, `(members,)`."""
+@torch.no_grad()
+def _keep_better(best: AnchorNet, net: AnchorNet, loss: Tensor, least: Tensor) -> Tensor:
+    """Replace the weights of the members that are better; the least losses, `(members,)`."""
+    better = loss < least
     for old, new in zip(best.parameters(), net.parameters(), strict=True):
         old.copy_(torch.where(better.view(-1, 1, 1), new, old))
+    return torch.where(better, loss, least)
 
 
 def _errors(net: AnchorNet, target: Tensor, y: Tensor, scale: Tensor) -> Tensor:
