@@ -11,9 +11,9 @@ import torch
 from scipy.sparse import csr_array
 
 import mmg_nb
-from mmg_nb.data.marginals import fit_transform
 from mmg_nb.data.pairs import make_pairs
 from mmg_nb.data.splits import make_plan
+from mmg_nb.data.transform_choice import fit_transform
 from mmg_nb.errors import MMGError
 from mmg_nb.estimators.registry import names
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mmg_nb.data.marginals import NormalScores, fit_transform, suited_transform
+from mmg_nb.data.marginals import NormalScores
 from mmg_nb.data.t_copula import TCopula
+from mmg_nb.data.transform_choice import fit_transform, suited_transform
 
 ALL = slice(None)
 SCATTER = np.array([[1.0, 0.6, 0.0], [0.6, 1.0, -0.3], [0.0, -0.3, 1.0]])

@@ -5,17 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.stats import kstest, norm
-from sklearn.covariance import ledoit_wolf_shrinkage
+from sklearn.covariance import ledoit_wolf_shrinkage as sklearn_shrinkage
 
-from mmg_nb.data import marginals as transforms_module
-from mmg_nb.data.marginals import (
-    NormalScores,
-    SmoothScores,
-    Standardize,
-    Whiten,
-    _ledoit_wolf_shrinkage,
-    fit_transform,
-)
+from mmg_nb.data import marginals
+from mmg_nb.data.marginals import NormalScores, SmoothScores, Standardize
+from mmg_nb.data.transform_choice import fit_transform
+from mmg_nb.data.whitening import Whiten, ledoit_wolf_shrinkage
 from mmg_nb.errors import MMGError
 
 TRANSFORMS = ["normal_scores", "elliptical", "standardize", "none"]
@@ -199,14 +194,14 @@ def test_a_direction_of_small_variance_is_kept():
 def test_shrinkage_is_that_of_ledoit_and_wolf(shape):
     values = correlated(*shape)
     values -= values.mean(0)
-    ours = _ledoit_wolf_shrinkage(values, values.T @ values / len(values))
-    assert ours == pytest.approx(ledoit_wolf_shrinkage(values, assume_centered=True), rel=1e-9)
+    ours = ledoit_wolf_shrinkage(values, values.T @ values / len(values))
+    assert ours == pytest.approx(sklearn_shrinkage(values, assume_centered=True), rel=1e-9)
     assert 0 < ours <= 1
 
 
 def test_one_column_is_not_shrunk():
     values = normal(50, 1) - normal(50, 1).mean()
-    assert _ledoit_wolf_shrinkage(values, values.T @ values / 50) == 0.0
+    assert ledoit_wolf_shrinkage(values, values.T @ values / 50) == 0.0
 
 
 def test_fewer_rows_than_columns_stay_near():
@@ -307,7 +302,7 @@ def test_columns_with_no_smooth_map_keep_the_scores_of_ranks(monkeypatch):
     values = normal(2000, 1) ** 3
     ranks = NormalScores.fit(values)(values)
     assert np.abs(SmoothScores.fit(values)(values) - ranks).max() > 1e-3
-    monkeypatch.setattr(transforms_module, "KNOTS", ())
+    monkeypatch.setattr(marginals, "KNOT_COUNTS", ())
     np.testing.assert_array_equal(SmoothScores.fit(values)(values), ranks)
 
 

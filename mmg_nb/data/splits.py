@@ -61,7 +61,7 @@ class Plan:
 
     @property
     def transform_rows(self) -> Rows | slice:
-        """Rows that transforms of one variable are fitted on, see `transforms.fit_transform`."""
+        """Rows on which the transforms of one variable are fitted; see `fit_transform`."""
         if len(self.readings) > 1:
             return slice(None)
         return np.concatenate([member.fit for member in self.members])

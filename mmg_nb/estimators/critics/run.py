@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 
-from mmg_nb.data.marginals import fit_transform
 from mmg_nb.data.pairs import Pairs
 from mmg_nb.data.splits import Plan, make_plan
+from mmg_nb.data.transform_choice import fit_transform
 from mmg_nb.denoisers.members import stack_pairs
 from mmg_nb.errors import MMGError
 from mmg_nb.estimators.critics.bounds import CriticBased

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from mmg_nb.data.marginals import fit_transform
 from mmg_nb.data.pairs import Pairs
+from mmg_nb.data.transform_choice import fit_transform
 from mmg_nb.denoisers.anchor import Anchor
 from mmg_nb.denoisers.channel import transmit
 from mmg_nb.denoisers.gaussian import Denoiser, Samples

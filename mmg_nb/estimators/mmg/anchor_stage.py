@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmg_nb.data.marginals import fit_transform, suited_transform
+from mmg_nb.data.transform_choice import fit_transform, suited_transform
 from mmg_nb.denoisers.anchor import Anchor, fit_anchor
 from mmg_nb.denoisers.conditioning import without_condition
 from mmg_nb.denoisers.logsnr import HIGHEST, BinnedProposal, LogisticProposal, uniform_bins

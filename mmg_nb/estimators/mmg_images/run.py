@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmg_nb.data.columns import Shape
-from mmg_nb.data.marginals import fit_transform, image_transform
 from mmg_nb.data.pairs import Pairs
 from mmg_nb.data.splits import Plan
+from mmg_nb.data.transform_choice import fit_transform, image_transform
 from mmg_nb.denoisers.anchor import ImageAnchor, fit_image_anchor
 from mmg_nb.denoisers.image import ImageDenoiser
 from mmg_nb.denoisers.logsnr import BinnedProposal, uniform_bins

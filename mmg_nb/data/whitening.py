@@ -1,0 +1,75 @@
+"""A linear map of one variable to unit covariance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Whiten", "ledoit_wolf_shrinkage"]
+
+Array = NDArray[np.float64]
+MIN_VARIANCE_SHARE = 1e-9  # of the largest variance; directions with less are dropped
+
+
+@dataclass(frozen=True, eq=False)
+class Whiten:
+    """A linear map to unit covariance, without directions in which nothing varies.
+
+    Attributes:
+        mean: `(d,)`.
+        matrix: `(d, kept)`.
+    """
+
+    mean: Array
+    matrix: Array
+
+    @classmethod
+    def fit(cls, values: Array) -> Whiten:
+        """Fit to `(n, d)` values; the covariance is shrunk (Ledoit & Wolf 2004) for small n."""
+        mean, std = values.mean(axis=0), values.std(axis=0)
+        varies = (values != values[0]).any(axis=0) & (std > 0)
+        std = np.where(varies, std, np.inf)  # a column may be constant on the rows fitted on
+        scaled = (values - mean) / std
+        # In units of each coordinate, so that a badly scaled column is not taken for noise.
+        covariance = scaled.T @ scaled / len(scaled)
+        variances, directions = np.linalg.eigh(covariance)
+        # An eigenvector has no sign of its own: without a rule, rounding would choose it.
+        directions = directions * np.where(
+            (1 / np.arange(1, len(std) + 1)) @ directions < 0, -1.0, 1.0
+        )
+        kept = variances > MIN_VARIANCE_SHARE * variances[-1]
+        shrinkage = ledoit_wolf_shrinkage(scaled, covariance)
+        shrunk = (1 - shrinkage) * variances[kept] + shrinkage * variances.mean()
+        matrix = directions[:, kept] / np.sqrt(shrunk) / std[:, None]
+        return cls(mean, matrix)
+
+    @property
+    def dropped(self) -> int:
+        """Number of directions without variance."""
+        return self.matrix.shape[0] - self.matrix.shape[1]
+
+    def __call__(self, values: Array) -> Array:
+        """Map `(n, d)` values to `(n, kept)`."""
+        return (values - self.mean) @ self.matrix
+
+
+def ledoit_wolf_shrinkage(scaled: Array, covariance: Array) -> float:
+    """Optimal weight of the identity in the covariance (Ledoit & Wolf 2004).
+
+    Args:
+        scaled: Centred data, `(n, d)`.
+        covariance: Their covariance, `(d, d)`.
+
+    Returns:
+        A weight from 0 to 1; 0 in one dimension.
+    """
+    n, d = scaled.shape
+    target = np.trace(covariance) / d
+    spread = np.sum((covariance - target * np.eye(d)) ** 2)
+    if spread == 0:
+        return 0.0
+    fourth = np.sum(np.sum(scaled**2, axis=1) ** 2) / n
+    noise = (fourth - np.sum(covariance**2)) / n
+    return float(np.clip(noise / spread, 0.0, 1.0))
