@@ -143,7 +143,7 @@ def test_the_panel_shows_an_error_for_an_invalid_choice(panels, pictures):
     panel.get_by_label("y", exact=True).select_option("short")
     button(panel, "Start").click()
     alert = panel.get_by_role("alert")
-    expect(alert).to_contain_text("x and y must have as many rows as each other")
+    expect(alert).to_contain_text("x and y must have equal numbers of rows")
     panels.page.screenshot(path=pictures / "panel_message.png")
     panel.get_by_label("y", exact=True).select_option("")
     button(panel, "Start").click()

@@ -105,14 +105,16 @@ def test_the_result_says_what_it_is_conditioned_on():
 def test_a_condition_is_checked_like_x_and_y():
     x, y, z = MODELS["chain"].sample(100, 0)
     for bad, said in (
-        (z[:99], "x, y and given must have as many rows as each other; got 100, 100 and 99."),
+        (z[:99], "x, y and given must have equal numbers of rows; got 100, 100 and 99."),
         (np.full(100, np.nan), "given must be finite; it has 100 NaN"),
         (np.ones(100), "given must vary; every column is constant."),
     ):
         with pytest.raises(MMGError, match=said.replace(".", r"\.")):
             make_pairs(x, y, given=bad)
     pairs = make_pairs(x, y, given=np.c_[z, np.ones(100)])
-    assert pairs.notes == ("given: 1 constant column(s) dropped (1).",)
+    assert pairs.notes == (
+        "given: 1 constant column(s) were dropped (1). Mutual information is unchanged.",
+    )
     np.testing.assert_array_equal(pairs.z, z)
 
 

@@ -20,8 +20,8 @@ from mmg_nb.estimators.registry import names
 N = 60
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(N, 2)), RNG.normal(size=N)
-ENCODE = "Encode them first, as numbers or as texts."
-TIMES = "Turn times into numbers first, e.g. seconds since the start."
+ENCODE = "Convert the values to numbers or to text first."
+TIMES = "Convert times to numbers first, for example seconds since the start."
 ARRAY = "Pass a numpy array, a pandas Series or DataFrame, or a tensor."
 FLATTEN = "Flatten each sample to a row: x.reshape(len(x), -1)."
 
@@ -36,20 +36,20 @@ def but(value, *where):
 
 def non_finite(nan, infinite, rows, columns):
     what = f"x must be finite; it has {nan} NaN and {infinite} infinite values in {rows} of {N} "
-    remedy = "missing='drop' (--missing drop) leaves such rows out, of all variables."
+    remedy = "To leave these rows out of all variables, use missing='drop' (--missing drop)."
     if infinite:
         remedy = "Replace the infinite values, or leave out their rows."
     return what + f"rows (columns {columns}).\n{remedy}"
 
 
 LABELS = [f"g{i % 25}" for i in range(N)]
-ROWS = "x and y must have as many rows as each other; got {} and {}.\nRow i of x belongs to row i"
+ROWS = "x and y must have equal numbers of rows; got {} and {}.\nRow i of x must belong to row i"
 
 BAD_X = {
     "longer": (np.r_[X, X], ROWS.format(2 * N, N)),
     "transposed": (X.T, ROWS.format(2, N)),
-    "no_rows": (np.zeros((0, 2)), "x is empty; its shape is (0, 2).\nPass one row a sample."),
-    "empty_list": ([], "x is empty; its shape is (0, 1).\nPass one row a sample."),
+    "no_rows": (np.zeros((0, 2)), "x is empty; its shape is (0, 2).\nPass one row per sample."),
+    "empty_list": ([], "x is empty; its shape is (0, 1).\nPass one row per sample."),
     "no_columns": (np.zeros((N, 0)), "x is empty; its shape is (60, 0)."),
     "empty_frame": (pd.DataFrame(index=range(N)), "x is empty; its shape is (60, 0)."),
     "nan": (but(np.nan, (0, 1), (5, 1)), non_finite(2, 0, 2, "1")),
@@ -66,8 +66,8 @@ BAD_X = {
     "one_text": (["red"] * N, "x must vary; every column is constant."),
     "names": (
         [f"patient {i}" for i in range(N)],
-        "x: column 0 holds 60 different categories in 60 rows, so that it looks like an "
-        "identifier.\nLeave it out, or join its categories into fewer.",
+        "x: column 0 holds 60 different categories in 60 rows. It looks like an identifier.\n"
+        "Leave the column out, or merge its categories.",
     ),
     "records": (
         np.zeros(N, dtype=[("a", float)]),
@@ -103,12 +103,12 @@ BAD_X = {
         f"x must have shape (n,), (n, d) or (n, c, h, w); got (60, 1, 2, 2, 2).\n{FLATTEN}",
     ),
     "constant_images": (torch.zeros(N, 1, 8, 8), "x must vary; every column is constant."),
-    "scalar": (3.0, f"x must be an array with one row a sample; got 3.0.\n{ARRAY}"),
-    "no_axes": (np.array(3.0), "x must be an array with one row a sample; got array(3.)."),
-    "none": (None, f"x must be an array with one row a sample; got None.\n{ARRAY}"),
-    "name": ("x", f"x must be an array with one row a sample; got 'x'.\n{ARRAY}"),
-    "dictionary": ({"a": [1]}, "x must be an array with one row a sample; got {'a': [1]}."),
-    "class": (pd.DataFrame, "x must be an array with one row a sample; got <class"),
+    "scalar": (3.0, f"x must be an array with one row per sample; got 3.0.\n{ARRAY}"),
+    "no_axes": (np.array(3.0), "x must be an array with one row per sample; got array(3.)."),
+    "none": (None, f"x must be an array with one row per sample; got None.\n{ARRAY}"),
+    "name": ("x", f"x must be an array with one row per sample; got 'x'.\n{ARRAY}"),
+    "dictionary": ({"a": [1]}, "x must be an array with one row per sample; got {'a': [1]}."),
+    "class": (pd.DataFrame, "x must be an array with one row per sample; got <class"),
     "ragged": (
         [[1, 2], [3]] * (N // 2),
         "x must have rows of equal length; got ragged lists.\n"
@@ -121,7 +121,7 @@ BAD_X = {
     "constant": (
         np.full((N, 2), 0.1),
         "x must vary; every column is constant.\n"
-        "A constant tells nothing: its mutual information is 0.",
+        "Pass a variable that varies. The mutual information with a constant is 0.",
     ),
 }
 
@@ -129,12 +129,12 @@ BAD_ARGUMENTS = {
     "few": (
         {"x": X[:49], "y": Y[:49]},
         "At least 50 samples are needed; got 49.\n"
-        "Collect more rows; below that no estimate would mean anything.",
+        "Collect more rows. Estimates from fewer rows are not reliable.",
     ),
     "copies": (
         {"x": np.repeat(X[:30], 2, axis=0), "y": np.repeat(Y[:30], 2)},
         "At least 50 different rows are needed; got 30.\n"
-        "Collect more rows; copies of a row hold no new information.",
+        "Collect more rows. Copies of a row add no information.",
     ),
     "constant_y": ({"y": np.ones(N)}, "y must vary; every column is constant."),
     "infinite_y": (
@@ -144,19 +144,19 @@ BAD_ARGUMENTS = {
     ),
     "groups_length": (
         {"groups": np.arange(N - 1)},
-        "groups must have shape (60,), one label a row; got (59,).\nPass one column of labels.",
+        "groups must have shape (60,), one label per row; got (59,).\nPass one column of labels.",
     ),
     "groups_columns": (
         {"groups": np.zeros((N, 1))},
-        "groups must have shape (60,), one label a row; got (60, 1).",
+        "groups must have shape (60,), one label per row; got (60, 1).",
     ),
     "groups_name": (
         {"groups": "patient"},
-        "groups must have shape (60,), one label a row; got ()",
+        "groups must have shape (60,), one label per row; got ()",
     ),
     "groups_ragged": (
         {"groups": [[1], [1, 2]] * (N // 2)},
-        "groups must have shape (60,), one label a row; got ragged lists.",
+        "groups must have shape (60,), one label per row; got ragged lists.",
     ),
     "groups_nan": (
         {"groups": np.r_[np.nan, np.arange(N - 1)]},
@@ -170,8 +170,8 @@ BAD_ARGUMENTS = {
     ),
     "given": (
         {"given": Y[1:]},
-        "x, y and given must have as many rows as each other; got 60, 60 and 59.\n"
-        "Row i of x belongs to row i of y",
+        "x, y and given must have equal numbers of rows; got 60, 60 and 59.\n"
+        "Row i of x must belong to row i of y",
     ),
     "seed_negative": (
         {"seed": -1},
@@ -344,7 +344,9 @@ def test_inputs_are_never_modified(estimator):
 def test_constant_columns_are_dropped_with_a_note():
     pairs = make_pairs(np.c_[np.full(N, 0.1), X, np.zeros(N)], Y)
     np.testing.assert_array_equal(pairs.x, X)
-    assert pairs.notes == ("x: 2 constant column(s) dropped (0, 3).",)
+    assert pairs.notes == (
+        "x: 2 constant column(s) were dropped (0, 3). Mutual information is unchanged.",
+    )
 
 
 def test_extreme_units_are_no_constants():
@@ -356,7 +358,10 @@ def test_extreme_units_are_no_constants():
 def test_copied_columns_are_dropped_with_a_note(transform):
     x = np.c_[X, 1e6 * X[:, 0] - 3, X[:, 1]]
     result = mmg_nb.estimate(x, Y, steps=0, transform=transform)
-    assert "x: 2 direction(s) of zero variance dropped." in result.notes
+    assert (
+        "x: 2 direction(s) of zero variance were dropped. Some columns are constant or linear "
+        "combinations of others in the training rows. Leave such columns out to avoid this note."
+    ) in result.notes
     assert fit_transform(x, "x", transform, slice(None))[0].shape == (N, 2)
 
 
@@ -368,7 +373,7 @@ def test_repeated_values_are_noted_by_their_column():
     x = np.c_[np.ones(N), X[:, 0], np.arange(N) // 2]
     (dropped, ties) = make_pairs(x, Y).notes
     assert "constant" in dropped
-    assert ties.startswith("x: repeated values in 1 column(s) (2: 50%); they are treated as")
+    assert ties.startswith("x: repeated values in 1 column(s) (2: 50%). They are treated as")
 
 
 def test_a_few_repeated_values_are_not_worth_a_note():
@@ -403,7 +408,8 @@ def test_copies_of_a_row_never_straddle_splits(folds, twins):
     x, y = rng.normal(size=(150, 2))[label], rng.normal(size=150)[label]
     pairs = make_pairs(x, y)
     assert pairs.notes[-1] == (
-        "150 of 300 rows repeat another; copies are kept on one side of splits."
+        "150 of 300 rows repeat another row. No split separates copies of a row, because "
+        "training on a copy would bias the estimate. Remove copies that are mistakes."
     )
     assert not straddling(label, pairs, folds, twins, seed=5)
     # The same rows without their blocks do straddle: the check above can fail.
@@ -424,7 +430,7 @@ def test_groups_are_kept_together(kind, folds, twins):
     }[kind]
     rng = np.random.default_rng(7)
     pairs = make_pairs(rng.normal(size=300), rng.normal(size=300), labels)
-    assert pairs.notes == ("40 groups kept together in the splits.",)
+    assert pairs.notes == ("40 groups were used; no split divides a group.",)
     assert not straddling(number, pairs, folds, twins, seed=7)
 
 
@@ -436,7 +442,7 @@ def test_copies_join_the_groups_they_connect():
     pairs = make_pairs(x, y, groups)
     assert len(set(pairs.blocks[:4])) == 1
     assert pairs.blocks.max() + 1 == n // 2 - 1
-    assert pairs.notes[-1] == "49 groups kept together in the splits."
+    assert pairs.notes[-1] == "49 groups were used; no split divides a group."
 
 
 def test_groups_that_lose_all_their_rows_are_not_counted():
@@ -444,7 +450,7 @@ def test_groups_that_lose_all_their_rows_are_not_counted():
     x, y, groups = rng.normal(size=300), rng.normal(size=300), np.arange(300) // 10
     x[:80] = np.nan
     pairs = make_pairs(x, y, groups, missing="drop")
-    assert pairs.notes[-1] == "22 groups kept together in the splits."
+    assert pairs.notes[-1] == "22 groups were used; no split divides a group."
     x[:150] = np.nan
     with pytest.raises(MMGError, match="At least 20 groups are needed; got 15"):
         make_pairs(x, y, groups, missing="drop")
@@ -455,7 +461,7 @@ def test_any_word_for_missing_is_missing(gap):
     y = np.random.default_rng(0).normal(size=120)
     pairs = make_pairs([1.5, gap, 3.25] * 40, y, missing="drop", discrete="none")
     assert set(pairs.x[:, 0]) == {1.5, 3.25}
-    assert "40 of 120 rows dropped" in pairs.notes[0]
+    assert "40 of 120 rows were dropped" in pairs.notes[0]
     texts = make_pairs(np.array(["a", gap, "b"] * 40, dtype=object), y, missing="drop")
     assert (texts.discrete_x, texts.n_samples) == ((0,), 80)
 
@@ -484,7 +490,8 @@ def test_arrays_of_many_axes_are_said_to_be_images():
     last = np.random.default_rng(1).normal(size=(60, 8, 9, 3))
     (note,) = make_pairs(last, y).notes
     assert note == (
-        "x: images of 9 × 3 pixels, 8 channels. If channels come last, pass np.moveaxis(x, -1, 1)."
+        "x: images of 9 × 3 pixels, 8 channels. "
+        "If the last axis holds the channels, pass np.moveaxis(x, -1, 1)."
     )
     (note,) = make_pairs(np.moveaxis(last, -1, 1), y).notes
     assert note == "x: images of 8 × 9 pixels, 3 channels."
@@ -499,9 +506,9 @@ def test_the_remedy_for_repeated_values_is_one_that_works():
     x, y = np.random.default_rng(0).normal(size=(2, 400)).round(2)
     (note, *_) = make_pairs(x, y).notes
     assert "repeated values" in note
-    assert "takes them as categories" not in note
+    assert "as categories" not in note
     (note, *_) = make_pairs(x.round(1), y).notes
-    assert "discrete='x' takes them as categories" in note
+    assert "To treat them as categories, use discrete='x'." in note
     make_pairs(x.round(1), y, discrete="x")
 
 

@@ -63,8 +63,8 @@ def test_few_whole_numbers_are_categories_and_it_is_said(values):
     assert (
         pairs.notes
         == (
-            "x: 1 column(s) of few whole numbers are taken as categories (0: 4 values); "
-            "discrete='none' takes them as numbers.",
+            "x: 1 column(s) of few whole numbers are treated as categories (0: 4 values). "
+            "To treat them as numbers, use discrete='none'.",
         )
         or "(None: 4 values)" in pairs.notes[0]
     )
@@ -107,13 +107,15 @@ def test_columns_can_be_named(discrete, x, y):
 def test_a_dropped_constant_does_not_shift_the_categories():
     pairs = make_pairs(pd.DataFrame({"one": 1, "y": Y, "name": NAMES, "two": "b"}), Y)
     assert pairs.discrete_x == (1,)
-    assert pairs.notes == ("x: 2 constant column(s) dropped (one, two).",)
+    assert pairs.notes == (
+        "x: 2 constant column(s) were dropped (one, two). Mutual information is unchanged.",
+    )
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"discrete": "colour"}, "discrete names colour, and there is no such variable or"),
+        ({"discrete": "colour"}, "discrete names colour, but no such variable or column exists"),
         ({"discrete": 3}, "discrete must be auto, none, or names of columns; got 3"),
         ({"x": [f"id {i}" for i in range(N)]}, "200 different categories in 200 rows"),
         ({"x": [{}] * N}, r"x must hold numbers or categories; got Python objects \(dict\)"),
@@ -161,7 +163,10 @@ def test_rows_with_a_missing_value_are_dropped_when_asked():
     kept = np.delete(np.arange(N), [3, 5, 8, 9])
     np.testing.assert_array_equal(pairs.y[:, 0], Y[kept])
     np.testing.assert_array_equal(pairs.blocks, groups[kept])
-    assert pairs.notes[0] == ("4 of 200 rows dropped, for a value is missing (x: 3, given: 1).")
+    assert pairs.notes[0] == (
+        "4 of 200 rows were dropped because of missing values (x: 3, given: 1). "
+        "To keep these rows, fill in the values first."
+    )
     assert mmg_nb.estimate(x, Y, "ksg", missing="drop").n_samples == 197
 
 
@@ -171,7 +176,8 @@ def test_infinite_values_are_not_missing():
 
 
 def test_too_many_missing_values_are_refused():
-    with pytest.raises(MMGError, match="At least 50 samples are needed; 151 of 200 rows dropped"):
+    said = "At least 50 samples are needed; got 49. 151 of 200 rows were dropped"
+    with pytest.raises(MMGError, match=said):
         make_pairs(holes(Y, *range(151)), Y, missing="drop")
 
 

@@ -1,4 +1,4 @@
-"""The user's arrays: checked, paired, read column by column, split and transformed.
+"""Reads, checks, pairs, splits and transforms the user's arrays.
 
 May import `errors` only.
 """

@@ -1,4 +1,4 @@
-"""One variable of the notebook -> columns of numbers and of categories."""
+"""Reads one variable of the user into columns of numbers and of categories."""
 
 from __future__ import annotations
 
@@ -21,11 +21,13 @@ __all__ = [
     "read_variable",
 ]
 
-FEW = 20  # different whole numbers that may be categories
-ROWS_EACH = 10  # rows a value, on average, before whole numbers are taken for categories
+MAX_CATEGORY_VALUES = 20  # different whole numbers in a column that may hold categories
+MIN_ROWS_PER_VALUE = 10  # mean rows per whole number, below which a column holds numbers
 ALIASES = {"given": "z"}
 
-_TIMES = "Turn times into numbers first, e.g. seconds since the start."
+_TIMES = "Convert times to numbers first, for example seconds since the start."
+_ENCODE = "Convert the values to numbers or to text first."
+_ROW_PER_SAMPLE = "Pass one row per sample."
 _MISSING = ("nan", "None", "<NA>", "NaT")
 
 Array = NDArray[np.float64]
@@ -37,41 +39,42 @@ class Choice:
     """Which columns are categories.
 
     Attributes:
-        auto: Whether whole numbers and truth values are judged by themselves.
-        named: Variables (`x`) and columns (`sex`, `x[2]`) that are categories whatever they hold.
+        auto: Whether columns of few whole numbers or of truth values become categories.
+        named: Variables (`x`) and columns (`sex`, `x[2]`) that the user declared as categories.
     """
 
     auto: bool = True
     named: frozenset[str] = frozenset()
 
     def names(self, variable: str, label: str, index: int) -> bool:
-        """Whether a column is named; one whose label is a number by its place only."""
+        """Whether the user named this column. A label that is a number is not a name."""
         names = {*names_of(variable, index)} | ({label} if not label.isdigit() else set())
         return bool(self.named & names)
 
 
 def names_of(variable: str, index: int) -> tuple[str, ...]:
-    """What a variable and one of its columns may be called: `x`, `x[2]`; `given` also `z`."""
+    """Names of a variable and of one of its columns: `x`, `x[2]`. `z` also means `given`."""
     names = (variable, ALIASES.get(variable, variable))
     return (*names, *(f"{name}[{index}]" for name in names))
 
 
 def read_choice(discrete: Any) -> Choice:
-    """Read what a user writes for `discrete`.
+    """Read the user's option `discrete`.
 
     Args:
-        discrete: `auto`, `none`, or names of variables and columns, in a list or with commas.
+        discrete: `auto`, `none`, or names of variables and columns. The names are a list, or one
+            text with commas.
 
     Returns:
         The choice.
 
     Raises:
-        MMGError: It is neither.
+        MMGError: `discrete` has another type.
     """
     words = discrete.split(",") if isinstance(discrete, str) else discrete
     if not isinstance(words, Sequence) or not all(isinstance(w, str) for w in words):
         what = f"discrete must be auto, none, or names of columns; got {discrete!r:.80}."
-        raise MMGError(what, 'E.g. discrete="y", or discrete="sex,x[2]".')
+        raise MMGError(what, 'Try discrete="y" or discrete="sex,x[2]".')
     named = frozenset(w.strip() for w in words if w.strip())
     if named == {"auto"}:
         return Choice()
@@ -80,26 +83,28 @@ def read_choice(discrete: Any) -> Choice:
 
 @dataclass(frozen=True, eq=False)
 class Variable:
-    """A variable as it was read.
+    """One variable after reading.
 
     Attributes:
-        values: `(n, d)`, NaN where missing; columns of categories hold codes 0, 1, ….
-        labels: Names of the columns, or their numbers.
-        discrete: Numbers of the columns of categories.
-        judged: Those of them that hold whole numbers and were not asked for.
-        shape: Channels, height and width of an image, whose pixels are the columns; else None.
+        values: `(n, d)`, NaN where missing. Columns of categories hold codes 0, 1, ….
+        labels: Names of the columns, or their indices as text.
+        discrete: Indices of the columns of categories.
+        inferred: Indices of those columns in `discrete` that the user did not name and that hold
+            whole numbers.
+        shape: Channels, height and width if the variable holds images, else None. The columns
+            are the pixels.
     """
 
     values: Array
     labels: tuple[str, ...]
     discrete: tuple[int, ...] = ()
-    judged: tuple[int, ...] = ()
+    inferred: tuple[int, ...] = ()
     shape: Shape | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class _Column:
-    """One column before it is known what it means; `kind` is number, truth or category."""
+    """One column before the choice of categories. `kind` is number, truth or category."""
 
     label: str
     values: Array
@@ -110,17 +115,17 @@ def read_variable(values: Any, name: str, choice: Choice) -> Variable:
     """Read one variable.
 
     Args:
-        values: `(n,)` or `(n, d)`: numpy, pandas, torch (any device) or nested lists; or images,
+        values: `(n,)` or `(n, d)`: numpy, pandas, torch (any device) or nested lists. Images are
             `(n, height, width)` or `(n, channels, height, width)`.
-        name: `x`, `y` or `given`, for the messages.
+        name: `x`, `y` or `given`, for error messages.
         choice: Which columns are categories.
 
     Returns:
-        The variable; a contiguous array of numbers in float64 itself rather than a copy. The
-        arrays given are never modified.
+        The variable. A contiguous float64 array of numbers is not copied. The input is never
+        modified.
 
     Raises:
-        MMGError: The values cannot be used; the message says why and what to do.
+        MMGError: The values cannot be used. The message says why and what to do.
     """
     array = None
     if hasattr(values, "iloc") and not isinstance(values, type):  # pandas
@@ -130,25 +135,25 @@ def read_variable(values: Any, name: str, choice: Choice) -> Variable:
         if array.ndim in (3, 4):
             return _images(array, name, choice)
         columns = _array_columns(array, name)
-    discrete, judged, read = [], [], []
+    discrete, inferred, read = [], [], []
     for index, column in enumerate(columns):
         wanted = choice.names(name, column.label, index)
         found = choice.auto and _looks_discrete(column)
         if column.kind == "category" or wanted or found:
             discrete.append(index)
             if found and column.kind == "number":
-                judged.append(index)
+                inferred.append(index)
             column = _encoded(column, name)
         read.append(column)
     if not read or not len(read[0].values):
         shape = len(values), len(columns)
-        raise MMGError(f"{name} is empty; its shape is {shape}.", "Pass one row a sample.")
+        raise MMGError(f"{name} is empty; its shape is {shape}.", _ROW_PER_SAMPLE)
     labels = tuple(column.label for column in read)
     if array is not None and array.dtype == np.float64 and not discrete:
         joined = np.ascontiguousarray(array.reshape(len(array), -1))
     else:
         joined = np.stack([column.values for column in read], axis=1)
-    return Variable(joined, labels, tuple(discrete), tuple(judged))
+    return Variable(joined, labels, tuple(discrete), tuple(inferred))
 
 
 def _looks_discrete(column: _Column) -> bool:
@@ -159,24 +164,26 @@ def _looks_discrete(column: _Column) -> bool:
     values = column.values[~np.isnan(column.values)]
     if not np.isfinite(values).all():
         return False
-    few = np.unique(values[: FEW * ROWS_EACH])  # most columns are settled by their first rows
-    if len(few) > FEW or not np.array_equal(few, np.round(few)):
+    first = values[: MAX_CATEGORY_VALUES * MIN_ROWS_PER_VALUE]  # these rows decide most columns
+    found = np.unique(first)
+    if len(found) > MAX_CATEGORY_VALUES or not np.array_equal(found, np.round(found)):
         return False
-    few = np.unique(values)
-    whole = np.array_equal(few, np.round(few))
-    return bool(whole and len(few) <= FEW and len(values) >= ROWS_EACH * len(few))
+    found = np.unique(values)
+    whole = np.array_equal(found, np.round(found))
+    few = len(found) <= MAX_CATEGORY_VALUES
+    return bool(whole and few and len(values) >= MIN_ROWS_PER_VALUE * len(found))
 
 
 def _encoded(column: _Column, name: str) -> _Column:
-    """Codes 0, 1, … in the order of the values, NaN where missing."""
+    """Replace values by codes 0, 1, … in sorted order, NaN where missing."""
     known = ~np.isnan(column.values)
     levels, codes = np.unique(column.values[known], return_inverse=True)
     if len(levels) > max(2, known.sum() // 2):
         what = (
             f"{name}: column {column.label} holds {len(levels)} different categories in "
-            f"{int(known.sum())} rows, so that it looks like an identifier."
+            f"{int(known.sum())} rows. It looks like an identifier."
         )
-        raise MMGError(what, "Leave it out, or join its categories into fewer.")
+        raise MMGError(what, "Leave the column out, or merge its categories.")
     values = np.full(len(column.values), np.nan)
     values[known] = codes.reshape(-1)
     return _Column(column.label, values, column.kind)
@@ -186,10 +193,12 @@ def _images(array: NDArray[Any], name: str, choice: Choice) -> Variable:
     if array.dtype.kind not in "fiub":
         _refuse(array.dtype, name)
     if array.size == 0:
-        raise MMGError(f"{name} is empty; its shape is {array.shape}.", "Pass one image a sample.")
+        raise MMGError(
+            f"{name} is empty; its shape is {array.shape}.", "Pass one image per sample."
+        )
     if any(each == name or each.startswith(f"{name}[") for each in choice.named):
-        what = f"{name} holds images, whose pixels are no categories."
-        raise MMGError(what, f"Leave {name} out of discrete=.")
+        what = f"{name} holds images, and pixels cannot be categories."
+        raise MMGError(what, f"Remove {name} from discrete=.")
     channels = array.shape[1] if array.ndim == 4 else 1
     shape = channels, array.shape[-2], array.shape[-1]
     values = np.array(array.reshape(len(array), -1), dtype=np.float64)
@@ -205,11 +214,13 @@ def _array_columns(array: NDArray[Any], name: str) -> list[_Column]:
         what = f"{name} must have shape (n,), (n, d) or (n, c, h, w); got {array.shape}."
         raise MMGError(what, f"Flatten each sample to a row: {name}.reshape(len({name}), -1).")
     if array.size == 0:
-        raise MMGError(f"{name} is empty; its shape is {array.shape}.", "Pass one row a sample.")
+        raise MMGError(f"{name} is empty; its shape is {array.shape}.", _ROW_PER_SAMPLE)
     if array.dtype.kind in "USO":
         return [_category(column, str(i), name) for i, column in enumerate(array.T)]
     kind = "truth" if array.dtype.kind == "b" else "number"
-    with np.errstate(over="ignore"):  # too large for float64 becomes infinite, and is refused
+    with np.errstate(
+        over="ignore"
+    ):  # numbers beyond float64 become infinite and are rejected later
         numbers = np.asarray(array, dtype=np.float64)
     return [_Column(str(i), column, kind) for i, column in enumerate(numbers.T)]
 
@@ -217,7 +228,7 @@ def _array_columns(array: NDArray[Any], name: str) -> list[_Column]:
 def _pandas_columns(frame: Any, name: str) -> list[_Column]:
     table = frame.to_frame() if getattr(frame, "ndim", 1) == 1 else frame
     if table.size == 0:
-        raise MMGError(f"{name} is empty; its shape is {table.shape}.", "Pass one row a sample.")
+        raise MMGError(f"{name} is empty; its shape is {table.shape}.", _ROW_PER_SAMPLE)
     bad = [str(c) for c, t in table.dtypes.items() if getattr(t, "kind", "O") in "mMcV"]
     if bad:
         what = f"{name} must hold numbers or categories; these columns do not: "
@@ -244,7 +255,7 @@ def _pandas_column(series: Any, label: str, name: str) -> _Column:
 
 
 def _category(column: NDArray[Any], label: str, name: str) -> _Column:
-    """Codes of texts, and of what else can be told apart by its text; NaN where missing."""
+    """Codes of texts, and of numbers mixed with texts; NaN where missing."""
     values = column.tolist()
     known = np.array([not _is_missing(v) for v in values], dtype=bool)
     plain = (str, bytes, int, float, np.generic)
@@ -252,7 +263,7 @@ def _category(column: NDArray[Any], label: str, name: str) -> _Column:
     if odd:
         kind = type(odd[0]).__name__
         what = f"{name} must hold numbers or categories; got Python objects ({kind})."
-        raise MMGError(what, "Encode them first, as numbers or as texts.")
+        raise MMGError(what, _ENCODE)
     codes = np.full(len(values), np.nan)
     texts = [str(v) for v, there in zip(values, known, strict=True) if there]
     codes[known] = np.unique(texts, return_inverse=True)[1].reshape(-1)
@@ -266,7 +277,7 @@ def _is_missing(value: Any) -> bool:
 
 
 def _numbers(objects: NDArray[Any]) -> Array | None:
-    """Numbers kept as objects, e.g. with None or NA for missing; None for anything else."""
+    """Convert objects to numbers, missing values to NaN. None if an object is no number."""
     flat = [_is_missing(v) for v in objects.ravel()]
     missing = np.array(flat, dtype=bool).reshape(objects.shape)
     if not all(
@@ -276,7 +287,7 @@ def _numbers(objects: NDArray[Any]) -> Array | None:
         return None
     try:
         return np.where(missing, np.nan, objects).astype(np.float64)
-    except OverflowError:  # a whole number beyond float64
+    except OverflowError:  # an integer beyond float64
         return None
 
 
@@ -289,7 +300,7 @@ def _to_numpy(values: Any, name: str) -> NDArray[Any]:
         what = f"{name} must have rows of equal length; got ragged lists."
         raise MMGError(what, "Give every sample the same number of values.") from error
     if array.ndim == 0:
-        what = f"{name} must be an array with one row a sample; got "
+        what = f"{name} must be an array with one row per sample; got "
         if hasattr(values, "toarray"):
             what += f"a sparse {type(values).__name__}."
             raise MMGError(what, f"Pass {name}.toarray().")
@@ -304,11 +315,11 @@ def _to_numpy(values: Any, name: str) -> NDArray[Any]:
 
 
 def _torch_to_numpy(tensor: Any, name: str) -> NDArray[Any]:
-    """A tensor on any device, perhaps with a gradient."""
+    """Convert a tensor on any device, with or without gradients."""
     try:
         tensor = tensor.detach().cpu()
         values: NDArray[Any] = (tensor.double() if tensor.is_floating_point() else tensor).numpy()
-    except (TypeError, NotImplementedError) as error:  # sparse, quantised, or without data
+    except (TypeError, NotImplementedError) as error:  # sparse, quantised or meta tensors
         what = f"{name} must be a dense tensor; got {tensor.layout} on {tensor.device}."
         raise MMGError(what, f"Convert it first: {name}.to_dense().") from error
     return values
@@ -316,7 +327,7 @@ def _torch_to_numpy(tensor: Any, name: str) -> NDArray[Any]:
 
 def _refuse(dtype: np.dtype[Any], name: str) -> None:
     words = {"c": "complex numbers", "m": "time spans", "M": "dates", "V": "records"}
-    remedy = "Encode them first, as numbers or as texts."
+    remedy = _ENCODE
     if dtype.kind == "c":
         remedy = "Pass real and imaginary parts as two columns."
     elif dtype.kind in "mM":
@@ -326,27 +337,27 @@ def _refuse(dtype: np.dtype[Any], name: str) -> None:
 
 
 def labels_of(groups: Any, n: int) -> NDArray[np.int64]:
-    """Read labels of groups.
+    """Read the labels of groups of rows.
 
     Args:
-        groups: `(n,)` of anything whose values can be compared.
-        n: Rows there must be.
+        groups: `(n,)` labels of any comparable type.
+        n: Expected number of rows.
 
     Returns:
         Labels 0, 1, …, `(n,)`.
 
     Raises:
-        MMGError: They are no column of n labels.
+        MMGError: `groups` is not one column of n labels, or labels are missing.
     """
     if hasattr(groups, "detach"):
         groups = _torch_to_numpy(groups, "groups")
     try:
         labels = np.asarray(groups.to_numpy() if hasattr(groups, "to_numpy") else groups)
     except ValueError as error:
-        what = f"groups must have shape ({n},), one label a row; got ragged lists."
+        what = f"groups must have shape ({n},), one label per row; got ragged lists."
         raise MMGError(what, "Pass one column of labels.") from error
     if labels.shape != (n,):
-        what = f"groups must have shape ({n},), one label a row; got {labels.shape}."
+        what = f"groups must have shape ({n},), one label per row; got {labels.shape}."
         raise MMGError(what, "Pass one column of labels.")
     missing = sum(_is_missing(v) for v in labels.tolist())
     if missing:

@@ -12,11 +12,11 @@ from mmg_nb.errors import MMGError
 
 __all__ = ["MIN_SAMPLES", "blocks_of"]
 
-MIN_SAMPLES = 50
+MIN_SAMPLES = 50  # rows, and different rows
 MIN_GROUPS = 20
-MOST_DIGITS = 6  # after the decimal point, of a column that counts as rounded
-PLACES = 10  # a row, of such a column's grid, at most
-COMMON = 0.05  # share of the rows above which a value's copies are no copies of a row
+MAX_DECIMALS = 6  # decimal places tried to find the grid of a rounded column
+MAX_GRID_POINTS_PER_ROW = 10  # a coarser grid makes equal values of different rows likely
+COMMON_VALUE_SHARE = 0.05  # of the rows; a value more frequent than this recurs by chance
 
 Array = NDArray[np.float64]
 
@@ -24,17 +24,17 @@ Array = NDArray[np.float64]
 def blocks_of(
     used: Mapping[str, Variable], labels: NDArray[np.int64] | None
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Labels of rows that must stay together, and notes on them.
+    """Label the rows that must stay together in splits.
 
     Args:
         used: The variables, by name.
-        labels: Groups that the user knows of, `(n,)`; None for none.
+        labels: The user's groups, `(n,)`; None without groups.
 
     Returns:
-        Labels 0, 1, …, `(n,)`, which copies of a row share, and the notes.
+        Labels 0, 1, …, `(n,)`, and notes for the user. Copies of a row share a label.
 
     Raises:
-        MMGError: Too few rows differ, or there are too few groups.
+        MMGError: There are too few different rows, or too few groups.
     """
     copies, notes = _copies(used)
     n = len(copies)
@@ -47,15 +47,15 @@ def blocks_of(
     if n_groups < MIN_GROUPS:
         what = f"At least {MIN_GROUPS} groups are needed; got {n_groups}."
         raise MMGError(what, "Use finer groups, or leave groups= out if rows are independent.")
-    return labels, (*notes, f"{n_groups} groups kept together in the splits.")
+    return labels, (*notes, f"{n_groups} groups were used; no split divides a group.")
 
 
 def _copies(used: Mapping[str, Variable]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Labels that copies of a row share, `(n,)`.
+    """Label rows so that copies of a row share a label, `(n,)`.
 
-    Rows that agree in categories, in columns rounded so far that agreement is to be expected, and
-    in values that very many rows have (the zeros of a zero-inflated column), agree by chance and
-    are no copies.
+    Equal rows are not copies if their values are likely to be equal by chance. This holds for
+    categories, for coarsely rounded columns, and for values of very many rows, such as the zeros
+    of a zero-inflated column.
     """
     n = len(used["x"].values)
     numbers = [
@@ -67,7 +67,9 @@ def _copies(used: Mapping[str, Variable]) -> tuple[NDArray[np.int64], tuple[str,
     if not numbers:
         return np.arange(n), ()
     copy = _labels_of_rows(n, [column for each in used.values() for column in each.values.T])
-    images = any(each.shape is not None for each in used.values())  # no two agree by chance
+    images = any(
+        each.shape is not None for each in used.values()
+    )  # two images are never equal by chance
     by_chance = np.zeros(n, dtype=bool) if images else _may_agree(n, numbers)
     if by_chance.any():
         copy[by_chance] = copy.max() + 1 + np.arange(by_chance.sum())
@@ -75,18 +77,22 @@ def _copies(used: Mapping[str, Variable]) -> tuple[NDArray[np.int64], tuple[str,
     repeats = n - int(copy.max()) - 1
     if n - repeats < MIN_SAMPLES:
         what = f"At least {MIN_SAMPLES} different rows are needed; got {n - repeats}."
-        raise MMGError(what, "Collect more rows; copies of a row hold no new information.")
+        raise MMGError(what, "Collect more rows. Copies of a row add no information.")
     if not repeats:
         return copy, ()
-    note = f"{repeats} of {n} rows repeat another; copies are kept on one side of splits."
+    note = (
+        f"{repeats} of {n} rows repeat another row. No split separates copies of a row, because "
+        "training on a copy would bias the estimate. Remove copies that are mistakes."
+    )
     return copy, (note,)
 
 
 def _labels_of_rows(n: int, columns: Sequence[Array]) -> NDArray[np.int64]:
-    """Labels that equal rows share, `(n,)`, in the order of the values: first column first.
+    """Labels that equal rows share, `(n,)`, in lexicographic order of the rows.
 
-    Columns are looked at one by one, and only in rows that those before did not tell apart. Of
-    numbers that is the first column alone; to sort whole rows takes several times their memory.
+    Each column is compared only in rows that are equal in all columns before it. For continuous
+    numbers this usually ends after one column. Sorting whole rows would need several times their
+    memory.
     """
     label = np.zeros(n, dtype=np.int64)
     for column in columns:
@@ -101,28 +107,28 @@ def _labels_of_rows(n: int, columns: Sequence[Array]) -> NDArray[np.int64]:
 
 
 def _may_agree(n: int, numbers: Sequence[Array]) -> NDArray[np.bool_]:
-    """Rows all of whose values are to be expected in other rows, too, `(n,)`."""
+    """Rows that may equal other rows by chance, because all their values are common, `(n,)`."""
     found = np.ones(n, dtype=bool)
     for column in numbers:
         if not found.any():
             break
         _, value, count = np.unique(column, return_inverse=True, return_counts=True)
-        found &= _is_coarse(column) | (count[value.reshape(-1)] > COMMON * n)
+        found &= _is_coarse(column) | (count[value.reshape(-1)] > COMMON_VALUE_SHARE * n)
     return found
 
 
 def _is_coarse(column: Array) -> bool:
-    """Whether the values lie on a decimal grid so coarse that different rows must agree."""
+    """Whether the values lie on such a coarse decimal grid that equal values are likely."""
     span = float(np.ptp(column))
-    for digits in range(MOST_DIGITS):
+    for digits in range(MAX_DECIMALS):
         scaled = column * 10.0**digits
         if np.allclose(scaled, np.round(scaled), rtol=0, atol=1e-6):
-            return span * 10.0**digits < PLACES * len(column)
+            return span * 10.0**digits < MAX_GRID_POINTS_PER_ROW * len(column)
     return False
 
 
 def _joined(a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Finest labels under which rows that share a label in `a` or in `b` share one."""
+    """The finest labels such that rows with equal labels in `a` or in `b` share one label."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 

@@ -1,4 +1,4 @@
-"""Maps of single columns: normal scores, smooth normal scores and standard units."""
+"""Maps of single columns: normal scores, smooth normal scores and standardisation."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ TAIL_SLOPE = 0.3  # growth of a tail, in normal scores per e-fold of distance
 
 @dataclass(frozen=True, eq=False)
 class NormalScores:
-    """Each coordinate mapped monotonically so that its sample looks like N(0, 1).
+    """A monotone map of each column that makes its sample look like N(0, 1).
 
-    Between the outermost quantiles the map interpolates linearly; beyond them it grows like a
-    logarithm, so that new extremes of heavy tails stay near.
+    Between the outermost quantiles the map interpolates linearly. Beyond them it grows
+    logarithmically. New extreme values of heavy tails therefore get moderate scores.
 
     Attributes:
-        quantiles: `(q, d)`, increasing.
-        scores: `(q, d)`, the normal score of each quantile.
+        quantiles: Quantiles of each column, increasing, `(q, d)`.
+        scores: Normal score of each quantile, `(q, d)`.
     """
 
     quantiles: Array
@@ -39,7 +39,7 @@ class NormalScores:
 
     @classmethod
     def fit(cls, values: Array) -> NormalScores:
-        """Fit to `(n, d)` values. Repeated values share the mean of their scores."""
+        """Fit to `(n, d)` values. Equal values get one common score."""
         count = min(MAX_QUANTILES, len(values))
         levels = (np.arange(count) + 0.5) / count
         quantiles = np.quantile(values, levels, axis=0)
@@ -74,9 +74,10 @@ def _score(
 
 
 def _slope(quantiles: Array, scores: Array) -> float:
-    """Value per unit of score over the lower tail, which holds two values at least.
+    """Change in value per unit of score over the lower tail.
 
-    Small but positive where there is one value only.
+    The tail is extended until it holds two different values. A constant column has a tiny
+    positive slope.
     """
     other = int(np.searchsorted(quantiles, quantiles[0], side="right"))
     end = min(max(TAIL_QUANTILES, other), len(quantiles) - 1)
@@ -86,21 +87,22 @@ def _slope(quantiles: Array, scores: Array) -> float:
 
 @dataclass(frozen=True, eq=False)
 class SmoothScores:
-    """Normal scores by as smooth a map as the sample allows: linear, or a monotone cubic spline.
+    """Normal scores by the smoothest map that fits: linear, or a monotone cubic spline.
 
-    The scores of `NormalScores` hold the chance in each quantile. Between neighbours it does not
-    average out, so that a smooth function of a column is none of its scores: at n rows they are
-    rough by √(h/n) over a distance h, which hides what columns tell of each other beyond that.
+    The map of `NormalScores` follows the sampling noise of every quantile. With n rows, its
+    values over a distance h are off by about √(h/n). A smooth function of a column is therefore
+    a rough function of its scores. This noise hides very strong dependence, so smooth maps are
+    used there.
 
     Attributes:
-        maps: One a column.
+        maps: One map per column.
     """
 
     maps: tuple[Callable[[Array], Array], ...]
 
     @classmethod
     def fit(cls, values: Array) -> SmoothScores:
-        """Fit to `(n, d)` values; columns with no smooth map keep that of `NormalScores`."""
+        """Fit to `(n, d)` values. A column that no smooth map fits uses `NormalScores`."""
         exact = NormalScores.fit(values)
         columns = zip(values.T, exact.quantiles.T, exact.scores.T, strict=True)
         return cls(tuple(_smooth_map(*column) for column in columns))
@@ -112,7 +114,7 @@ class SmoothScores:
 
 
 def _smooth_map(values: Array, quantiles: Array, scores: Array) -> Callable[[Array], Array]:
-    """The simplest one that differs from the scores by no more than their own chance."""
+    """The simplest map whose difference from the scores is within their sampling noise."""
     levels, chance = norm.cdf(scores), 1 / math.sqrt(len(values))
 
     def fits(smooth: Callable[[Array], Array]) -> bool:
@@ -137,11 +139,11 @@ def _smooth_map(values: Array, quantiles: Array, scores: Array) -> Callable[[Arr
 
 @dataclass(frozen=True, eq=False)
 class Standardize:
-    """Each coordinate shifted and scaled to mean 0 and variance 1.
+    """A shift and a scaling of each column to mean 0 and variance 1.
 
     Attributes:
-        mean: `(d,)`.
-        scale: `(d,)`.
+        mean: Mean of each column, `(d,)`.
+        scale: Standard deviation of each column, `(d,)`.
     """
 
     mean: Array

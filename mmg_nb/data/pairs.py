@@ -1,4 +1,4 @@
-"""Arrays of the notebook -> checked, aligned pairs of samples."""
+"""Turns the user's arrays into checked and aligned pairs of samples."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from mmg_nb.errors import MMGError
 __all__ = ["MISSING", "Pairs", "make_pairs"]
 
 MISSING = ("refuse", "drop")
-ROWS_FOR_RANK = 1000
-TIES_WORTH_A_NOTE = 0.05
-CHANNELS = 4  # of an image, at most, before its last axis may be theirs
+MAX_ROWS_FOR_RANK = 1000  # rows that are enough to compute the effective rank of images
+MIN_TIED_SHARE_FOR_NOTE = 0.05  # of the rows of a column; fewer repeated values get no note
+MAX_CHANNELS = 4  # a last axis of at most this length may hold the channels of an image
 
 Array = NDArray[np.float64]
 Columns = tuple[int, ...]
@@ -34,21 +34,21 @@ Columns = tuple[int, ...]
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """Samples of (x, y), one a row, and of what is conditioned on.
+    """Samples of x and y, and of the conditioning variable z if there is one. One row per sample.
 
     Columns of categories hold codes 0, 1, ….
 
     Attributes:
-        x: `(n, dim_x)`, finite, no constant column.
-        y: `(n, dim_y)`, likewise.
-        blocks: `(n,)` labels 0, 1, …; rows of one label never straddle a split.
+        x: `(n, dim_x)`, finite, without constant columns.
+        y: `(n, dim_y)`, finite, without constant columns.
+        blocks: Labels 0, 1, …, `(n,)`. No split separates rows with one label.
         notes: What the user should know about the data.
-        given: `(n, dim_z)`, what is conditioned on, like x and y; None for I(x; y).
+        given: Conditioning variable z, `(n, dim_z)`; None for I(x; y).
         discrete_x: Columns of x that are categories.
         discrete_y: Columns of y that are categories.
-        discrete_z: Columns of the condition that are categories.
-        shape_x: Channels, height and width where x holds images; its columns are their pixels.
-        shape_y: The same of y.
+        discrete_z: Columns of z that are categories.
+        shape_x: Channels, height and width if x holds images. The columns are the pixels.
+        shape_y: The same for y.
     """
 
     x: Array
@@ -69,55 +69,61 @@ class Pairs:
 
     @property
     def n_samples(self) -> int:
-        """Rows."""
+        """Number of rows."""
         return len(self.x)
 
     @property
     def dim_x(self) -> int:
-        """Columns of x."""
+        """Number of columns of x."""
         return self.x.shape[1]
 
     @property
     def dim_y(self) -> int:
-        """Columns of y."""
+        """Number of columns of y."""
         return self.y.shape[1]
 
     @property
     def dim_z(self) -> int:
-        """Columns of the condition; 0 without one."""
+        """Number of columns of z; 0 without a conditioning variable."""
         return self.z.shape[1]
 
     @property
     def z(self) -> Array:
-        """The condition, `(n, dim_z)`, without columns where there is none."""
+        """The conditioning variable, `(n, dim_z)`; zero columns if there is none."""
         return self.x[:, :0] if self.given is None else self.given
 
     @property
     def freedom_x(self) -> int:
-        """Columns of x, one of k categories counting for k − 1; of images their effective rank."""
+        """Degrees of freedom of x: one per numeric column, k − 1 for a column of k categories.
+
+        For images, the effective rank of the pixels.
+        """
         return _freedom(self.x, self.discrete_x, self.shape_x)
 
     @property
     def freedom_y(self) -> int:
-        """The same of y."""
+        """Degrees of freedom of y, like `freedom_x`."""
         return _freedom(self.y, self.discrete_y, self.shape_y)
 
     def with_own_data(self) -> Pairs:
-        """The same samples on arrays that nobody else can change."""
+        """The same samples in new arrays, which do not share memory with the user's arrays."""
         given = None if self.given is None else self.given.copy()
         return replace(self, x=self.x.copy(), y=self.y.copy(), given=given)
 
 
 def _freedom(values: Array, discrete: Columns, shape: Shape | None) -> int:
     if shape is not None:
-        return _effective_rank(values[:ROWS_FOR_RANK])
+        return _effective_rank(values[:MAX_ROWS_FOR_RANK])
     return values.shape[1] + sum(len(np.unique(values[:, i])) - 2 for i in discrete)
 
 
 def _effective_rank(values: Array) -> int:
-    """Participation ratio (tr C)² / tr C² of the covariance: neighbouring pixels agree."""
+    """Participation ratio (tr C)² / tr C² of the covariance C.
+
+    It is far below the number of pixels, because neighbouring pixels are correlated.
+    """
     centred = values - values.mean(axis=0)
-    # Both traces are those of the smaller of the two products.
+    # Both products have equal traces, so the smaller one is computed.
     gram = centred @ centred.T if len(values) < values.shape[1] else centred.T @ centred
     square = float(np.sum(gram**2))
     return max(1, round(float(np.trace(gram)) ** 2 / square)) if square else 1
@@ -132,26 +138,26 @@ def make_pairs(
     discrete: Any = "auto",
     missing: str = "refuse",
 ) -> Pairs:
-    """Check two variables, and a condition, and lay them out as pairs of rows.
+    """Check the variables and align them as pairs of rows.
 
     Args:
-        x: `(n,)` or `(n, dim_x)`: numpy, pandas, torch (any device) or nested lists; or images,
+        x: `(n,)` or `(n, dim_x)`: numpy, pandas, torch (any device) or nested lists. Images are
             `(n, height, width)` or `(n, channels, height, width)`.
         y: `(n,)` or `(n, dim_y)`, or images.
-        groups: `(n,)` labels of rows that depend on each other, or None.
-        given: `(n,)` or `(n, dim_z)`, what is conditioned on, or None.
-        discrete: Which columns are categories, see `mmg_nb.estimate`.
-        missing: `refuse` missing values, or `drop` the rows that have any.
+        groups: `(n,)` labels, or None. Rows with one label depend on each other.
+        given: Conditioning variable, `(n,)` or `(n, dim_z)`, or None.
+        discrete: Which columns are categories; see `mmg_nb.estimate`.
+        missing: `refuse` raises an error for missing values. `drop` leaves out their rows.
 
     Returns:
-        The pairs, copied where they had to be changed; the arrays given are never modified.
+        The pairs. Arrays are copied only if values had to change. The input is never modified.
 
     Raises:
-        MMGError: The variables cannot be used; the message says why and what to do.
+        MMGError: The variables cannot be used. The message says why and what to do.
     """
     if missing not in MISSING:
         what = f"missing must be one of {', '.join(MISSING)}; got {missing!r:.80}."
-        raise MMGError(what, "drop leaves out the rows in which any value is missing.")
+        raise MMGError(what, "Use drop to leave out all rows with a missing value.")
     choice = read_choice(discrete)
     asked = {"x": x, "y": y} if given is None else {"x": x, "y": y, "given": given}
     read = {name: read_variable(values, name, choice) for name, values in asked.items()}
@@ -171,11 +177,11 @@ def make_pairs(
         if each.shape is not None:
             remarks += (_image_note(each.shape, name),)
             continue
-        remarks += _judged_notes(used[name], name) + _tie_notes(used[name], name)
+        remarks += _inferred_notes(used[name], name) + _tie_notes(used[name], name)
     blocks, block_notes = blocks_of(used, labels)
     condition = used.get("given")
     if condition is not None and condition.shape is not None:
-        what = "given holds images; only x and y may."
+        what = "given holds images, but only x and y can be images."
         raise MMGError(what, "Condition on a few numbers that describe each image.")
     return Pairs(
         used["x"].values,
@@ -199,11 +205,11 @@ def _check_choice(choice: Choice, read: Mapping[str, Variable]) -> None:
         )
     strangers = sorted(choice.named - known)
     if strangers:
-        what = f"discrete names {', '.join(strangers)}, and there is no such variable or column."
+        what = f"discrete names {', '.join(strangers)}, but no such variable or column exists."
         names = [label for each in read.values() for label in each.labels if not label.isdigit()]
         listed = ", ".join([*read, *names][:20])
-        place = "or x[0] for a column by its place, as where its name is a number."
-        raise MMGError(what, f"Use auto, none, or these: {listed}; {place}")
+        place = "Write x[0] for a column by its position, for example if its name is a number."
+        raise MMGError(what, f"Use auto, none, or names from this list: {listed}. {place}")
 
 
 def _check_lengths(rows: Mapping[str, int]) -> None:
@@ -211,42 +217,49 @@ def _check_lengths(rows: Mapping[str, int]) -> None:
         *names, last = rows
         *counts, count = map(str, rows.values())
         what = (
-            f"{', '.join(names)} and {last} must have as many rows as each other; "
+            f"{', '.join(names)} and {last} must have equal numbers of rows; "
             f"got {', '.join(counts)} and {count}."
         )
-        raise MMGError(what, "Row i of x belongs to row i of y: select the rows both have.")
+        raise MMGError(
+            what, "Row i of x must belong to row i of y. Select the rows that all variables have."
+        )
     n = rows["x"]
     if n < MIN_SAMPLES:
         what = f"At least {MIN_SAMPLES} samples are needed; got {n}."
-        raise MMGError(what, "Collect more rows; below that no estimate would mean anything.")
+        raise MMGError(what, "Collect more rows. Estimates from fewer rows are not reliable.")
 
 
 def _check_index(asked: Mapping[str, Any]) -> None:
-    """Refuse tables whose rows have different labels: what is paired by place may be shifted."""
+    """Refuse tables with different indices: pairing by position may join the wrong rows."""
     indices = {name: v.index for name, v in asked.items() if hasattr(v, "iloc")}
     if len(indices) < 2:
         return
     (first, index), *others = indices.items()
     for name, other in others:
         if len(other) == len(index) and not other.equals(index):
-            what = f"{first} and {name} have different indices, so that their rows may not match."
-            remedy = f"Select the rows both have, or pass {name}.to_numpy() to pair them in order."
+            what = f"{first} and {name} have different indices, so their rows may not match."
+            remedy = (
+                f"Select the rows both have, or pass {name}.to_numpy() to pair rows by position."
+            )
             raise MMGError(what, remedy)
 
 
 def _without_missing(
     read: Mapping[str, Variable], labels: NDArray[np.int64] | None
 ) -> tuple[dict[str, Variable], NDArray[np.int64] | None, tuple[str, ...]]:
-    """The rows in which nothing is missing, and how many went."""
+    """Drop the rows with missing values. Returns variables, group labels and notes."""
     gaps = {name: np.isnan(each.values).any(axis=1) for name, each in read.items()}
     keep = ~np.logical_or.reduce(list(gaps.values()))
     if keep.all():
         return dict(read), labels, ()
     where = ", ".join(f"{name}: {rows.sum()}" for name, rows in gaps.items() if rows.any())
-    note = f"{(~keep).sum()} of {len(keep)} rows dropped, for a value is missing ({where})."
+    lost = f"{(~keep).sum()} of {len(keep)} rows were dropped because of missing values ({where})."
     if keep.sum() < MIN_SAMPLES:
-        what = f"At least {MIN_SAMPLES} samples are needed; {note}"
-        raise MMGError(what, "Leave out columns with many missing values, or fill them in first.")
+        what = f"At least {MIN_SAMPLES} samples are needed; got {keep.sum()}. {lost}"
+        raise MMGError(
+            what, "Leave out columns with many missing values, or fill in the values first."
+        )
+    note = f"{lost} To keep these rows, fill in the values first."
     rest = {name: replace(each, values=each.values[keep]) for name, each in read.items()}
     left = None if labels is None else np.unique(labels[keep], return_inverse=True)[1].reshape(-1)
     return rest, left, (note,)
@@ -266,25 +279,32 @@ def _check_finite(variable: Variable, name: str) -> None:
     )
     if infinite:
         raise MMGError(what, "Replace the infinite values, or leave out their rows.")
-    raise MMGError(what, "missing='drop' (--missing drop) leaves such rows out, of all variables.")
+    raise MMGError(
+        what, "To leave these rows out of all variables, use missing='drop' (--missing drop)."
+    )
 
 
 def _without_constants(variable: Variable, name: str) -> tuple[Variable, tuple[str, ...]]:
     values = variable.values
     constant = (values == values[0]).all(axis=0)
     if not constant.any() or (variable.shape is not None and not constant.all()):
-        return variable, ()  # a pixel has its place in the image
+        return variable, ()  # a constant pixel stays, so that images keep their shape
     where = ", ".join(variable.labels[i] for i in np.flatnonzero(constant)[:8])
     if constant.all():
         what = f"{name} must vary; every column is constant."
-        raise MMGError(what, "A constant tells nothing: its mutual information is 0.")
+        raise MMGError(
+            what, "Pass a variable that varies. The mutual information with a constant is 0."
+        )
     kept = np.flatnonzero(~constant).tolist()
-    note = f"{name}: {int(constant.sum())} constant column(s) dropped ({where})."
+    note = (
+        f"{name}: {int(constant.sum())} constant column(s) were dropped ({where}). "
+        "Mutual information is unchanged."
+    )
     left = Variable(
         values[:, kept],
         tuple(variable.labels[i] for i in kept),
         tuple(new for new, old in enumerate(kept) if old in variable.discrete),
-        tuple(new for new, old in enumerate(kept) if old in variable.judged),
+        tuple(new for new, old in enumerate(kept) if old in variable.inferred),
     )
     return left, (note,)
 
@@ -293,19 +313,19 @@ def _image_note(shape: Shape, name: str) -> str:
     channels, height, width = shape
     kind = f", {channels} channels" if channels > 1 else ""
     note = f"{name}: images of {height} × {width} pixels{kind}."
-    if channels > width and width <= CHANNELS:
-        return f"{note} If channels come last, pass np.moveaxis({name}, -1, 1)."
+    if channels > width and width <= MAX_CHANNELS:
+        return f"{note} If the last axis holds the channels, pass np.moveaxis({name}, -1, 1)."
     return note
 
 
-def _judged_notes(variable: Variable, name: str) -> tuple[str, ...]:
-    if not variable.judged:
+def _inferred_notes(variable: Variable, name: str) -> tuple[str, ...]:
+    if not variable.inferred:
         return ()
-    counts = ((i, len(np.unique(variable.values[:, i]))) for i in variable.judged[:8])
+    counts = ((i, len(np.unique(variable.values[:, i]))) for i in variable.inferred[:8])
     where = ", ".join(f"{variable.labels[i]}: {count} values" for i, count in counts)
     return (
-        f"{name}: {len(variable.judged)} column(s) of few whole numbers are taken as categories "
-        f"({where}); discrete='none' takes them as numbers.",
+        f"{name}: {len(variable.inferred)} column(s) of few whole numbers are treated as "
+        f"categories ({where}). To treat them as numbers, use discrete='none'.",
     )
 
 
@@ -313,14 +333,16 @@ def _tie_notes(variable: Variable, name: str) -> tuple[str, ...]:
     values = variable.values
     distinct = np.array([len(np.unique(column)) for column in values.T])
     tied = 1 - distinct / len(values)
-    columns = [i for i in np.flatnonzero(tied > TIES_WORTH_A_NOTE) if i not in variable.discrete]
+    columns = [
+        i for i in np.flatnonzero(tied > MIN_TIED_SHARE_FOR_NOTE) if i not in variable.discrete
+    ]
     if not columns:
         return ()
     where = ", ".join(f"{variable.labels[i]}: {tied[i]:.0%}" for i in columns[:8])
     note = (
-        f"{name}: repeated values in {len(columns)} column(s) ({where}); they are treated as "
-        "numbers, and a density may not exist."
+        f"{name}: repeated values in {len(columns)} column(s) ({where}). They are treated as "
+        "numbers, so a density may not exist."
     )
     if all(distinct[i] <= len(values) // 2 for i in range(len(distinct))):
-        note += f" discrete='{name}' takes them as categories."
+        note += f" To treat them as categories, use discrete='{name}'."
     return (note,)

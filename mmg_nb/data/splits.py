@@ -1,4 +1,4 @@
-"""Who trains on which rows, and who is evaluated on which."""
+"""Which rows each network is trained on, and which rows it is evaluated on."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ __all__ = ["Member", "Plan", "Reading", "make_plan", "usual_folds"]
 
 Rows = NDArray[np.int64]
 
-EVALUATION_SHARE = 0.25  # of all rows, when there is a single split
-VALIDATION_SHARE = 0.1  # of the rows a member trains on
-FEW_ROWS = 5000
+EVALUATION_SHARE = 0.25  # of all rows, in a single split
+VALIDATION_SHARE = 0.1  # of the rows of a member
+MAX_ROWS_FOR_FIVE_FOLDS = 5000  # rows; above this a cross-fit has three folds
 
 
 @dataclass(frozen=True, eq=False)
 class Member:
-    """One denoiser's rows.
+    """The rows of one member, which is one network of a cross-fit.
 
     Attributes:
-        fit: Rows it is fitted on.
-        validation: Rows that decide when it stops, disjoint from `fit`. The linear part of the
-            anchor is fitted on them, too, where it has no network.
+        fit: Rows the member is trained on.
+        validation: Rows whose validation loss decides when training stops. Disjoint from `fit`.
+            If the anchor has no network, its linear part is fitted on these rows as well.
     """
 
     fit: Rows
@@ -35,11 +35,13 @@ class Member:
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """Rows evaluated by two members that saw none of them, nor any row of each other.
+    """An evaluation fold: rows, and the two members that evaluate them.
+
+    Neither member was trained on these rows. Two different members share no training rows.
 
     Attributes:
         rows: Rows to evaluate.
-        members: Indices of the two members; twice the same where there is only one.
+        members: Indices of the two members. Equal if one member evaluates the fold.
     """
 
     rows: Rows
@@ -48,7 +50,13 @@ class Reading:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """All members and readings of one estimate, and the block of each row, `(n,)`."""
+    """The complete layout of a single split or of a cross-fit.
+
+    Attributes:
+        members: The rows of each member.
+        readings: The evaluation folds.
+        blocks: Label of each row, `(n,)`. Rows with one label depend on each other.
+    """
 
     members: tuple[Member, ...]
     readings: tuple[Reading, ...]
@@ -56,7 +64,7 @@ class Plan:
 
     @property
     def validation_blocks(self) -> list[NDArray[np.int64]]:
-        """Blocks of each member's validation rows."""
+        """Block labels of each member's validation rows."""
         return [self.blocks[member.validation] for member in self.members]
 
     @property
@@ -68,15 +76,15 @@ class Plan:
 
     @property
     def fingerprint(self) -> int:
-        """A number that differs between plans: a checksum of who has which rows."""
+        """A checksum of the rows of all members and folds. It identifies the layout."""
         parts = [rows for member in self.members for rows in (member.fit, member.validation)]
         parts += [reading.rows for reading in self.readings]
         return zlib.crc32(b"".join(zlib.crc32(part.tobytes()).to_bytes(4) for part in parts))
 
 
 def usual_folds(n_samples: int) -> int:
-    """Folds of a cross-fit: more where rows are scarce and steps are cheap."""
-    return 5 if n_samples <= FEW_ROWS else 3
+    """Default number of folds. Small samples get more folds, because training is cheap there."""
+    return 5 if n_samples <= MAX_ROWS_FOR_FIVE_FOLDS else 3
 
 
 def make_plan(
@@ -86,22 +94,24 @@ def make_plan(
     rng: np.random.Generator,
     evaluation_share: float = EVALUATION_SHARE,
 ) -> Plan:
-    """Lay out a single split (`folds=1`) or a cross-fit, in which every row is evaluated once.
+    """Lay out a single split (`folds=1`) or a cross-fit.
 
-    Without twins, member e is fitted on all folds but e, and reads e. With twins each row is read
-    by two members that share no row: with folds = 2m + 1, member i is fitted on the m folds
-    i, …, i + m − 1, and fold e is read by members e + 1 and e + m + 1. So each product of two
-    members' errors has independent factors, at the price of only 2m + 1 members.
+    A cross-fit evaluates every row once. Without twins, fold e is evaluated by the one member
+    that is trained on all other folds. With twins, two members that share no training rows
+    evaluate each fold. The two factors in a product of their errors are then independent.
+
+    With folds = 2m + 1 and twins, there are 2m + 1 members. Member i is trained on the m folds
+    i, …, i + m − 1 (modulo the number of folds). Members e + 1 and e + m + 1 evaluate fold e.
 
     Args:
-        pairs: The data; rows of one block stay together.
-        folds: 1, or at least 2 folds; odd with twins.
-        twins: Whether two members read each row.
+        pairs: The data. Rows of one block stay together.
+        folds: 1 for a single split, or the number of folds, at least 2. Odd with twins.
+        twins: Whether two members evaluate each row.
         rng: Source of the random assignment.
-        evaluation_share: Rows to evaluate, of all, in a single split.
+        evaluation_share: Share of all rows to evaluate in a single split.
 
     Returns:
-        The plan.
+        The layout.
     """
     if folds == 1:
         every = np.arange(pairs.n_samples)
@@ -137,7 +147,10 @@ def _partition(
     rng: np.random.Generator,
     least: int,
 ) -> tuple[Rows, ...]:
-    """Random parts of the given shares, as nearly as whole blocks allow, `least` blocks each."""
+    """Split rows at random into parts with about these shares of the rows.
+
+    Blocks stay whole. Each part gets at least `least` blocks.
+    """
     blocks, block_of_row, sizes = np.unique(
         pairs.blocks[rows], return_inverse=True, return_counts=True
     )
@@ -152,7 +165,10 @@ def _partition(
 
 
 def _fill(part: Rows, smallest_first: Rows, parts: int, least: int) -> None:
-    """Move small blocks to parts that a huge block has left with fewer than `least`, in place."""
+    """Move small blocks to parts that hold fewer than `least` blocks, in place.
+
+    This happens when one block is very large.
+    """
     for _ in range(parts * least):
         counts = np.bincount(part, minlength=parts)
         if counts.min() >= least:

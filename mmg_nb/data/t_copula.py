@@ -1,4 +1,4 @@
-"""Columns that are large together: the t copula, and the map that makes it normal."""
+"""The t copula, for columns with a common scale, and the map that makes it Gaussian."""
 
 from __future__ import annotations
 
@@ -11,30 +11,33 @@ from scipy import special, stats
 __all__ = ["ATOM", "TCopula", "largest_atom"]
 
 Array = NDArray[np.float64]
-DOFS = 2.0 ** np.arange(5.0, -0.5, -0.5)  # above 32 hardly differs from the normal
-FIT_ROWS = 5000  # enough to tell the degrees of freedom
-LEAST_ROWS = 10  # a column; fewer tell too little of the scatter matrix
-ATOM = 0.05  # share of the rows with one value, from which a column is not taken for continuous
-EVIDENCE = 10.0  # nats by which a t copula must be likelier than a normal one
-SWEEPS = 4  # of the fixed-point iteration at each of the degrees of freedom
-SINGULAR = 1e-6  # share of the largest eigenvalue of the scatter
-FARTHEST = 25.0  # score, beyond which squares of Cauchy scores overflow
+DOFS = 2.0 ** np.arange(5.0, -0.5, -0.5)  # degrees of freedom tried; above 32 is nearly Gaussian
+MAX_FIT_ROWS = 5000  # rows that are enough to estimate the degrees of freedom
+MIN_ROWS_PER_COLUMN = 10  # with fewer, the scatter matrix is too noisy
+ATOM = 0.05  # share of rows with one common value; above it a column is not continuous
+MIN_EVIDENCE = 10.0  # nats of log-likelihood by which a t copula must beat a Gaussian copula
+SCATTER_SWEEPS = 4  # fixed-point iterations for the scatter at each number of degrees of freedom
+MIN_EIGENVALUE_SHARE = 1e-6  # of the largest eigenvalue; below it the scatter counts as singular
+MAX_SCORE = 25.0  # normal scores are clipped here; beyond it squares of Cauchy scores overflow
 
 
 @dataclass(frozen=True, eq=False)
 class TCopula:
-    """Normal scores of columns that are large together, made into independent normal ones.
+    """A map from normal scores with a t copula to independent normal scores.
 
-    Under a t copula (Demarta & McNeil 2005, Int. Stat. Rev. 73:111) the t scores of the columns
-    are jointly Student's t. White, they keep their directions, and their lengths become those of
-    normal vectors: the radial Gaussianisation of Lyu & Simoncelli (2009, Neural Comput. 21:1485).
-    It can be undone, so mutual information stays the same. Rows of one scale are spherical then,
-    so that a denoiser which is told lengths only has to shrink; normal scores of theirs huddle
-    at the corners of a cube.
+    Under a t copula (Demarta & McNeil 2005, Int. Stat. Rev. 73:111), the t scores of the columns
+    are jointly Student's t. The map whitens the t scores. It keeps the direction of each row and
+    maps its length to that of a normal vector. This is the radial Gaussianisation of
+    Lyu & Simoncelli (2009, Neural Comput. 21:1485). The map is invertible, so mutual information
+    is unchanged.
+
+    Afterwards, rows with the same scale lie on a sphere. A denoiser that depends only on row
+    lengths then only needs to shrink. Without the map, such rows concentrate at the corners of a
+    cube.
 
     Attributes:
         dof: Degrees of freedom ν.
-        whitening: Symmetric root of the inverse scatter of the t scores, `(d, d)`.
+        whitening: Symmetric square root of the inverse scatter matrix of the t scores, `(d, d)`.
     """
 
     dof: float
@@ -42,22 +45,24 @@ class TCopula:
 
     @classmethod
     def fit(cls, scores: Array) -> TCopula | None:
-        """The likeliest to `(n, d)` normal scores; None if it is not clearly likelier than ν = ∞.
+        """Fit by maximum likelihood to `(n, d)` normal scores.
 
-        None also for a single column, for few rows, and if one column is constant, a copy of
-        others, or holds a value that is repeated a lot.
+        Returns:
+            The t copula. None if it does not fit clearly better than a Gaussian copula (ν = ∞).
+            None also for a single column, for too few rows, for a singular scatter matrix, and
+            for a column with a frequently repeated value.
         """
-        scores = scores[:: -(-len(scores) // FIT_ROWS)]
+        scores = scores[:: -(-len(scores) // MAX_FIT_ROWS)]
         n, d = scores.shape
-        if d < 2 or n < LEAST_ROWS * d or largest_atom(scores) > ATOM:
+        if d < 2 or n < MIN_ROWS_PER_COLUMN * d or largest_atom(scores) > ATOM:
             return None
         scatter = scores.T @ scores / n
         if _singular(scatter):
             return None
         normal = stats.multivariate_normal(cov=scatter).logpdf(scores).sum()
-        enough = normal - stats.norm.logpdf(scores).sum() + EVIDENCE
+        enough = normal - stats.norm.logpdf(scores).sum() + MIN_EVIDENCE
         best, found = -np.inf, None
-        for dof in DOFS:  # the likelihood has one peak
+        for dof in DOFS:  # stops at the first decrease: the likelihood has one maximum
             t = _t_scores(scores, dof)
             scatter = _t_scatter(t, dof, scatter)
             if _singular(scatter):
@@ -70,12 +75,12 @@ class TCopula:
         return found if best > enough else None
 
     def __call__(self, scores: Array) -> Array:
-        """Map `(n, d)` normal scores to as many independent ones."""
+        """Map `(n, d)` normal scores to independent normal scores of the same shape."""
         white = _t_scores(scores, self.dof) @ self.whitening
         d = white.shape[1]
         square = np.square(white).sum(axis=1, keepdims=True)
-        ratio = square / d  # has an F distribution
-        # Either tail by itself: far out the other one is 1 up to rounding.
+        ratio = square / d  # follows an F distribution
+        # Each tail is computed directly: far out, 1 minus the other tail would round to 0.
         below = special.gammaincinv(d / 2, special.fdtr(d, self.dof, np.minimum(ratio, 1.0)))
         above = special.gammainccinv(d / 2, special.fdtrc(d, self.dof, np.maximum(ratio, 1.0)))
         normal = 2 * np.where(ratio < 1, below, above)
@@ -84,22 +89,22 @@ class TCopula:
 
 
 def largest_atom(values: Array) -> float:
-    """Share of the rows that have the commonest value of a column, for the worst column."""
+    """Share of rows with the most frequent value of a column; the largest over columns."""
     counts = (np.unique(column, return_counts=True)[1].max() for column in values.T)
     return float(max(counts)) / len(values)
 
 
 def _t_scores(scores: Array, dof: float) -> Array:
-    level = special.ndtr(-np.minimum(np.abs(scores), FARTHEST))
+    level = special.ndtr(-np.minimum(np.abs(scores), MAX_SCORE))
     lower: Array = np.asarray(special.stdtrit(dof, level), np.float64)
     return np.copysign(lower, scores)
 
 
 def _t_scatter(t: Array, dof: float, start: Array) -> Array:
-    """Of greatest likelihood for t scores: rows count less the farther out they are."""
+    """Maximum-likelihood scatter matrix of t scores, which gives distant rows less weight."""
     n, d = t.shape
     scatter = start
-    for _ in range(SWEEPS):
+    for _ in range(SCATTER_SWEEPS):
         distance = np.sum((t @ np.linalg.pinv(scatter, hermitian=True)) * t, axis=1)
         weight = (dof + d) / (dof + distance)
         scatter = (t * weight[:, None]).T @ t / n
@@ -108,7 +113,7 @@ def _t_scatter(t: Array, dof: float, start: Array) -> Array:
 
 def _singular(scatter: Array) -> bool:
     variances = np.linalg.eigvalsh(scatter)
-    return bool(variances[0] <= SINGULAR * variances[-1])
+    return bool(variances[0] <= MIN_EIGENVALUE_SHARE * variances[-1])
 
 
 def _inverse_root(scatter: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Which invertible maps one variable is passed through before the denoisers see it."""
+"""Chooses and applies the invertible maps of one variable that precede the networks."""
 
 from __future__ import annotations
 
@@ -26,27 +26,31 @@ def fit_transform(
     *,
     smooth: bool = False,
 ) -> tuple[Array, tuple[str, ...]]:
-    """Map one variable for the denoisers: by coordinate, then to unit covariance.
+    """Transform one variable: first each column by itself, then to unit covariance.
 
     Args:
         values: `(n, d)`.
         name: `x` or `y`, for the notes.
-        transform: `normal_scores`, `elliptical` (these, made independent by a t copula where that
-            fits better than a normal one), `standardize` or `none`.
-        fit_rows: Rows to fit on. Cross-fitting fits on all: the folds need one common space,
-            mutual information is unchanged by any invertible map of one variable, and pairs of
-            x and y are not looked at, so nothing of the dependence leaks.
-        discrete: Columns of categories, as codes 0, 1, …; each becomes one indicator a category
-            but the first.
-        smooth: Whether normal scores are to be smooth functions of the values.
+        transform: `normal_scores`, `elliptical`, `standardize` or `none`. `elliptical` first
+            computes normal scores. It then removes a t copula, if that fits clearly better than
+            a Gaussian copula.
+        fit_rows: Rows to fit on. Cross-fitting uses all rows, because all folds need the same
+            transform. This leaks no dependence: the fit uses one variable only. Invertible maps
+            of one variable leave mutual information unchanged.
+        discrete: Columns of categories, as codes 0, 1, …. A column with k categories becomes
+            k − 1 indicator columns.
+        smooth: Whether to use `SmoothScores` instead of `NormalScores`.
 
     Returns:
-        `(n, kept)` values and notes on what was found or dropped.
+        Transformed values `(n, kept)`, and notes for the user.
+
+    Raises:
+        MMGError: No column varies in the rows to fit on.
     """
     indicators = _indicators(values[:, list(discrete)])
     values = np.delete(values, discrete, axis=1)
-    peak = np.abs(values).max(axis=0)  # else squares of extreme units overflow
-    values = values / np.where(peak > 0, peak, 1.0)  # a pixel may always be black
+    peak = np.abs(values).max(axis=0)  # avoids overflow of squares in extreme units
+    values = values / np.where(peak > 0, peak, 1.0)  # a pixel may be 0 in every image
     notes: tuple[str, ...] = ()
     if transform in ("normal_scores", "elliptical") and values.shape[1]:
         scores = SmoothScores if smooth else NormalScores
@@ -54,16 +58,21 @@ def fit_transform(
         if transform == "elliptical" and (copula := TCopula.fit(values[fit_rows])):
             values = copula(values)
             notes = (
-                f"{name}: columns large together, a t copula (ν = {copula.dof:.2g}) was undone.",
+                f"{name}: heavy-tailed columns share a common scale; a t copula "
+                f"(ν = {copula.dof:.2g}) was removed. Mutual information is unchanged.",
             )
     elif transform == "standardize":
         values = Standardize.fit(values[fit_rows])(values)
     values = np.concatenate([values, indicators], axis=1)
     whiten = Whiten.fit(values[fit_rows])
     if not whiten.matrix.shape[1]:
-        raise _constant(name, "column is constant")
+        raise _constant_error(name, "Every column is constant there.")
     if whiten.dropped:
-        notes += (f"{name}: {whiten.dropped} direction(s) of zero variance dropped.",)
+        notes += (
+            f"{name}: {whiten.dropped} direction(s) of zero variance were dropped. Some columns "
+            "are constant or linear combinations of others in the training rows. Leave such "
+            "columns out to avoid this note.",
+        )
     return whiten(values), notes
 
 
@@ -74,18 +83,21 @@ def suited_transform(
     discrete_x: tuple[int, ...] = (),
     discrete_y: tuple[int, ...] = (),
 ) -> str:
-    """`elliptical` if columns are large together, in x and in y; otherwise `normal_scores`.
+    """Choose `elliptical` if t copulas fit both x and y, otherwise `normal_scores`.
 
-    Not if that lowers what the linear-Gaussian part of the dependence tells: of columns that go
-    along with single ones of the other variable, lengths are none of the matter. Pairs of x and y
-    are looked at for this one choice between two maps that both keep all information.
+    `elliptical` is rejected if it loses linear dependence. This happens where single columns of
+    x depend on single columns of y: rescaling whole rows then hides their relation. This choice
+    uses pairs of x and y, but both transforms leave mutual information unchanged.
 
     Args:
         x: `(n, dim_x)`.
-        y: `(n, dim_y)`, row by row with x.
-        fit_rows: Rows to look at; some of them will do.
+        y: `(n, dim_y)`; row i belongs to row i of x.
+        fit_rows: Rows to choose by. At most `MAX_ROWS_FOR_CHOICE` of them are used.
         discrete_x: Columns of x that are categories.
-        discrete_y: Those of y.
+        discrete_y: Columns of y that are categories.
+
+    Returns:
+        `elliptical` or `normal_scores`.
     """
     rows = np.arange(len(x))[fit_rows]
     rows = rows[:: -(-len(rows) // MAX_ROWS_FOR_CHOICE)]
@@ -106,10 +118,11 @@ def suited_transform(
 
 
 def _linear_information(x: Array, y: Array) -> float:
-    """−½ Σ log(1 − ρ²) over canonical correlations, less what chance adds to it, nats.
+    """Gaussian information of the canonical correlations, minus its bias, in nats.
 
-    Chance adds ½ Σ E[x_i² y_j²] / n over white columns: more than dim_x · dim_y / 2n where the
-    two are large together. Covariances are shrunk a little, see `Whiten`.
+    The information is −½ Σ log(1 − ρ²). Its bias at n rows is ½ Σ E[x_i² y_j²] / n over
+    whitened columns. The bias exceeds dim_x · dim_y / 2n if x and y are large in the same rows.
+    Covariances are shrunk slightly; see `Whiten`.
     """
     x, y = (Whiten.fit(values)(values) for values in (x, y))
     correlations = np.linalg.svd(x.T @ y / len(x), compute_uv=False)
@@ -119,33 +132,33 @@ def _linear_information(x: Array, y: Array) -> float:
 
 
 def image_transform(values: Array, name: str, fit_rows: NDArray[np.int64] | slice) -> Array:
-    """Centre each pixel, and scale the whole image to a mean square of 1 a pixel.
+    """Centre each pixel, then scale all images by one factor to a mean square of 1.
 
     Args:
         values: `(n, pixels)`.
-        name: `x` or `y`, for the message.
-        fit_rows: Rows to fit on, see `fit_transform`.
+        name: `x` or `y`, for the error message.
+        fit_rows: Rows to fit on; see `fit_transform`.
 
     Returns:
-        `(n, pixels)`.
+        Transformed images, `(n, pixels)`.
 
     Raises:
-        MMGError: The images do not vary in the rows fitted on.
+        MMGError: All images are equal in the rows to fit on.
     """
-    values = values / np.abs(values).max()  # else squares of extreme units overflow
+    values = values / np.abs(values).max()  # avoids overflow of squares in extreme units
     centred = values - values[fit_rows].mean(axis=0)
     scale = float(np.sqrt(np.mean(centred[fit_rows] ** 2)))
     if not scale:
-        raise _constant(name, "image is the same")
+        raise _constant_error(name, "All images are equal there.")
     return centred / scale
 
 
-def _constant(name: str, what: str) -> MMGError:
-    what = f"{name} must vary in the rows used for training; there every {what}."
-    return MMGError(what, "Collect more rows in which it varies, or use folds=3.")
+def _constant_error(name: str, found: str) -> MMGError:
+    what = f"{name} must vary in the rows used for training. {found}"
+    return MMGError(what, f"Collect more rows in which {name} varies, or use folds=3.")
 
 
 def _indicators(codes: Array) -> Array:
-    """1 where a category is met, for each category of each column but its first."""
+    """Indicator columns of each category of each column, except the first category."""
     parts = [c[:, None] == np.arange(1, int(c.max()) + 1) for c in codes.T]
     return np.concatenate([codes[:, :0], *parts], axis=1).astype(np.float64)

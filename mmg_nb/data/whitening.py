@@ -15,11 +15,11 @@ MIN_VARIANCE_SHARE = 1e-9  # of the largest variance; directions with less are d
 
 @dataclass(frozen=True, eq=False)
 class Whiten:
-    """A linear map to unit covariance, without directions in which nothing varies.
+    """An affine map to unit covariance that drops directions without variance.
 
     Attributes:
-        mean: `(d,)`.
-        matrix: `(d, kept)`.
+        mean: Mean of each column, `(d,)`.
+        matrix: The linear part, `(d, kept)`.
     """
 
     mean: Array
@@ -27,15 +27,15 @@ class Whiten:
 
     @classmethod
     def fit(cls, values: Array) -> Whiten:
-        """Fit to `(n, d)` values; the covariance is shrunk (Ledoit & Wolf 2004) for small n."""
+        """Fit to `(n, d)` values, with a shrunk covariance (Ledoit & Wolf 2004)."""
         mean, std = values.mean(axis=0), values.std(axis=0)
         varies = (values != values[0]).any(axis=0) & (std > 0)
-        std = np.where(varies, std, np.inf)  # a column may be constant on the rows fitted on
+        std = np.where(varies, std, np.inf)  # drops columns that are constant in these rows
         scaled = (values - mean) / std
-        # In units of each coordinate, so that a badly scaled column is not taken for noise.
+        # Unit variances first: otherwise a column in small units would be dropped.
         covariance = scaled.T @ scaled / len(scaled)
         variances, directions = np.linalg.eigh(covariance)
-        # An eigenvector has no sign of its own: without a rule, rounding would choose it.
+        # The sign of an eigenvector is arbitrary. This rule makes it independent of rounding.
         directions = directions * np.where(
             (1 / np.arange(1, len(std) + 1)) @ directions < 0, -1.0, 1.0
         )
