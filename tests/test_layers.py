@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import Generator
 
-from mmg_nb.nets.layers import NARROW, SplitProduct, StackedLinear
+from mmg_nb.nets.layers import MIN_WIDTH, SplitProduct, StackedLinear
 from mmg_nb.nets.mlp import ResidualMLP
 
 MEMBERS, BATCH = 3, 7
 
 
-@pytest.mark.parametrize("dim_out", [1, NARROW - 1, NARROW])
+@pytest.mark.parametrize("dim_out", [1, MIN_WIDTH - 1, MIN_WIDTH])
 def test_an_affine_map_per_member_however_many_features_come_out(dim_out):
     generator = Generator().manual_seed(0)
     layer = StackedLinear(MEMBERS, 5, dim_out, generator)

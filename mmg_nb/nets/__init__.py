@@ -1,4 +1,4 @@
-"""Neural networks and the tensor operations they share; all carry one set of weights a member.
+"""Neural networks and their tensor operations. Each member has its own set of weights.
 
 Imports nothing of the package but its own files.
 """

@@ -1,4 +1,4 @@
-"""Many rows, some at a time: all at once would take a multiple of their memory."""
+"""Computes many rows in chunks, because intermediate results of all rows need much memory."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from torch import Tensor
 
 __all__ = ["chunks", "row_by_row", "stacked"]
 
-CHUNK = 2**14  # rows at a time
+CHUNK = 2**14  # rows per chunk
 
 
 def chunks(count: int, size: int = CHUNK) -> Iterator[slice]:
-    """Slices of so many rows, of a size at most."""
+    """Yield slices that cover `count` rows, at most `size` rows each."""
     for start in range(0, count, size):
         yield slice(start, min(start + size, count))
 
 
 def row_by_row(compute: Callable[[slice], Tensor], like: Tensor) -> Tensor:
-    """What is computed of some rows at a time, of the shape of `like`."""
+    """Apply `compute` to all rows in chunks. The result has the shape of `like`."""
     out = torch.empty_like(like)
     for rows in chunks(len(like)):
         out[rows] = compute(rows)
@@ -34,16 +34,16 @@ def stacked(
     device: torch.device,
     compute: Callable[[int, Tensor], Tensor],
 ) -> Tensor:
-    """Values of the rows of every member, padded with zeros to one length.
+    """Compute values for the rows of every member, padded with zeros to equal length.
 
     Args:
-        rows: One index array a member.
-        width: Values a row.
-        device: Where to put them.
-        compute: Values `(k, width)` of a member, by its number, for k rows, by their indices.
+        rows: Row indices, one array per member.
+        width: Number of values per row.
+        device: Device of the result.
+        compute: Called with the index of a member and the indices of k rows. Returns `(k, width)`.
 
     Returns:
-        `(members, longest, width)`, float32.
+        Values `(members, longest, width)`, float32.
     """
     out = torch.zeros(len(rows), max(map(len, rows)), width, device=device)
     for member, index in enumerate(rows):

@@ -1,4 +1,4 @@
-"""Critics: networks that score how well an x and a y go together."""
+"""Critics: networks that score how likely an x and a y are a pair."""
 
 from __future__ import annotations
 
@@ -13,23 +13,28 @@ __all__ = ["CRITICS", "Critic", "JointCritic", "SeparableCritic"]
 
 
 class Critic(nn.Module):
-    """Scores pairs of rows, with one set of weights per member.
+    """Base class of networks that score pairs of rows.
 
-    Critics are made from the number of members, the dimensions of x and y, the hidden features
-    (`width`), the residual layers between the first and the last (`blocks`), and the source of
-    the starting weights (`generator`).
+    Args of every critic:
+        members: Number of independent networks.
+        dim_x: Columns of x.
+        dim_y: Columns of y.
+        width: Hidden features.
+        blocks: Residual layers between the first and the last layer.
+        generator: Source of the initial weights.
     """
 
     def forward(self, x: Tensor, y: Tensor, k: int, first: int = 0) -> Tensor:
-        """Score each x with its own y and with the k that follow it, round the circle.
+        """Score each x with its own y and with the k rows of y that follow it.
 
-        So each of the k columns that follow the first is a derangement of the rows.
+        After the last row of y, counting continues at the first row. No x meets its own y in
+        the last k columns: each of them is a derangement of the rows.
 
         Args:
             x: Rows `first`, `first` + 1, … of n, `(members, batch, dim_x)`.
             y: All n rows, `(members, n, dim_y)`.
-            k: Others to pair each x with, less than n.
-            first: Row of the first x.
+            k: Number of other rows of y to pair with each x, less than n.
+            first: Row index of the first x.
 
         Returns:
             Scores, `(members, batch, 1 + k)`.
@@ -37,15 +42,15 @@ class Critic(nn.Module):
         raise NotImplementedError
 
     def hidden_matrices(self) -> list[nn.Parameter]:
-        """The square weights between hidden features, the ones Muon is made for."""
+        """The square weight matrices between hidden features. Muon optimises these."""
         return [p for name, p in self.named_parameters() if "blocks" in name and "weight" in name]
 
 
 class JointCritic(Critic):
-    """One network of both: f(x, y) = net(x, y). Its last layer starts at zero; see `Critic`.
+    """One network of both variables: f(x, y) = net(x, y). See `Critic` for the arguments.
 
-    The first layer is a sum of a map of x and a map of y, so that only what follows is computed
-    anew for each partner.
+    The first layer is the sum of a map of x and a map of y. Only the later layers are recomputed
+    for each partner. The last layer starts at zero.
     """
 
     def __init__(
@@ -75,10 +80,10 @@ class JointCritic(Critic):
 
 
 class SeparableCritic(Critic):
-    """A product of features: f(x, y) = ⟨g(x), h(y)⟩ + a(x) + b(y); see `Critic`.
+    """A product of features: f(x, y) = ⟨g(x), h(y)⟩ + a(x) + b(y). See `Critic`.
 
-    All pairs of a batch cost hardly more than its rows, but where the density ratio is not
-    smooth many features are needed.
+    All pairs of a batch cost little more than its rows. A density ratio that is not smooth needs
+    many features.
     """
 
     def __init__(
@@ -105,13 +110,13 @@ class SeparableCritic(Critic):
             g[..., :-1] / math.sqrt(width - 1),
             h[..., :-1].mT,
         )
-        # Row i has its partners from column i on: each row begins one further along.
+        # The partners of row i start at column i, so each row starts one column later.
         columns = batch + k
         return every.as_strided((members, batch, k + 1), (batch * columns, columns + 1, 1))
 
 
 def _onwards(layer: nn.Module, rows: Tensor, first: int, count: int) -> Tensor:
-    """What a layer makes of `count` rows from `first` on, round the circle at most once."""
+    """Apply a layer to `count` rows from `first` on. After the last row follows the first."""
     beyond = first + count - rows.shape[1]
     if beyond <= 0:
         out: Tensor = layer(rows[:, first : first + count])

@@ -1,4 +1,4 @@
-"""Work that is done again and again on the same tensors: on CUDA recorded once, then replayed."""
+"""CUDA graphs: repeated work on the same tensors is recorded once and then replayed."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ import torch
 
 __all__ = ["Replay"]
 
-WARM_UP = 2  # times that each kind of work is done as it is, until all that it keeps is there
+WARM_UP_CALLS = 2  # ordinary calls before recording; they allocate all persistent buffers
 _RECORDING = threading.Lock()
 
 
 class Replay:
-    """Calls a function; on CUDA from the third time on as one graph instead of its many kernels.
+    """Calls a function. On CUDA, replays it as one graph from the third call on.
 
-    The layers of a small network take the device less time than the host needs to ask for them.
+    A graph replaces many kernel launches. For a small network, launching the kernels takes
+    longer than running them.
 
     Args:
-        body: Reads and writes tensors that are always the same ones, and does nothing else that
-            matters. Its argument says which kind of work it is to do, if there are several.
-        device: Where the tensors are.
+        body: Function without side effects other than writing tensors. It must read and write
+            the same tensors in every call. Its argument selects one of several kinds of work.
+        device: Device of the tensors.
     """
 
     def __init__(self, body: Callable[[int], None], device: torch.device) -> None:
@@ -33,12 +34,12 @@ class Replay:
         self._graphs: dict[int, torch.cuda.CUDAGraph] = {}
 
     def __call__(self, kind: int = 0) -> None:
-        """Do the work."""
+        """Run the function for this kind of work."""
         if self._device.type == "cpu":
             self._body(kind)
             return
         self._done[kind] += 1
-        if self._done[kind] <= WARM_UP:
+        if self._done[kind] <= WARM_UP_CALLS:
             self._warm_up(kind)
             return
         if kind not in self._graphs:
@@ -46,7 +47,7 @@ class Replay:
         self._graphs[kind].replay()
 
     def _warm_up(self, kind: int) -> None:
-        """On the stream that records, as PyTorch asks for."""
+        """Run on the recording stream, as PyTorch requires before recording."""
         stream, present = _recording_stream(self._device), torch.cuda.current_stream(self._device)
         with _RECORDING:
             stream.wait_stream(present)
@@ -56,7 +57,7 @@ class Replay:
 
     def _recorded(self, kind: int) -> torch.cuda.CUDAGraph:
         graph, stream = torch.cuda.CUDAGraph(), _recording_stream(self._device)
-        # What the threads of other runs do meanwhile, on streams of theirs, is allowed.
+        # This mode allows other threads to use their own streams during recording.
         recording = torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local")
         with _RECORDING, recording:
             self._body(kind)
@@ -65,5 +66,5 @@ class Replay:
 
 @cache
 def _recording_stream(device: torch.device) -> torch.cuda.Stream:
-    """One for all runs, because matrix products keep a workspace for every stream they see."""
+    """One stream for all runs, because matrix products keep a workspace for each stream."""
     return torch.cuda.Stream(device)

@@ -1,4 +1,4 @@
-"""Densities of y, alone and given x, of a named shape in each coordinate."""
+"""Parametric densities of y and of y given x, with independent coordinates."""
 
 from __future__ import annotations
 
@@ -27,18 +27,19 @@ HEADS = {"gaussian": gaussian, "logistic": logistic}
 
 
 class EntropyNet(nn.Module):
-    """ln q(y) and ln q(y | x), coordinates independent within each density.
+    """The log-densities ln q(y) and ln q(y | x). Coordinates of y are independent in both.
 
-    Location and scale of each coordinate are free parameters alone, and a network of x given x.
+    Each coordinate of y has a location and a scale. For q(y), these are free parameters. For
+    q(y | x), a network computes them from x.
 
     Args:
         members: Number of independent networks.
         dim_x: Dimensions of x.
         dim_y: Dimensions of y.
-        head: Shape of the densities, one of `HEADS`.
+        head: Family of the densities, one of `HEADS`.
         width: Hidden features.
         blocks: Residual layers.
-        generator: Source of the starting weights.
+        generator: Source of the initial weights.
     """
 
     def __init__(
@@ -60,11 +61,11 @@ class EntropyNet(nn.Module):
         self.leave = StackedLinear(members, width, 2 * dim_y, generator, zero=True)
 
     def hidden_matrices(self) -> list[nn.Parameter]:
-        """The square weights between hidden features, the ones Muon is made for."""
+        """The square weight matrices between hidden features. Muon optimises these."""
         return [p for name, p in self.trunk.named_parameters() if name.endswith("weight")]
 
     def forward(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Log-densities of y `(members, n, dim_y)` alone and given x, each `(members, n)`."""
+        """Compute ln q(y) and ln q(y | x), each `(members, n)`, for y `(members, n, dim_y)`."""
         shift: Tensor = self.leave(self.trunk(self.enter(x)))
         return self._density(y, self.alone), self._density(y, self.alone + shift)
 

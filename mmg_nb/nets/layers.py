@@ -1,4 +1,4 @@
-"""Layers with one set of weights per member: `(members, batch, features)` in and out."""
+"""Layers with one set of weights per member. Tensors are `(members, batch, features)`."""
 
 from __future__ import annotations
 
@@ -22,20 +22,21 @@ __all__ = [
     "selected",
 ]
 
-NARROW = 12  # features out, below which MKL is several times faster at the transposed product
-PART, LEAST_PARTS = 128, 4  # least rows a part of `SplitProduct`, and parts from which it pays
+MIN_WIDTH = 12  # output features; below this MKL computes the transposed product much faster
+MIN_PART_ROWS = 128  # rows per part of `SplitProduct`
+MIN_PARTS = 4  # with fewer parts `SplitProduct` is not faster
 
 Module = TypeVar("Module", bound=nn.Module)
 
 
 class StackedLinear(nn.Module):
-    """An affine map per member, with PyTorch's usual uniform start, or zeros.
+    """One affine map per member, with PyTorch's default uniform initial weights or zeros.
 
     Args:
         members: Number of independent maps.
-        dim_in: Features in.
-        dim_out: Features out.
-        generator: Source of the starting weights.
+        dim_in: Input features.
+        dim_out: Output features.
+        generator: Source of the initial weights.
         zero: Start at zero instead.
     """
 
@@ -49,19 +50,19 @@ class StackedLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map `(members, batch, dim_in)` to `(members, batch, dim_out)`."""
-        if self.weight.shape[2] < NARROW and x.device.type == "cpu":
+        if self.weight.shape[2] < MIN_WIDTH and x.device.type == "cpu":
             return torch.baddbmm(self.bias.mT, self.weight.mT, x.mT).mT
         return _affine(self.bias, x, self.weight)
 
 
 class StackedUpdate(nn.Module):
-    """A linear map per member whose output is added to something: one pass over memory, not two.
+    """One linear map per member, whose output is added to a given tensor in the same operation.
 
     Args:
         members: Number of independent maps.
-        dim_in: Features in.
-        dim_out: Features out.
-        generator: Source of the starting weights.
+        dim_in: Input features.
+        dim_out: Output features.
+        generator: Source of the initial weights.
         zero: Start at zero instead.
     """
 
@@ -78,22 +79,22 @@ class StackedUpdate(nn.Module):
 
 
 class SplitProduct(torch.autograd.Function):
-    """base + x @ weight, where the gradients that are sums over the rows are summed in parts.
+    """base + x @ weight, with gradients that sum over rows in several parts.
 
-    The rows of a batch are many more than the features: one product over all of them occupies a
-    few multiprocessors of a GPU, of which it has more than a hundred.
+    A batch has many more rows than features. One product over all rows would occupy only a few
+    of the more than one hundred multiprocessors of a GPU.
     """
 
     @staticmethod
     def forward(context: Any, base: Tensor, x: Tensor, weight: Tensor, parts: int) -> Tensor:
-        """Map, see `StackedUpdate`; base may be a bias `(members, 1, dim_out)`."""
+        """Compute `StackedUpdate`. `base` may be a bias `(members, 1, dim_out)`."""
         context.save_for_backward(x, weight)
         context.parts, context.one_for_all = parts, base.shape[1] < x.shape[1]
         return torch.baddbmm(base, x, weight)
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        """The gradients for base, x and weight."""
+        """Compute the gradients for base, x and weight."""
         (gradient,) = gradients
         x, weight = context.saved_tensors
         members, parts = len(x), context.parts
@@ -107,14 +108,14 @@ class SplitProduct(torch.autograd.Function):
 
 
 class StackedConv(nn.Module):
-    """A convolution per member, 3 × 3 and padded; images of the members lie side by side.
+    """One padded 3 × 3 convolution per member. Members are groups of channels.
 
     Args:
         members: Number of independent convolutions.
-        channels_in: Channels in.
-        channels_out: Channels out.
-        generator: Source of the starting weights.
-        stride: 1, or 2 to halve the image.
+        channels_in: Input channels.
+        channels_out: Output channels.
+        generator: Source of the initial weights.
+        stride: 1, or 2 to halve height and width.
         zero: Start at zero instead.
     """
 
@@ -144,13 +145,13 @@ class StackedConv(nn.Module):
 
 
 class StackedTrunk(nn.Module):
-    """Residual layers, each h + W·silu(h), and a last silu.
+    """Residual layers h + W·silu(h), followed by silu.
 
     Args:
         members: Number of independent trunks.
-        width: Features in and out.
-        blocks: Layers.
-        generator: Source of the starting weights.
+        width: Input and output features.
+        blocks: Number of layers.
+        generator: Source of the initial weights.
     """
 
     def __init__(self, members: int, width: int, blocks: int, generator: Generator) -> None:
@@ -171,7 +172,7 @@ class FourierFeatures(nn.Module):
 
     Args:
         members: Number of members.
-        dim: Features out, even.
+        dim: Output features, an even number.
         generator: Source of the frequencies.
         spread: Standard deviation of the frequencies, per unit log-SNR.
     """
@@ -191,11 +192,11 @@ class FourierFeatures(nn.Module):
 
 
 def selected(module: Module, members: Sequence[int]) -> Module:
-    """A copy of some of the members, on weights of its own.
+    """Copy a module with some of its members. The copy has its own weights.
 
     Args:
-        module: Parameters and buffers all have a leading axis of members.
-        members: Which to keep; one may be named twice.
+        module: A module whose parameters and buffers all have a leading axis of members.
+        members: Indices of the members to keep. An index may be repeated.
 
     Returns:
         The copy.
@@ -207,20 +208,23 @@ def selected(module: Module, members: Sequence[int]) -> Module:
 
 
 def doubled(values: Tensor, like: Tensor) -> Tensor:
-    """Values of half a batch, `(members, half, …)`, for both halves; those of a whole batch alone.
+    """Repeat the values of half a batch for both halves. Values of a whole batch are unchanged.
 
     Args:
-        values: Of all rows or of half of them.
-        like: `(members, batch, …)`.
+        values: `(members, batch, …)` or `(members, batch / 2, …)`.
+        like: A tensor of the whole batch, `(members, batch, …)`.
+
+    Returns:
+        Values `(members, batch, …)`.
     """
     return torch.cat([values, values], dim=1) if values.shape[1] < like.shape[1] else values
 
 
 def _affine(base: Tensor, x: Tensor, weight: Tensor) -> Tensor:
     rows = x.shape[1]
-    if x.device.type == "cpu" or rows < PART * LEAST_PARTS:
+    if x.device.type == "cpu" or rows < MIN_PART_ROWS * MIN_PARTS:
         return torch.baddbmm(base, x, weight)
-    parts = next(k for k in range(rows // PART, 0, -1) if rows % k == 0)
+    parts = next(k for k in range(rows // MIN_PART_ROWS, 0, -1) if rows % k == 0)
     out: Tensor = SplitProduct.apply(base, x, weight, parts)
     return out
 

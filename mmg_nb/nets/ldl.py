@@ -1,4 +1,4 @@
-"""Gaussian elimination of many small matrices, by plain arithmetic."""
+"""LDLᵀ decomposition of many small matrices, by elementary arithmetic."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ __all__ = ["eliminate"]
 
 
 def eliminate(matrix: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
-    """What LDLᵀ of a matrix M is made of, for right-hand sides R: D, and L⁻¹·R.
+    """Decompose M = L·D·Lᵀ, and return D and L⁻¹·R for right-hand sides R.
 
-    With both, log |M| = Σ log D and Aᵀ·M⁻¹·B = (L⁻¹·A)ᵀ·D⁻¹·(L⁻¹·B). PyTorch's solvers of many
-    systems synchronise a GPU and cannot be recorded as a graph; arithmetic can, and is as quick.
+    These give log |M| = Σ log D and Aᵀ·M⁻¹·B = (L⁻¹·A)ᵀ·D⁻¹·(L⁻¹·B). PyTorch's batched solvers
+    synchronise the GPU, so a CUDA graph cannot contain them. Elementary arithmetic can be
+    recorded and is equally fast.
 
     Args:
         matrix: M, `(…, k, k)`, symmetric and positive definite.

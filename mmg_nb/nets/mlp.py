@@ -11,7 +11,7 @@ __all__ = ["ResidualMLP"]
 
 
 class _Block(nn.Module):
-    """h + outer·SiLU(inner·normalised h + shift); the shift holds the log-SNR and the bias."""
+    """h + outer·SiLU(inner·normalised h + shift). The shift depends on the log-SNR."""
 
     def __init__(self, members: int, width: int, generator: Generator) -> None:
         super().__init__()
@@ -24,16 +24,16 @@ class _Block(nn.Module):
 
 
 class ResidualMLP(nn.Module):
-    """A network that starts at zero: `blocks` residual blocks between two affine maps.
+    """Residual blocks between two affine maps. The initial output is zero.
 
     Args:
         members: Number of independent networks.
-        dim_in: Features in.
-        dim_out: Features out.
+        dim_in: Input features.
+        dim_out: Output features.
         width: Hidden features.
-        blocks: Residual blocks.
-        generator: Source of the starting weights.
-        dim_time: Features of the log-SNR.
+        blocks: Number of residual blocks.
+        generator: Source of the initial weights.
+        dim_time: Number of Fourier features of the log-SNR.
     """
 
     def __init__(
@@ -56,17 +56,20 @@ class ResidualMLP(nn.Module):
         self.leave = StackedLinear(members, width, dim_out, generator, zero=True)
 
     def hidden_matrices(self) -> list[nn.Parameter]:
-        """The square weights between hidden features, the ones Muon is made for."""
+        """The square weight matrices between hidden features. Muon optimises these."""
         square = ("inner.weight", "outer.weight")
         return [p for name, p in self.blocks.named_parameters() if name.endswith(square)]
 
     def forward(self, x: Tensor, features: Tensor) -> Tensor:
-        """Map x, at log-SNRs of these features, to dim_out features.
+        """Map x to output features, given features of the log-SNR.
 
         Args:
             x: `(members, batch, dim_in)`.
-            features: `(members, batch, dim_time)`, or of a half of the batch that counts for the
-                other half, too.
+            features: `(members, batch, dim_time)`, or `(members, batch / 2, dim_time)` if both
+                halves of the batch have the same log-SNRs.
+
+        Returns:
+            `(members, batch, dim_out)`.
         """
         shift = doubled(self.shift(F.silu(self.embed(features))), x)
         h = self.enter(x)

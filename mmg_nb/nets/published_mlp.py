@@ -1,4 +1,4 @@
-"""The network of the published set-up, reproduced to its parameter counts."""
+"""The network of the published set-up, with the same number of parameters."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from mmg_nb.nets.layers import StackedLinear
 
 __all__ = ["PublishedMLP", "published_width"]
 
-GROUPS = 8
+GROUPS = 8  # groups of features in each group normalisation
 
 
 def published_width(dim_x: int, dim_y: int) -> int:
-    """Hidden features by dimension: 64 up to 10, 128 up to 50, else 256."""
+    """Hidden features: 64 up to 10 columns of x and y together, 128 up to 50, else 256."""
     total = dim_x + dim_y
     return 64 if total <= 10 else 128 if total <= 50 else 256
 
@@ -51,16 +51,16 @@ class _Block(nn.Module):
 
 
 class PublishedMLP(nn.Module):
-    """Two residual blocks, a concatenation with the first activation, one more block.
+    """Two residual blocks, a concatenation with the first activation, and one more block.
 
-    55 361 parameters for 1 + 1 dimensions, 226 457 for 25 + 25, 898 098 for 50 + 50.
+    It has 55 361 parameters for 1 + 1 dimensions, 226 457 for 25 + 25 and 898 098 for 50 + 50.
 
     Args:
         members: Number of independent networks.
-        dim_x: Dimensions of x, also of the output.
-        dim_y: Dimensions of y.
+        dim_x: Columns of x, and of the output.
+        dim_y: Columns of y.
         width: Hidden features, a multiple of 8.
-        generator: Source of the starting weights.
+        generator: Source of the initial weights.
     """
 
     def __init__(
@@ -76,7 +76,12 @@ class PublishedMLP(nn.Module):
         self.leave = StackedLinear(members, width, dim_x, generator)
 
     def forward(self, x: Tensor, logsnr: Tensor) -> Tensor:
-        """Map `(members, batch, dim_x + dim_y)` at λ `(members, batch)` to ε̂."""
+        """Predict the noise ε̂ `(members, batch, dim_x)`.
+
+        Args:
+            x: Noisy x and y, `(members, batch, dim_x + dim_y)`.
+            logsnr: Log-SNR λ of each row, `(members, batch)`.
+        """
         time = self.embed_out(F.gelu(self.embed_in(logsnr.unsqueeze(-1))))
         first = h = self.enter(x)
         for block in self.down:

@@ -12,31 +12,31 @@ from mmg_nb.nets.layers import StackedConv, StackedLinear
 
 __all__ = ["ImageEncoder", "UNet", "halvings"]
 
-SMALLEST = 4  # pixels a side at the bottom, about
+MIN_SIDE = 4  # pixels; the shorter side is halved to about this length
 
 
 def halvings(height: int, width: int) -> int:
-    """How often an image is halved until its shorter side has about four pixels."""
+    """Number of halvings after which the shorter side has about four pixels."""
     count, side = 0, min(height, width)
-    while side >= 2 * SMALLEST:
+    while side >= 2 * MIN_SIDE:
         count, side = count + 1, -(-side // 2)
     return count
 
 
 def _halved(size: tuple[int, int], times: int) -> tuple[int, int]:
-    """Height and width after so many halvings, rounded up as padded convolutions do."""
+    """Height and width after `times` halvings, rounded up like padded convolutions."""
     return -(-size[0] // 2**times), -(-size[1] // 2**times)
 
 
 class ImageEncoder(nn.Module):
-    """A code of each image: strided convolutions, then an affine map.
+    """Maps each image to a code, by strided convolutions and an affine map.
 
     Args:
         members: Number of independent encoders.
         shape: Channels, height and width.
         code: Features of the code.
-        width: Features of the convolutions.
-        generator: Source of the starting weights.
+        width: Channels of the convolutions.
+        generator: Source of the initial weights.
     """
 
     def __init__(
@@ -70,18 +70,19 @@ class ImageEncoder(nn.Module):
 
 
 class UNet(nn.Module):
-    """Maps images to images, given a code; starts at zero.
+    """Maps images to images, given a code. The initial output is zero.
 
-    The code scales and shifts the features of every block and is written, place by place, into
-    the smallest image, together with what that holds: so that it can say where something is.
+    The code scales and shifts the features of every block. At the lowest resolution, the code is
+    added to a summary of the feature map. An affine map of this sum is added to the feature map,
+    so the code can determine positions in the image.
 
     Args:
         members: Number of independent networks.
-        shape: Channels, height and width of what comes in.
-        channels_out: Channels that go out.
+        shape: Channels, height and width of the input.
+        channels_out: Output channels.
         code: Features of the code.
-        width: Features at full size; twice as many below.
-        generator: Source of the starting weights.
+        width: Channels at full resolution. All lower resolutions have twice as many.
+        generator: Source of the initial weights.
     """
 
     def __init__(
@@ -122,8 +123,8 @@ class UNet(nn.Module):
         for down, block in zip(self.down, self.before[1:], strict=True):
             h = block(down(h), code)
             passed.append(h)
-        told = F.silu(self.read(apart(h, members)) + code)
-        written = self.write(told)
+        bottleneck = F.silu(self.read(apart(h, members)) + code)
+        written = self.write(bottleneck)
         h = self.after[-1](h + side_by_side(written, (-1, *h.shape[2:])), code)
         for k in reversed(range(len(self.merge))):
             larger = F.interpolate(h, size=passed[k].shape[2:], mode="nearest")
@@ -132,38 +133,38 @@ class UNet(nn.Module):
 
 
 class _Block(nn.Module):
-    """h + outer∗SiLU(inner∗SiLU(normalised h) scaled and shifted by the code)."""
+    """h + outer∗SiLU(inner∗SiLU(normalised h), scaled and shifted by the code)."""
 
     def __init__(self, members: int, width: int, code: int, generator: Generator) -> None:
         super().__init__()
         self.inner = StackedConv(members, width, width, generator)
         self.outer = StackedConv(members, width, width, generator, zero=True)
-        self.told = StackedLinear(members, code, 2 * width, generator)
+        self.modulation = StackedLinear(members, code, 2 * width, generator)
 
     def forward(self, h: Tensor, code: Tensor) -> Tensor:
         members = len(code)
         scale, shift = (
-            side_by_side(part, (-1, 1, 1)) for part in self.told(code).chunk(2, dim=-1)
+            side_by_side(part, (-1, 1, 1)) for part in self.modulation(code).chunk(2, dim=-1)
         )
         inner = self.inner(F.silu(F.group_norm(h, members)))
         return h + self.outer(F.silu(inner * (1 + scale) + shift))
 
 
 def side_by_side(flat: Tensor, shape: tuple[int, int, int]) -> Tensor:
-    """`(members, batch, c·h·w)` as `(batch, members·c, h, w)`, as grouped convolutions want it."""
+    """Reshape `(members, batch, c·h·w)` to `(batch, members·c, h, w)` for grouped convolution."""
     members, batch, _ = flat.shape
     wide = flat.view(members, batch, *shape).transpose(0, 1)
     return wide.reshape(batch, -1, *shape[1:])
 
 
 def apart(images: Tensor, members: int) -> Tensor:
-    """The inverse of `side_by_side`."""
+    """Reshape `(batch, members·c, h, w)` to `(members, batch, c·h·w)`."""
     batch = len(images)
     return images.view(batch, members, -1).transpose(0, 1).contiguous()
 
 
 def joined(first: Tensor, second: Tensor, members: int) -> Tensor:
-    """Both images' channels, member by member."""
+    """Concatenate the channels of both images within each member."""
     batch, _, height, width = first.shape
     parts = [v.view(batch, members, -1, height, width) for v in (first, second)]
     return torch.cat(parts, dim=2).flatten(1, 2)
