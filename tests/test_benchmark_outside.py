@@ -269,7 +269,7 @@ def test_independent_columns_come_in_any_number(dim: int) -> None:
     assert x.shape == y.shape == (50, dim)
     assert found.mi_true == 0
     assert found.tags == {"outside", "independent"}
-    with pytest.raises(MMGError, match="unknown task"):
+    with pytest.raises(MMGError, match="There is no task"):
         task(f"outside-independent-0{dim}")
 
 

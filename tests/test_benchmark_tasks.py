@@ -60,7 +60,7 @@ def test_suites_and_patterns_select() -> None:
 
 
 def test_a_pattern_without_a_match_says_what_to_give() -> None:
-    with pytest.raises(MMGError, match=r"no task id matches 'high'[\s\S]*high_mi"):
+    with pytest.raises(MMGError, match=r"No task id matches 'high'[\s\S]*high_mi"):
         task_ids("high")
 
 
@@ -68,12 +68,14 @@ def test_a_pattern_without_a_match_says_what_to_give() -> None:
     "task_id", ["", "1v1-normal-0.76", "spiral-1v1-normal-0.75", "high_mi-x-3-2"]
 )
 def test_an_unknown_id_lists_the_valid_ones(task_id: str) -> None:
-    with pytest.raises(MMGError, match=r"unknown task[\s\S]*high_mi-<plain\|half_cube\|spiral>"):
+    with pytest.raises(
+        MMGError, match=r"There is no task[\s\S]*high_mi-<plain\|half_cube\|spiral>"
+    ):
         task(task_id)
 
 
 def test_a_misspelt_id_is_answered_with_the_nearest() -> None:
-    with pytest.raises(MMGError, match=r"did you mean '1v1-normal-0\.75'"):
+    with pytest.raises(MMGError, match=r"Did you mean '1v1-normal-0\.75'"):
         task("1v1-norml-0.75")
 
 

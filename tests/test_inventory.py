@@ -66,7 +66,7 @@ def test_a_table_is_put_between_its_marks(path, tmp_path, capsys):
     assert put_into(text, inventory([path], tmp_path)) == text
     assert main(["inventory", str(path)]) == 0
     assert capsys.readouterr().out == inventory([path]) + "\n"
-    with pytest.raises(MMGError, match="no place"):
+    with pytest.raises(MMGError, match="no markers"):
         put_into("nothing", "table")
 
 

@@ -278,7 +278,7 @@ def test_a_worker_that_dies_loses_nothing_and_does_nothing_twice():
 def test_a_cell_that_kills_every_worker_fails_and_the_others_go_on():
     records = dispatched(WorkerProcesses(2, 1), 2, die_always)
     assert [seed for seed, r in records.items() if r["status"] == "failed"] == [3]
-    assert "ended 2 times without an answer" in records[3]["traceback"]
+    assert "ended 2 times without a result" in records[3]["traceback"]
     assert "BrokenProcessPool" in records[3]["traceback"]
     assert records[3]["tags"] == ["bmi", "copula"]
 
@@ -346,7 +346,7 @@ def test_a_script_without_a_guard_is_told_what_to_do(tmp_path):
         timeout=60,
     )
     assert done.returncode == 1
-    assert "put what runs under `if __name__ == '__main__':`" in done.stderr.splitlines()[-1]
+    assert "put the code under `if __name__ == '__main__':`" in done.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize(

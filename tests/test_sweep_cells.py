@@ -72,10 +72,10 @@ def test_cells_know_what_their_task_belongs_to():
 @pytest.mark.parametrize(
     ("tasks", "estimators", "n", "seeds", "said"),
     [
-        ("nonsense", "gcmi", 50, 1, "unknown task 'nonsense'"),
-        ("", "gcmi", 50, 1, "No task"),
+        ("nonsense", "gcmi", 50, 1, "There is no task 'nonsense'"),
+        ("", "gcmi", 50, 1, "tasks must name at least one task"),
         ("bmi", "gcm", 50, 1, "Did you mean 'gcmi'"),
-        ("bmi", "", 50, 1, "No estimator"),
+        ("bmi", "", 50, 1, "estimators must name at least one"),
         ("bmi", "told:limits=3", 50, 1, "Did you mean 'limit'"),
         ("bmi", "told:limit", 50, 1, "field=value"),
         ("bmi", "told:do=sing", 50, 1, "one of answer"),

@@ -54,7 +54,7 @@ def test_a_line_cut_anywhere_is_dropped_or_completed(path):
 def test_a_file_of_something_else_is_refused_and_left_alone(tmp_path, content):
     path = tmp_path / "other.jsonl"
     path.write_bytes(content)
-    with pytest.raises(MMGError, match="no record of a sweep"):
+    with pytest.raises(MMGError, match="is not a record of a sweep"):
         RecordFile(path)
     assert path.read_bytes() == content
 
@@ -94,7 +94,7 @@ def test_one_sweep_at_a_time(path):
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(MMGError, match=r"x.jsonl' cannot be written \(.+\)\.\nGive out="):
+    with pytest.raises(MMGError, match=r"x.jsonl' cannot be written \(.+\)\.\nSet out="):
         RecordFile(tmp_path / "file" / "x.jsonl")
 
 

@@ -1,11 +1,15 @@
 """Benchmark tasks with exact mutual information.
 
-`run` compares estimators on them, `table` and `load` read what it wrote. May import `api` and what
-lies below it.
+`run` compares estimators on tasks. `table` and `load` read its records. May import `api` and the
+layers below it.
 
-Suites: `bmi` (40 tasks, arXiv 2306.11078), `high_mi` (arXiv 2509.20609), `staircase`
-(arXiv 1910.06222), `outside` (dependence that is no Gaussian copula) and `consistency` (tests
-whose outcome is known where the information may not be).
+Suites:
+
+* `bmi`: the 40 tasks of arXiv 2306.11078;
+* `high_mi`: strong dependence (arXiv 2509.20609);
+* `staircase`: 20 correlated pairs (arXiv 1910.06222);
+* `outside`: dependence other than a Gaussian copula;
+* `consistency`: ratios of estimates with a known value, for images.
 
 >>> task_ids("staircase-cubic-*")[0]
 'staircase-cubic-2'
@@ -32,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SUITES", "load", "run", "table", "task", "task_ids"]
 
-# Imported when used: they need `task`, and a worker must start light.
+# Imported on first use, because they need `task` and because a worker must start fast.
 _HOMES = {"load": "loading", "run": "sweep", "table": "tables"}
 
 SUITES = {
@@ -62,33 +66,33 @@ def task(task_id: str) -> Task:
             `"high_mi-spiral-5-650"` or `"staircase-cubic-3"`.
 
     Returns:
-        The task: a sampler with its exact mutual information in nats.
+        The task: a sampler, and its exact mutual information in nats.
 
     Raises:
-        MMGError: If no suite knows the id, or its parameters contradict each other.
+        MMGError: No suite has this id, or its parameters contradict each other.
     """
     for name in SUITES:
         found: Task | None = _suite(name).build(task_id)
         if found is not None:
             return found
     close = get_close_matches(task_id, task_ids(), n=3)
-    hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
+    hint = f"Did you mean {' or '.join(map(repr, close))}? " if close else ""
     known = "; ".join(form for name in SUITES for form in _suite(name).FAMILIES)
-    raise MMGError(f"unknown task {task_id!r}", f"{hint}valid are: {known}")
+    raise MMGError(f"There is no task {task_id!r}.", f"{hint}Valid tasks: {known}.")
 
 
 def task_ids(pattern: str = "*") -> tuple[str, ...]:
-    """List the standard tasks without building any.
+    """List the ids of the standard tasks.
 
     Args:
         pattern: A suite (`"bmi"`, `"high_mi"`, `"staircase"`, `"outside"`, `"consistency"`), or a
             shell-style pattern for ids, e.g. `"*student*"`.
 
     Returns:
-        The matching ids, suite by suite.
+        The matching ids, suite by suite. No task is built.
 
     Raises:
-        MMGError: If nothing matches.
+        MMGError: No id matches.
     """
     if pattern in SUITES:
         return _ids(pattern)
@@ -97,9 +101,9 @@ def task_ids(pattern: str = "*") -> tuple[str, ...]:
     if not matching:
         suites = ", ".join(SUITES)
         raise MMGError(
-            f"no task id matches {pattern!r}",
-            f"give a suite ({suites}) or a pattern such as '*student*'; "
-            f"task_ids() lists all {len(every)}",
+            f"No task id matches {pattern!r}.",
+            f"Use a suite ({suites}) or a pattern such as '*student*'. "
+            f"task_ids() lists all {len(every)} ids.",
         )
     return matching
 

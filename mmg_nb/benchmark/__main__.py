@@ -2,5 +2,5 @@
 
 from mmg_nb.benchmark.commands import main
 
-if __name__ == "__main__":  # a spawned worker imports this file, too
+if __name__ == "__main__":  # a spawned worker imports this file as well
     raise SystemExit(main())

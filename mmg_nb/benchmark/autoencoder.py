@@ -1,4 +1,4 @@
-"""A small auto-encoder: images in, a few numbers a piece out."""
+"""A small auto-encoder that maps each image to 16 latents."""
 
 from __future__ import annotations
 
@@ -13,21 +13,23 @@ if TYPE_CHECKING:
 
 __all__ = ["LATENTS", "latents"]
 
-HIDDEN, LATENTS = 400, 16  # of MINDE and MMG (arXiv 2310.09031, 2509.20609)
-STEPS, BATCH, RATE = 500, 128, 1e-3
+HIDDEN, LATENTS = 400, 16  # units, as in MINDE and MMG (arXiv 2310.09031, 2509.20609)
+STEPS, BATCH, RATE = 500, 128, 1e-3  # training steps, images per batch, learning rate
 
 
 def latents(images: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
-    """Train pixels–400–ReLU–16 and its mirror image on the images, and encode them.
+    """Train an auto-encoder on images, and encode them.
+
+    The encoder is pixels–400–ReLU–16. The decoder has the reverse order of layers.
 
     Args:
         images: `(n, height, width)`.
-        seed: Of starting weights and batches.
+        seed: Seed of initial weights and batches.
 
     Returns:
-        `(n, 16)`, each column of mean 0 and variance 1; zeros where the images do not differ.
+        Latents `(n, 16)`. Each column has mean 0 and variance 1. All zeros for equal images.
     """
-    # Imported here because a list of tasks must not load torch.
+    # Imported here, so that listing tasks does not load torch.
     import torch
 
     from mmg_nb.runs.devices import threads_for
@@ -35,14 +37,14 @@ def latents(images: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
     if not np.ptp(images, axis=0).any():
         return np.zeros((len(images), LATENTS))
     pixels = torch.tensor(images.reshape(1, len(images), -1), dtype=torch.float32)
-    with threads_for(0, torch.device("cpu")):  # with more threads the last digits differ
+    with threads_for(0, torch.device("cpu")):  # more threads would change the last digits
         code = _encoded(pixels, torch.Generator().manual_seed(seed)).double().numpy()
     spread = code.std(axis=0)
     return (code - code.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
 
 
 def _encoded(pixels: Tensor, generator: Generator) -> Tensor:
-    """Train on `(1, n, pixels)` by mean squared error; the code is `(n, 16)`."""
+    """Train on pixels `(1, n, pixels)` by mean squared error. Returns latents `(n, 16)`."""
     import torch
     from torch import nn
 

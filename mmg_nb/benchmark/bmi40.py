@@ -1,8 +1,9 @@
 """The 40 tasks of the BMI benchmark.
 
 Czyż et al. 2023, "Beyond Normal: On the Evaluation of Mutual Information Estimators"
-(arXiv 2306.11078). A task id spells its composition, the last transform first:
-`spiral-normal_cdf-multinormal-sparse-3-3-2-2.0` is a base distribution, then Φ, then the spiral.
+(arXiv 2306.11078). A task id names the transforms and then the base distribution, and the last
+transform comes first. For example, `spiral-normal_cdf-multinormal-sparse-3-3-2-2.0` applies Φ and
+then the spiral to a sparse multinormal distribution.
 """
 
 from __future__ import annotations
@@ -102,13 +103,13 @@ def build(task_id: str) -> Task | None:
 
 
 def _split(task_id: str) -> list[str]:
-    """Split the leading transform names off, outermost first; the base id comes last."""
+    """Split a task id into names of transforms, outermost first, and the base id."""
     name, _, rest = task_id.partition("-")
     return [name, *_split(rest)] if name in _TRANSFORMS else [task_id]
 
 
 def _base(base_id: str) -> tuple[str, JointDistribution, tuple[tf.Transform, ...]]:
-    """Title, distribution and inseparable transforms of a base id."""
+    """Title, distribution and built-in transforms of a base id."""
     match base_id.split("-"):
         case ["1v1", "normal", rho]:
             return "Bivariate normal 1 × 1", _pair(rho), ()

@@ -1,4 +1,4 @@
-"""The grid of a sweep: which estimator, on which task, with how many rows, with which seed."""
+"""The grid of a sweep. One cell is an estimator, a task, a number of rows and a seed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Cell", "Estimators", "Spec", "grid", "read_spec", "read_specs", "rea
 Estimators = str | Iterable[str | tuple[str, Mapping[str, Any]]]
 """Texts such as `"gcmi,mmg:steps=1000"`, or pairs such as `("mmg", {"steps": 1000})`."""
 
-_ID_DIGITS = 10
+_ID_DIGITS = 10  # hexadecimal digits of the fields' checksum in a cell id
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +29,8 @@ class Spec:
 
     Attributes:
         estimator: Name in the registry.
-        fields: Every field and its value, defaults included.
-        label: The name and the fields that differ from their defaults: `mmg:steps=1000`.
+        fields: Value of every field, including defaults.
+        label: The name and the fields that differ from their defaults, e.g. `mmg:steps=1000`.
     """
 
     estimator: str
@@ -40,14 +40,14 @@ class Spec:
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One run of a sweep, which becomes one record.
+    """One run of a sweep. Its result is one record.
 
     Attributes:
         spec: The estimator.
-        task: Id of the task.
-        n: Rows to draw.
-        seed: Seed of the data and of the estimator.
-        tags: What the task belongs to.
+        task: Task id.
+        n: Number of rows to draw.
+        seed: Seed of the data. The seed of the estimator is derived from it.
+        tags: Groups of the task.
     """
 
     spec: Spec
@@ -58,13 +58,13 @@ class Cell:
 
     @cached_property
     def cell_id(self) -> str:
-        """Equal for equal cells only, whatever the defaults of the estimator are by then."""
+        """Unique id. It depends on the values of all fields, not on the current defaults."""
         text = json.dumps(dict(self.spec.fields), sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:_ID_DIGITS]
         return f"{self.spec.estimator}-{digest}/{self.task}/{self.n}/{self.seed}"
 
     def to_dict(self) -> dict[str, Any]:
-        """What a worker needs to know, and what a record begins with."""
+        """The input of a worker, and the first entries of a record."""
         return {
             "id": self.cell_id,
             "estimator": self.spec.estimator,
@@ -83,22 +83,22 @@ def grid(
     n: int | Iterable[int],
     seeds: int | Iterable[int],
 ) -> tuple[Cell, ...]:
-    """List the cells of a sweep, each once.
+    """List the cells of a sweep without repetitions.
 
-    The seed varies slowest and the estimator fastest, so that an unfinished sweep already
+    The seed varies slowest and the estimator fastest. An unfinished sweep therefore already
     compares all estimators on many tasks.
 
     Args:
         tasks: Suites, patterns or ids, as a list or separated by commas.
         estimators: Names with or without fields.
-        n: Rows, one or several numbers.
-        seeds: A number k for the seeds 0 … k − 1, or the seeds themselves.
+        n: One or several numbers of rows.
+        seeds: A number k for the seeds 0 … k − 1, or a list of seeds.
 
     Returns:
         The cells.
 
     Raises:
-        MMGError: A task, estimator, field, n or seed cannot be used, or nothing is asked for.
+        MMGError: A task, estimator, field, n or seed is invalid, or one of them is empty.
     """
     specs, ids = read_specs(estimators), read_tasks(tasks)
     rows = _whole_numbers("n", [n] if isinstance(n, int) else n, least=MIN_SAMPLES)
@@ -121,7 +121,9 @@ def _whole_numbers(name: str, values: Iterable[int], *, least: int) -> list[int]
             what = f"{name} must be whole numbers of at least {least}; got {value!r}."
             raise MMGError(what, f"Try {name}={max(least, 3)}.")
     if not numbers:
-        raise MMGError(f"{name} is empty, so there is nothing to run.", "Name at least one.")
+        raise MMGError(
+            f"{name} is empty, so there is nothing to run.", f"Try {name}={max(least, 3)}."
+        )
     return numbers
 
 
@@ -135,12 +137,15 @@ def read_tasks(tasks: str | Iterable[str]) -> tuple[str, ...]:
         Ids, each once.
 
     Raises:
-        MMGError: A word is no suite, matches no id and belongs to no family.
+        MMGError: A word is neither a suite, nor a matching pattern, nor the id of a task.
     """
     words = tasks.split(",") if isinstance(tasks, str) else list(tasks)
     ids = dict.fromkeys(i for word in words if word.strip() for i in _ids(word.strip()))
     if not ids:
-        raise MMGError("No task is named.", "Try 'bmi', 'outside' or an id of task_ids().")
+        raise MMGError(
+            "tasks must name at least one task; got none.",
+            "Try 'bmi', 'outside' or an id from task_ids().",
+        )
     return tuple(ids)
 
 
@@ -148,7 +153,9 @@ def _ids(word: str) -> tuple[str, ...]:
     try:
         return task_ids(word)
     except MMGError:
-        return (task(word).task_id,)  # a member of a family, or the error that lists them
+        return (
+            task(word).task_id,
+        )  # a member of a family; otherwise raises an error that lists all
 
 
 def read_specs(estimators: Estimators) -> tuple[Spec, ...]:
@@ -159,10 +166,10 @@ def read_specs(estimators: Estimators) -> tuple[Spec, ...]:
             `["gcmi", ("mmg", {"steps": 1000})]`.
 
     Returns:
-        One a name, in order.
+        One `Spec` per estimator, in order.
 
     Raises:
-        MMGError: A name, field or value is not known.
+        MMGError: A name, field or value is invalid.
     """
     several = isinstance(estimators, Iterable) and not isinstance(estimators, str)
     items: list[Any] = list(estimators) if several else [estimators]
@@ -176,7 +183,9 @@ def read_specs(estimators: Estimators) -> tuple[Spec, ...]:
         else:
             specs.append(_spec(*item))
     if not specs:
-        raise MMGError("No estimator is named.", "Try 'gcmi' or 'mmg:steps=1000'.")
+        raise MMGError(
+            "estimators must name at least one; got none.", "Try 'gcmi' or 'mmg:steps=1000'."
+        )
     return tuple(specs)
 
 
@@ -186,7 +195,7 @@ def _is_spec(item: Any) -> bool:
 
 
 def _split(text: str) -> list[str]:
-    """At commas, except those between the fields of one estimator."""
+    """Split at commas, except at commas between the fields of one estimator."""
     parts: list[str] = []
     for piece in filter(None, (piece.strip() for piece in text.split(","))):
         continues = parts and "=" in piece and ":" not in piece
@@ -201,7 +210,7 @@ def read_spec(text: str) -> Spec:
     """Read one estimator, e.g. `mmg:steps=1000,gap=inner`.
 
     Raises:
-        MMGError: The name, a field or a value is not known.
+        MMGError: The name, a field or a value is invalid.
     """
     name, _, rest = text.partition(":")
     infos = {info.name: info for info in field_infos(estimator_class(name))}
@@ -216,7 +225,9 @@ def read_spec(text: str) -> Spec:
 
 
 def _spec(name: str, fields: Mapping[str, Any]) -> Spec:
-    chosen: Any = build(name, fields)  # any estimator is a dataclass, which no protocol can say
+    chosen: Any = build(
+        name, fields
+    )  # every estimator is a dataclass; a protocol cannot express this
     infos = field_infos(type(chosen))
     every = {info.name: _canonical(info, getattr(chosen, info.name)) for info in infos}
     changed = [
@@ -229,10 +240,10 @@ def _spec(name: str, fields: Mapping[str, Any]) -> Spec:
 
 
 def _canonical(info: FieldInfo, value: Any) -> Any:
-    """Equal values in one form, because 3 and 3.0 would make two ids."""
+    """Convert integers of float fields, because 3 and 3.0 would give two ids."""
     return float(value) if info.kind is float and value is not None else value
 
 
 def _text(value: Any) -> str:
-    """The form that `mmg_nb.fields.parse` reads back."""
+    """The text from which `mmg_nb.fields.parse` restores the value."""
     return str(value).lower() if value is None or isinstance(value, bool) else str(value)

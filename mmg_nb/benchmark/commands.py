@@ -1,4 +1,4 @@
-"""The command line of the benchmark; `%mmg benchmark` takes the same words."""
+"""The command line of the benchmark. `%mmg benchmark` accepts the same arguments."""
 
 from __future__ import annotations
 
@@ -25,51 +25,51 @@ __all__ = [
     "table_parser",
 ]
 
-_FAILED, _MISUSED, _INTERRUPTED = 1, 2, 130
+_FAILED, _MISUSED, _INTERRUPTED = 1, 2, 130  # exit codes
 
 
 class _Parser(ArgumentParser):
-    """Tells mistakes as `MMGError`, so that a notebook's kernel is not asked to exit."""
+    """Raises `MMGError` for wrong arguments. `ArgumentParser` would exit the kernel."""
 
     def error(self, message: str) -> NoReturn:
         raise MMGError(f"{self.prog}: {message}.", self.format_usage().strip())
 
 
 def sweep_parser(prog: str) -> ArgumentParser:
-    """The arguments of a sweep.
+    """Make the parser of a sweep's arguments.
 
     Args:
-        prog: What the user typed before them.
+        prog: Name of the command in help and error messages.
 
     Returns:
-        A parser that raises `MMGError`, for `run_sweep`.
+        A parser for `run_sweep`. It raises `MMGError` for wrong arguments.
     """
-    parser = _Parser(prog=prog, description="Run a sweep, or continue it.")
-    parser.add_argument("tasks", help="suites, patterns or ids, with commas: bmi,outside")
+    parser = _Parser(prog=prog, description="Run or continue a sweep.")
+    parser.add_argument("tasks", help="suites, patterns or ids, separated by commas: bmi,outside")
     for info in field_infos(SweepOptions):
         flag = "--" + info.name.replace("_", "-")
-        told = info.help + (f" (default {info.default})" if info.default else "")
+        text = info.help + (f" (default: {info.default})" if info.default else "")
         if info.kind is bool:
             parser.add_argument(
-                flag, action="store_const", const="true", default=SUPPRESS, help=told
+                flag, action="store_const", const="true", default=SUPPRESS, help=text
             )
         else:
-            parser.add_argument(flag, default=SUPPRESS, metavar=info.name.upper(), help=told)
+            parser.add_argument(flag, default=SUPPRESS, metavar=info.name.upper(), help=text)
     return parser
 
 
 def run_sweep(arguments: Namespace, listen: SweepListener | None = None) -> Sweep:
-    """Run the sweep that `sweep_parser` has read.
+    """Run a sweep from parsed arguments.
 
     Args:
-        arguments: What it gave.
+        arguments: Output of `sweep_parser`.
         listen: See `mmg_nb.benchmark.run`.
 
     Returns:
         The sweep.
 
     Raises:
-        MMGError: An argument cannot be used.
+        MMGError: An argument is invalid.
     """
     texts = vars(arguments)
     infos = [info for info in field_infos(SweepOptions) if info.name in texts]
@@ -96,53 +96,56 @@ def _whole_numbers(name: str, text: str) -> list[int]:
     except (ValueError, OverflowError):
         numbers, whole = [], []
     if not whole or whole != numbers:
-        what = f"{name} must be whole numbers, with commas between them; got {text!r}."
+        what = f"{name} must be whole numbers separated by commas; got {text!r}."
         raise MMGError(what, f"Try --{name} 3 or --{name} 1000,1e4.")
     return whole
 
 
 def table_parser(prog: str) -> ArgumentParser:
-    """The arguments of a table, for `show_table`; see `sweep_parser`."""
-    parser = _Parser(prog=prog, description="Accuracy, coverage and time in files of records.")
+    """Make the parser of a table's arguments, for `show_table`; see `sweep_parser`."""
+    parser = _Parser(
+        prog=prog, description="Show accuracy, coverage and time from files of records."
+    )
     parser.add_argument("files", nargs="+", metavar="FILE")
     parser.add_argument("--by", choices=("group", "task"), default="group")
     return parser
 
 
 def show_table(arguments: Namespace) -> Table:
-    """The table that `table_parser` has read about."""
+    """Make a table from the output of `table_parser`."""
     return table(arguments.files, arguments.by)
 
 
 def _inventory_parser(prog: str) -> ArgumentParser:
-    parser = _Parser(prog=prog, description="What files of records hold.")
+    parser = _Parser(prog=prog, description="List the contents of files of records.")
     parser.add_argument("files", nargs="+", metavar="FILE")
-    parser.add_argument("--into", help="write it between the marks of this document")
+    parser.add_argument("--into", help="write the list between the markers in this document")
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command `python -m mmg_nb.benchmark`.
+    """Run the command `python -m mmg_nb.benchmark`.
 
     Args:
-        arguments: Words of the command line, `sys.argv` by default.
+        arguments: Words of the command line. Default: `sys.argv`.
 
     Returns:
-        0; 1 if cells failed; 2 if something asked for cannot be; 130 after an interrupt.
+        Exit code: 0 for success, 1 if cells failed, 2 for wrong arguments, 130 after an
+        interrupt.
     """
     try:
         return _main(list(sys.argv[1:] if arguments is None else arguments))
     except MMGError as error:
         sys.stderr.write(f"{error}\n")
         return _MISUSED
-    except KeyboardInterrupt:  # before the first cell, or the second one in a row
+    except KeyboardInterrupt:  # before the first cell, or a second interrupt in a row
         return _INTERRUPTED
 
 
 def _main(words: list[str]) -> int:
-    parser = _Parser(prog="python -m mmg_nb.benchmark", description="Run sweeps and compare.")
+    parser = _Parser(prog="python -m mmg_nb.benchmark", description="Run and compare sweeps.")
     commands = ("run", "table", "inventory")
-    parser.add_argument("command", choices=commands, help="--help after it tells more")
+    parser.add_argument("command", choices=commands, help="COMMAND --help shows its options")
     command = parser.parse_args(words[:1]).command
     prog = f"{parser.prog} {command}"
     if command == "run":

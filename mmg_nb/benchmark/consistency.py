@@ -1,18 +1,19 @@
-"""Three tests whose outcome is known though the information is not, on images of digits.
+"""Three consistency tests on images of digits, with known ratios of mutual information.
 
-A is an image and B_r the same image with all rows from r on blanked (Song and Ermon 2019,
-arXiv 1910.06222), each seen through the 16 latents of an auto-encoder of its own (MINDE, arXiv
-2310.09031; MMG, arXiv 2509.20609, Figure 4):
+A is an image. B_r is the same image with all rows from r on set to 0 (Song and Ermon 2019,
+arXiv 1910.06222). Each image is represented by 16 latents. A and every B_r have their own
+auto-encoder (MINDE, arXiv 2310.09031; MMG, arXiv 2509.20609, Figure 4).
 
-* baseline: I(A; B_r) / I(A; B_all) rises with r, from 0 to 1;
-* data processing: I(A; [B_r+k, B_r]) / I(A; B_r+k) is 1, as the one contains the other;
+* baseline: I(A; B_r) / I(A; B_all) increases with r from 0 to 1;
+* data processing: I(A; [B_r+k, B_r]) / I(A; B_r+k) is 1, because B_r is a function of B_r+k;
 * additivity: I([A¹, A²]; [B¹_r, B²_r]) / I(A¹; B¹_r) is 2 for independent images 1 and 2.
 
-Both sides being functions of one image, I(A; B_r) may be infinite, and I(A; B_all) is: a ratio of
-estimates then says at which precision the estimator stops to look. These are the `plain` tasks.
-The `noisy` tasks add noise of the size of a latent's own spread to every latent. Then all is
-finite and known, though data processing is no longer 1 exactly, because each view has noise of
-its own and a second look helps; its true value is known, too.
+In the `plain` tasks, A and B_r are functions of one image. I(A; B_r) may then be infinite, and
+I(A; B_all) is infinite. A ratio of estimates depends on the resolution of the estimator.
+
+In the `noisy` tasks, every latent has independent noise with the standard deviation of a latent.
+All values are finite and known. Data processing is not exactly 1, because each view has its own
+noise and a second view adds information. Its true value is known as well.
 """
 
 from __future__ import annotations
@@ -32,14 +33,14 @@ FAMILIES: tuple[str, ...] = (
 )
 
 STEP = {"digits": 2, "mnist": 4}
-"""Rows that data processing adds, k; of the paper for MNIST."""
+"""Rows k that data processing adds. The value for MNIST is that of the paper."""
 
 IDEALS = {"baseline": None, "processing": 1.0, "additivity": 2.0}
-"""What each ratio should be for views without noise; that of the baseline rises with r."""
+"""Ideal ratio for views without noise. The baseline has none: its ratio increases with r."""
 
 
 def _standard_ids() -> tuple[str, ...]:
-    """The bundled digits, which are there without a network; nothing is left of them at 0 rows."""
+    """Tasks on the bundled digits, which need no download. With 0 rows no image is left."""
     rows = {"baseline": (2, 4, 6, 8), "processing": (2, 4, 6), "additivity": (2, 4, 6, 8)}
     return tuple(
         f"consistency-digits-{kind}-{test}-{r}"
@@ -58,7 +59,7 @@ _PATTERN = re.compile(
 
 
 def build(task_id: str) -> Task | None:
-    """Build any member of the family; images are read and encoded when it is first sampled.
+    """Build any member of the family. Images are read and encoded on first sampling.
 
     Args:
         task_id: For example `"consistency-digits-noisy-processing-4"`.
@@ -67,7 +68,7 @@ def build(task_id: str) -> Task | None:
         The task, or None if the id is not one of this family.
 
     Raises:
-        MMGError: An image has fewer rows.
+        MMGError: The task needs more rows than an image has.
     """
     match = _PATTERN.fullmatch(task_id)
     if match is None:
@@ -76,7 +77,7 @@ def build(task_id: str) -> Task | None:
     highest = HEIGHTS[source] - (STEP[source] if test == "processing" else 0)
     if rows > highest:
         what = f"Task {task_id!r} needs more rows than an image of {source!r} has."
-        raise MMGError(what, f"Give at most {highest}.")
+        raise MMGError(what, f"Use at most {highest} rows.")
     kept = (rows + STEP[source], rows) if test == "processing" else (rows,)
     views = NoisyViews if match["kind"] == "noisy" else PlainViews
     return Task(
@@ -88,13 +89,13 @@ def build(task_id: str) -> Task | None:
 
 
 def ratios(mi: Mapping[str, float]) -> dict[tuple[str, int], float]:
-    """The outcome of each test, from estimates of one kind of task or from their truths.
+    """Compute the ratio of each test, from estimates or from true values.
 
     Args:
-        mi: Task id -> mutual information, nats; of one source and one kind.
+        mi: Mutual information in nats by task id. All tasks have one source and one kind.
 
     Returns:
-        (test, r) -> ratio, for every test of which both sides are there.
+        Ratio by (test, r). Tests without a denominator in `mi` are left out.
     """
     found = {}
     for task_id, value in mi.items():

@@ -1,4 +1,4 @@
-"""Images of handwritten digits: bundled, or MNIST from OpenML."""
+"""Images of handwritten digits: those of scikit-learn, or MNIST from OpenML."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
 __all__ = ["HEIGHTS", "blanked", "digit_images"]
 
 HEIGHTS = {"digits": 8, "mnist": 28}
-"""Rows of an image, by source."""
+"""Height of an image in pixels, by source."""
 
 
-@lru_cache(maxsize=len(HEIGHTS))  # the same arrays every time, and MNIST takes a while to read
+@lru_cache(maxsize=len(HEIGHTS))  # reading MNIST is slow
 def digit_images(source: str) -> NDArray[np.float64]:
     """Load the images.
 
     Args:
-        source: `digits`, 1 797 images of 8 × 8 that come with scikit-learn (Alpaydin & Kaynak
-            1998), or `mnist`, 70 000 of 28 × 28 (LeCun et al. 1998), fetched once from OpenML
-            and kept in scikit-learn's data folder.
+        source: `digits` or `mnist`. `digits` are 1 797 images of 8 × 8 pixels from scikit-learn
+            (Alpaydin & Kaynak 1998). `mnist` are 70 000 images of 28 × 28 pixels (LeCun et al.
+            1998). They are downloaded once from OpenML into scikit-learn's data folder.
 
     Returns:
-        `(n, height, height)`, between 0 and 1, read-only.
+        Images `(n, height, height)` with values from 0 to 1, read-only.
 
     Raises:
-        MMGError: MNIST is not there and cannot be fetched.
+        MMGError: MNIST cannot be downloaded.
     """
     pixels = _bundled() if source == "digits" else _mnist()
     images = (pixels / pixels.max()).reshape(-1, HEIGHTS[source], HEIGHTS[source])
@@ -50,18 +50,18 @@ def _mnist() -> NDArray[np.float64]:
 
     try:
         found = fetch_openml("mnist_784", version=1, as_frame=False, parser="liac-arff")
-    except (OSError, ValueError) as error:  # no network, or a damaged copy
-        what = f"MNIST could not be fetched from OpenML ({error})."
+    except (OSError, ValueError) as error:  # no network connection, or a damaged file
+        what = f"MNIST could not be downloaded from OpenML ({error})."
         raise MMGError(what, "Use the bundled digits: source 'digits'.") from error
     return np.asarray(found.data, dtype=np.float64)
 
 
 def blanked(images: NDArray[np.float64], kept: int) -> NDArray[np.float64]:
-    """The images with all rows from `kept` on set to 0.
+    """Set all rows of pixels from `kept` on to 0.
 
     Args:
         images: `(n, height, width)`.
-        kept: Rows that stay, counted from the top.
+        kept: Number of rows of pixels to keep, from the top.
 
     Returns:
         New images of the same shape.

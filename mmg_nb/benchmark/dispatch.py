@@ -1,4 +1,4 @@
-"""Hand cells to an executor and collect their records, whatever dies meanwhile."""
+"""Submits cells to an executor and collects their records, also after workers die."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from mmg_nb.errors import MMGError
 
 __all__ = ["Dispatcher"]
 
-MOST_LOSSES = 2
+MAX_LOST_WORKERS = 2  # a cell that loses this many workers has failed
 
 
 class Dispatcher:
     """Runs cells on an executor.
 
-    A worker that dies takes its cell with it, and in a process pool those of its neighbours.
-    Each of these is handed out again, alone; one that loses a worker alone, too, has failed.
+    A worker that dies loses its cell. In a process pool, all running cells are lost. Each lost
+    cell is submitted once more, with no other cell running. If its worker dies again, the cell
+    has failed.
 
     Args:
         executor: Where the cells run.
-        width: How many cells it holds at a time; None for all.
-        work: Called there with a cell as plain values and the number of the attempt.
+        width: Maximum number of cells to submit at a time; None for all.
+        work: Called in a worker with a cell as plain values and the number of the attempt.
     """
 
     def __init__(self, executor: Executor, width: int | None, work: Callable[..., Record]) -> None:
@@ -35,13 +36,13 @@ class Dispatcher:
         self._waiting: deque[Cell] = deque()
         self._running: dict[Future[Record], Cell] = {}
         self._losses: Counter[str] = Counter()
-        # A simple queue, because its `put` may interrupt its own `get`, as a signal does.
+        # A SimpleQueue is reentrant: a signal handler may call `put` during `get`.
         self._ended: SimpleQueue[Future[Record] | None] = SimpleQueue()
         self._stopping = False
         self._refusal: Exception | None = None
 
     def stop(self) -> None:
-        """Hand out no more cells, and wait for none. Safe in a signal handler."""
+        """Submit no more cells, and wait for none. Safe in a signal handler."""
         self._stopping = True
         self._ended.put(None)
 
@@ -55,7 +56,7 @@ class Dispatcher:
             A record for each cell as it ends, until `stop` is called.
 
         Raises:
-            MMGError: The executor takes no more work.
+            MMGError: The executor accepts no more work.
         """
         self._waiting.extend(cells)
         try:
@@ -64,18 +65,18 @@ class Dispatcher:
                 if future is not None:
                     yield from self._settled(future)
             yield from self._remains()
-        finally:  # also when the consumer cannot go on, say because the disk is full
+        finally:  # also if the consumer fails, for example because the disk is full
             for future in self._running:
                 future.cancel()
         if self._refusal is not None:
             if isinstance(self._refusal, MMGError):
                 raise self._refusal
-            what = f"The executor takes no more cells ({self._refusal!r})."
-            remedy = "What has ended is kept; run the sweep again with a new executor."
+            what = f"The executor accepts no more cells ({self._refusal!r})."
+            remedy = "Finished cells are kept. Run the sweep again with a new executor."
             raise MMGError(what, remedy) from self._refusal
 
     def _hand_out(self) -> bool:
-        """Fill the executor; whether there is something to wait for."""
+        """Submit cells. Returns whether there is a cell to wait for."""
         while not self._stopping and self._waiting and self._has_room():
             self._submit(self._waiting.popleft())
         return bool(self._running) and not self._stopping
@@ -90,7 +91,7 @@ class Dispatcher:
         attempt = self._losses[cell.cell_id] + 1
         try:
             future = self._executor.submit(self._work, cell.to_dict(), attempt)
-        except Exception as error:  # of whatever kind: the executor may be anybody's
+        except Exception as error:  # any type of error, because the executor may be of any kind
             self._refusal = error
             self.stop()
             return
@@ -104,7 +105,7 @@ class Dispatcher:
         except Exception as error:
             yield from self._lost(cell, error)
             return
-        if record["status"] == "interrupted":  # half a run is no result of a benchmark
+        if record["status"] == "interrupted":  # an interrupted run is not a result
             self.stop()
         else:
             yield record
@@ -112,13 +113,13 @@ class Dispatcher:
     def _lost(self, cell: Cell, error: Exception) -> Iterator[Record]:
         self._losses[cell.cell_id] += 1
         losses = self._losses[cell.cell_id]
-        if losses >= MOST_LOSSES:
+        if losses >= MAX_LOST_WORKERS:
             yield failed_record(cell.to_dict(), losses, error)
         else:
             self._waiting.appendleft(cell)
 
     def _remains(self) -> Iterator[Record]:
-        """After a stop: keep what has ended, drop the rest."""
+        """After a stop: keep finished cells and drop the others."""
         for future in list(self._running):
             if not future.cancel() and future.done() and future.exception() is None:
                 yield from self._settled(future)

@@ -1,4 +1,4 @@
-"""The executors that need no other library: here and now, or in processes of our own."""
+"""Executors without further libraries: in this thread, or in worker processes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class SerialExecutor(Executor):
     """Runs each call in the calling thread, before `submit` returns."""
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Run the call; an interrupt is raised, any other error is kept in the future."""
+        """Run the call. Interrupts are raised. Other errors are stored in the future."""
         future: Future[T] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
@@ -32,9 +32,9 @@ class SerialExecutor(Executor):
 
 
 class _Children(SpawnContext):
-    """The spawn method, remembering the processes it made.
+    """The spawn method, with a list of the processes it made.
 
-    Forking would copy the threads' locks of a notebook kernel or of torch in any state.
+    Forking could copy a lock of a notebook kernel or of torch while a thread holds it.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class _Children(SpawnContext):
         self.made: list[SpawnProcess] = []
 
     def Process(self, *args: Any, **kwargs: Any) -> SpawnProcess:  # type: ignore[override]
-        """Make a process; the name is that of multiprocessing."""
+        """Make a process. Multiprocessing prescribes the name of this method."""
         process = SpawnProcess(*args, **kwargs)
         self.made.append(process)
         return process
@@ -52,14 +52,14 @@ class WorkerProcesses(Executor):
     """A pool of processes that is replaced when one of them dies.
 
     Args:
-        workers: Number of processes, started with the first call.
-        threads: Threads that numerical libraries may start in each.
+        workers: Number of processes. They start with the first call.
+        threads: Threads of numerical libraries in each process.
     """
 
     def __init__(self, workers: int, threads: int) -> None:
         self._workers = workers
         self._threads = threads
-        self._proved = False
+        self._can_start = False
         self._open()
 
     def _open(self) -> None:
@@ -69,12 +69,12 @@ class WorkerProcesses(Executor):
         )
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Hand a call to a process.
+        """Submit a call to a process.
 
         Raises:
             MMGError: Processes cannot be started.
         """
-        self._prove()
+        self._check_start()
         try:
             return self._pool.submit(fn, *args, **kwargs)
         except BrokenProcessPool:
@@ -82,20 +82,20 @@ class WorkerProcesses(Executor):
             self._open()
             return self._pool.submit(fn, *args, **kwargs)
 
-    def _prove(self) -> None:
-        """Tell processes that cannot start from cells that kill them."""
-        if self._proved:
+    def _check_start(self) -> None:
+        """Check that processes start. A later death is then the fault of a cell."""
+        if self._can_start:
             return
         try:
             self._pool.submit(_ready).result()
         except BrokenProcessPool as error:
-            what = "The worker processes end before they begin."
-            remedy = "In a script, put what runs under `if __name__ == '__main__':`."
+            what = "The worker processes could not start."
+            remedy = "In a script, put the code under `if __name__ == '__main__':`."
             raise MMGError(what, remedy) from error
-        self._proved = True
+        self._can_start = True
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """End the processes at once; a call that one of them still works on is dropped."""
+        """End the processes immediately. Running calls are dropped."""
         self._pool.shutdown(wait=False, cancel_futures=True)
         for process in self._children.made:
             process.terminate()
@@ -104,21 +104,22 @@ class WorkerProcesses(Executor):
 
 
 def _ready() -> None:
-    """What a process answers to show that it runs."""
+    """Do nothing: a finished call shows that the process runs."""
 
 
 def blas_threads(count: int) -> AbstractContextManager[object]:
-    """Limit BLAS in this process, where cells may run: with more threads it sums otherwise.
+    """Limit the threads of BLAS in this process, where cells may run.
 
-    The limit belongs to the process, so cells side by side in threads must not set it each.
+    The order of sums, and with it the last digits, depends on the number of threads. The limit
+    holds for the whole process, so cells that run in threads must not set it themselves.
 
     Args:
-        count: Threads.
+        count: Number of threads.
 
     Returns:
-        A context manager that restores what it found.
+        A context manager that restores the previous number.
     """
-    import scipy.linalg  # noqa: F401  # brings a BLAS of its own, which must be there by now
+    import scipy.linalg  # noqa: F401  # loads its own BLAS, which must be limited as well
     from threadpoolctl import threadpool_limits
 
     limits: AbstractContextManager[object] = threadpool_limits(count, user_api="blas")
@@ -129,29 +130,29 @@ def blas_threads(count: int) -> AbstractContextManager[object]:
 def opened(
     executor: Executor | None, workers: int | None, threads: int
 ) -> Iterator[tuple[Executor, int | None]]:
-    """The executor of a sweep, ended afterwards if it was made here.
+    """Provide the executor of a sweep. An executor that was made here is shut down at the end.
 
     Args:
         executor: Any executor, or None.
-        workers: Processes to start, or None.
-        threads: Threads a process.
+        workers: Number of processes to start, or None.
+        threads: Threads per process.
 
     Yields:
-        The executor, and how many cells to hand it at a time (None: all).
+        The executor, and the maximum number of cells to submit at a time (None: all).
 
     Raises:
-        MMGError: Both an executor and a number of workers are given, or none can be started.
+        MMGError: `executor` and `workers` are both given, or `workers` is invalid.
     """
     if executor is not None and workers is not None:
-        what = "Give either executor= or workers=, not both."
-        raise MMGError(what, "workers=k starts k processes here; an executor brings its own.")
+        what = "Expected executor= or workers=, not both."
+        raise MMGError(what, "Remove workers=: an executor has its own workers.")
     if executor is not None:
         yield executor, None
     elif workers is None:
         yield SerialExecutor(), 1
     elif isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
         what = f"workers must be a whole number of at least 1; got {workers!r}."
-        raise MMGError(what, "Leave it out to run one cell after the other in this process.")
+        raise MMGError(what, "Leave workers out to run one cell at a time in this process.")
     else:
         with WorkerProcesses(workers, threads) as pool:
             yield pool, workers

@@ -1,7 +1,8 @@
 """Sparse normal pairs of high mutual information (MMG, arXiv 2509.20609, Figure 3).
 
-Two of the d pairs (x_i, y_i) interact with strength s: I = −ln(1 − r²), r = s²/(1 + s²),
-whatever d and whatever the transform. Any member of the family can be built.
+Two of the d pairs (x_i, y_i) are correlated, with strength s. The mutual information is
+I = −ln(1 − r²) with r = s²/(1 + s²), for every d and every transform. Any member of the family
+can be built.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _SHAPES: dict[str, tuple[Transform, ...]] = {
     "spiral": (SPIRAL,),
 }
 _PATTERN = re.compile(r"high_mi-(plain|half_cube|spiral)-([1-9]\d*)-(\d+(?:\.\d+)?)")
-_PAIRS = 2
+_PAIRS = 2  # correlated pairs
 
 
 def build(task_id: str) -> Task | None:
@@ -42,7 +43,7 @@ def build(task_id: str) -> Task | None:
         The task, or None if the id is not one of this family.
 
     Raises:
-        MMGError: If there are too few columns for the two pairs or for the spiral.
+        MMGError: There are too few columns for the two pairs or for the spiral.
     """
     match = _PATTERN.fullmatch(task_id)
     if match is None:
@@ -51,8 +52,8 @@ def build(task_id: str) -> Task | None:
     least = max([_PAIRS, *(t.min_dim for t in _SHAPES[shape])])
     if dim < least:
         raise MMGError(
-            f"task {task_id!r} needs at least {least} columns, got {dim}",
-            f"use high_mi-{shape}-{least}-{strength:g} or more columns",
+            f"Task {task_id!r} needs at least {least} columns; got {dim}.",
+            f"Use high_mi-{shape}-{least}-{strength:g} or more columns.",
         )
     names = "".join(f"{t.title} @ " for t in _SHAPES[shape])
     return Task(

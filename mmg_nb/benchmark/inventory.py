@@ -1,4 +1,4 @@
-"""What files of records hold: which tasks, rows, seeds and estimators, on what, for how long."""
+"""A list of the contents of files of records: tasks, rows, seeds, estimators, devices, hours."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ _HEADER = ("file", "tasks", "n", "seeds", "estimators", "cells", "device", "hour
 
 
 def inventory(paths: Iterable[str | Path], folder: str | Path | None = None) -> str:
-    """A Markdown table of what files hold, a row for each file and n.
+    """Make a Markdown table of the contents of files, with one row per file and n.
 
-    `cells` are those with an estimate, of all that tasks × estimators × seeds would make; the
-    others failed or have not been run. `hours` are the wall times of all cells together.
+    The column `cells` counts cells with an estimate, out of tasks × estimators × seeds. The
+    other cells failed or were not run. The column `hours` is the total wall time of the cells.
 
     Args:
         paths: Files of records.
-        folder: Where the document with the table is: links are relative to it. None: links are
+        folder: Folder of the document with the table. Links are relative to it. None: links are
             the paths as given.
 
     Returns:
         The table.
 
     Raises:
-        MMGError: A file is not there, or holds something else.
+        MMGError: A file does not exist, or it is not a file of records.
     """
     lines = [_HEADER, ("---",) * len(_HEADER)]
     for path in sorted(map(Path, paths)):
@@ -49,7 +49,9 @@ def inventory(paths: Iterable[str | Path], folder: str | Path | None = None) -> 
 
 
 def _relative(path: Path, folder: str | Path) -> str:
-    return Path(os.path.relpath(path, folder)).as_posix()  # may climb, unlike Path.relative_to
+    return Path(
+        os.path.relpath(path, folder)
+    ).as_posix()  # may contain .., unlike Path.relative_to
 
 
 def _line(link: str, n: int, records: list[Record], names: dict[str, str]) -> tuple[str, ...]:
@@ -75,21 +77,21 @@ def _suite(record: Record) -> str:
 
 
 def put_into(document: str, table: str) -> str:
-    """A document with the table between its two marks.
+    """Insert the table between the two markers of a document.
 
     Args:
         document: Text with the lines `BEGIN` and `END`.
-        table: What belongs between them.
+        table: The table. It replaces the text between these lines.
 
     Returns:
         The new text.
 
     Raises:
-        MMGError: The marks are missing.
+        MMGError: The markers are missing.
     """
     before, begin, rest = document.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        what = "The document has no place for the table."
-        raise MMGError(what, f"Put the lines {BEGIN} and {END} where it belongs.")
+        what = "The document has no markers for the table."
+        raise MMGError(what, f"Add the lines {BEGIN} and {END} where the table belongs.")
     return f"{before}{begin}\n{table}\n{end}{after}"

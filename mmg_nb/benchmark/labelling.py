@@ -1,4 +1,4 @@
-"""What to call an estimator in a table."""
+"""Labels of estimators in tables."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ __all__ = ["labels"]
 
 
 def labels(records: Iterable[Record]) -> dict[str, str]:
-    """What to call the estimator of each record, by cell id.
+    """Unique labels of the estimators of all records, by cell id.
 
-    Records made with other defaults share a label; the fields that tell them apart are added.
+    Records made with different defaults can have equal labels. Such labels are extended by the
+    fields that differ.
     """
     listed = list(records)
     variants: defaultdict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
     for record in listed:
         variants[record["label"]][_canonical(record["fields"])] = record["fields"]
     return {
-        record["id"]: _told_apart(record, list(variants[record["label"]].values()))
+        record["id"]: _extended_label(record, list(variants[record["label"]].values()))
         for record in listed
     }
 
 
-def _told_apart(record: Record, variants: Sequence[dict[str, Any]]) -> str:
+def _extended_label(record: Record, variants: Sequence[dict[str, Any]]) -> str:
     label: str = record["label"]
     names = dict.fromkeys(name for fields in variants for name in fields)
     differing = [

@@ -1,4 +1,4 @@
-"""Records as a tidy pandas frame: one row a cell, one column a number."""
+"""Records as a tidy pandas frame, with one row per cell."""
 
 from __future__ import annotations
 
@@ -22,17 +22,18 @@ def load(paths: str | Path | Iterable[str | Path]) -> DataFrame:
     """Read files of records.
 
     Args:
-        paths: One file or several; a cell that is in two of them is taken from the later one.
+        paths: One or several files. If a cell is in several files, the last file is used.
 
     Returns:
-        One row a cell: `id`, `estimator`, `label`, `task`, `n`, `seed`, `mi`, `stderr`,
-        `mi_true`, `error` (estimate minus truth), `low`, `high`, `covered`, `status`, `seconds`,
-        `device`, … and `mi_<form>`, `stderr_<form>` for every form of the gap. Numbers that are
-        not there are NaN, and so are truths that nobody knows. `fields`, `versions`, `tags` and
-        `notes` stay as they are; `curve` is an `MMSECurve` in records made with `curves`.
+        One row per cell. The columns are `id`, `estimator`, `label`, `task`, `n`, `seed`, `mi`,
+        `stderr`, `mi_true`, `error` (estimate minus truth), `low`, `high`, `covered`, `status`,
+        `seconds`, `device`, and others. Each form of the gap adds `mi_<form>` and
+        `stderr_<form>`. Missing numbers and unknown true values are NaN. `fields`, `versions`,
+        `tags` and `notes` are Python objects. `curve` is an `MMSECurve` in records made with
+        `curves`.
 
     Raises:
-        MMGError: A file is not there, or holds something else.
+        MMGError: A file does not exist, or it is not a file of records.
     """
     import pandas as pd
 

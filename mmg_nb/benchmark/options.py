@@ -1,4 +1,4 @@
-"""What a sweep can be told; apart, because help and completion must load no sweep."""
+"""Options of a sweep. Help and completion load them without loading the sweep."""
 
 from __future__ import annotations
 
@@ -11,14 +11,22 @@ __all__ = ["SweepOptions"]
 
 @dataclass(frozen=True, kw_only=True)
 class SweepOptions:
-    """Options of a sweep, in the command line and in the notebook."""
+    """Options of a sweep, on the command line and in the notebook."""
 
-    estimators: str = field("mmg", "for example mmg:steps=1000,gap=inner,gcmi")
-    n: str = field("10000", "rows, for example 1000,1e4")
-    seeds: str = field("1", "how many from 0 on, or a list such as 3,4 or 7,")
-    out: str = field("benchmark.jsonl", "the file; what it has is kept and not run again")
-    workers: int | None = field(None, "processes to run in; none: in this one", low=1)
-    threads: int = field(1, "threads of numerical libraries in a cell", low=1)
-    device: str = field("auto", "where a cell computes: auto, cpu, cuda or cuda:<index>")
-    retry_failed: bool = field(False, "run cells again that failed")
-    curves: bool = field(False, "keep the error curves, too")
+    estimators: str = field(
+        "mmg", "estimators, with or without fields, for example mmg:steps=1000,gap=inner,gcmi"
+    )
+    n: str = field("10000", "numbers of rows, for example 1000,1e4")
+    seeds: str = field(
+        "1", "number of seeds (counted from 0), or a list of seeds such as 3,4 or 7,"
+    )
+    out: str = field(
+        "benchmark.jsonl", "file of records; cells that it already has are not run again"
+    )
+    workers: int | None = field(
+        None, "number of worker processes; default: run in this process", low=1
+    )
+    threads: int = field(1, "threads of numerical libraries per cell", low=1)
+    device: str = field("auto", "device of each cell: auto, cpu, cuda or cuda:<index>")
+    retry_failed: bool = field(False, "run failed cells again")
+    curves: bool = field(False, "store the error curves as well")

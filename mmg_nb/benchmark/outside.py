@@ -1,6 +1,7 @@
-"""Tasks outside the BMI list, whose dependence no coordinate-wise transform makes Gaussian.
+"""Tasks outside the BMI list. No coordinate-wise transform makes their dependence Gaussian.
 
-They keep an estimator tuned on the 40 tasks honest. Truths are closed forms or quadrature.
+They check estimators that were tuned on the 40 tasks of BMI. True values are closed forms or
+quadrature.
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ def build(task_id: str) -> Task | None:
     """Build one of the tasks outside BMI.
 
     Args:
-        task_id: One of `IDS`, or independent columns of any number.
+        task_id: One of `IDS`, or `outside-independent-<dimension>` for any dimension.
 
     Returns:
         The task, or None if the id is not one of this suite.

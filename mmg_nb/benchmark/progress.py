@@ -1,4 +1,4 @@
-"""How a sweep tells where it stands, and two listeners for a terminal and a log."""
+"""Progress of a sweep, and listeners that show it in a terminal or in a log."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _SECONDS_BETWEEN_LINES = 15.0
 
 @dataclass(frozen=True, eq=False)
 class Progress:
-    """Where a sweep stands: sent at its start, after each record and at its end.
+    """The state of a sweep. Listeners get it at the start, after each record and at the end.
 
     Attributes:
-        records: All records of this sweep's cells so far, also those found in the file; the
-            last one has just come.
-        total: Cells of the sweep.
-        seconds_left: Forecast of the wall time to go; None before the first record.
-        ended: Whether nothing more will come.
+        records: All records of the sweep so far, including those found in the file. The newest
+            is last.
+        total: Number of cells of the sweep.
+        seconds_left: Forecast of the remaining wall time; None before the first record.
+        ended: Whether the sweep has ended.
     """
 
     records: tuple[Record, ...]
@@ -36,7 +36,7 @@ class Progress:
 
     @property
     def failed(self) -> int:
-        """How many cells failed."""
+        """Number of failed cells."""
         return sum(record["status"] == "failed" for record in self.records)
 
     @property
@@ -51,11 +51,11 @@ class Progress:
 
 
 SweepListener = Callable[[Progress], bool | None]
-"""Called with each state of a sweep. A true answer stops it; what is done is kept."""
+"""Called with each state of a sweep. Returning true stops the sweep and keeps its records."""
 
 
 def duration(seconds: float) -> str:
-    """A time in the two units that matter: `42 s`, `3 min 20 s`, `2 h 05 min`."""
+    """Format a time with at most two units: `42 s`, `3 min 20 s`, `2 h 05 min`."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -65,11 +65,13 @@ def duration(seconds: float) -> str:
 
 
 class Forecast:
-    """Time to go, from what equal cells (same estimator, same n) took and how many run at once.
+    """Forecasts the remaining time from the times of similar cells and the current throughput.
+
+    Similar cells have the same estimator and the same n.
 
     Args:
         todo: Cells to run.
-        known: Records of other cells, which also tell how long such cells take.
+        known: Records of finished cells. Their times are used for the forecast.
     """
 
     def __init__(self, todo: Iterable[Cell], known: Iterable[Record]) -> None:
@@ -79,21 +81,21 @@ class Forecast:
         self._began = time.perf_counter()
         self._worked = 0.0
         for record in known:
-            self._learn(record)
+            self._count(record)
 
-    def _learn(self, record: Record) -> None:
+    def _count(self, record: Record) -> None:
         kind = (record["label"], record["n"])
         self._seconds[kind] += record["seconds"] or 0.0
         self._counts[kind] += 1
 
     def add(self, record: Record) -> None:
-        """Take note of a cell that has just ended."""
-        self._learn(record)
+        """Add the record of a cell that has just ended."""
+        self._count(record)
         self._left[record["label"], record["n"]] -= 1
         self._worked += record["seconds"] or 0.0
 
     def seconds_left(self) -> float | None:
-        """Forecast of the wall time to go; None before anything has ended."""
+        """Forecast of the remaining wall time; None before the first cell has ended."""
         if not self._worked:
             return None
         mean = sum(self._seconds.values()) / sum(self._counts.values())
@@ -105,10 +107,12 @@ class Forecast:
 
 
 def console(stream: TextIO | None = None) -> SweepListener:
-    """A listener for people: a bar in a terminal, else a line now and then.
+    """Make a listener that shows progress as text.
+
+    It draws a bar in a terminal. Elsewhere it writes one line every 15 seconds.
 
     Args:
-        stream: Where to write; standard error by default.
+        stream: Where to write. Default: standard error.
 
     Returns:
         The listener.
@@ -126,7 +130,7 @@ class _Bar:
         if self._bar is None:
             from tqdm import tqdm
 
-            # Our own time left: that of tqdm takes all cells as equal.
+            # Shows our forecast: tqdm assumes that all cells take equally long.
             form = "{percentage:3.0f}%|{bar}| {elapsed} {postfix}"
             self._bar = tqdm(total=progress.total, file=self._stream, bar_format=form)
         self._bar.n = len(progress.records)

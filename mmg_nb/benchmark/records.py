@@ -1,4 +1,4 @@
-"""An append-only file of records, one JSON object a line, that survives any kill."""
+"""An append-only file of records: one JSON object per line, safe against kills."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _BEGINNING = f'{{"format": "{FORMAT}"'.encode()
 
 
 def records_path(out: str | Path) -> Path:
-    """The file meant by `out`: `.jsonl` is appended unless it is there."""
+    """The path of the file `out`, with the suffix `.jsonl` added if it is missing."""
     path = Path(out)
     return path if path.suffix == ".jsonl" else path.with_name(path.name + ".jsonl")
 
 
 def read_records(path: str | Path) -> list[Record]:
-    """Read a file of records. A last line that a kill cut short is left out.
+    """Read a file of records. An incomplete last line, left by a kill, is skipped.
 
     Args:
         path: The file.
@@ -34,13 +34,13 @@ def read_records(path: str | Path) -> list[Record]:
         The records in order of their lines.
 
     Raises:
-        MMGError: There is no such file, or a line is no record.
+        MMGError: The file does not exist, or a line is not a record.
     """
     try:
         data = Path(path).read_bytes()
     except OSError as error:
         what = f"Expected a file of records at {str(path)!r}; could not read it ({error})."
-        raise MMGError(what, "Pass the file that a sweep wrote (out=, --out).") from error
+        raise MMGError(what, "Pass a file that a sweep has written (out=, --out).") from error
     *lines, tail = data.split(b"\n")
     records = list(_parsed(lines, path))
     last = _record(tail)
@@ -53,8 +53,8 @@ def _parsed(lines: Iterable[bytes], path: str | Path) -> Iterator[Record]:
             continue
         record = _record(line)
         if record is None:
-            what = f"Line {number} of {str(path)!r} is no record of a sweep."
-            raise MMGError(what, "Give another file, or remove that line.")
+            what = f"Line {number} of {str(path)!r} is not a record of a sweep."
+            raise MMGError(what, "Use another file, or remove this line.")
         yield record
 
 
@@ -67,23 +67,24 @@ def _record(line: bytes) -> Record | None:
 
 
 def latest(records: Iterable[Record]) -> dict[str, Record]:
-    """The last record of every cell, by cell id: a retried cell replaces its failure."""
+    """The last record of each cell, by cell id. The record of a retry replaces the failure."""
     return {record["id"]: record for record in records}
 
 
 class RecordFile:
-    """A file of records, open for appending by one sweep at a time.
+    """A file of records. One sweep at a time can open it and append records.
 
-    Opening creates it where needed and removes a line that a kill cut short.
+    Opening creates a missing file. It also removes an incomplete last line, left by a kill.
 
     Args:
         path: The file.
 
     Attributes:
-        records: The records found when it was opened.
+        records: The records in the file when it was opened.
 
     Raises:
-        MMGError: It cannot be written, another sweep is writing it, or it holds something else.
+        MMGError: The file cannot be written, another sweep has opened it, or it is not a file of
+            records.
     """
 
     def __init__(self, path: Path) -> None:
@@ -93,7 +94,9 @@ class RecordFile:
             self._descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
         except OSError as error:
             what = f"{str(path)!r} cannot be written ({error.strerror})."
-            raise MMGError(what, "Give out= (--out) a file in a folder of yours.") from error
+            raise MMGError(
+                what, "Set out= (--out) to a file in a folder that you can write."
+            ) from error
         try:
             _lock(self._descriptor, path)
             self.records = tuple(read_records(path))
@@ -112,11 +115,11 @@ class RecordFile:
         elif _BEGINNING.startswith(tail[: len(_BEGINNING)]):
             os.ftruncate(self._descriptor, len(data) - len(tail))
         else:
-            what = f"The last line of {str(self.path)!r} is no record of a sweep."
-            raise MMGError(what, "Give another file, or remove that line.")
+            what = f"The last line of {str(self.path)!r} is not a record of a sweep."
+            raise MMGError(what, "Use another file, or remove this line.")
 
     def append(self, record: Record) -> None:
-        """Write one record so that it is either there, whole and on disk, or not at all."""
+        """Write one record to disk, completely or not at all."""
         self._write(json.dumps(record, ensure_ascii=False, allow_nan=False).encode() + b"\n")
 
     def _write(self, data: bytes) -> None:
@@ -128,7 +131,7 @@ class RecordFile:
         os.fsync(self._descriptor)
 
     def close(self) -> None:
-        """Close the file, which lets another sweep open it."""
+        """Close the file. Another sweep can then open it."""
         os.close(self._descriptor)
 
     def __enter__(self) -> Self:
@@ -144,7 +147,7 @@ class RecordFile:
 
 
 def _lock(descriptor: int, path: Path) -> None:
-    """Keep other sweeps out until the descriptor is closed, be it by a kill."""
+    """Lock the file until the descriptor is closed. A kill closes it as well."""
     if sys.platform == "win32":
         return
     import fcntl
@@ -152,5 +155,5 @@ def _lock(descriptor: int, path: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        what = f"Another sweep is writing {str(path)!r}."
-        raise MMGError(what, "Wait for it, or give this one another file.") from error
+        what = f"Another sweep is writing to {str(path)!r}."
+        raise MMGError(what, "Wait until it ends, or use another file for this sweep.") from error

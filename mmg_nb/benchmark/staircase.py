@@ -1,4 +1,4 @@
-"""The staircase of Song and Ermon 2019 (arXiv 1910.06222): 20 correlated pairs, MI in steps."""
+"""The staircase of Song and Ermon 2019 (arXiv 1910.06222): 20 correlated pairs, MI 2 … 10."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ IDS: tuple[str, ...] = tuple(
     f"staircase-{shape}-{mi}" for shape in ("gaussian", "cubic") for mi in (2, 4, 6, 8, 10)
 )
 
-_DIM = 20
+_DIM = 20  # columns of x, and of y
 _SHAPES: dict[str, tuple[Transform, ...]] = {"gaussian": (), "cubic": (CUBE,)}
 _PATTERN = re.compile(r"staircase-(gaussian|cubic)-(\d+(?:\.\d+)?)")
 
@@ -25,7 +25,8 @@ _PATTERN = re.compile(r"staircase-(gaussian|cubic)-(\d+(?:\.\d+)?)")
 def build(task_id: str) -> Task | None:
     """Build any member of the family `staircase-<gaussian|cubic>-<mi in nats>`.
 
-    Every pair has the correlation ρ = √(1 − e^(−2·MI/20)); the cubic shape shows x³ and y³.
+    Every pair has the correlation ρ = √(1 − e^(−2·MI/20)). The cubic shape replaces x by x³ and y
+    by y³.
 
     Args:
         task_id: For example `"staircase-cubic-6"`.

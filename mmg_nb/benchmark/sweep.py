@@ -1,4 +1,4 @@
-"""Run a grid of estimators, tasks, sample sizes and seeds, so that nothing done is ever lost."""
+"""Runs a grid of estimators, tasks, sample sizes and seeds, and keeps every finished cell."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ __all__ = ["Sweep", "run"]
 
 @dataclass(frozen=True, eq=False)
 class Sweep:
-    """What a sweep has in its file.
+    """The records of a sweep.
 
     Attributes:
-        path: The file.
-        records: The record of every cell that has one.
-        total: Cells of the sweep.
+        path: The file of records.
+        records: The records of all finished cells.
+        total: Number of cells of the sweep.
     """
 
     path: Path
@@ -38,7 +38,7 @@ class Sweep:
 
     @property
     def stopped(self) -> bool:
-        """Whether cells are left; the same call of `run` continues with them."""
+        """Whether cells remain. The same call of `run` continues with them."""
         return len(self.records) < self.total
 
     @property
@@ -47,7 +47,7 @@ class Sweep:
         return tuple(record for record in self.records if record["status"] == "failed")
 
     def table(self, by: str = "group") -> Table:
-        """Accuracy, coverage and time of this sweep's cells, see `mmg_nb.benchmark.table`."""
+        """Accuracy, coverage and time of this sweep's cells; see `mmg_nb.benchmark.table`."""
         return tabulate(self.records, by)
 
     def __repr__(self) -> str:
@@ -74,15 +74,16 @@ def run(
     curves: bool = False,
     listen: SweepListener | None = None,
 ) -> Sweep:
-    """Run every estimator on every task, with every n and seed; continue what is there.
+    """Run every estimator on every task with every n and seed, or continue such a sweep.
 
-    Each cell becomes one line of JSON when it ends. Cells that have a line are skipped, so after
-    an interrupt, a kill or a crash the same call goes on where it stopped. A cell that fails is
-    a line with its traceback, and the others go on. A worker that dies costs only what it was
-    doing; those cells are handed out once more.
+    Each finished cell becomes one line of JSON. Cells that have a line are skipped. After an
+    interrupt, a kill or a crash, the same call therefore continues where the sweep stopped. A
+    failed cell becomes a line with its traceback, and the other cells go on. If a worker dies,
+    only its running cells are lost. They are run once more.
 
-    Cells run one after the other in this process, or with `workers=k` in k processes, or on any
-    `concurrent.futures.Executor`, whose workers need this package installed:
+    By default, cells run one at a time in this process. With `workers=k`, they run in k
+    processes. They also run on any `concurrent.futures.Executor` whose workers have this package
+    installed:
 
         with dask.distributed.Client() as client:                       # Dask
             run(..., executor=client.get_executor())
@@ -91,69 +92,69 @@ def run(
         with mpi4py.futures.MPIPoolExecutor() as pool:                  # MPI, under
             run(..., executor=pool)                                     # python -m mpi4py.futures
 
-    A worker trains one cell at a time; cells of equal shape are not trained together.
+    A worker trains one cell at a time.
 
     Args:
         tasks: Suites, patterns or ids, as a list or separated by commas: `"bmi,outside"`.
         estimators: Names with or without fields: `"gcmi,mmg:steps=1000,gap=inner"`, or a list of
             such texts or of pairs `("mmg", {"steps": 1000})`.
-        n: Rows, one or several numbers.
-        seeds: A number k for the seeds 0 … k − 1, or the seeds themselves.
-        out: The file; `.jsonl` is appended unless it is there.
-        executor: Where to run the cells; it is left open.
-        workers: Number of processes to start instead.
-        threads: Threads of numerical libraries in a cell. The default of 1 gives the same
-            numbers wherever a cell runs; more cells at a time gain more than more threads.
-        device: Where a cell computes, see `mmg_nb.estimate`.
-        retry_failed: Run cells again whose line is a failure.
-        curves: Keep the error curves, too, some 8 kB a cell; cells whose line lacks the key
-            `curve` are run again.
-        listen: Called with a `Progress` after each cell; a true answer stops the sweep. By
-            default progress is written to standard error.
+        n: One or several numbers of rows.
+        seeds: A number k for the seeds 0 … k − 1, or a list of seeds.
+        out: The file of records. The suffix `.jsonl` is added if it is missing.
+        executor: Executor for the cells. It is not shut down.
+        workers: Number of processes to start. Not together with `executor`.
+        threads: Threads of numerical libraries per cell. With the default of 1, results do not
+            depend on where a cell runs. More workers save more time than more threads.
+        device: Device of each cell; see `mmg_nb.estimate`.
+        retry_failed: Whether to run failed cells again.
+        curves: Whether to store the error curves as well, about 8 kB per cell. Cells whose line
+            has no key `curve` are run again.
+        listen: Called with a `Progress` after each cell. Returning true stops the sweep. By
+            default, progress is written to standard error.
 
     Returns:
-        The records of all cells so far. An interrupt (Ctrl-C, or the stop button) stops the sweep
-        and keeps what is done; cells under way are dropped.
+        The records of all finished cells. An interrupt (Ctrl-C, or the stop button) stops the
+        sweep and keeps finished cells. Running cells are dropped.
 
     Raises:
-        MMGError: Something asked for does not exist, the file is in use or is no file of
-            records, or the executor takes no more work.
+        MMGError: An argument is invalid. Or the file is in use, or it is not a file of records.
+            Or the executor accepts no more work.
     """
     if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
         what = f"threads must be a whole number of at least 1; got {threads!r}."
-        raise MMGError(what, "Leave it out for one thread a cell.")
+        raise MMGError(what, "Leave threads out to use one thread per cell.")
     cells = grid(tasks, estimators, n, seeds)
     work = partial(compute, device=device, threads=threads, curves=curves)
     with RecordFile(records_path(out)) as file:
         again = partial(_again, retry_failed=retry_failed, curves=curves)
-        book = _Book(cells, file, again, listen or console())
+        state = _State(cells, file, again, listen or console())
         try:
             with opened(executor, workers, threads) as (pool, width), blas_threads(threads):
-                _drive(book, Dispatcher(pool, width, work))
+                _drive(state, Dispatcher(pool, width, work))
         finally:
-            book.report(ended=True)
-        return Sweep(file.path, tuple(book.records.values()), len(cells))
+            state.report(ended=True)
+        return Sweep(file.path, tuple(state.records.values()), len(cells))
 
 
-def _drive(book: _Book, dispatcher: Dispatcher) -> None:
+def _drive(state: _State, dispatcher: Dispatcher) -> None:
     with first_interrupt(dispatcher.stop):
-        if book.report():
+        if state.report():
             return
-        with closing(dispatcher.records(book.todo)) as records:
+        with closing(dispatcher.records(state.todo)) as records:
             for record in records:
-                if book.enter(record):
+                if state.add(record):
                     dispatcher.stop()
 
 
 def _again(record: Record, *, retry_failed: bool, curves: bool) -> bool:
-    """Whether a cell with this record is to be run again."""
+    """Whether to run the cell of this record again."""
     if record["status"] == "failed":
         return retry_failed
     return curves and "curve" not in record
 
 
-class _Book:
-    """The cells of a sweep, the records they have, and who wants to know."""
+class _State:
+    """The state of a sweep: its cells, its records, its file and its listener."""
 
     def __init__(
         self,
@@ -175,15 +176,15 @@ class _Book:
         self._listen = listen
         self._forecast = Forecast(self.todo, kept.values())
 
-    def enter(self, record: Record) -> bool:
-        """Write a record; whether the listener wants to stop."""
+    def add(self, record: Record) -> bool:
+        """Write a record. Returns whether the listener stops the sweep."""
         self._file.append(record)
         self.records[record["id"]] = record
         self._forecast.add(record)
         return self.report()
 
     def report(self, *, ended: bool = False) -> bool:
-        """Tell the listener; whether it wants to stop."""
+        """Send the state to the listener. Returns whether it stops the sweep."""
         left = self._forecast.seconds_left()
         progress = Progress(tuple(self.records.values()), self.total, left, ended)
         return bool(self._listen(progress))

@@ -1,4 +1,4 @@
-"""Tables of records: accuracy, coverage and time of every estimator."""
+"""Tables of accuracy, coverage and time of every estimator, from records."""
 
 from __future__ import annotations
 
@@ -17,34 +17,35 @@ from mmg_nb.errors import MMGError
 
 __all__ = ["Row", "Table", "read_all", "table", "tabulate", "tolerance"]
 
-SOLVED_NATS = 0.05
-SOLVED_SHARE = 0.05
+SOLVED_NATS = 0.05  # nats; a task is solved if its error is at most this
+SOLVED_SHARE = 0.05  # of the true value; a task is also solved if its error is at most this
 _SUITES = ("outside", "high_mi", "staircase", "consistency")
 _GROUPS = ("copula", "other BMI", "all BMI", *_SUITES, "other")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One estimator at one n, on the tasks of a group or on one task.
+    """Results of one estimator at one n, for the tasks of a group or for one task.
 
-    A task's error is the mean over seeds of |estimate − truth|, so that errors of opposite sign
-    do not cancel. Nats and seconds; None where there is nothing to average. Tasks whose truth
-    nobody knows count for `tasks`, `mi` and `seconds` only.
+    The error of a task is the mean over seeds of |estimate − truth|. Errors of opposite sign
+    therefore do not cancel. All values are in nats or seconds. A mean over no values is None.
+    Tasks with unknown truth count only for `tasks`, `cells`, `failed`, `mi`, `half_width` and
+    `seconds`.
 
     Attributes:
         group: Group, or task id.
-        n: Rows.
+        n: Number of rows.
         estimator: Name and fields.
-        tasks: Tasks with an estimate.
-        cells: Cells with an estimate.
-        failed: Cells without one.
-        mi_true: Mean truth over tasks.
+        tasks: Number of tasks with an estimate.
+        cells: Number of cells with an estimate.
+        failed: Number of cells without an estimate.
+        mi_true: Mean true value over tasks.
         mi: Mean estimate over tasks.
         error: Mean error over tasks.
-        solved: Tasks whose error is within max(0.05, 5 % of the truth).
-        coverage: Share of 95 % intervals that hold the truth.
-        coverage_error: Binomial standard error of that share, with one more success and one
-            more failure, so that it is not 0 at the ends.
+        solved: Number of tasks whose error is at most max(0.05 nats, 5 % of the truth).
+        coverage: Share of 95 % intervals that contain the truth.
+        coverage_error: Binomial standard error of `coverage`. One success and one failure are
+            added, so that it is never 0.
         half_width: Median half width of the intervals.
         seconds: Mean wall time of a cell.
     """
@@ -67,11 +68,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows that show themselves as text, Markdown and HTML.
+    """A table that displays as text, Markdown and HTML.
 
     Attributes:
-        rows: In reading order; `pandas.DataFrame(table.rows)` takes them, too.
-        by: What a row is about: `group` or `task`.
+        rows: The rows in reading order. `pandas.DataFrame(table.rows)` converts them.
+        by: Whether a row is about a `group` or a `task`.
     """
 
     rows: tuple[Row, ...]
@@ -128,39 +129,39 @@ def _html_line(tag: str, cells: Iterable[str]) -> str:
 
 
 def read_all(paths: str | Path | Iterable[str | Path]) -> tuple[Record, ...]:
-    """The last record of every cell in files of records.
+    """Read the last record of each cell from files of records.
 
     Args:
-        paths: One file or several; a cell that is in two of them is taken from the later one.
+        paths: One or several files. If a cell is in several files, the last file is used.
 
     Returns:
         The records.
 
     Raises:
-        MMGError: A file is not there, or holds something else.
+        MMGError: A file does not exist, or it is not a file of records.
     """
     listed = [paths] if isinstance(paths, (str, Path)) else list(paths)
     return tuple(latest(record for path in listed for record in read_records(path)).values())
 
 
 def table(paths: str | Path | Iterable[str | Path], by: str = "group") -> Table:
-    """Accuracy, coverage and time in files of records.
+    """Make a table of accuracy, coverage and time from files of records.
 
     Args:
-        paths: One file or several.
+        paths: One or several files.
         by: `group` (copula, other BMI, all BMI, outside, …) or `task`.
 
     Returns:
-        A row for each group or task, n and estimator.
+        One row for each group or task, n and estimator.
 
     Raises:
-        MMGError: A file is not there or holds something else, or `by` is neither.
+        MMGError: A file does not exist or is not a file of records, or `by` is invalid.
     """
     return tabulate(read_all(paths), by)
 
 
 def tabulate(records: Sequence[Record], by: str = "group") -> Table:
-    """The same for records in memory, at most one a cell; see `table`."""
+    """Make a table from records in memory, with at most one record per cell; see `table`."""
     if by not in ("group", "task"):
         raise MMGError(f"by must be 'group' or 'task'; got {by!r}.", "Try by='task'.")
     names = labels(records)
@@ -217,7 +218,7 @@ def _row(group: str, n: int, estimator: str, records: Sequence[Record]) -> Row:
 
 
 def tolerance(mi_true: float) -> float:
-    """The error in nats up to which a task counts as solved."""
+    """The largest error, in nats, at which a task counts as solved."""
     return max(SOLVED_NATS, SOLVED_SHARE * mi_true)
 
 

@@ -1,4 +1,4 @@
-"""A benchmark task: a named sampler with an exact answer."""
+"""A benchmark task: a named sampler with its exact mutual information."""
 
 from __future__ import annotations
 
@@ -44,17 +44,17 @@ class JointDistribution(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """A base distribution, seen through transforms that leave its mutual information unchanged.
+    """A base distribution, and transforms that leave its mutual information unchanged.
 
-    Each transform is injective in x alone and in y alone, so MI and pointwise MI are those of
-    the base distribution, whatever the coordinates the estimator gets to see.
+    Each transform is injective in x alone and in y alone. MI and pointwise MI therefore equal
+    those of the base distribution.
 
     Attributes:
-        task_id: The name that `mmg_nb.benchmark.task` builds this task from.
-        title: A line for tables and plots.
-        base: The distribution with the exact answer.
-        transforms: Applied to the sample of `base`, first to last.
-        groups: What the task belongs to, e.g. `"bmi"`, `"high_mi"`, `"discrete"`.
+        task_id: Id from which `mmg_nb.benchmark.task` builds this task.
+        title: Title for tables and plots.
+        base: The distribution with exact mutual information.
+        transforms: Transforms of the sample of `base`, in order of application.
+        groups: Groups of the task, e.g. `"bmi"`, `"high_mi"`, `"discrete"`.
     """
 
     task_id: str
@@ -75,17 +75,17 @@ class Task:
 
     @property
     def tags(self) -> frozenset[str]:
-        """The groups, and `"copula"` where (x, y) has an exact Gaussian copula.
+        """The groups, and also `"copula"` if (x, y) has an exact Gaussian copula.
 
-        A Gaussian copula remains after coordinate-wise monotone transforms of Gaussian data:
-        there the Gaussian-copula estimator is consistent.
+        This holds for coordinate-wise monotone transforms of Gaussian data. The Gaussian-copula
+        estimator is consistent on these tasks.
         """
         copula = self.base.gaussian and all(t.coordinatewise for t in self.transforms)
         return self.groups | ({"copula"} if copula else set())
 
     @cached_property
     def mi_true(self) -> float:
-        """The exact I(x; y) in nats, NaN if unknown; any quadrature runs on first use."""
+        """The exact I(x; y) in nats; NaN if it is unknown. Quadrature runs on first use."""
         return float(self.base.mi())
 
     def sample(self, n: int, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -96,29 +96,28 @@ class Task:
             seed: Equal seeds give equal samples.
 
         Returns:
-            x `(n, dim_x)` and y `(n, dim_y)`, float64; int64 for the label column x of tasks
-            tagged `"discrete"`.
+            x `(n, dim_x)` and y `(n, dim_y)`, float64. x is int64 in tasks tagged `"discrete"`.
 
         Raises:
-            MMGError: If `n` is below 1.
+            MMGError: `n` is below 1.
         """
         return self._transformed(*self._sample_base(n, seed))
 
     def sample_pointwise(
         self, n: int, seed: int
     ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]:
-        """Draw the sample of `sample(n, seed)` together with its exact pointwise MI.
+        """Draw the same sample as `sample(n, seed)`, with its exact pointwise MI.
 
         Args:
             n: Number of rows, at least 1.
             seed: Equal seeds give equal samples.
 
         Returns:
-            x `(n, dim_x)`, y `(n, dim_y)` and ln p(x, y)/(p(x) p(y)) `(n,)` in nats; the
-            expectation of the last is `mi_true`.
+            x `(n, dim_x)`, y `(n, dim_y)` and the pointwise MI ln p(x, y)/(p(x) p(y)), `(n,)`,
+            in nats. The expectation of the pointwise MI is `mi_true`.
 
         Raises:
-            MMGError: If `n` is below 1.
+            MMGError: `n` is below 1.
         """
         x, y = self._sample_base(n, seed)
         pointwise_mi = self.base.log_ratio(x, y)
@@ -126,7 +125,7 @@ class Task:
 
     def _sample_base(self, n: int, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:
         if n < 1:
-            raise MMGError(f"n must be at least 1, got {n}", "ask for one row or more")
+            raise MMGError(f"n must be at least 1; got {n}.", "Draw one row or more.")
         return self.base.sample(n, np.random.default_rng(seed))
 
     def _transformed(self, x: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:

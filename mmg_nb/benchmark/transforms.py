@@ -1,6 +1,6 @@
 """Maps of x and of y that leave the mutual information unchanged.
 
-Each is injective in x alone and in y alone. All but `CUBE` and `ROTATION` are those of
+Each map is injective in x alone and in y alone. All maps except `CUBE` and `ROTATION` are from
 Czyż et al. 2023, "Beyond Normal" (arXiv 2306.11078).
 """
 
@@ -38,12 +38,12 @@ class Transform:
     """An MI-preserving map (x, y) → (x', y').
 
     Attributes:
-        name: Its part of a task id.
-        title: Its part of a task title.
+        name: Part of a task id that stands for this transform.
+        title: Part of a task title that stands for this transform.
         apply: The map, from arrays `(n, dim_x)` and `(n, dim_y)` to arrays with n rows.
         coordinatewise: Whether every output is a monotone function of its own input.
         added_x: Columns of x' minus columns of x.
-        min_dim: The least number of columns of x and of y it can be applied to.
+        min_dim: Smallest number of columns of x, and of y, that the transform accepts.
     """
 
     name: str
@@ -84,7 +84,7 @@ def _asinh(
 def _wiggly(
     x: NDArray[np.float64], y: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    # the slopes of the sines add up to less than 1, so both sums increase
+    # The slopes of the sines add up to less than 1, so both sums increase.
     wiggly_x = x + 0.4 * np.sin(x) + 0.2 * np.sin(1.7 * x + 1.0) + 0.03 * np.sin(3.3 * x - 2.5)
     wiggly_y = (
         y - 0.4 * np.sin(0.4 * y) + 0.17 * np.sin(1.3 * y + 3.5) + 0.02 * np.sin(4.3 * y - 2.5)
@@ -102,7 +102,7 @@ def _to_two_normals(
     z: NDArray[np.float64], weight: float, left: float, right: float
 ) -> NDArray[np.float64]:
     """Solve w Φ(t − left) + (1 − w) Φ(t − right) = Φ(z) for t, by bisection."""
-    side = np.where(z < 0, 1.0, -1.0)  # work in the nearer tail, where Φ keeps its precision
+    side = np.where(z < 0, 1.0, -1.0)  # compute in the nearer tail, where Φ is precise
     target = ndtr(side * z)
     low, high = z + left, z + right
     for _ in range(_BISECTIONS):
@@ -127,7 +127,7 @@ def _spiral(
 
 
 def _turned_by_norm(z: NDArray[np.float64], i: int, j: int) -> NDArray[np.float64]:
-    """Rotate coordinates (i, j) by ‖z‖²/dim; the norm is kept, hence the inverse exists."""
+    """Rotate coordinates (i, j) by ‖z‖²/dim. The norm is unchanged, so the map is invertible."""
     angle = np.mean(z**2, axis=1)
     cos, sin = np.cos(angle), np.sin(angle)
     turned = z.copy()

@@ -1,6 +1,7 @@
-"""What a worker does: one cell in, one record out, plain values both ways.
+"""The work of a worker: it turns a cell into a record. Both consist of plain values.
 
-Nothing heavy is imported here, so that a new process can still choose its number of threads.
+This module imports no numerical library. A new process can therefore still set its number of
+threads.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
 __all__ = ["ESTIMATOR_SEED_OFFSET", "FORMAT", "Record", "compute", "failed_record", "start_worker"]
 
 Record = dict[str, Any]
-"""A cell with its outcome, as written to the file."""
+"""A cell with its results, as in the file of records."""
 
 FORMAT = "mmg_nb.cell/1"
-ESTIMATOR_SEED_OFFSET = 1_000_000
+ESTIMATOR_SEED_OFFSET = 1_000_000  # added to the seed of a cell; see `compute`
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -40,29 +41,30 @@ def compute(
 ) -> Record:
     """Run one cell.
 
-    The data are `task(cell["task"]).sample(n, seed)`. The estimator's seed is the cell's seed
-    plus `ESTIMATOR_SEED_OFFSET`: with equal seeds its splits would be drawn from the very bits
-    that made the data.
+    The data are `task(cell["task"]).sample(n, seed)`. The seed of the estimator is the seed of
+    the cell plus `ESTIMATOR_SEED_OFFSET`. With equal seeds, the splits would be drawn from the
+    same random numbers as the data.
 
     Args:
-        cell: What `Cell.to_dict` gave.
-        attempt: How many times this cell has been handed to a worker, this time included.
-        device: Where to compute, see `mmg_nb.estimate`.
-        threads: Threads that torch may use; the caller's number is restored.
-        curves: Add the key `curve`: the error curves, or None for an estimator without.
+        cell: Output of `Cell.to_dict`.
+        attempt: Number of times this cell has been submitted, including this time.
+        device: Device to use; see `mmg_nb.estimate`.
+        threads: Threads of torch. The previous number is restored afterwards.
+        curves: Whether to add the key `curve`, with the error curves. It is None if the
+            estimator has none.
 
     Returns:
-        The record; an exception becomes a record with status `failed` and its traceback.
+        The record. An exception gives a record with status `failed` and the traceback.
     """
     record = _blank(cell, attempt)
     began = time.perf_counter()
     try:
-        # Whatever trains needs torch, and for the others nobody should load it.
+        # Only estimators that train need torch. The others should not load it.
         with _torch_threads(threads) if "steps" in record["fields"] else nullcontext():
             result = _fill(record, device)
         if curves:
             record["curve"] = _rounded(result.curve.to_dict()) if result.curve else None
-    except Exception:  # whatever went wrong in one cell, the others go on
+    except Exception:  # an error in one cell must not stop the others
         record |= {"status": "failed", "traceback": traceback.format_exc()}
         record |= _origin(record["seed"], device, time.perf_counter() - began)
     return record | {"ended": _now()}
@@ -80,14 +82,14 @@ def _origin(seed: int, device: str, seconds: float) -> Record:
 
 
 def _blank(cell: Mapping[str, Any], attempt: int) -> Record:
-    """The record before anything is known: every record has all keys, in one order."""
+    """A record without results. All records have the same keys in the same order."""
     unknown = ("mi", "stderr", "mi_true", "interval", "gap", "status", "device", "seconds")
     more: Record = {"forms": {}, "error_parts": {}, "notes": [], "versions": {}, "traceback": None}
     return {"format": FORMAT, **cell, "attempt": attempt, **dict.fromkeys(unknown), **more}
 
 
 def _rounded(value: Any) -> Any:
-    """A curve as JSON takes it. It has fewer than six digits, and all would triple the file."""
+    """Round a curve to six digits for JSON. Full digits add no accuracy and triple the file."""
     if isinstance(value, dict):
         return {key: _rounded(each) for key, each in value.items()}
     if isinstance(value, list):
@@ -130,13 +132,13 @@ def _fill(record: Record, device: str) -> MIResult:
 
 
 def _number(value: float | None) -> float | None:
-    """A number of JSON, which knows neither NaN nor infinity."""
+    """Convert to a number of JSON, which has neither NaN nor infinity."""
     return float(value) if value is not None and math.isfinite(value) else None
 
 
 @contextmanager
 def _torch_threads(count: int) -> Iterator[None]:
-    """Limit torch while a cell runs."""
+    """Set the number of threads of torch while a cell runs."""
     import torch
 
     before = torch.get_num_threads()
@@ -148,18 +150,21 @@ def _torch_threads(count: int) -> Iterator[None]:
 
 
 def failed_record(cell: Mapping[str, Any], attempt: int, error: Exception) -> Record:
-    """The record of a cell whose worker was lost.
+    """Make the record of a cell whose workers died.
 
     Args:
-        cell: What `Cell.to_dict` gave.
-        attempt: How many workers were lost with it.
-        error: What the executor said.
+        cell: Output of `Cell.to_dict`.
+        attempt: Number of workers that died.
+        error: Exception of the executor.
 
     Returns:
         A record with status `failed`.
     """
-    said = "".join(traceback.format_exception(error))
-    why = f"The worker ended {attempt} times without an answer, the last time alone.\n{said}"
+    details = "".join(traceback.format_exception(error))
+    why = (
+        f"The worker ended {attempt} times without a result for this cell. "
+        f"The last time, no other cell was running.\n{details}"
+    )
     return _blank(cell, attempt) | {"status": "failed", "traceback": why, "ended": _now()}
 
 
@@ -167,17 +172,17 @@ def start_worker(threads: int) -> None:
     """Prepare a new worker process.
 
     Args:
-        threads: Threads that numerical libraries may start; one process per core needs one.
+        threads: Threads of numerical libraries. Use 1 with one process per core.
     """
-    for name in _THREAD_VARIABLES:  # read when numpy and torch are first imported
+    for name in _THREAD_VARIABLES:  # numpy and torch read these variables on import
         os.environ[name] = str(threads)
-    # Ctrl-C reaches the whole process group; between two cells only the coordinator answers.
+    # Ctrl-C reaches all processes of the group. Between cells, only the coordinator handles it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
 
 
 def _leave_with_parent() -> None:
-    """End this process when the coordinator is killed, which a pool does not do by itself."""
+    """End this process when the coordinator dies. A process pool does not do this itself."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

@@ -1,4 +1,4 @@
-"""Joint distributions of (x, y) whose mutual information is known exactly.
+"""Joint distributions of (x, y) with exact mutual information.
 
-One file per kind; every class satisfies `mmg_nb.benchmark.tasks.JointDistribution`.
+One file per kind. Every class satisfies `mmg_nb.benchmark.tasks.JointDistribution`.
 """

@@ -1,4 +1,4 @@
-"""Noise channels that a monotone transform of x or y cannot make Gaussian."""
+"""Noise channels that no monotone transforms of x and y make Gaussian."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LOG_2PI = math.log(2 * math.pi)
 
 
 class _PeriodicChannel:
-    """x ~ U(0, 1), y ~ N(mean(x), scale(x)²), both functions of period 1."""
+    """x ~ U(0, 1), y ~ N(mean(x), scale(x)²). `mean` and `scale` have period 1."""
 
     gaussian: ClassVar[bool] = False
     dim_x: ClassVar[int] = 1
@@ -33,7 +33,7 @@ class _PeriodicChannel:
         raise NotImplementedError
 
     def mi(self) -> float:
-        """I = h(y) − h(y | x), both by quadrature, in nats."""
+        """I = h(y) − h(y | x) by quadrature, in nats."""
         phase = phases()
         reach = np.max(np.abs(self.mean(phase))) + 12 * np.max(self.scale(phase))
         y, weight = panels(np.linspace(-reach, reach, 101))
@@ -101,7 +101,7 @@ class Heteroscedastic(_PeriodicChannel):
 
 @dataclass(frozen=True, kw_only=True)
 class MultiplicativeNoise:
-    """x, ε ~ N(0, 1), y = |x|·ε: uncorrelated, and y has the density K₀(|y|)/π."""
+    """x, ε ~ N(0, 1), y = |x|·ε. x and y are uncorrelated, and y has the density K₀(|y|)/π."""
 
     gaussian: ClassVar[bool] = False
     dim_x: ClassVar[int] = 1
@@ -110,7 +110,7 @@ class MultiplicativeNoise:
     def mi(self) -> float:
         """I = h(y) − ½ ln 2πe − E ln|x|, with h(y) by quadrature over ln|y|, in nats."""
         t, weight = panels(np.linspace(-45, 5, 101))
-        y = np.exp(t)  # resolves the logarithmic singularity at y = 0
+        y = np.exp(t)  # ln|y| as variable resolves the singularity at y = 0
         log_density = self._log_density(y)
         entropy = -2 * float(weight @ (np.exp(log_density + t) * log_density))
         mean_log_x = -0.5 * (float(np.euler_gamma) + math.log(2))
@@ -129,13 +129,13 @@ class MultiplicativeNoise:
         return (likelihood - self._log_density(np.abs(y)))[:, 0]
 
     def _log_density(self, size: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The ln of the density of y where |y| is `size`."""
+        """Logarithm of the density of y at |y| = `size`."""
         return np.log(k0e(size)) - size - math.log(math.pi)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ring:
-    """(x, y): a point on the unit circle, uniform in angle, plus N(0, noise² I).
+    """A point (x, y) on the unit circle with uniform angle, plus noise N(0, noise² I).
 
     Attributes:
         noise: Standard deviation of the noise, above 0.
@@ -176,7 +176,7 @@ class Ring:
         return periodic_normal_density(z, angles, np.full_like(angles, self.noise))
 
     def _log_joint(self, r: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The ln of e^(−(r² + 1)/2σ²) I₀(r/σ²)/(2πσ²), with the growth of I₀ taken out."""
+        """Logarithm of e^(−(r² + 1)/2σ²) I₀(r/σ²)/(2πσ²). Scaling I₀ avoids overflow."""
         variance = self.noise**2
         log_bessel = np.log(ive(0, r / variance))
         log_joint = -0.5 * (r - 1) ** 2 / variance + log_bessel - _LOG_2PI - math.log(variance)

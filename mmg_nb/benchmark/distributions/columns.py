@@ -1,4 +1,4 @@
-"""Pairs with as many columns of x as of y."""
+"""Pairs of x and y with equal numbers of columns."""
 
 from __future__ import annotations
 

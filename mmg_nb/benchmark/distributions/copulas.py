@@ -1,4 +1,4 @@
-"""Archimedean copulas with tail dependence, MI in closed form."""
+"""Archimedean copulas with tail dependence. Their MI has a closed form."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ __all__ = ["Clayton", "Gumbel"]
 
 @dataclass(frozen=True, kw_only=True)
 class Clayton:
-    """Uniform margins, C(x, y) = (x^−θ + y^−θ − 1)^(−1/θ): dependent in the lower tail.
+    """The Clayton copula C(x, y) = (x^−θ + y^−θ − 1)^(−1/θ), with lower tail dependence.
+
+    The margins are uniform.
 
     Attributes:
         theta: Strength θ, above 0.
@@ -32,14 +34,15 @@ class Clayton:
     def mi(self) -> float:
         """I = ln(1 + θ) − θ/(1 + θ), in nats.
 
-        From E ln x = −1 and, by the frailty form below, E ln(x^−θ + y^−θ − 1) = θ + θ/(1 + θ).
+        It follows from E ln x = −1 and E ln(x^−θ + y^−θ − 1) = θ + θ/(1 + θ). The second
+        expectation follows from the gamma frailty in `sample`.
         """
         return math.log1p(self.theta) - self.theta / (1 + self.theta)
 
     def sample(
         self, n: int, generator: np.random.Generator
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Draw `n` rows, x `(n, 1)` and y `(n, 1)`: exponentials over one gamma frailty."""
+        """Draw `n` rows, x `(n, 1)` and y `(n, 1)`, from exponentials and one gamma frailty."""
         frailty = generator.gamma(1 / self.theta, size=(n, 1))
         e = generator.exponential(size=(n, 2)) / frailty
         u = np.exp(-np.log1p(e) / self.theta)
@@ -59,11 +62,11 @@ class Clayton:
 
 @dataclass(frozen=True, kw_only=True)
 class Gumbel:
-    """Standard Gumbel margins, P(x ≤ s, y ≤ t) = exp(−(e^−θs + e^−θt)^(1/θ)).
+    """The Gumbel copula with standard Gumbel margins and upper tail dependence.
 
-    This is the Gumbel copula; its upper tails are dependent. With a = e^−x, b = e^−y, the
-    variables r = (a^θ + b^θ)^(1/θ) and w = (a/r)^θ are independent, w is uniform and r has the
-    density e^−r (r + θ − 1)/θ.
+    Its distribution function is P(x ≤ s, y ≤ t) = exp(−(e^−θs + e^−θt)^(1/θ)). With a = e^−x and
+    b = e^−y, the variables r = (a^θ + b^θ)^(1/θ) and w = (a/r)^θ are independent. w is uniform,
+    and r has the density e^−r (r + θ − 1)/θ.
 
     Attributes:
         theta: Strength θ, above 1.
@@ -76,7 +79,7 @@ class Gumbel:
     theta: float
 
     def mi(self) -> float:
-        """I = γ − 1 + ln(θ − 1) + (1 + e^(θ−1) E₁(θ − 1))/θ, in nats, with Euler's constant γ."""
+        """I = γ − 1 + ln(θ − 1) + (1 + e^(θ−1) E₁(θ − 1))/θ in nats. γ is Euler's constant."""
         c = self.theta - 1
         tail = 1 + math.exp(c) * float(exp1(c))
         return float(np.euler_gamma) - 1 + math.log(c) + tail / self.theta

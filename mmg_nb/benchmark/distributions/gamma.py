@@ -1,4 +1,4 @@
-"""Exponential variables whose rate is gamma distributed."""
+"""Exponential variables with a gamma distributed rate."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ __all__ = ["GammaExponential", "RadialExponential"]
 
 
 def _mi(shape: float) -> float:
-    """I(rate; y) of a Gamma(shape, 1) rate and y ~ Exp(rate): ψ(shape + 1) − ln shape."""
+    """I(rate; y) = ψ(shape + 1) − ln shape for rate ~ Gamma(shape, 1) and y ~ Exp(rate)."""
     return float(digamma(shape + 1)) - math.log(shape)
 
 
 def _log_ratio(
     rate: NDArray[np.float64], y: NDArray[np.float64], shape: float
 ) -> NDArray[np.float64]:
-    """The ln of rate·e^(−rate·y) over the Lomax density shape/(1 + y)^(shape + 1)."""
+    """Logarithm of rate·e^(−rate·y) divided by the Lomax density shape/(1 + y)^(shape + 1)."""
     lomax = math.log(shape) - (shape + 1) * np.log1p(y)
     return np.asarray(np.log(rate) - rate * y - lomax, dtype=np.float64)
 
@@ -62,9 +62,9 @@ class GammaExponential:
 
 @dataclass(frozen=True, kw_only=True)
 class RadialExponential:
-    """x ~ N(0, I), y | x ~ Exp(rate ‖x‖²/2): only the norm of x matters.
+    """x ~ N(0, I), y | x ~ Exp(rate ‖x‖²/2). y depends only on the norm of x.
 
-    The rate is Gamma(dim_x/2, 1), so the answer is that of `GammaExponential`.
+    The rate has the distribution Gamma(dim_x/2, 1). MI equals that of `GammaExponential`.
 
     Attributes:
         dim_x: Columns of x.

@@ -1,4 +1,4 @@
-"""Jointly Gaussian pairs with unit variances."""
+"""Jointly Gaussian x and y with unit variances."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = ["CorrelatedPairs", "ExchangeableNormal", "interaction"]
 
 @dataclass(frozen=True, kw_only=True)
 class CorrelatedPairs(EqualColumns):
-    """x, y ~ N(0, I), with x_i and y_i correlated for the first coordinates only.
+    """x, y ~ N(0, I), where x_i and y_i are correlated for the first `n_pairs` coordinates.
 
     Attributes:
         dim: Columns of x, and of y.
-        n_pairs: How many (x_i, y_i) are correlated, from 0 to `dim`.
+        n_pairs: Number of correlated pairs (x_i, y_i), from 0 to `dim`.
         rho: Their correlation, |ρ| < 1.
     """
 
@@ -62,7 +62,7 @@ class CorrelatedPairs(EqualColumns):
 
 @dataclass(frozen=True, kw_only=True)
 class ExchangeableNormal(EqualColumns):
-    """All 2·dim coordinates of (x, y) have the same correlation with each other.
+    """Every two of the 2·dim coordinates of (x, y) have the same correlation.
 
     Attributes:
         dim: Columns of x, and of y.
@@ -97,11 +97,11 @@ class ExchangeableNormal(EqualColumns):
         return self._log_density(z) - self._log_density(x) - self._log_density(y)
 
     def _log_det(self, k: int) -> float:
-        """The ln of the determinant of the k × k matrix (1 − ρ) I + ρ 11ᵀ."""
+        """Logarithm of the determinant of the k × k matrix (1 − ρ) I + ρ 11ᵀ."""
         return (k - 1) * math.log1p(-self.rho) + math.log1p(self.rho * (k - 1))
 
     def _log_density(self, z: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The ln of N(z; 0, (1 − ρ) I + ρ 11ᵀ) without its −½ k ln 2π, which cancels; `(n,)`."""
+        """Logarithm of N(z; 0, (1 − ρ) I + ρ 11ᵀ), without −½ k ln 2π, which cancels; `(n,)`."""
         k = z.shape[1]
         common = self.rho * np.sum(z, axis=1) ** 2 / (1 + self.rho * (k - 1))
         square = (np.sum(z**2, axis=1) - common) / (1 - self.rho)

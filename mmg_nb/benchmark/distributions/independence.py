@@ -1,4 +1,4 @@
-"""Pairs without dependence, or with dependence that shows in no pair of columns."""
+"""Independent x and y, and dependence that no single pair of columns has."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Independent", "Parity"]
 
-_SHARED = 0.5  # variance of x that all its columns have in common
-_DOF = 5.0  # of y
+_SHARED = 0.5  # share of the variance of x that is common to all its columns
+_DOF = 5.0  # degrees of freedom of y
 
 
 @dataclass(frozen=True, kw_only=True)
 class Independent(EqualColumns):
-    """Independent x and y, each with dependent columns: x equicorrelated normal, y Student-t.
+    """Independent x and y, each with dependent columns.
+
+    x is normal with equal correlations. y is Student-t.
 
     Attributes:
         dim: Columns of x, and of y.
@@ -49,9 +51,9 @@ class Independent(EqualColumns):
 
 @dataclass(frozen=True, kw_only=True)
 class Parity:
-    """x ~ N(0, I), y ~ N(0, 1) has the sign of x_1·…·x_dim, flipped with probability `error`.
+    """The sign of y is that of x_1·…·x_dim, flipped with probability `error`.
 
-    y is independent of every proper subset of the columns of x.
+    x ~ N(0, I) and y ~ N(0, 1). y is independent of every proper subset of the columns of x.
 
     Attributes:
         dim_x: Columns of x, at least 2.

@@ -1,4 +1,4 @@
-"""Gaussian mixtures whose components a single correlation cannot describe."""
+"""Gaussian mixtures whose dependence a single correlation cannot describe."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Clusters", "CorrelationMixture"]
 
 @dataclass(frozen=True, kw_only=True)
 class CorrelationMixture:
-    """x, y ~ N(0, 1), jointly a mixture of bivariate normals of different correlation.
+    """x, y ~ N(0, 1), jointly a mixture of bivariate normals with different correlations.
 
     Attributes:
         weights: Probabilities of the components.
@@ -35,7 +35,10 @@ class CorrelationMixture:
     rhos: tuple[float, ...]
 
     def mi(self) -> float:
-        """I = ∫∫ p ln(p/(p p)) over a quadrant of (x + y, x − y)/√2, four times, in nats."""
+        """I = ∫∫ p(x, y) ln p(x, y)/(p(x) p(y)) in nats, as 4 times the integral over a quadrant.
+
+        The quadrant is one of the coordinates (x + y, x − y)/√2.
+        """
         node, weight = panels(self._edges())
         u, v = (z.ravel() for z in np.meshgrid(node, node))
         x, y = (u + v)[:, None] / math.sqrt(2), (u - v)[:, None] / math.sqrt(2)
@@ -58,7 +61,7 @@ class CorrelationMixture:
         return np.asarray(logsumexp(log_ratio, axis=1, b=self.weights), dtype=np.float64)
 
     def _edges(self) -> list[float]:
-        """Panels that double from the width of the narrowest ridge to far in the tail."""
+        """Edges of panels. The first has the width of the narrowest ridge, then widths double."""
         edges = [0.0, math.sqrt(1 - max(abs(rho) for rho in self.rhos))]
         while edges[-1] < 12:
             edges.append(2 * edges[-1])
@@ -67,10 +70,10 @@ class CorrelationMixture:
 
 @dataclass(frozen=True, kw_only=True)
 class Clusters(EqualColumns):
-    """x and y have clusters at ±shift on two axes and share the axis, but not the sign.
+    """Clusters of x and y at ±shift on two axes. x and y share the axis, but not the sign.
 
-    With c uniform on the first two axes and independent signs s, t: x = s·shift·e_c + N(0, I),
-    y = t·shift·e_c + N(0, I). All linear correlations between x and y are zero.
+    x = s·shift·e_c + N(0, I) and y = t·shift·e_c + N(0, I), with independent signs s and t. The
+    axis c is one of the first two, with equal probability. All correlations of x and y are zero.
 
     Attributes:
         dim: Columns of x, and of y, at least 2.
@@ -108,12 +111,12 @@ class Clusters(EqualColumns):
         return _log_agreement(expit(self._evidence(x)), expit(self._evidence(y)))
 
     def _evidence(self, z: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Log-odds of the first axis against the second given `z`, `(n,)`."""
+        """Log-odds of the first axis against the second axis given `z`, `(n,)`."""
         a = self.shift * z[:, :2]
         log_cosh = np.logaddexp(a, -a)
         return log_cosh[:, 0] - log_cosh[:, 1]
 
 
 def _log_agreement(p: NDArray[np.float64] | float, q: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The ln of the probability that two labels agree, over its value ½ for independent ones."""
+    """Logarithm of the probability that two labels agree, divided by ½, its value by chance."""
     return np.log(2 * (p * q + (1 - p) * (1 - q)))

@@ -1,4 +1,4 @@
-"""Nodes and weights for the integrals that have no closed form."""
+"""Nodes and weights for integrals without closed form."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 
 __all__ = ["panels", "periodic_normal_density", "phases"]
 
-_PHASES = 256
-_ROWS = 4096
+_PHASES = 256  # equally spaced phases of one period
+_ROWS = 4096  # points per block in `periodic_normal_density`
 
 
 def panels(
     edges: Sequence[float] | NDArray[np.float64], order: int = 24
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Gauss–Legendre on the intervals between consecutive edges.
+    """Gauss–Legendre quadrature on the intervals between consecutive edges.
 
     Args:
-        edges: Ends of the intervals, increasing.
-        order: Nodes per interval.
+        edges: Ends of the intervals, in increasing order.
+        order: Number of nodes per interval.
 
     Returns:
         Nodes and weights, each `((len(edges) − 1) · order,)`.
@@ -38,9 +38,9 @@ def panels(
 def periodic_normal_density(
     z: NDArray[np.float64], mean: NDArray[np.float64], scale: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Density at `z` of a normal whose mean and scale follow a uniformly drawn phase.
+    """Density of a normal variable whose mean and scale depend on a uniform random phase.
 
-    The average over equally spaced phases converges exponentially for smooth periodic functions.
+    The mean over equally spaced phases converges exponentially for smooth periodic functions.
 
     Args:
         z: Points, `(n,)`.
@@ -48,7 +48,7 @@ def periodic_normal_density(
         scale: Standard deviation at the same phases, `(phases,)`.
 
     Returns:
-        The density, `(n,)`.
+        The density at `z`, `(n,)`.
     """
     density = np.empty(len(z))
     for start in range(0, len(z), _ROWS):  # blocks keep the (n, phases) table small

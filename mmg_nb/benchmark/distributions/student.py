@@ -1,4 +1,4 @@
-"""Multivariate Student-t pairs: dependent although uncorrelated."""
+"""Multivariate Student-t pairs: uncorrelated, but dependent."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ __all__ = ["StudentPair"]
 
 @dataclass(frozen=True, kw_only=True)
 class StudentPair(EqualColumns):
-    """(x, y) = z/√w with z ~ N(0, I) and one w ~ χ²(dof)/dof shared by all coordinates.
+    """(x, y) = z/√w with z ~ N(0, I). All coordinates of a row share one w ~ χ²(dof)/dof.
 
     Attributes:
         dim: Columns of x, and of y.
-        dof: Degrees of freedom, above 0; the variance is infinite up to 2.
+        dof: Degrees of freedom, above 0. Up to 2, the variance is infinite.
     """
 
     gaussian: ClassVar[bool] = False

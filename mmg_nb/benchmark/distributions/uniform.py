@@ -1,4 +1,4 @@
-"""Pairs made of uniform variables."""
+"""Pairs of uniform variables."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AdditiveUniform", "Checkerboard", "LabelUniform"]
 
-_ROUNDING = 1e-12  # y − x of a sampled row may pass the edge of the noise by this much
+_ROUNDING = 1e-12  # tolerance for rounding at the edge of the support of y − x
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class AdditiveUniform:
             raise ValueError(f"epsilon must be above 0, got {self.epsilon}")
 
     def mi(self) -> float:
-        """I = ε − ln 2ε up to ε = ½, then 1/(4ε), in nats."""
+        """I = ε − ln 2ε if ε ≤ ½, and 1/(4ε) otherwise, in nats."""
         if self.epsilon <= 0.5:
             return self.epsilon - math.log(2 * self.epsilon)
         return 0.25 / self.epsilon
@@ -49,7 +49,7 @@ class AdditiveUniform:
         return x, x + generator.uniform(-self.epsilon, self.epsilon, size=(n, 1))
 
     def log_ratio(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Pointwise MI of each row, `(n,)`, in nats; −∞ where y cannot follow x."""
+        """Pointwise MI of each row, `(n,)`, in nats; −∞ where y is impossible given x."""
         overlap = np.minimum(1, y + self.epsilon) - np.maximum(0, y - self.epsilon)
         possible = np.abs(y - x) <= self.epsilon + _ROUNDING
         ratio = np.where(possible, -np.log(np.maximum(overlap, np.finfo(float).tiny)), -np.inf)
@@ -58,10 +58,12 @@ class AdditiveUniform:
 
 @dataclass(frozen=True, kw_only=True)
 class Checkerboard:
-    """Uniform margins; (x, y) on a black square with probability 1 − error, else on a white one.
+    """A checkerboard with uniform margins.
+
+    (x, y) lies on a black square with probability 1 − error, otherwise on a white square.
 
     Attributes:
-        size: Squares per side, even.
+        size: Number of squares per side, even.
         error: Probability of a white square, 0 < error < 1.
     """
 
@@ -104,7 +106,7 @@ class Checkerboard:
 
 @dataclass(frozen=True, kw_only=True)
 class LabelUniform:
-    """x a label, uniform on 0 … n_labels − 1; y ~ U(x, x + 2).
+    """x is a uniform label in 0 … n_labels − 1, and y ~ U(x, x + 2).
 
     Gao et al. 2017, "Estimating Mutual Information for Discrete-Continuous Mixtures"
     (arXiv 1709.06212), section 5.
@@ -120,7 +122,7 @@ class LabelUniform:
     n_labels: int
 
     def mi(self) -> float:
-        """I = ln m − (m − 1)/m · ln 2 with m labels, in nats."""
+        """I = ln m − (m − 1)/m · ln 2 for m labels, in nats."""
         return math.log(self.n_labels) - (1 - 1 / self.n_labels) * math.log(2)
 
     def sample(
@@ -131,7 +133,7 @@ class LabelUniform:
         return x, x + generator.uniform(0, 2, size=(n, 1))
 
     def log_ratio(self, x: NDArray[Any], y: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Pointwise MI of each row, `(n,)`, in nats; −∞ where y cannot follow x."""
+        """Pointwise MI of each row, `(n,)`, in nats; −∞ where y is impossible given x."""
         last = np.minimum(np.floor(y), self.n_labels - 1)
         first = np.maximum(np.floor(y) - 1, 0)
         possible = (x <= y) & (y <= x + 2)

@@ -1,4 +1,4 @@
-"""Latent views of images of digits: with noise, so that all is known, and without."""
+"""Latents of images of digits, with noise (MI is known) and without noise."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 __all__ = ["NoisyViews", "PlainViews"]
 
-TRUTH_ROWS = 10_000
-CHUNK = 500  # rows at a time against all images
+TRUTH_ROWS = 10_000  # rows drawn to compute the true mutual information
+CHUNK = 500  # rows per chunk, each compared with all images
 
 
-@lru_cache(maxsize=32)  # training it anew would give the same numbers
+@lru_cache(maxsize=32)  # training again would give the same numbers
 def _view(source: str, kept: int) -> NDArray[np.float64]:
-    """The latents `(n, 16)` of all images of which `kept` rows are left, by their own encoder."""
+    """Latents `(n, 16)` of all images with `kept` rows, from an encoder of these images."""
     values = latents(blanked(digit_images(source), kept), seed=kept)
     values.flags.writeable = False
     return values
@@ -31,12 +31,12 @@ def _view(source: str, kept: int) -> NDArray[np.float64]:
 
 @dataclass(frozen=True, kw_only=True)
 class _Views:
-    """A view of whole images as x, views of blanked ones as y.
+    """x are latents of whole images, y are latents of partly blanked images.
 
     Attributes:
         source: `digits` or `mnist`.
-        kept: Rows left in each view that y consists of.
-        copies: Independent images side by side, each with its views.
+        kept: Rows of pixels kept in each view. y consists of all views.
+        copies: Number of independent images per sample. Their columns are joined.
     """
 
     gaussian: ClassVar[bool] = False
@@ -56,20 +56,20 @@ class _Views:
         return self.copies * len(self.kept) * LATENTS
 
     def _x(self) -> NDArray[np.float64]:
-        """One copy of x for every image, `(images, 16)`."""
+        """Values of x for every image, for one copy, `(images, 16)`."""
         return _view(self.source, HEIGHTS[self.source])
 
     def _y(self) -> NDArray[np.float64]:
-        """One copy of y for every image, `(images, 16·views)`."""
+        """Values of y for every image, for one copy, `(images, 16·views)`."""
         return np.hstack([_view(self.source, kept) for kept in self.kept])
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlainViews(_Views):
-    """The latents as they are: functions of one image, so that I(x; y) may well be infinite."""
+    """Latents without noise. They are functions of one image, so I(x; y) may be infinite."""
 
     def mi(self) -> float:
-        """NaN: nobody knows it."""
+        """NaN, because the mutual information is unknown."""
         return float("nan")
 
     def sample(
@@ -82,31 +82,34 @@ class PlainViews(_Views):
         """
         x, y = self._x(), self._y()
         if n * self.copies > len(x):
-            what = f"There are {len(x)} images in {self.source!r}, too few for {n} rows."
-            raise MMGError(what, f"Ask for at most {len(x) // self.copies} rows.")
+            what = (
+                f"{n} rows need {n * self.copies} different images; {self.source!r} has "
+                f"{len(x)} images."
+            )
+            raise MMGError(what, f"Draw at most {len(x) // self.copies} rows.")
         chosen = generator.permutation(len(x))[: n * self.copies].reshape(n, self.copies)
         return x[chosen].reshape(n, -1), y[chosen].reshape(n, -1)
 
     def log_ratio(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-        """NaN for each row, `(n,)`: nobody knows it."""
+        """NaN for each row, `(n,)`, because the density ratio is unknown."""
         return np.full(len(x), np.nan)
 
 
 @dataclass(frozen=True, kw_only=True)
 class NoisyViews(_Views):
-    """The latents of an image drawn from those at hand, each with noise of its own.
+    """Latents of a randomly drawn image, with independent noise on each latent.
 
-    (x, y) is a mixture of as many normals as there are images, so the log-density ratio of any
-    row is exact, and any number of independent rows can be drawn.
+    (x, y) is a mixture of normals with one component per image. The log-density ratio of each
+    row is therefore exact. Any number of independent rows can be drawn.
 
     Attributes:
-        noise: Standard deviation, in units of that of a latent.
+        noise: Standard deviation of the noise, in units of the standard deviation of a latent.
     """
 
     noise: float = 1.0
 
     def mi(self) -> float:
-        """The mean exact log-density ratio of 10 000 rows, nats; right to about 0.02."""
+        """Mean of the exact log-density ratio of 10 000 rows, in nats, accurate to about 0.02."""
         return self.copies * _truth(replace(self, copies=1))
 
     def sample(
@@ -125,7 +128,7 @@ class NoisyViews(_Views):
         return np.sum([self._one(a, b) for a, b in zip(split_x, split_y, strict=True)], axis=0)
 
     def _one(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The same for one copy."""
+        """Pointwise MI of one copy."""
         centres_x, centres_y, found = self._x(), self._y(), []
         for start in range(0, len(x), CHUNK):
             rows = slice(start, start + CHUNK)
@@ -137,11 +140,11 @@ class NoisyViews(_Views):
     def _likely(
         self, rows: NDArray[np.float64], centres: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """How likely each image makes a row, up to a factor of the row, `(n, images)`."""
+        """Likelihood of each image for each row, up to a factor per row, `(n, images)`."""
         exponent = (rows @ centres.T - 0.5 * (centres**2).sum(axis=1)) / self.noise**2
         return np.exp(exponent - exponent.max(axis=1, keepdims=True))
 
 
-@lru_cache(maxsize=64)  # a sweep asks for it in every cell
+@lru_cache(maxsize=64)  # a sweep needs it in every cell
 def _truth(views: NoisyViews) -> float:
     return float(views.log_ratio(*views.sample(TRUTH_ROWS, np.random.default_rng(0))).mean())
