@@ -9,7 +9,7 @@ auto-encoder (MINDE, arXiv 2310.09031; MMG, arXiv 2509.20609, Figure 4).
 * additivity: I([A¹, A²]; [B¹_r, B²_r]) / I(A¹; B¹_r) is 2 for independent images 1 and 2.
 
 In the `plain` tasks, A and B_r are functions of one image. I(A; B_r) may then be infinite, and
-I(A; B_all) is infinite. A ratio of estimates depends on the resolution of the estimator.
+I(A; B_all) is infinite. The ratio of estimates shows how finely an estimator resolves dependence.
 
 In the `noisy` tasks, every latent has independent noise with the standard deviation of a latent.
 All values are finite and known. Data processing is not exactly 1, because each view has its own

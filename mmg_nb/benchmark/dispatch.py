@@ -19,9 +19,9 @@ MAX_LOST_WORKERS = 2  # a cell that loses this many workers has failed
 class Dispatcher:
     """Runs cells on an executor.
 
-    A worker that dies loses its cell. In a process pool, all running cells are lost. Each lost
-    cell is submitted once more, with no other cell running. If its worker dies again, the cell
-    has failed.
+    If a worker dies, its cell is lost. In a process pool, all running cells are lost with it.
+    Each lost cell is submitted once more, with no other cell running. If its worker dies again,
+    the cell has failed.
 
     Args:
         executor: Where the cells run.

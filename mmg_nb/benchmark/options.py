@@ -18,7 +18,7 @@ class SweepOptions:
     )
     n: str = field("10000", "numbers of rows, for example 1000,1e4")
     seeds: str = field(
-        "1", "number of seeds (counted from 0), or a list of seeds such as 3,4 or 7,"
+        "1", "a number k for the seeds 0 to k-1, or a list such as 3,4 (a single seed: 7,)"
     )
     out: str = field(
         "benchmark.jsonl", "file of records; cells that it already has are not run again"

@@ -117,8 +117,8 @@ def run(
         sweep and keeps finished cells. Running cells are dropped.
 
     Raises:
-        MMGError: An argument is invalid. Or the file is in use, or it is not a file of records.
-            Or the executor accepts no more work.
+        MMGError: An argument is invalid, the file is in use, the file is not a file of records,
+            or the executor accepts no more work.
     """
     if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
         what = f"threads must be a whole number of at least 1; got {threads!r}."

@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 MAX_CATEGORY_VALUES = 20  # different whole numbers in a column that may hold categories
-MIN_ROWS_PER_VALUE = 10  # mean rows per whole number, below which a column holds numbers
+MIN_ROWS_PER_VALUE = 10  # mean rows per value; with fewer, whole numbers are not categories
 ALIASES = {"given": "z"}
 
 _TIMES = "Convert times to numbers first, for example seconds since the start."

@@ -12,10 +12,10 @@ from mmg_nb.errors import MMGError
 
 __all__ = ["MIN_SAMPLES", "blocks_of"]
 
-MIN_SAMPLES = 50  # rows, and different rows
-MIN_GROUPS = 20
+MIN_SAMPLES = 50  # rows that an estimate needs; also the different rows that it needs
+MIN_GROUPS = 20  # groups that an estimate needs
 MAX_DECIMALS = 6  # decimal places tried to find the grid of a rounded column
-MAX_GRID_POINTS_PER_ROW = 10  # a coarser grid makes equal values of different rows likely
+MAX_GRID_POINTS_PER_ROW = 10  # with fewer, different rows are likely to have equal values
 COMMON_VALUE_SHARE = 0.05  # of the rows; a value more frequent than this recurs by chance
 
 Array = NDArray[np.float64]

@@ -89,10 +89,9 @@ def _slope(quantiles: Array, scores: Array) -> float:
 class SmoothScores:
     """Normal scores by the smoothest map that fits: linear, or a monotone cubic spline.
 
-    The map of `NormalScores` follows the sampling noise of every quantile. With n rows, its
-    values over a distance h are off by about √(h/n). A smooth function of a column is therefore
-    a rough function of its scores. This noise hides very strong dependence, so smooth maps are
-    used there.
+    The map of `NormalScores` follows the sampling noise of every quantile. With n rows, the
+    noise over a distance h is about √(h/n). A smooth function of a column is therefore a rough
+    function of its scores. This roughness hides the finest part of a very strong dependence.
 
     Attributes:
         maps: One map per column.

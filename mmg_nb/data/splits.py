@@ -96,8 +96,8 @@ def make_plan(
 ) -> Plan:
     """Lay out a single split (`folds=1`) or a cross-fit.
 
-    A cross-fit evaluates every row once. Without twins, fold e is evaluated by the one member
-    that is trained on all other folds. With twins, two members that share no training rows
+    In a cross-fit, every row is in one evaluation fold. Without twins, one member evaluates a
+    fold; it is trained on all other folds. With twins, two members that share no training rows
     evaluate each fold. The two factors in a product of their errors are then independent.
 
     With folds = 2m + 1 and twins, there are 2m + 1 members. Member i is trained on the m folds

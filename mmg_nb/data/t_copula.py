@@ -31,9 +31,9 @@ class TCopula:
     Lyu & Simoncelli (2009, Neural Comput. 21:1485). The map is invertible, so mutual information
     is unchanged.
 
-    Afterwards, rows with the same scale lie on a sphere. A denoiser that depends only on row
-    lengths then only needs to shrink. Without the map, such rows concentrate at the corners of a
-    cube.
+    Afterwards, rows with the same scale have a spherical distribution. Their ideal denoiser only
+    shrinks each row, by a factor that depends on its length. Without the map, rows with a large
+    scale concentrate at the corners of a cube.
 
     Attributes:
         dof: Degrees of freedom ν.
