@@ -47,6 +47,8 @@ def run(settings: dict[str, str], margins: Path, tests: list[str]) -> list[str]:
         capture_output=True,
         text=True,
     )
+    if done.returncode not in (0, 1):  # 1: some tests failed
+        raise SystemExit(f"pytest did not run: {done.stderr or done.stdout}")
     print(settings, done.stdout.splitlines()[-1:], flush=True)
     return re.findall(r"^FAILED (\S+)", done.stdout, re.MULTILINE)
 
