@@ -736,7 +736,7 @@ def test_a_gap_that_networks_close_in_a_wider_range_is_told():
     ("planned", "open_from", "said"),
     [
         (12.0, 8.0, ""),  # closed in time
-        (12.0, 14.0, "open at a log-SNR of 12, and higher ones were added, up to 16"),
+        (12.0, 14.0, "open at a log-SNR of 12, so log-SNRs up to 16 were added"),
         (12.0, 24.0, "not closed at the highest log-SNR"),
         (16.0, 8.0, ""),  # as wide as planned
         (16.0, 24.0, "not closed at the highest log-SNR"),
@@ -842,7 +842,7 @@ def test_too_few_steps_claim_nothing(stopped):
     result = estimate(x, x**2, steps=400 if stopped else 2, listen=lambda event: stopped)
     assert result.status is (Status.INTERRUPTED if stopped else Status.STEP_LIMIT)
     assert "distinguishable" not in repr(result)
-    assert any("Nothing was learnt in" in note for note in result.notes)
+    assert any("Nothing was learned in" in note for note in result.notes)
 
 
 @pytest.mark.parametrize("dim", [1, 5])

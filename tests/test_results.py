@@ -72,7 +72,7 @@ def test_one_number_of_a_curve_makes_a_difference(result):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("{", "breaks off"),
+        ("{", "reading it failed"),
         ("[1]", "got a list"),
         ('{"format": "other"}', "got 'other'"),
         ('{"format": "mmg_nb.MIResult/1"}', "damaged"),

@@ -44,8 +44,8 @@ def test_the_error_holds_what_networks_do_not_begin_to_learn():
     assert low < mi < high
     assert result.error_parts[NEIGHBOURS] > mi / 3
     assert math.hypot(*result.error_parts.values()) == pytest.approx(result.stderr)
-    assert any("Nearest neighbours tell" in note for note in result.notes)
-    assert "but nearest neighbours tell more" in repr(result)
+    assert any("nearest-neighbour estimate of these rows" in note for note in result.notes)
+    assert "but nearest neighbours find more" in repr(result)
 
 
 def test_nothing_is_added_where_there_is_nothing():
@@ -55,7 +55,7 @@ def test_nothing_is_added_where_there_is_nothing():
     assert sum(bool(nats) for nats in added) <= 2
     result = mmg_nb.estimate(*rng.standard_normal((2, 500)), **FEW_STEPS)
     assert NEIGHBOURS not in result.error_parts
-    assert not any("Nearest neighbours" in note for note in result.notes)
+    assert not any("nearest-neighbour" in note for note in result.notes)
 
 
 @pytest.mark.parametrize(("mi", "nats"), [(0.1, 0.4), (0.19, 0.31), (0.21, 0.0), (0.6, 0.0)])

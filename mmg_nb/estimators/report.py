@@ -1,4 +1,4 @@
-"""From a measurement to what a run that trains denoisers has found."""
+"""Turn the measurement of a denoising run into a finding, with notes for the user."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def report(
     measurement: Measurement,
     knn: Estimate | None = None,
 ) -> Finding:
-    """Put what a run has measured into the form that users get.
+    """Build the finding of a denoising run.
 
     Args:
-        config: The estimator; its field `gap` names the form reported.
+        config: The estimator; its field `gap` names the reported form.
         run: The run.
-        fitted: What it has fitted.
-        measurement: What the evaluation points say.
-        knn: A nearest-neighbour estimate of the same rows, if there is one.
+        fitted: The trained denoisers and their data.
+        measurement: Errors and gaps on the evaluation rows.
+        knn: Nearest-neighbour estimate of the same rows, or None.
 
     Returns:
         The finding.
@@ -80,8 +80,9 @@ def _haste(outcome: Outcome) -> tuple[str, ...]:
     if not outcome.hasty:
         return ()
     return (
-        f"Nothing was learnt in {outcome.steps} steps of training, which are too few to tell: the "
-        "estimate is that before training, and the error bar holds nothing that was to be learnt.",
+        f"Nothing was learned in {outcome.steps} training steps, which are too few. The estimate "
+        "is that of the untrained denoisers. The standard error does not cover what longer "
+        "training may find. Train for more steps.",
     )
 
 
@@ -89,22 +90,22 @@ def _length(outcome: Outcome) -> tuple[str, ...]:
     notes: tuple[str, ...] = ()
     if outcome.imprecision is not None:
         notes += (
-            "So much is to be learnt that features of x and of y that tell each other precisely "
-            "were learnt first.",
+            "Dependence is very strong, so canonical pairs (matched features of x and of y) were "
+            "trained as well. The standard error includes their limited precision. Nothing to do.",
         )
     return notes
 
 
 def _higher(knn: Estimate | None, parts: dict[str, float]) -> tuple[str, ...]:
-    """A remark where that is more than all else that the error is made of."""
+    """A note if the nearest-neighbour part exceeds all other parts of the error together."""
     others = math.hypot(*(part for name, part in parts.items() if name != NEIGHBOURS))
     if knn is None or parts.get(NEIGHBOURS, 0.0) <= others:
         return ()
     return (
-        f"Nearest neighbours tell {knn.mi:.3f} ± {knn.stderr:.3f} nats of these rows: "
-        "there may be dependence that the networks have not learnt, say in a few rows only, or "
-        "rows depend on each other (name groups of them). The error bar holds the difference; "
-        "compare ksg.",
+        f"The nearest-neighbour estimate of these rows is higher: {knn.mi:.3f} ± "
+        f"{knn.stderr:.3f} nats. Either the networks missed dependence, for example in a few rows "
+        "only, or rows depend on each other. The standard error includes the difference. "
+        "Compare with `ksg`, and pass `groups` if rows depend on each other.",
     )
 
 

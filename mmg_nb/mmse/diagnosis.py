@@ -1,4 +1,4 @@
-"""What in a measurement should make a user careful."""
+"""Notes on a measurement: signs that the estimate may be inaccurate, and what to do."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from mmg_nb.results.curves import MMSECurve, TrainingHistory
 
 __all__ = ["diagnose"]
 
-FORMS_APART = 0.1  # nats, and more than 4 standard errors, before forms are said to disagree
+FORMS_APART = 0.1  # nats; forms disagree if they differ by more than this and 4 standard errors
 
 
 def diagnose(measurement: Measurement, gap: str, history: TrainingHistory) -> tuple[str, ...]:
-    """Remarks on a measurement.
+    """Notes on a measurement.
 
     Args:
-        measurement: What the evaluation points say.
-        gap: The form reported.
+        measurement: Errors and gaps on the evaluation rows.
+        gap: The reported form.
         history: Validation record.
 
     Returns:
-        One sentence a remark, with what to do.
+        Notes: what was found, why, and what to do.
     """
     curve, points = measurement.curve, measurement.points
     edge = _edge(curve, gap) or _widened(curve, gap, measurement.planned)
@@ -34,34 +34,35 @@ def diagnose(measurement: Measurement, gap: str, history: TrainingHistory) -> tu
 
 
 def _edge(curve: MMSECurve, gap: str) -> str:
-    """Whether the integrand has died away at the upper end of the range."""
+    """A note if the integrand has not decayed at the upper end of the range."""
     integrand = curve.integrand(gap)[-EDGE:]
     error = 0.5 * float(np.sqrt(np.sum(curve.stderrs[gap][-EDGE:] ** 2))) / EDGE
     level = float(integrand.mean())
     if level < max(OPEN / 2, 3 * error):
         return ""
     return (
-        f"The MMSE gap has not closed at the highest log-SNR ({level:.2f} nats per unit): the "
-        "mutual information is larger than stated and may be infinite, as when x is a function "
-        "of y. Add noise of a known scale to make the question finite."
+        f"The MMSE gap has not closed at the highest log-SNR ({level:.2f} nats per unit). Mutual "
+        "information is larger than this estimate. It may be infinite, for example if x is a "
+        "function of y. Add noise of a known scale to make it finite."
     )
 
 
 def _widened(curve: MMSECurve, gap: str, planned: float) -> str:
-    """Whether the integrand has died away only where higher log-SNRs were added for it."""
+    """A note if the integrand has decayed only at the log-SNRs that were added later."""
     usual = curve.logsnr < planned
     if usual.all() or curve.integrand(gap)[usual][-EDGE:].mean() < OPEN / 2:
         return ""
     high = curve.logsnr[-1] + curve.width[-1] / 2
     return (
-        f"The MMSE gap was open at a log-SNR of {planned:.0f}, and higher ones were added, up to "
-        f"{high:.0f}. If it is the networks and not the data that close it there, the mutual "
-        "information is larger than stated, and may be infinite, as when x is a function of y."
+        f"The MMSE gap was open at a log-SNR of {planned:.0f}, so log-SNRs up to {high:.0f} were "
+        "added. The gap closes there, possibly only because the networks are inaccurate. Mutual "
+        "information is then larger than this estimate. It may be infinite, for example if x is "
+        "a function of y. If so, add noise of a known scale."
     )
 
 
 def _forms(points: PointValues, gap: str) -> str:
-    """Whether two forms differ by more than the paired error of their difference."""
+    """A note if two forms differ by more than the paired error of their difference."""
     if gap not in ("cross", "inner"):
         return ""
     other = "inner" if gap == "cross" else "difference"
@@ -70,19 +71,20 @@ def _forms(points: PointValues, gap: str) -> str:
     if abs(mean) < max(FORMS_APART, 4 * error):
         return ""
     return (
-        f"The forms {gap} and {other} differ by {abs(mean):.2f} ± {error:.2f} nats: the denoisers "
-        "are far from the optimum. More rows or effort='high' bring them together."
+        f"The forms {gap} and {other} of the gap differ by {abs(mean):.2f} ± {error:.2f} nats, so "
+        "the denoisers are far from optimal. Use more rows, or effort='high'."
     )
 
 
 def _overfit(history: TrainingHistory) -> str:
-    """Whether the validation error rose again by much after its minimum."""
+    """A note if the validation loss rose well above its minimum."""
     if len(history.loss) < 3 or not np.isfinite(history.loss).all():
         return ""
     rise = float(history.loss[-1] - history.loss.min())
     if rise < 0.05 * float(history.loss[0]):
         return ""
     return (
-        "The validation error rose well above its minimum while training went on: with so few "
-        "rows the networks overfit, which the inner form bears and the error bar includes."
+        "The networks overfitted: the validation loss rose well above its minimum. The inner form "
+        "of the gap is robust to this, and the standard error includes the added variance. Use "
+        "more rows for a smaller error."
     )

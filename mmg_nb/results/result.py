@@ -29,7 +29,7 @@ __all__ = ["NEIGHBOURS", "MIResult"]
 
 FORMAT = "mmg_nb.MIResult/1"
 NATS_PER_BIT = math.log(2.0)
-NEIGHBOURS = "nearest neighbours"  # the part of an error that these tell of
+NEIGHBOURS = "nearest neighbours"  # the part of the error that they detect
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +38,7 @@ class MIResult(ArrayRecord):
 
     Attributes:
         mi: The estimate, nats. Negative values are returned as they are.
-        stderr: Its standard error, nats; None where the estimator has none to give.
+        stderr: Its standard error, nats; None if the estimator gives none.
         estimator: Name in the registry.
         n_samples: Rows given, splits included.
         dim_x: Columns of x in use.
@@ -49,17 +49,21 @@ class MIResult(ArrayRecord):
         pointwise: Pointwise MI of the evaluation points.
         history: Validation record of training.
         status: How the run ended.
-        notes: Everything else worth saying.
-        fields: The estimator's fields, as run.
+        notes: What to check in the data or the fit, and what to do.
+        fields: The estimator's fields in this run.
         provenance: Seed, versions, device, wall time in seconds.
         dim_z: Columns of the condition in use; 0 for I(x; y).
-        terms: What the estimate is the sum of, with signs, where it is one; otherwise empty.
-        error_parts: What the standard error is made of, nats; the squares add up to its square.
-            `sampling` of the rows; `members`, what networks trained on other rows differ by;
-            `late learning`, what the second half of training still gained; `canonical pairs`, what
-            these may lack in precision; `nearest neighbours`, what these tell more of few columns;
-            `detection`, what no estimator could tell from nothing; `sparse table`, what is left of
-            the bias of a table with few rows a cell. Empty where the estimator does not tell.
+        terms: Signed terms whose sum is the estimate; empty if the estimate is not a sum.
+        error_parts: Parts of the standard error, nats. Their squares add up to its square.
+            Empty if the estimator does not report parts.
+
+            * `sampling`: the rows are a sample.
+            * `members`: networks trained on different rows differ.
+            * `late learning`: the estimate still rose in the second half of training.
+            * `canonical pairs`: the fitted pairs have limited precision.
+            * `nearest neighbours`: a nearest-neighbour estimate is higher by so much.
+            * `detection`: with so few rows, no estimator can distinguish less from 0.
+            * `sparse table`: the bias of a table with few rows per cell is only partly removed.
     """
 
     mi: float
@@ -101,10 +105,10 @@ class MIResult(ArrayRecord):
         """Two-sided normal confidence interval.
 
         Args:
-            level: Probability that the interval is meant to hold the truth.
+            level: Nominal probability that the interval contains the truth.
 
         Returns:
-            Lower and upper end, nats; infinite where the estimator gives no standard error.
+            Lower and upper end, nats; infinite if the estimator gives no standard error.
 
         Raises:
             MMGError: `level` is not between 0 and 1.
@@ -128,7 +132,7 @@ class MIResult(ArrayRecord):
         text = f"{self.mi:.3f}{error} nats ({self.bits:.3f} bits)"
         if self.stderr is None or self.distinguishable or not self.status.complete:
             return text
-        more = f", but {NEIGHBOURS} tell more" if NEIGHBOURS in self.error_parts else ""
+        more = f", but {NEIGHBOURS} find more" if NEIGHBOURS in self.error_parts else ""
         return text + ", not distinguishable from 0" + more
 
     def __repr__(self) -> str:
@@ -141,16 +145,16 @@ class MIResult(ArrayRecord):
 
         Args:
             ax: Axes to draw on; new ones if None.
-            kind: `gap` (both error curves, the area between them is 2·MI), `integrand`
+            kind: `gap` (both error curves; the area between them is 2·MI), `integrand`
                 (nats per unit log-SNR, every form) or `training` (validation record).
 
         Returns:
             The axes.
 
         Raises:
-            MMGError: `kind` is unknown, or this result has nothing of that kind.
+            MMGError: `kind` is unknown, or this result has no data of that kind.
         """
-        # Imported here because plotting depends on results, and draws with matplotlib.
+        # Imported here because plotting imports results and matplotlib.
         from mmg_nb.plots import result as plotting
 
         return plotting.plot_result(self, ax, kind)
@@ -190,12 +194,12 @@ class MIResult(ArrayRecord):
         """The inverse of `to_json`.
 
         Raises:
-            MMGError: The text is no JSON, or no result.
+            MMGError: The text is not JSON, or does not describe a result.
         """
         try:
             data = json.loads(text)
         except (TypeError, json.JSONDecodeError) as error:
-            what = f"Expected the JSON text of a result; it breaks off with: {error}."
+            what = f"Expected the JSON text of a result; reading it failed: {error}."
             raise MMGError(what, "Pass what MIResult.to_json or MIResult.save wrote.") from error
         if not isinstance(data, dict):
             what = f"Expected the JSON text of a result; got a {type(data).__name__}."
@@ -203,7 +207,7 @@ class MIResult(ArrayRecord):
         return cls.from_dict(data)
 
     def save(self, path: str | Path) -> Path:
-        """Write the result as JSON, whole or not at all.
+        """Write the result as JSON. The file is replaced in one step.
 
         Args:
             path: Where to write.
@@ -219,7 +223,7 @@ class MIResult(ArrayRecord):
             write_whole(path, self.to_json().encode())
         except OSError as error:
             what = f"{str(path)!r} cannot be written ({error.strerror})."
-            raise MMGError(what, "Give a file in a folder of yours.") from error
+            raise MMGError(what, "Choose a file in a folder that you can write to.") from error
         return path
 
     @classmethod
@@ -227,7 +231,7 @@ class MIResult(ArrayRecord):
         """Read what `save` wrote.
 
         Raises:
-            MMGError: There is no such file, or it holds no result.
+            MMGError: There is no such file, or it does not contain a result.
         """
         try:
             text = Path(path).read_text(encoding="utf-8")

@@ -18,23 +18,23 @@ class Status(StrEnum):
 
     @property
     def remedy(self) -> str:
-        """What the status means and what to do about it."""
+        """What the status means, and what to do."""
         return _REMEDIES[self]
 
     @property
     def complete(self) -> bool:
-        """Whether more training would be no use."""
+        """Whether training is complete, so that more steps would not help."""
         return self in (Status.CONVERGED, Status.EARLY_STOPPED)
 
 
 _REMEDIES = {
-    Status.CONVERGED: "The estimate is complete; nothing to do.",
-    Status.STEP_LIMIT: "Training was still improving when its steps ran out; raise `steps`, or "
-    "the `effort` of mmg, for a closer estimate.",
-    Status.EARLY_STOPPED: "The validation points showed nothing more to learn, so training "
-    "stopped. Nothing to do.",
-    Status.INTERRUPTED: "The run was stopped before its end and evaluated as it was; run it "
-    "again to the end for a closer estimate.",
-    Status.DIVERGED: "The training error became non-finite, so the last good state was kept; "
-    "lower `learning_rate`, or try transform='normal_scores'.",
+    Status.CONVERGED: "The estimate is complete. Nothing to do.",
+    Status.STEP_LIMIT: "Training reached its last step before it converged. Raise `steps`, or "
+    "raise `effort` for mmg, and run again.",
+    Status.EARLY_STOPPED: "Training stopped early because the validation rows showed no further "
+    "improvement. Nothing to do.",
+    Status.INTERRUPTED: "The run was stopped before its end, so the estimate is preliminary. "
+    "Run it again to the end.",
+    Status.DIVERGED: "The training loss became infinite or NaN, so the last finite weights were "
+    "evaluated. Lower `learning_rate`, or use transform='normal_scores'.",
 }

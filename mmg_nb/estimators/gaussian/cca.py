@@ -1,4 +1,4 @@
-"""Canonical correlations: exact for Gaussian data, blind to all that is not linear."""
+"""Canonical correlations: exact for Gaussian data; detects linear dependence only."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ Array = NDArray[np.float64]
 class CCA(Estimator):
     """Mutual information of the Gaussian with the sample's covariance (Kay 1992).
 
-    I = −½ Σᵢ ln(1 − ρᵢ²) over the canonical correlations ρᵢ (the partial ones where there is a
-    condition), computed as the log-ratio of determinants that it equals. The standard error is
-    that of the mean of the Gaussian's pointwise log-ratios; with heavy tails neither means much,
-    and `gcmi` is to be preferred.
+    I = −½ Σᵢ ln(1 − ρᵢ²), where ρᵢ are the canonical correlations. With a condition they are the
+    partial ones. The sum is computed as an equal log-ratio of determinants. The standard error is
+    that of the mean of the Gaussian's pointwise log-ratios. With heavy tails both are unreliable;
+    use `gcmi` instead.
     """
 
     name: ClassVar[str] = "cca"
@@ -41,11 +41,11 @@ class CCA(Estimator):
         """Estimate I(x; y); see `mmg_nb.estimators.base.Estimator`.
 
         Raises:
-            MMGError: There are not more rows than columns.
+            MMGError: There are too few rows for so many columns.
         """
         return closed_form.run(self, pairs, _standardized)
 
 
 def _standardized(values: Array) -> Array:
-    values = values / np.abs(values).max(axis=0)  # else squares of extreme units overflow
+    values = values / np.abs(values).max(axis=0)  # squares of extreme units would overflow
     return Standardize.fit(values)(values)

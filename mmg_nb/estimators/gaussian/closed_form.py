@@ -17,11 +17,12 @@ __all__ = ["gaussian_mi", "run"]
 
 Array = NDArray[np.float64]
 
-SINGULAR = 1e-12  # of the largest variance: what float64 can tell from 0
-LARGEST = 12.0  # nats; about what one direction without noise comes to at that floor
+SINGULAR = 1e-12  # of the largest variance: the smallest that float64 can distinguish from 0
+LARGEST = 12.0  # nats; about the contribution of one direction without noise at that floor
 FUNCTION = (
-    "One variable is nearly a linear function of the other: their mutual information may be "
-    "infinite, and this is only the largest value that can be computed."
+    "One variable is nearly a linear function of the other, so mutual information may be "
+    "infinite. This estimate is only the largest value that can be computed. Add noise of a known "
+    "scale to make it finite."
 )
 
 
@@ -33,18 +34,18 @@ class _Closed(Protocol):
 
 
 def run(config: _Closed, pairs: Pairs, scaled: Callable[[Array], Array]) -> Finding:
-    """Estimate I(x; y) or I(x; y | z) as if the variables were Gaussian once they are scaled.
+    """Estimate I(x; y) or I(x; y | z) as if the scaled variables were Gaussian.
 
     Args:
         config: The estimator.
         pairs: The data.
-        scaled: Map of the columns of one variable, `(n, d)` to the same shape.
+        scaled: Scales the columns of one variable, `(n, d)` to the same shape.
 
     Returns:
         The finding.
 
     Raises:
-        MMGError: There are not more rows than columns.
+        MMGError: There are too few rows for so many columns.
     """
     columns = pairs.dim_x + pairs.dim_y + pairs.dim_z
     if pairs.n_samples < columns + 2:
@@ -65,7 +66,7 @@ def gaussian_mi(x: Array, y: Array, z: Array, *, correct_bias: bool = True) -> E
     Args:
         x: `(n, dim_x)`.
         y: `(n, dim_y)`.
-        z: The condition, `(n, dim_z)`; without columns for I(x; y).
+        z: The condition, `(n, dim_z)`; no columns for I(x; y).
         correct_bias: Remove the bias of the sample covariance; exact for Gaussian data.
 
     Returns:
@@ -85,8 +86,8 @@ def gaussian_mi(x: Array, y: Array, z: Array, *, correct_bias: bool = True) -> E
 def _log_density(values: Array, floor: float) -> Array:
     """Log of the fitted Gaussian density, `(n,)`, up to a constant linear in the dimension.
 
-    Variances below the floor count as the floor: a copied column then cancels between the joint
-    density and the one that it is in, and y = x comes out very large rather than without its part.
+    Variances below the floor are raised to it. The terms of a column that occurs twice within x
+    or within y then cancel. For y = x the estimate becomes very large, as it should.
     """
     if not values.shape[1]:
         return np.zeros(len(values))

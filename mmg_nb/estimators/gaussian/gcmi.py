@@ -1,4 +1,4 @@
-"""Gaussian copula: closed form, exact for Gaussian copulas, blind to everything else."""
+"""Gaussian copula in closed form: exact for Gaussian copulas; misses other dependence."""
 
 from __future__ import annotations
 
@@ -25,12 +25,13 @@ Array = NDArray[np.float64]
 class GCMI(Estimator):
     """Gaussian-copula mutual information (Ince et al. 2017, Human Brain Mapping 38:1541).
 
-    Each coordinate is rank-transformed to a Gaussian; the log-determinant formula is then exact
-    if the joint distribution is a Gaussian copula, and a lower bound in the limit otherwise.
+    The ranks of each column are mapped to Gaussian quantiles. Then the log-determinant formula is
+    exact if the joint distribution is a Gaussian copula. Otherwise it converges to a lower bound
+    as the number of rows grows.
     """
 
     name: ClassVar[str] = "gcmi"
-    summary: ClassVar[str] = "Gaussian copula in closed form: instant, sees no other dependence"
+    summary: ClassVar[str] = "Gaussian copula in closed form: instant, misses other dependence"
     accepts: ClassVar[frozenset[str]] = frozenset({"given"})
 
     correct_bias: bool = field(True, "remove the exact small-sample bias of Gaussian data")
@@ -39,7 +40,7 @@ class GCMI(Estimator):
         """Estimate I(x; y); see `mmg_nb.estimators.base.Estimator`.
 
         Raises:
-            MMGError: There are not more rows than columns.
+            MMGError: There are too few rows for so many columns.
         """
         return closed_form.run(self, pairs, _scores)
 

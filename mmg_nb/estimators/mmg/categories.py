@@ -1,4 +1,4 @@
-"""`MMG` where there are categories: which terms, what is noised in each, and their sum."""
+"""`MMG` with categories: the terms of the chain rule, the noised variable of each, their sum."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ WORST_FIRST = (
 
 
 def run(config: MMG | MMGImages, pairs: Pairs, context: RunContext) -> Finding:
-    """Estimate I(x; y) or I(x; y | z) with the fields of `config`; see `MMG`.
+    """Estimate I(x; y) or I(x; y | z); see `MMG`.
 
-    Only a run of one term can be kept; data without categories have no more.
+    A checkpoint can hold only a run with a single term. Data without categories have one term.
 
     Args:
         config: The estimator.
         pairs: The data.
-        context: What the run is given.
+        context: Seed, device, listener and keeper.
 
     Returns:
         The finding.
@@ -62,9 +62,9 @@ def run(config: MMG | MMGImages, pairs: Pairs, context: RunContext) -> Finding:
 
 
 class _Relay:
-    """Passes on what the runs of the terms say, but for what is true of one term only.
+    """Forwards the events of all terms, except those that describe a single term.
 
-    Once asked to stop, every later term is told so at its first event.
+    After a request to stop, every later term gets the request at its first event.
     """
 
     def __init__(self, listen: Listener) -> None:
@@ -78,14 +78,14 @@ class _Relay:
 
 
 def _one(config: MMG | MMGImages, pairs: Pairs, term: Term, context: RunContext) -> Finding:
-    """One term; `pairs` are its own, or those of the user where it is the only one."""
+    """Estimate one term from its `pairs`; if it is the only term, these are the user's."""
     if term.closed:
         return closed_form(pairs, context.seed)
     if not term.symmetric:
         noised = "y" if pairs.discrete_x else "x"
         if config.noised not in ("auto", noised):
             what = f"noised={config.noised!r} needs numbers, and {config.noised} has categories."
-            raise MMGError(what, "Leave noised= out.")
+            raise MMGError(what, "Leave out noised=.")
         config = replace(config, noised=noised)
     suited = config.for_data(pairs)
     # Imported here because categories alone need no torch.
@@ -118,8 +118,8 @@ def _joined(pairs: Pairs, terms: Sequence[Term], results: Sequence[Finding]) -> 
     parts = [each.error_parts for each in results]
     found, stderr, error_parts = error_of_sum(pairs.n_samples, signed, pointwise, parts)
     names = [term.name for term in terms]
-    meaning = "_c: its numbers, _d: its categories"
-    note = f"Computed as the sum {' + '.join(names)} ({meaning}).".replace("+ −", "− ")
+    meaning = "_c: numbers of a variable, _d: its categories"
+    note = f"The estimate is the sum {' + '.join(names)} ({meaning}).".replace("+ −", "− ")
     said = [remark for each in results for remark in each.notes]
     return Finding(
         mi=math.fsum(each.mi for each in signed),

@@ -164,8 +164,8 @@ class MMG(TrainedEstimator):
             MMGError: There are images and a condition.
         """
         if pairs.has_images and pairs.given is not None:
-            what = "With images mmg estimates I(x; y) only, not I(x; y | z)."
-            raise MMGError(what, "Leave given= out, or describe each image by a few numbers.")
+            what = "mmg estimates only I(x; y) from images, not I(x; y | z)."
+            raise MMGError(what, "Leave out given=, or replace each image by a few numbers.")
         if not _noises_image(pairs, self.noised):
             return self
         return MMGImages.like(self)

@@ -1,4 +1,4 @@
-"""Estimates from nearest neighbours, and from counts where every value is a category.
+"""Estimates from nearest neighbours, and from counts if every column is a category.
 
 May import what `estimators` may, but loads no torch.
 """

@@ -1,4 +1,4 @@
-"""Categories and categories: a closed form whose bias is removed by the jackknife."""
+"""Mutual information of categories: a closed form, with its bias removed by the jackknife."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def cells(values: Array) -> Labels:
     """One label for each different row.
 
     Args:
-        values: Codes of categories, `(n, d)`; without columns all rows are alike.
+        values: Codes of categories, `(n, d)`; without columns, all rows are equal.
 
     Returns:
         Labels 0, 1, …, `(n,)`.
@@ -39,9 +39,10 @@ def table_information(x: Array, y: Array, z: Array) -> Array:
     """What each row contributes to I(x; y | z) of categories, nats.
 
     The plug-in estimate is (F_xyz + F_z − F_xz − F_yz) / n with F = Σ c·ln c over the counts c of
-    a table. Leaving a row out lowers each F by g(c) = c·ln c − (c − 1)·ln(c − 1) at its cell, so
-    that the jackknife n·Î − (n − 1)·mean Î₋ᵢ is the mean of g(c_xyz) + g(c_z) − g(c_xz) − g(c_yz)
-    over the rows (Zahl 1977, Ecology 58:907, for one entropy). The bias left is of order n⁻².
+    a table. Leaving a row out lowers each F by g(c) = c·ln c − (c − 1)·ln(c − 1) at its cell.
+    The jackknife n·Î − (n − 1)·mean Î₋ᵢ is therefore the mean over the rows of
+    g(c_xyz) + g(c_z) − g(c_xz) − g(c_yz) (Zahl 1977, Ecology 58:907, for one entropy). The
+    remaining bias is of order n⁻².
 
     Args:
         x: Codes, `(n, dim_x)`.
@@ -49,7 +50,7 @@ def table_information(x: Array, y: Array, z: Array) -> Array:
         z: The condition, `(n, dim_z)`; without columns for I(x; y).
 
     Returns:
-        `(n,)`; the mean is the estimate, the spread gives its standard error.
+        `(n,)`; their mean is the estimate, and their spread gives its standard error.
     """
     return (
         _decrease(np.concatenate([x, y, z], axis=1))
@@ -67,7 +68,7 @@ def _decrease(values: Array) -> Array:
 
 
 def _shuffled(pairs: Pairs, rng: np.random.Generator) -> float:
-    """The estimate where nothing depends on anything: y in random order within each z."""
+    """Mean estimate under independence: y is shuffled within each value of z."""
     z, n = cells(pairs.z), pairs.n_samples
     place = np.argsort(z, kind="stable")
     y, found = np.empty_like(pairs.y), []
@@ -78,11 +79,11 @@ def _shuffled(pairs: Pairs, rng: np.random.Generator) -> float:
 
 
 def closed_form(pairs: Pairs, seed: int) -> Finding:
-    """What there is to find where every value is a category.
+    """Estimate I(x; y) or I(x; y | z) if every column is a category.
 
     Args:
         pairs: The data, all categories.
-        seed: Of the random order that tells what is left of the bias where rows are few.
+        seed: Seed of the shuffles that estimate the remaining bias of a sparse table.
 
     Returns:
         The finding.
@@ -90,17 +91,19 @@ def closed_form(pairs: Pairs, seed: int) -> Finding:
     values = table_information(pairs.x, pairs.y, pairs.z)
     n = pairs.n_samples
     levels_x, levels_y, levels_z = (int(cells(v).max()) + 1 for v in (pairs.x, pairs.y, pairs.z))
-    # Where nothing depends on anything the spread of the rows vanishes, but not the error.
+    # Under independence the spread of the rows vanishes, but the error does not.
     least = math.sqrt(2 * (levels_x - 1) * (levels_y - 1) * levels_z) / (2 * n)
     filled = int(cells(np.concatenate([pairs.x, pairs.y, pairs.z], axis=1)).max()) + 1
     parts = {"sampling": float(values.std()) / math.sqrt(n), "detection": least}
     notes: tuple[str, ...] = (
-        f"Categories only: closed form from a table with {filled} filled cells.",
+        "All columns are categories, so the estimate is a closed form of their table "
+        f"({filled} filled cells).",
     )
     if n < ROWS_A_CELL * filled:
         notes += (
-            f"There are only {n / filled:.1f} rows a filled cell of the table, so that the "
-            "correction of its bias is rough. Join rare categories.",
+            f"The table has only {n / filled:.1f} rows per filled cell, so the correction of its "
+            "bias is approximate. The standard error includes the bias that remains. Merge rare "
+            "categories.",
         )
         parts["sparse table"] = abs(_shuffled(pairs, np.random.default_rng(seed)))
     return Finding(

@@ -1,4 +1,4 @@
-"""Nearest neighbours: no model and no training, for few dimensions."""
+"""Nearest-neighbour estimate: no model and no training, for few columns."""
 
 from __future__ import annotations
 
@@ -26,44 +26,56 @@ from mmg_nb.runs.events import Listener, Phase, Step
 
 __all__ = ["KSG"]
 
-JITTER = 1e-8  # standard deviations: far below what data resolve, far above rounding
+JITTER = 1e-8  # standard deviations: far below the resolution of data, far above rounding
 MANY_COLUMNS = 10
-NEAR = 0.8  # of the largest value there can be
-CHUNK = 500  # rows between two looks at the listener, at most
-DISTANCES = 2**24  # kept at a time in each variable
+NEAR = 0.8  # fraction of the largest possible value, from which a note warns
+CHUNK = 500  # rows between two calls of the listener, at most
+DISTANCES = 2**24  # held in memory at a time, for each variable
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
 class KSG(Estimator):
-    """Mutual information from k-th neighbours (Kraskov, Stögbauer & Grassberger 2004).
+    """Mutual information from k-th nearest neighbours (Kraskov, Stögbauer & Grassberger 2004).
 
-    PRE 69:066138, equations 8 (variant 1) and 9 (variant 2); the joint distance is the larger of
-    those in x and in y. With a condition z the terms are ψ(k) + ψ(n_z) − ψ(n_xz) − ψ(n_yz)
-    (Frenzel & Pompe 2007, PRL 99:204101), n_… the points nearer in those variables. Rows of
-    different categories are infinitely far apart (Ross 2014, PLOS ONE 9:e87357); for categories
-    alone the closed form of their table is taken. The standard error comes from the spread of the
-    per-point terms; neighbouring points share neighbours, so it is approximate, and it knows
-    nothing of the bias, which in many dimensions or for strong dependence is far larger and
-    towards 0. Repeated values are told apart by a tiny jitter drawn from the seed. Rows are never
-    resampled: copies of a row would be each other's neighbours.
+    The terms are equations 8 (variant 1) and 9 (variant 2) of PRE 69:066138. The joint distance
+    is the larger one of the distances in x and in y. With a condition z the terms are
+    ψ(k) + ψ(n_z) − ψ(n_xz) − ψ(n_yz) (Frenzel & Pompe 2007, PRL 99:204101), where n_… counts the
+    points that are nearer in those variables.
+
+    Rows of different categories are infinitely far apart (Ross 2014, PLOS ONE 9:e87357). If all
+    columns are categories, the estimate is the closed form of their table. Repeated values are
+    separated by a tiny jitter that depends on the seed.
+
+    The standard error is the spread of the terms. It is approximate because neighbouring points
+    share neighbours. It does not include the bias. In many columns, or for strong dependence, the
+    bias is far larger than the standard error, and the estimate is too low.
     """
 
     name: ClassVar[str] = "ksg"
     summary: ClassVar[str] = "Nearest neighbours: seconds, good up to about 10 columns"
     accepts: ClassVar[frozenset[str]] = frozenset({"given", "discrete"})
 
-    k: int = field(10, "neighbours; more: less variance, more bias", low=1, high=1000)
-    variant: int = field(1, "1: one distance a point; 2: one for each variable", choices=(1, 2))
+    k: int = field(
+        10,
+        "number of neighbours; a larger k has less variance and more bias",
+        low=1,
+        high=1000,
+    )
+    variant: int = field(
+        1,
+        "1: one distance per point; 2: one distance per point and variable",
+        choices=(1, 2),
+    )
     metric: str = field(
         "euclidean",
-        "norm of x and of y; chebyshev is faster for many rows of few columns",
+        "norm within x and within y; chebyshev is faster for many rows and few columns",
         choices=("euclidean", "chebyshev"),
     )
     transform: str = field(
         "standardize",
-        "map of each coordinate; normal_scores for heavy tails",
+        "transform of each column; use normal_scores for heavy tails",
         choices=("standardize", "normal_scores", "none"),
     )
 
@@ -71,8 +83,8 @@ class KSG(Estimator):
         """Estimate I(x; y); see `mmg_nb.estimators.base.Estimator`.
 
         Raises:
-            MMGError: There are not more rows than neighbours asked for, or variant 2 is to
-                condition, for which it has no form.
+            MMGError: There are fewer than k + 2 rows, or variant 2 is combined with a condition
+                or categories.
         """
         if pairs.n_samples <= self.k + 1:
             what = f"ksg with k={self.k} needs at least {self.k + 2} rows; got {pairs.n_samples}."
@@ -80,8 +92,8 @@ class KSG(Estimator):
         if _all_categories(pairs):
             return closed_form(pairs, run.seed)
         if self.variant == 2 and (pairs.dim_z or pairs.discrete_x or pairs.discrete_y):
-            what = "ksg takes conditions and categories by variant 1 only; got variant=2."
-            raise MMGError(what, "Leave variant= out.")
+            what = "ksg takes conditions and categories with variant 1 only; got variant=2."
+            raise MMGError(what, "Leave out variant=, or use variant=1.")
         rng = run.rng()
         columns = (
             (pairs.x, pairs.discrete_x),
@@ -93,7 +105,7 @@ class KSG(Estimator):
         run.listen(Phase("neighbours"))
         rows, terms = self._terms(numbers, categories, rng, run.listen)
         stopped = len(rows) < pairs.n_samples
-        mi = math.fsum(terms) / len(terms)  # exact, so that the order of rows cannot matter
+        mi = math.fsum(terms) / len(terms)  # exact, so that the order of rows does not matter
         return Finding(
             mi=mi,
             stderr=float(terms.std() / math.sqrt(len(terms))),
@@ -103,20 +115,20 @@ class KSG(Estimator):
         )
 
     def _ceiling(self, pairs: Pairs, mi: float) -> tuple[str, ...]:
-        """A remark where n rows allow for hardly more: no count is less than k."""
+        """A note if the estimate is near its upper limit ψ(n) − ψ(k): no count is below k."""
         most = float(psi(pairs.n_samples) - psi(self.k))
         if pairs.dim_z or pairs.discrete_x or pairs.discrete_y or mi < NEAR * most:
             return ()
         return (
             f"With {pairs.n_samples} rows and k={self.k} ksg cannot give more than {most:.2f} "
-            "nats: the truth may be far larger, or infinite if one variable is a function of the "
-            "other.",
+            "nats, and this estimate is close to that limit. Mutual information may be far "
+            "larger, or infinite if one variable is a function of the other. Compare with mmg.",
         )
 
     def _map(self, values: Array) -> Array:
         if self.transform == "none" or not values.shape[1]:
             return values
-        values = values / np.abs(values).max(axis=0)  # else squares of extreme units overflow
+        values = values / np.abs(values).max(axis=0)  # squares of extreme units would overflow
         kind = Standardize if self.transform == "standardize" else NormalScores
         return kind.fit(values)(values)
 
@@ -127,9 +139,9 @@ class KSG(Estimator):
         rng: np.random.Generator,
         listen: Listener,
     ) -> tuple[NDArray[np.int64], Array]:
-        """Rows in random order, as many as were done before a stop, and the term of each."""
+        """Rows in random order, up to a stop by the user, and the term of each row."""
         n = len(numbers[0])
-        single = max(v.shape[1] for v in numbers) == 1  # where both norms are the same
+        single = max(v.shape[1] for v in numbers) == 1  # then both norms are the same
         neighbours: Neighbours
         if any(label.any() for label in categories):
             neighbours = Dense(numbers[0], numbers[1], numbers[2], categories)
@@ -166,7 +178,7 @@ def _all_categories(pairs: Pairs) -> bool:
 
 
 def _distinct(values: Array, rng: np.random.Generator) -> Array:
-    """Repeated values of a coordinate moved apart by `JITTER`; all others as they are."""
+    """The columns, with repeated values separated by `JITTER`; other values do not change."""
     out = values.copy()
     for column in out.T:
         _, group, counts = np.unique(column, return_inverse=True, return_counts=True)
@@ -180,11 +192,14 @@ def _notes(pairs: Pairs) -> tuple[str, ...]:
     parts = (pairs.x, pairs.discrete_x), (pairs.y, pairs.discrete_y), (pairs.z, pairs.discrete_z)
     columns = (column for v, d in parts for column in np.delete(v, d, axis=1).T)
     if any(len(np.unique(column)) < pairs.n_samples for column in columns):
-        notes += ("Repeated values were told apart by a tiny jitter; ksg is made for densities.",)
+        notes += (
+            "Values repeat, so a tiny jitter separates them: ksg assumes continuous columns. If "
+            "the values are categories, pass `discrete`.",
+        )
     count = pairs.dim_x + pairs.dim_y + pairs.dim_z
     if count > MANY_COLUMNS:
         notes += (
-            f"{count} columns: neighbours are far apart in many dimensions, "
-            "so the estimate is too low by more than its error says. Try mmg.",
+            f"With {count} columns, nearest neighbours are far apart. The estimate is too low, by "
+            "more than the standard error. Use mmg.",
         )
     return notes

@@ -1,4 +1,4 @@
-"""Counts of neighbours in x, in y and jointly, by trees or by all distances."""
+"""Count neighbours in x, in y and jointly, with trees or from all distances."""
 
 from __future__ import annotations
 
@@ -28,33 +28,33 @@ class Neighbours(Protocol):
         ...
 
     def first(self, rows: Counts, k: int) -> tuple[Counts, Counts, Counts]:
-        """Others strictly nearer, in x and in y, than the k-th neighbour is jointly.
+        """Count the rows that are strictly nearer in x, and in y, than the k-th joint neighbour.
 
         Args:
-            rows: Rows asked for, `(m,)`.
-            k: Neighbours.
+            rows: Index of the query rows, `(m,)`.
+            k: Number of neighbours.
 
         Returns:
-            Neighbours found, k or fewer, and the counts in x and in y, each `(m,)`.
+            Neighbours found (k or fewer), and the counts in x and in y, each `(m,)`.
         """
         ...
 
     def second(self, rows: Counts, k: int) -> tuple[Counts, Counts]:
-        """Others within the largest distance in x, and in y, of the k nearest neighbours."""
+        """Count the rows within the largest distance, in x and in y, to the k neighbours."""
         ...
 
     def given(self, rows: Counts, k: int) -> tuple[Counts, Counts, Counts, Counts]:
-        """Neighbours found, and others strictly nearer in (x, z), in (y, z) and in z."""
+        """Neighbours found, and counts of strictly nearer rows in (x, z), in (y, z) and in z."""
         ...
 
 
 class Trees:
-    """Maximum norm, by k-d trees: fast in few dimensions, however many rows there are.
+    """Maximum norm, with k-d trees: fast in few dimensions, for any number of rows.
 
     Args:
         x: `(n, dim_x)`.
         y: `(n, dim_y)`.
-        z: The condition, `(n, dim_z)`, without columns where there is none.
+        z: The condition, `(n, dim_z)`; no columns if there is no condition.
     """
 
     def __init__(self, x: Array, y: Array, z: Array) -> None:
@@ -82,14 +82,14 @@ class Trees:
 
 
 class _Tree:
-    """One space; counts leave out the row itself."""
+    """A tree of one space; counts exclude the query row itself."""
 
     def __init__(self, values: Array) -> None:
         self._values = values
         self._tree = cKDTree(values)
 
     def inside(self, rows: Counts, k: int) -> Array:
-        """Just below the distance of the k-th neighbour; the nearest is the row itself."""
+        """Just below the distance of the k-th neighbour; the query row itself comes first."""
         found, _ = self._tree.query(self._values[rows], [k + 1], p=math.inf, workers=-1)
         return np.nextafter(np.asarray(found)[:, 0], 0)
 
@@ -99,26 +99,26 @@ class _Tree:
         return np.asarray(near)
 
     def count(self, rows: Counts, radius: Array) -> Counts:
-        """Others within a distance, `(m,)`."""
+        """Count the other rows within a distance, `(m,)`."""
         v = self._values[rows]
         found = self._tree.query_ball_point(v, radius, p=math.inf, workers=-1, return_length=True)
         return np.asarray(found) - 1
 
     def count_to(self, rows: Counts, near: Counts) -> Counts:
-        """Others as near as the farthest of some, `(m,)`."""
+        """Count the other rows as near as the farthest one of `near`, `(m,)`."""
         v = self._values
         return self.count(rows, abs(v[near] - v[rows][:, None]).max(axis=(1, 2)))
 
 
 class Dense:
-    """Euclidean norm, by all distances: n² work, hardly dependent on the dimension.
+    """Euclidean norm, from all distances: O(n²) work, nearly independent of the dimension.
 
     Rows of different categories are infinitely far apart.
 
     Args:
         x: `(n, dim_x)`.
         y: `(n, dim_y)`.
-        z: The condition, `(n, dim_z)`, without columns where there is none.
+        z: The condition, `(n, dim_z)`; no columns if there is no condition.
         categories: Labels of the categories in x, in y and in z, each `(n,)`.
     """
 
@@ -156,7 +156,7 @@ class Dense:
 
 
 def _kth(distances: Array, k: int) -> tuple[Counts, Array]:
-    """How many of the k nearest there are, `(m,)`, and the distance of the last, `(m, 1)`.
+    """How many of the k neighbours exist, `(m,)`, and the distance of the last one, `(m, 1)`.
 
     A row whose categories are rare has fewer than k neighbours at a finite distance.
     """
@@ -168,7 +168,7 @@ def _kth(distances: Array, k: int) -> tuple[Counts, Array]:
 
 def _apart(values: Array, rows: Counts) -> Array:
     if values.shape[1] <= FEW_COLUMNS:
-        # Slower, but values that only a jitter tells apart are not lost to rounding.
+        # Slower, but rounding does not lose values that differ by the jitter only.
         out = np.zeros((len(rows), len(values)))
         for column in values.T:
             out += (column[rows, None] - column) ** 2
@@ -181,7 +181,7 @@ def _apart(values: Array, rows: Counts) -> Array:
 
 
 def _squared(values: Array, label: Counts, rows: Counts) -> Array:
-    """Squared distances from some rows to all, `(m, n)`; from a row to itself infinity."""
+    """Squared distances from some rows to all rows, `(m, n)`; infinity from a row to itself."""
     out = _apart(values, rows)
     if label.any():
         out[label[rows][:, None] != label] = np.inf
