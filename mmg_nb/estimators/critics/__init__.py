@@ -1,4 +1,4 @@
-"""Variational estimators: a trained critic and a bound, or the difference of two entropies.
+"""Variational estimators: bounds from a trained critic, and differences of two entropies.
 
 May import what `estimators` may.
 """

@@ -16,21 +16,21 @@ __all__ = ["DIME", "DV", "MINE", "NWJ", "SMILE", "CriticBased", "InfoNCE"]
 
 @dataclass(frozen=True, kw_only=True)
 class CriticBased(Variational):
-    """A critic f(x, y) is trained to tell pairs from independent x and y."""
+    """A critic f(x, y) is trained to distinguish pairs from independent x and y."""
 
     critic: str = field(
         "joint",
-        "joint: one network of x and y; separable: a product of features of x and of y",
+        "joint: one network of x and y; separable: inner product of features of x and of y",
         choices=("joint", "separable"),
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class ByRatio(CriticBased):
-    """The critic learns from a few independent pairs for each pair; more lessen its noise."""
+    """A critic trained with a few independent pairs per pair; more of them reduce the noise."""
 
     negatives: int = field(
-        3, "independent pairs for each pair; 0: all of the batch", low=0, high=100_000
+        3, "independent pairs per pair; 0: all pairs of the batch", low=0, high=100_000
     )
 
 
@@ -38,9 +38,9 @@ class ByRatio(CriticBased):
 class MINE(ByRatio):
     """Mutual information neural estimation (Belghazi et al. 2018, arXiv 1801.04062).
 
-    Donsker & Varadhan's lower bound, its gradient corrected by a moving average. No lower bound
-    that holds with high confidence whatever the distribution can exceed about ln n (McAllester &
-    Stratos 2020, arXiv 1811.04251): above that the value means little.
+    The lower bound of Donsker & Varadhan. A moving average corrects the bias of its gradient. No
+    lower bound that is valid for every distribution with high confidence can exceed about ln n
+    (McAllester & Stratos 2020, arXiv 1811.04251). Estimates near or above ln n are unreliable.
     """
 
     name: ClassVar[str] = "mine"
@@ -48,12 +48,14 @@ class MINE(ByRatio):
         "Donsker–Varadhan bound with MINE's gradient; ceiling about ln n, noisy near it"
     )
 
-    average: float = field(0.01, "weight of a batch in the moving average", low=1e-6, high=0.999)
+    average: float = field(
+        0.01, "weight of the newest batch in the moving average", low=1e-6, high=0.999
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class DV(ByRatio):
-    """Donsker & Varadhan's lower bound, trained by its own batch gradient; see `MINE`."""
+    """The lower bound of Donsker & Varadhan, trained by its own batch gradient; see `MINE`."""
 
     name: ClassVar[str] = "dv"
     summary: ClassVar[str] = "Donsker–Varadhan bound; ceiling about ln n, noisy near it"
@@ -69,10 +71,11 @@ class NWJ(ByRatio):
 
 @dataclass(frozen=True, kw_only=True)
 class InfoNCE(CriticBased):
-    """Noise-contrastive bound (van den Oord et al. 2018, arXiv 1807.03748).
+    """Noise-contrastive lower bound (van den Oord et al. 2018, arXiv 1807.03748).
 
-    It cannot exceed the logarithm of the pairs that each pair is told from, ln `batch` by
-    default, and is too low well before that. In exchange it is stable.
+    The critic has to find each pair among independent pairs. The bound cannot exceed the logarithm
+    of the number of these candidates, by default ln(`batch`). It is too low well below this
+    ceiling, but it is stable.
     """
 
     name: ClassVar[str] = "infonce"
@@ -80,11 +83,11 @@ class InfoNCE(CriticBased):
 
     critic: str = field(
         "separable",
-        "separable: a product of features of x and of y; joint: one network of both, slower",
+        "separable: inner product of features of x and of y; joint: one network of both, slower",
         choices=("joint", "separable"),
     )
     negatives: int | None = field(
-        None, "independent pairs for each pair; none: all of the batch", low=1, high=100_000
+        None, "independent pairs per pair; default: all pairs of the batch", low=1, high=100_000
     )
 
 
@@ -92,12 +95,13 @@ class InfoNCE(CriticBased):
 class SMILE(ByRatio):
     """Smoothed estimator of Song & Ermon 2020 (arXiv 1910.06222).
 
-    The critic learns ln r by logistic regression; the estimate is Donsker & Varadhan's with the
-    partition term clipped to [e^−τ, e^τ], which bounds its variance and gives up the bound.
+    Logistic regression trains the critic to approximate ln r, where r is the density ratio
+    p(x, y) / (p(x) p(y)). The estimate is that of Donsker & Varadhan, with the partition term
+    clipped to [e^−τ, e^τ]. Clipping limits its variance, but the estimate is no longer a bound.
     """
 
     name: ClassVar[str] = "smile"
-    summary: ClassVar[str] = "Logistic regression, read with a clipped partition term; no bound"
+    summary: ClassVar[str] = "Logistic regression with a clipped partition term; not a bound"
 
     clip: float = field(5.0, "τ: scores of independent pairs are clipped to ±τ", low=0.1, high=50)
 
@@ -106,17 +110,18 @@ class SMILE(ByRatio):
 class DIME(ByRatio):
     """Discriminative estimation by f-divergences (Letizia et al. 2024, arXiv 2305.20025).
 
-    The critic learns ln r by one of three objectives, and the estimate is the mean of ln r over
-    pairs: no partition term, hence little variance, and no bound. The paper's `deranged`
-    architecture is critic=joint with negatives=1, its `separable` one critic=separable with
-    negatives=0.
+    One of three objectives (`divergence`) trains the critic to approximate ln r, where r is the
+    density ratio p(x, y) / (p(x) p(y)). The estimate is the mean of ln r over pairs. It has no
+    partition term and therefore little variance, but it is not a bound. The paper's `deranged`
+    architecture is critic=joint with negatives=1. Its `separable` architecture is
+    critic=separable with negatives=0.
     """
 
     name: ClassVar[str] = "dime"
-    summary: ClassVar[str] = "Mean of a learned log density ratio: little variance, no bound"
+    summary: ClassVar[str] = "Mean of a learned log density ratio: little variance, not a bound"
 
     divergence: str = field(
         "gan",
-        "what the critic is trained by: gan (logistic regression), kl or hd (Hellinger)",
+        "training objective: gan (logistic regression), kl or hd (Hellinger)",
         choices=("gan", "kl", "hd"),
     )

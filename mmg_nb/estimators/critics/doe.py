@@ -1,4 +1,4 @@
-"""Difference of entropies: two densities of y, alone and given x."""
+"""Difference of entropies: fitted densities of y, without and with x."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ __all__ = ["DoE"]
 class DoE(Variational):
     """H(y) − H(y | x) with fitted densities (McAllester & Stratos 2020, arXiv 1811.04251).
 
-    Both cross-entropies are upper bounds of the entropies, so that their difference is no bound.
-    With one simple density a coordinate it is right where y given x has about that shape, which
-    limits neither how large the mutual information may be nor how wrong the answer.
+    Two densities of y are fitted, one without x and one given x. Both cross-entropies are upper
+    bounds of the entropies, so their difference is not a bound. Each column of y has one simple
+    density (`head`). The estimate is accurate only if y given x has about this shape. It has no
+    ceiling, but the standard error does not cover a wrong shape.
     """
 
     name: ClassVar[str] = "doe"
-    summary: ClassVar[str] = "Difference of fitted entropies: no ceiling, trusts its densities"
+    summary: ClassVar[str] = "Difference of fitted entropies: no ceiling, assumes a density shape"
 
-    head: str = field("gaussian", "shape of the densities", choices=("gaussian", "logistic"))
+    head: str = field(
+        "gaussian", "shape of the fitted densities", choices=("gaussian", "logistic")
+    )

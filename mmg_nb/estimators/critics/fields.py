@@ -1,4 +1,4 @@
-"""What all estimators that train a critic have in common: their fields and their run."""
+"""The fields that all variational estimators share."""
 
 from __future__ import annotations
 
@@ -14,32 +14,34 @@ __all__ = ["Variational"]
 
 @dataclass(frozen=True, kw_only=True)
 class Variational(TrainedEstimator):
-    """A network is trained on pairs (x, y), and the estimate read off it on other rows.
+    """A network is trained on pairs (x, y) and evaluated on other rows.
 
-    The rows are cross-fitted: each fold is read by a member that was fitted on the others and
-    selected on validation rows among these. Pairs that stand for independent x and y are
-    derangements: no row is paired with itself.
+    Training is cross-fitted: each fold is evaluated by a member that was trained on the other
+    folds. Some rows of these are validation rows; they select the weights. Independent pairs of x
+    and y come from derangements: no row is paired with itself.
     """
 
     runner: ClassVar[str] = "mmg_nb.estimators.critics.run:run"
 
-    steps: int = field(2000, "most training steps", low=0, high=10_000_000)
-    batch: int = field(256, "rows a training step and member", low=2, high=100_000)
+    steps: int = field(2000, "maximum training steps", low=0, high=10_000_000)
+    batch: int = field(256, "rows per training step and member", low=2, high=100_000)
     width: int = field(64, "hidden features of the network", low=8, high=4096)
     blocks: int = field(2, "residual layers of the network", low=0, high=32)
-    learning_rate: float = field(2e-3, "of AdamW; Muon takes five times as much", low=0, high=1)
-    weight_decay: float = field(1e-2, "of the hidden matrices", low=0, high=10)
+    learning_rate: float = field(
+        2e-3, "learning rate of AdamW; that of Muon is five times as high", low=0, high=1
+    )
+    weight_decay: float = field(1e-2, "weight decay of the hidden matrices", low=0, high=10)
     folds: int | None = field(
         None,
-        "1: one split; more: cross-fitting over that many folds; none: 5 up to 5000 rows, else 3",
+        "number of cross-fitting folds; 1: a single split; default: 5 up to 5000 rows, else 3",
         choices=(1, 2, 3, 4, 5, 7, 9, 10),
     )
     transform: str = field(
         "normal_scores",
-        "map of each coordinate before whitening",
+        "transform of each column before whitening",
         choices=("normal_scores", "standardize", "none"),
     )
 
     def folds_for(self, n_samples: int) -> int:
-        """Folds of the cross-fit, from `folds` or by the number of rows."""
+        """Number of folds, from `folds` or from the number of rows."""
         return usual_folds(n_samples) if self.folds is None else self.folds

@@ -1,4 +1,4 @@
-"""How a critic, or a pair of densities, is trained and read."""
+"""How a critic, or a pair of densities, is trained and evaluated."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mmg_nb.estimators.critics.objectives import Objective, Reading
 
 __all__ = ["CriticLearner", "DensityLearner", "critic_learner"]
 
-SELECTION_NEGATIVES, READING_NEGATIVES = 8, 32  # independent pairs a row, where free to choose
+SELECTION_NEGATIVES, READING_NEGATIVES = 8, 32  # independent pairs per row, if not prescribed
 CHUNK = 512  # rows at a time
 
 
@@ -23,11 +23,11 @@ class CriticLearner:
     """A critic and the equations of its estimator.
 
     Attributes:
-        objective: What training maximises; may keep a state.
-        selection: What validation maximises.
-        reading: How the estimate is read off.
-        negatives: Independent pairs for each pair in training.
-        counts_negatives: Whether the estimate depends on their number, and not only its noise.
+        objective: Maximised in training; may have a state.
+        selection: Maximised in validation.
+        reading: Contribution of each row to the estimate.
+        negatives: Independent pairs per pair in training.
+        counts_negatives: Whether the estimate itself, not only its noise, depends on their number.
     """
 
     objective: Objective
@@ -37,19 +37,19 @@ class CriticLearner:
     counts_negatives: bool
 
     def loss(self, net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-        """Training loss, see `Learner`."""
+        """Training loss; see `Learner`."""
         scores = net(x, y, self.negatives)
         return -self.objective(scores[..., 0], scores[..., 1:]).sum()
 
     def check(self, net: nn.Module, x: Tensor, y: Tensor) -> tuple[Tensor, float]:
-        """Validation loss and estimate, see `Learner`."""
+        """Validation loss and estimate; see `Learner`."""
         joint, product, partners = self._scores(net, x, y, SELECTION_NEGATIVES)
         loss = -self.selection(joint, product)
         read = [self.reading(j, p, partners).mean() for j, p in zip(joint, product, strict=True)]
         return loss, float(torch.stack(read).mean())
 
     def points(self, net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-        """What each row adds to the estimate of one member, `(n,)`; x and y `(1, n, …)`."""
+        """Contribution of each row to the estimate of one member, `(n,)`; x, y `(1, n, …)`."""
         joint, product, partners = self._scores(net, x, y, READING_NEGATIVES)
         return self.reading(joint[0], product[0], partners)
 
@@ -68,22 +68,22 @@ class CriticLearner:
 class DensityLearner:
     """Difference of entropies: ln q(y | x) − ln q(y), both fitted by maximum likelihood.
 
-    The network gives both log-densities of each row, see `EntropyNet`. Neither difference is a
+    The network gives both log-densities of each row; see `EntropyNet`. The difference is not a
     bound: E ln q(y | x) is at most −H(y | x), and −E ln q(y) is at least H(y).
     """
 
     def loss(self, net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-        """Training loss, see `Learner`."""
+        """Training loss; see `Learner`."""
         alone, given = net(x, y)
         return -(alone + given).mean(-1).sum()
 
     def check(self, net: nn.Module, x: Tensor, y: Tensor) -> tuple[Tensor, float]:
-        """Validation loss and estimate, see `Learner`."""
+        """Validation loss and estimate; see `Learner`."""
         alone, given = net(x, y)
         return -(alone + given).mean(-1), float((given - alone).mean())
 
     def points(self, net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-        """The log-ratio of each row by one member, `(n,)`; x and y `(1, n, …)`."""
+        """Log-ratio of each row from one member, `(n,)`; x and y are `(1, n, …)`."""
         alone, given = net(x, y)
         return (given - alone)[0].double()
 
@@ -130,7 +130,7 @@ def critic_learner(config: Any, batch: int) -> CriticLearner:
         batch: Rows of a training batch.
 
     Returns:
-        The learner, with fresh state.
+        The learner, in its initial state.
     """
     objective, selection, reading = _EQUATIONS[config.name](config)
     negatives = min(config.negatives or batch - 1, batch - 1)

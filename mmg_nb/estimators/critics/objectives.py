@@ -1,8 +1,9 @@
-"""What critics are trained for, and what is read off them: one short function an equation.
+"""Objectives that train critics, and estimates from critics: one short function per equation.
 
-A critic scores `joint` pairs (xᵢ, yᵢ), `(…, n)`, and `product` pairs (xᵢ, yⱼ), j ≠ i, which stand
-for independent x and y, `(…, n, k)`. Leading axes are members. f is the score, r the density
-ratio p(x, y) / (p(x) p(y)) that it is to learn the logarithm of.
+A critic scores `joint` pairs (xᵢ, yᵢ), `(…, n)`, and `product` pairs (xᵢ, yⱼ) with j ≠ i,
+`(…, n, k)`. Product pairs represent independent x and y. Leading axes are members. f is the score,
+and r = p(x, y) / (p(x) p(y)) is the density ratio. The critic is trained so that f approximates
+ln r.
 """
 
 from __future__ import annotations
@@ -32,13 +33,13 @@ __all__ = [
 ]
 
 Objective = Callable[[Tensor, Tensor], Tensor]
-"""(joint, product) -> what is to be maximised, one a member."""
+"""(joint, product) -> objective to maximise, one value per member."""
 
 Reading = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""(joint `(n,)`, product `(n, k)`, partners `(n, k)`) -> what each row adds, `(n,)`.
+"""(joint `(n,)`, product `(n, k)`, partners `(n, k)`) -> contribution of each row, `(n,)`.
 
-The mean is the estimate. Row i enters product pairs as x and as y; both are booked to it, so that
-the spread of the numbers over rows gives the error of the mean (Hájek projection)."""
+The mean is the estimate. Row i enters product pairs as x and as y. Both count towards row i, so
+the spread of the contributions gives the standard error of the mean (Hájek projection)."""
 
 
 # --- objectives
@@ -61,7 +62,7 @@ def kullback_leibler(joint: Tensor, product: Tensor) -> Tensor:
 def gan(joint: Tensor, product: Tensor) -> Tensor:
     """E ln σ(f) + E_product ln σ(−f): logistic regression, largest at f = ln r.
 
-    GAN-DIME (Letizia et al. 2024), and what SMILE trains its critic with (Song & Ermon 2020).
+    The objective of GAN-DIME (Letizia et al. 2024) and of SMILE (Song & Ermon 2020).
     """
     return -F.softplus(-joint).mean(-1) - F.softplus(product).mean((-2, -1))
 
@@ -81,11 +82,11 @@ def info_nce(joint: Tensor, product: Tensor) -> Tensor:
 
 
 class MovingAverage:
-    """Donsker & Varadhan's bound with MINE's gradient (Belghazi et al. 2018, section 3.2).
+    """The bound of Donsker & Varadhan with MINE's gradient (Belghazi et al. 2018, section 3.2).
 
-    The gradient of ln E eᶠ is E[eᶠ ∇f] / E eᶠ. With both means from one batch it is biased;
-    with the denominator from a moving average over batches hardly. The value is of no meaning,
-    only its gradient is.
+    The gradient of ln E eᶠ is E[eᶠ ∇f] / E eᶠ. If both means come from one batch, it is biased.
+    If the denominator is a moving average over batches, the bias is small. Only the gradient of
+    the returned value is meaningful, not the value itself.
 
     Args:
         rate: Weight of the newest batch.
@@ -96,7 +97,7 @@ class MovingAverage:
         self._log_mean: Tensor | None = None
 
     def __call__(self, joint: Tensor, product: Tensor) -> Tensor:
-        """Something whose gradient is MINE's, one a member."""
+        """A value whose gradient is MINE's, one per member."""
         now = _log_mean_exp(product.detach().flatten(-2))
         if self._log_mean is None:
             self._log_mean = now
@@ -116,15 +117,15 @@ def donsker_varadhan_points(joint: Tensor, product: Tensor, partners: Tensor) ->
 
 
 def nwj_points(joint: Tensor, product: Tensor, partners: Tensor) -> Tensor:
-    """1 + E f − E_product eᶠ, see `kullback_leibler`."""
+    """1 + E f − E_product eᶠ; see `kullback_leibler`."""
     return 1 + joint - _by_row(product.exp(), partners)
 
 
 def smile_points(clip: float) -> Reading:
     """E f − ln E_product clip(eᶠ, e^−τ, e^τ) (Song & Ermon 2020, arXiv 1910.06222, section 4).
 
-    Only the partition term is clipped: its variance is what grows with eᴵ. The result is no
-    bound any more.
+    Only the partition term is clipped, because its variance grows with eᴵ. The result is no
+    longer a bound.
 
     Args:
         clip: τ.
@@ -137,7 +138,7 @@ def smile_points(clip: float) -> Reading:
 
 
 def info_nce_points(joint: Tensor, product: Tensor, partners: Tensor) -> Tensor:
-    """`info_nce` of each row; what a row takes from others as their negative is booked to it."""
+    """`info_nce` of each row, including the effect of the row as a negative of other rows."""
     both = _with_negatives(joint, product)
     share = both.softmax(-1)[:, 1:]
     taken = _as_partner(share, partners)
@@ -145,7 +146,7 @@ def info_nce_points(joint: Tensor, product: Tensor, partners: Tensor) -> Tensor:
 
 
 def log_ratio_points(joint: Tensor, product: Tensor, partners: Tensor) -> Tensor:
-    """E f: the mean of the log-ratio itself, no bound (DIME, Letizia et al. 2024)."""
+    """E f: the mean of the log-ratio itself, not a bound (DIME, Letizia et al. 2024)."""
     return joint
 
 
@@ -161,11 +162,11 @@ def _log_mean_exp(values: Tensor) -> Tensor:
 
 
 def _by_row(terms: Tensor, partners: Tensor) -> Tensor:
-    """What each row adds to the mean of `terms` as x and as y, less that mean once, `(n,)`."""
+    """Contribution of each row, as x and as y, to the mean of `terms`, minus it once, `(n,)`."""
     k = terms.shape[1]
     return terms.mean(1) + _as_partner(terms, partners) / k - terms.mean()
 
 
 def _as_partner(terms: Tensor, partners: Tensor) -> Tensor:
-    """Sum of the terms in which each row is the y, `(n,)`."""
+    """Sum of the terms in which the row serves as y, `(n,)`."""
     return terms.new_zeros(len(terms)).index_add_(0, partners.flatten(), terms.flatten())

@@ -1,4 +1,4 @@
-"""The run behind every `Variational` estimator: split, transform, train, read, judge."""
+"""The run behind every `Variational` estimator: split, transform, train, evaluate."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ from mmg_nb.training.stopping import Weights
 __all__ = ["run"]
 
 CHECK_EVERY = 50
-GRACE = 300  # steps in which something must begin to be learnt
+GRACE = 300  # steps before training may stop early
 EMA = 0.99
-NEAR = 1.0  # nats below its ceiling at which a bound is said to have reached it
+NEAR = 1.0  # nats: a note warns if a bound is within this distance of its ceiling
 
 Array = NDArray[np.float64]
 _Net = Critic | EntropyNet
@@ -53,13 +53,13 @@ _Net = Critic | EntropyNet
 
 class _Reader(Learner, Protocol):
     def points(self, net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-        """What each row adds to the estimate of one member, `(n,)`; x and y `(1, n, …)`."""
+        """Contribution of each row to the estimate of one member, `(n,)`; x, y `(1, n, …)`."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class _Prepared:
-    """Transformed data on the device, float32, who trains on what, and in which batches."""
+    """Transformed data on the device, float32, with the cross-fit and the batch size."""
 
     x: Tensor
     y: Tensor
@@ -69,7 +69,7 @@ class _Prepared:
 
 
 def run(config: Variational, pairs: Pairs, context: RunContext) -> Finding:
-    """Estimate I(x; y) with the fields of `config`; see `Variational`.
+    """Estimate I(x; y); see `Variational`.
 
     Raises:
         MMGError: There are too few independent rows to split.
@@ -117,20 +117,23 @@ def _prepare(
     held = min(len(member.validation) for member in plan.members)
     smallest = min(map(len, sets))
     if min(smallest, held) < 2:
-        what = f"{config.name} needs 2 rows in each part of its splits; got {held} to validate on."
-        raise MMGError(what, "Use more rows or finer groups, or fewer folds.")
+        what = f"{config.name} needs 2 rows in each split; got {held} validation rows."
+        raise MMGError(what, "Use more rows, smaller groups, or fewer folds.")
     x, notes_x = fit_transform(pairs.x, "x", config.transform, plan.transform_rows)
     y, notes_y = fit_transform(pairs.y, "y", config.transform, plan.transform_rows)
     batch = min(config.batch, smallest)
     notes = notes_x + notes_y
     if batch < config.batch:
-        notes += (f"Batches hold {batch} rows instead of {config.batch}: no split has more.",)
+        notes += (
+            f"Batches hold {batch} rows instead of {config.batch}, because the smallest split has "
+            "no more. Use more rows for larger batches.",
+        )
     on_device = [torch.as_tensor(v, dtype=torch.float32, device=device) for v in (x, y)]
     return _Prepared(on_device[0], on_device[1], plan, batch, notes)
 
 
 def _build(config: Variational, data: _Prepared, host: Generator) -> tuple[_Net, _Reader]:
-    """The network at its start, on the device, and how it learns."""
+    """The untrained network on the device, and how it is trained."""
     dims = len(data.plan.members), data.x.shape[1], data.y.shape[1]
     width, blocks, device = config.width, config.blocks, data.x.device
     if isinstance(config, DoE):
@@ -183,7 +186,7 @@ def _stacked(data: _Prepared, rows: Sequence[NDArray[np.int64]]) -> Stack:
 
 @torch.no_grad()
 def _read(data: _Prepared, net: nn.Module, learner: _Reader, listen: Listener) -> Array:
-    """What each evaluation point adds to the estimate, in the order of the readings."""
+    """Contribution of each evaluation row to the estimate, fold by fold."""
     points = []
     for done, reading in enumerate(data.plan.readings):
         listen(Step(done, len(data.plan.readings)))
@@ -194,25 +197,25 @@ def _read(data: _Prepared, net: nn.Module, learner: _Reader, listen: Listener) -
 
 
 def _pointwise(config: Variational, index: NDArray[np.int64], points: Array) -> PointwiseMI | None:
-    """The points of those estimators whose points are log-ratios."""
+    """Pointwise values, for the estimators that estimate log-ratios."""
     if config.name not in ("dime", "doe"):
         return None
     return PointwiseMI(index, points, np.full(len(points), np.nan))
 
 
 def _ceiling(config: Variational, mi: float, data: _Prepared) -> tuple[str, ...]:
-    """A note where a lower bound is as large as it can be."""
+    """A note if a lower bound is near its ceiling."""
     if config.name == "infonce":
         most = math.log(critic_learner(config, data.batch).negatives + 1)
-        words = f"ln {round(math.exp(most))} = {most:.2f} nats, its ceiling with this batch"
-        remedy = "A larger batch raises it; or use mmg."
+        words = f"ln {round(math.exp(most))} = {most:.2f} nats, its ceiling with this batch size"
+        remedy = "Use a larger `batch`, or mmg."
     elif config.name in ("mine", "dv", "nwj"):
         rows = min(len(reading.rows) for reading in data.plan.readings)
         most = math.log(rows)
-        words = f"ln {rows} = {most:.2f} nats, about the most that so many rows can prove"
-        remedy = "Use mmg, which is no bound, or more rows."
+        words = f"ln {rows} = {most:.2f} nats, about the ceiling of any bound from so many rows"
+        remedy = "Use mmg, which has no such ceiling, or more rows."
     else:
         return ()
     if mi < most - NEAR:
         return ()
-    return (f"This lower bound is near {words}: the mutual information may be larger. {remedy}",)
+    return (f"This lower bound is near {words}. Mutual information may be larger. {remedy}",)

@@ -1,4 +1,4 @@
-"""The one training loop of the networks that bounds and ratios are read off."""
+"""The training loop of critics and density networks."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from mmg_nb.training.stopping import Record
 
 __all__ = ["Learner", "Outcome", "Stack", "train"]
 
-WORTH_MORE_STEPS = 0.01  # of what the last fifth of the steps may still have gained
-BETTER = 0.001  # by which a validation loss must fall to count as better
+WORTH_MORE_STEPS = 0.01  # gain in loss over the last fifth of the steps; above: step limit
+BETTER = 0.001  # a validation loss counts as better if it falls by more than this
 _NO_CURVE = np.zeros(0)
 
 
 class Learner(Protocol):
-    """How a network is trained and what it says; x and y are `(members, n, …)`."""
+    """How a network is trained and evaluated; x and y are `(members, n, …)`."""
 
     def loss(self, net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
         """Training loss of a batch, summed over members."""
@@ -39,14 +39,14 @@ class Learner(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Stack:
-    """Rows of every member, float32, padded to one length, and the true lengths `(members,)`."""
+    """Rows of every member, float32, padded to one length; `count` is the true length of each."""
 
     x: Tensor
     y: Tensor
     count: Tensor
 
     def batches(self, size: int, generator: Generator) -> Iterator[tuple[Tensor, Tensor]]:
-        """Batches without end, each of `size` different rows, every epoch in a new order."""
+        """Endless batches of `size` distinct rows, in a new random order every epoch."""
         members, longest = self.x.shape[:2]
         device = self.x.device
         padding = torch.arange(longest, device=device) >= self.count.unsqueeze(1)
@@ -61,7 +61,7 @@ class Stack:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What training leaves behind: the best weights of each member, how it ended, its record."""
+    """The result of training: best weights of each member, status, and validation record."""
 
     net: nn.Module
     status: Status
@@ -78,18 +78,18 @@ def train(
     generator: Generator,
     listen: Listener,
 ) -> Outcome:
-    """Train all members at once; of each, the weights with the least validation loss are kept.
+    """Train all members at once, and keep the weights of each with the lowest validation loss.
 
     Args:
         net: Starting weights; changed in place.
-        learner: Gives loss and validation loss.
+        learner: Computes training loss and validation loss.
         optimiser: Updates the parameters of `net`.
-        fit: Rows to fit.
-        held: Validation rows, equally many of every member.
-        schedule: How long and in what rhythm.
+        fit: Training rows.
+        held: Validation rows, the same number for every member.
+        schedule: Number of steps, learning rate, and stopping rule.
         generator: Source of the batches.
-        listen: Gets a `Step` after each step and a `Snapshot` after each validation; a true
-            answer stops training and keeps what was learnt.
+        listen: Gets a `Step` after each step and a `Snapshot` after each validation. If it
+            returns true, training stops and keeps its weights.
 
     Returns:
         The outcome.
@@ -140,6 +140,6 @@ def _report(record: Record, step: int, loss: Tensor, mi: float, listen: Listener
 
 @torch.no_grad()
 def _keep(kept: nn.Module, new: nn.Module, better: Tensor) -> None:
-    """Replace the weights of the members that are better, `(members,)`."""
+    """Replace the kept weights of those members that are better, `(members,)`."""
     for old, parameter in zip(kept.parameters(), new.parameters(), strict=True):
         old.copy_(torch.where(better.view(-1, 1, 1), parameter, old))

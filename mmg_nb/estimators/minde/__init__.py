@@ -1,4 +1,4 @@
-"""MINDE: mutual information as a distance between diffusion scores.
+"""MINDE: mutual information from the distance between diffusion scores.
 
 May import what `estimators` may.
 """

@@ -1,4 +1,4 @@
-"""Denoisers that start from N(0, I) for every variable and know nothing else."""
+"""Denoisers that start from N(0, I) for every variable, without an anchor."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def gaussian_eps(z: Tensor, logsnr: Tensor) -> Tensor:
 
 
 class ConditionalDenoiser(Denoiser):
-    """ε̂ = σ·z + α·net(z, y; λ), with a learned null for y where it is not given.
+    """ε̂ = σ·z + α·net(z, y; λ), with a learned null in place of y in the branch without y.
 
     Args:
         members: Number of members.
@@ -46,7 +46,7 @@ class ConditionalDenoiser(Denoiser):
         )
 
     def forward(self, samples: Samples, eps: Tensor, logsnr: Tensor, given: Tensor) -> Tensor:
-        """Predict the noise, see `Denoiser`."""
+        """Predict the noise; see `Denoiser`."""
         z = transmit(samples.x, eps, logsnr)
         known = torch.where(given, samples.y, self.null)
         flag = given.to(z.dtype).expand(*z.shape[:-1], 1)
@@ -55,11 +55,11 @@ class ConditionalDenoiser(Denoiser):
 
 
 class JointDenoiser(Denoiser):
-    """Noise of x and y together: from both noisy, or of each from the other one clean.
+    """Predicts the noise of x and y: from both noisy, or of each one from the other one clean.
 
-    `samples.x` holds (x, y). Not given, the prediction is that of p(x, y); given, it is that of
-    p(x | y) for x beside that of p(y | x) for y, so that the gap of the two is that of
-    H(x, y) − H(x | y) − H(y | x) = I(x; y).
+    `samples.x` holds (x, y). If `given` is false, the prediction is that of p(x, y). If it is
+    true, the prediction is that of p(x | y) for x, and that of p(y | x) for y. The gap of the two
+    is then that of H(x, y) − H(x | y) − H(y | x) = I(x; y).
 
     Args:
         members: Number of members.
@@ -88,7 +88,7 @@ class JointDenoiser(Denoiser):
         )
 
     def forward(self, samples: Samples, eps: Tensor, logsnr: Tensor, given: Tensor) -> Tensor:
-        """Predict the noise of x and y, see `Denoiser`."""
+        """Predict the noise of x and y; see `Denoiser`."""
         z = transmit(samples.x, eps, logsnr)
         is_x = torch.arange(z.shape[-1], device=z.device) < self.dim_x
         first = self._learned(z, samples.x, is_x, given, logsnr)
@@ -99,7 +99,7 @@ class JointDenoiser(Denoiser):
     def _learned(
         self, z: Tensor, clean: Tensor, noised: Tensor, given: Tensor, logsnr: Tensor
     ) -> Tensor:
-        """The network's part where only the `noised` coordinates are noisy, if given."""
+        """The output of the network; if given, only the `noised` coordinates are noisy."""
         values = torch.where(given & ~noised, clean, z)
         only_x, only_y = given & noised[0], given & ~noised[0]
         flags = [flag.to(z.dtype).expand(*z.shape[:-1], 1) for flag in (only_x, only_y)]

@@ -17,12 +17,13 @@ class MINDE(TrainedEstimator):
     """Mutual information neural diffusion estimation (Franzese et al. 2024, arXiv 2310.09031).
 
     The Kullback–Leibler divergence of two diffused densities is half the integral of the squared
-    distance of their scores. Here scores are ε-predictions, time is log-SNR, and times drawn in
-    proportion to g²/σ² (the paper's importance sampling) are log-SNRs drawn uniformly between
-    those of its noise schedule (β from 0.1 to 20, t from 10⁻³ to 1).
+    distance of their scores. Here scores are ε-predictions and time is log-SNR. The paper draws
+    times in proportion to g²/σ² (importance sampling). In log-SNR this is a uniform density over
+    the range of the paper's noise schedule (β from 0.1 to 20, t from 10⁻³ to 1).
 
-    With the same denoisers, the distance of the scores is the orthogonal form of the MMSE gap; see
-    `mmg_nb.mmse.gap` for what it is biased by.
+    The networks start from N(0, I), without the Gaussian preconditioning of `mmg`. With the same
+    denoisers, the distance of the scores equals the orthogonal form of the MMSE gap.
+    `mmg_nb.mmse.gap` gives its bias.
     """
 
     name: ClassVar[str] = "minde"
@@ -32,39 +33,42 @@ class MINDE(TrainedEstimator):
 
     form: str = field(
         "conditional",
-        "conditional: p(x | y) against p(x); joint: p(x, y) against p(x | y) p(y | x)",
+        "conditional: compare p(x | y) with p(x); joint: compare p(x, y) with p(x | y) p(y | x)",
         choices=("conditional", "joint"),
     )
     sigma: bool = field(
-        False, "difference of both divergences from a Gaussian, the paper's σ form"
+        False, "use the paper's σ form: the difference of two divergences from a Gaussian"
     )
-    steps: int = field(4000, "most training steps", low=0, high=10_000_000)
+    steps: int = field(4000, "maximum training steps", low=0, high=10_000_000)
     batch: int = field(
-        256, "noisy rows a training step and member, two of each row", low=4, high=1_000_000
+        256,
+        "noisy rows per training step and member, two for each data row",
+        low=4,
+        high=1_000_000,
     )
     width: int = field(64, "hidden features of the network", low=8, high=4096)
     blocks: int = field(3, "residual blocks of the network", low=1, high=32)
-    learning_rate: float = field(2e-3, "of AdamW; Muon takes five times as much", low=0, high=1)
-    weight_decay: float = field(1e-3, "of the hidden matrices", low=0, high=10)
+    learning_rate: float = field(
+        2e-3, "learning rate of AdamW; that of Muon is five times as high", low=0, high=1
+    )
+    weight_decay: float = field(1e-3, "weight decay of the hidden matrices", low=0, high=10)
     folds: int | None = field(
         None,
-        "1: one split; more: cross-fitting over that many folds; none: 5 up to 5000 rows, else 3",
+        "number of cross-fitting folds; 1: a single split; default: 5 up to 5000 rows, else 3",
         choices=(1, 2, 3, 4, 5, 7, 9, 10),
     )
     transform: str = field(
         "normal_scores",
-        "map of each coordinate before whitening",
+        "transform of each column before whitening",
         choices=("normal_scores", "standardize", "none"),
     )
-    draws: int = field(
-        10, "log-SNRs at which each evaluation point is measured", low=2, high=10_000
-    )
+    draws: int = field(10, "log-SNRs per evaluation row", low=2, high=10_000)
 
     def folds_for(self, n_samples: int) -> int:
-        """Folds of the cross-fit, from `folds` or by the number of rows."""
+        """Number of folds, from `folds` or from the number of rows."""
         return usual_folds(n_samples) if self.folds is None else self.folds
 
     @property
     def gap(self) -> str:
-        """The form of the gap that the distance of scores is."""
+        """The form of the gap that equals the distance of the scores."""
         return "orthogonal"

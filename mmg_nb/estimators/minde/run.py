@@ -38,7 +38,7 @@ __all__ = ["run", "schedule_logsnr"]
 BETA_LOW, BETA_HIGH, FIRST_TIME = 0.1, 20.0, 1e-3
 BIN_WIDTH = 0.5
 VALIDATION_DRAWS = 2048
-GRACE = 1000  # steps in which something must begin to be learnt
+GRACE = 1000  # steps before training may stop early
 DRAWS_WHEN_STOPPED = 4
 
 
@@ -49,14 +49,14 @@ def schedule_logsnr(t: float) -> float:
         t: From 0 to 1.
 
     Returns:
-        ln(α²/σ²) with α² = exp(−∫₀ᵗ β).
+        The log-SNR ln(α²/σ²), with α² = exp(−∫₀ᵗ β).
     """
     lost = BETA_LOW * t + 0.5 * (BETA_HIGH - BETA_LOW) * t**2
     return -math.log(math.expm1(lost))
 
 
 def run(config: MINDE, pairs: Pairs, context: RunContext) -> Finding:
-    """Estimate I(x; y) with the fields of `config`; see `MINDE`."""
+    """Estimate I(x; y); see `MINDE`."""
     folds = config.folds_for(pairs.n_samples)
     activations = folds * config.batch * config.width
     with opened(pairs, context, activations=activations, folds=folds) as run:
@@ -135,8 +135,8 @@ def _in_sigma_form(
 ) -> Finding:
     """The finding with ½ ∫ E[‖c − g‖² − ‖u − g‖²] dλ in place of ½ ∫ E‖c − u‖² dλ.
 
-    g is the prediction for N(0, I), u that without and c that with the other variable
-    (Franzese et al. 2024, the difference of two divergences from N(0, σ²), at σ = 1).
+    g is the prediction for N(0, I). u and c are the predictions without and with the other
+    variable (Franzese et al. 2024: the difference of two divergences from N(0, σ²), at σ = 1).
     """
     curve, grid = found.curve, fitted.grid
     assert curve is not None
@@ -170,7 +170,7 @@ def _in_sigma_form(
 
 @torch.no_grad()
 def _sigma_values(run: DenoisingRun, fitted: Fitted, draws: int) -> tuple[Tensor, Tensor]:
-    """λ and ‖c − g‖² − ‖u − g‖² of each draw and evaluation point, each `(draws, m)`."""
+    """λ and ‖c − g‖² − ‖u − g‖² of each draw and evaluation row, each `(draws, m)`."""
     generator, device = run.random.device, run.device
     levels, found = [], []
     for reading in run.plan.readings:

@@ -1,4 +1,4 @@
-"""The MMSE gap where an image is noised, by small U-Nets.
+"""The MMSE gap of a noised image, with small U-Nets as denoisers.
 
 May import what `estimators` may.
 """

@@ -17,12 +17,13 @@ EFFORT_STEPS = {"quick": 500, "normal": 2500, "high": 10_000}
 
 @dataclass(frozen=True, kw_only=True)
 class MMGImages(TrainedEstimator):
-    """Mutual information by the MMSE gap where an image is noised, by small U-Nets.
+    """Mutual information from the MMSE gap of a noised image, with small U-Nets as denoisers.
 
-    `mmg` takes it by itself where it would noise an image: of two images one is noised, and of an
-    image and categories the image. Of an image and numbers `mmg` noises the numbers. Each image is
-    scaled as a whole; numbers beside it have their own transform. A step costs a hundred times as
-    much as one on rows of numbers: hence fewer rows a step, features and draws.
+    `mmg` selects this estimator by itself if both variables are images, or if one is an image and
+    the other one holds categories. If an image meets numbers, `mmg` noises the numbers instead.
+    Each image is scaled as a whole; columns of numbers have their own `transform`. A training
+    step costs about a hundred times as much as for rows of numbers. Therefore batches, networks
+    and draws are smaller than those of `mmg`. Log-SNRs end at 8.
     """
 
     name: ClassVar[str] = "mmg_images"
@@ -31,47 +32,52 @@ class MMGImages(TrainedEstimator):
     needs: ClassVar[frozenset[str]] = frozenset({"images"})
     runner: ClassVar[str] = "mmg_nb.estimators.mmg.categories:run"
 
-    effort: str = field("normal", "how long to train", choices=("quick", "normal", "high"))
+    effort: str = field("normal", "training budget", choices=("quick", "normal", "high"))
     gap: str = field(
         "inner",
-        "form of the MMSE gap that is reported, and that training is stopped for",
+        "reported form of the MMSE gap; it also decides when training stops",
         choices=("inner", "orthogonal", "difference"),
     )
     noised: str = field(
-        "auto", "variable that is noised, given the other; an image", choices=("auto", "x", "y")
+        "auto",
+        "variable that gets the noise, an image; auto: the image, the smaller one of two",
+        choices=("auto", "x", "y"),
     )
     folds: int = field(
         2,
-        "1: one split; more: cross-fitting over that many folds",
+        "number of cross-fitting folds; 1: a single split",
         choices=(1, 2, 3, 4, 5, 7, 9, 10),
     )
     transform: str = field(
         "auto",
-        "map of each column of numbers beside an image; auto: normal_scores",
+        "transform of columns of numbers, if the other variable is not an image; "
+        "auto: normal_scores",
         choices=("auto", "normal_scores", "elliptical", "standardize", "none"),
     )
     steps: int | None = field(
         None,
-        "maximum training steps; default: 500, 2500 or 10 000 by effort",
+        "maximum training steps; default: 2 500 steps with effort=normal (quick: 500, high: "
+        "10 000)",
         low=0,
         high=10_000_000,
     )
     batch: int = field(
-        64, "noisy images a training step and member, two of each image", low=2, high=1_000_000
+        64,
+        "noisy images per training step and member, two for each image",
+        low=2,
+        high=1_000_000,
     )
     width: int = field(8, "features of the U-Nets at full resolution", low=2, high=4096)
-    learning_rate: float = field(4e-3, "of AdamW", low=0, high=1)
-    weight_decay: float = field(1e-3, "of the weights", low=0, high=10)
-    draws: int = field(
-        4, "log-SNRs at which each evaluation image is measured", low=2, high=10_000
-    )
+    learning_rate: float = field(4e-3, "learning rate of AdamW", low=0, high=1)
+    weight_decay: float = field(1e-3, "weight decay of AdamW", low=0, high=10)
+    draws: int = field(4, "log-SNRs per evaluation image", low=2, high=10_000)
 
     @classmethod
     def like(cls, config: Estimator) -> MMGImages:
-        """The fields of `mmg` that were given, for images; all others at their defaults here.
+        """Take over the fields of `mmg` that differ from their defaults.
 
         Raises:
-            MMGError: A field was given that images do not have.
+            MMGError: Such a field does not exist for images, or not with this value.
         """
         here = {info.name: info for info in field_infos(cls)}
         given = {
@@ -82,10 +88,10 @@ class MMGImages(TrainedEstimator):
         for name, value in given.items():
             choices = here[name].choices if name in here else ()
             if name not in here or (choices and value not in choices):
-                what = f"{name}={value!r} is for rows of numbers; here images are noised."
-                raise MMGError(what, f"Leave {name} out.")
+                what = f"{name}={value!r} is for rows of numbers only; here an image is noised."
+                raise MMGError(what, f"Leave out {name}.")
         return from_fields(cls, given)
 
     def steps_for(self, n_samples: int) -> int:
-        """Training steps, from `steps` or by `effort`."""
+        """Maximum training steps, from `steps` or from `effort`."""
         return EFFORT_STEPS[self.effort] if self.steps is None else self.steps

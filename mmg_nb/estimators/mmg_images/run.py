@@ -37,18 +37,18 @@ from mmg_nb.training.validation import Validation
 __all__ = ["run"]
 
 BIN_WIDTH = 0.5  # of log-SNR
-TAIL = 2e-3  # nats that the range may lose at its lower end
-HIGHEST = 8.0  # log-SNR at which pixels are as good as clean
+TAIL = 2e-3  # nats that may be lost below the range
+HIGHEST = 8.0  # log-SNR at which pixels are practically free of noise
 DRAWS_WHEN_STOPPED = 2
 VALIDATION_DRAWS = 1024
 CHUNK_PIXELS = 2**18  # pixels at a time in the evaluation
 ANCHOR_STEPS, ANCHOR_WIDTH = 600, 128
-GRACE = 1000  # steps in which there must be signs of learning
+GRACE = 1000  # steps before training may stop early
 
 
 @dataclass(frozen=True, eq=False)
 class _Data:
-    """Scaled data on the device, float64; x holds the images that are noised."""
+    """Scaled data on the device, float64; x holds the noised images."""
 
     x: Tensor
     y: Tensor
@@ -58,12 +58,12 @@ class _Data:
 
 
 def run(config: MMGImages, pairs: Pairs, context: RunContext) -> Finding:
-    """Estimate I(x; y), noising images; see `MMGImages`.
+    """Estimate I(x; y) by noising images; see `MMGImages`.
 
     Args:
-        config: The estimator; `noised` says which variable is noised.
+        config: The estimator; its field `noised` names the noised variable.
         pairs: The data.
-        context: What the run is given.
+        context: Seed, device, listener and keeper.
 
     Returns:
         The finding.
@@ -92,7 +92,7 @@ def run(config: MMGImages, pairs: Pairs, context: RunContext) -> Finding:
 
 
 def _image(pairs: Pairs) -> str:
-    """The variable that is an image; of two the smaller one, see `MMG.noises_y`."""
+    """The variable that is an image; of two images, the one with fewer pixels."""
     if pairs.shape_x is None or pairs.shape_y is None:
         return "x" if pairs.shape_y is None else "y"
     return "y" if pairs.dim_y < pairs.dim_x else "x"
@@ -108,7 +108,7 @@ def _prepare(config: MMGImages, run: DenoisingRun, noised: str) -> _Data:
         x, y, shapes = y, x, shapes[::-1]
         notes += (Y_IS_NOISED,)
     if shapes[0] is None:
-        raise MMGError(f"noised={noised!r} is no image.", "Leave noised= out.")
+        raise MMGError(f"noised={noised!r} must name an image.", "Leave out noised=.")
     wide, other = (torch.as_tensor(v, dtype=torch.float64, device=run.device) for v in (x, y))
     return _Data(wide, other, shapes[0], shapes[1], notes)
 
@@ -141,7 +141,7 @@ def _fit_anchor(config: MMGImages, run: DenoisingRun, data: _Data, steps: int) -
 
 
 def _grid(data: _Data) -> BinnedProposal:
-    """Bins over the range in which the gap can matter; below it is at most α² a pixel."""
+    """Bins over the relevant range of log-SNR; below it the gap is at most α² per pixel."""
     low = math.log(2 * TAIL / data.x.shape[1])
     return uniform_bins(low, HIGHEST, BIN_WIDTH, data.x.device)
 

@@ -1,4 +1,4 @@
-"""The MMG estimator as it was published: its network, training and evaluation.
+"""The MMG estimator as published: its network, training and evaluation.
 
 May import what `estimators` may.
 """

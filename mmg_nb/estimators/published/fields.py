@@ -1,4 +1,4 @@
-"""The published set-up of MMG, to the letter where it is known."""
+"""The published set-up of MMG, reproduced as far as it is known."""
 
 from __future__ import annotations
 
@@ -15,11 +15,19 @@ SMALL_DIM = 5
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedMMG(TrainedEstimator):
-    """MMG as published (Yu et al., arXiv 2509.20609) and in its authors' code.
+    """MMG as in the paper (Yu et al., arXiv 2509.20609) and in its authors' code.
 
-    One network, zeros for "no y", y dropped for half of the batches, loss weighted by 1/q, Adam,
-    standardised data, one split with 1/11 of the rows for evaluation, unpaired noise. The four
-    variants are `gap` × `adaptive`. Kept for comparison: `mmg` is more accurate in less time.
+    Use it for comparison with the paper. `mmg` is more accurate in less time. It differs from
+    `mmg` in these points:
+
+    * One network predicts the noise. Zeros replace y in the branch without y, which is trained on
+      half of the batches.
+    * The loss is weighted by 1/q(λ), and Adam minimises it.
+    * Columns are standardised. There is no anchor.
+    * One split keeps 1/11 of the rows for evaluation.
+    * Both branches are evaluated with independent noise.
+
+    The paper's four variants are the combinations of `gap` and `adaptive`.
     """
 
     name: ClassVar[str] = "published"
@@ -33,24 +41,29 @@ class PublishedMMG(TrainedEstimator):
 
     gap: str = field(
         "difference",
-        "form of the MMSE gap that is reported; orthogonal is the paper's best",
+        "reported form of the MMSE gap; orthogonal is the best one in the paper",
         choices=("difference", "orthogonal", "inner"),
     )
-    adaptive: bool = field(False, "train twice, the second time with the adapted proposal")
-    experts: int = field(1, "2: separate networks below and above log-SNR 5", choices=(1, 2))
-    epochs: int | None = field(
-        None, "passes over the data; none: 500 for up to 5 columns of x, else 750", low=1
+    adaptive: bool = field(False, "train twice, the second time with an adapted proposal")
+    experts: int = field(
+        1, "1: one network; 2: separate networks below and above log-SNR 5", choices=(1, 2)
     )
-    steps: int | None = field(None, "training steps; none: by epochs", low=0)
+    epochs: int | None = field(
+        None, "passes over the rows; default: 500 up to 5 columns of x, else 750", low=1
+    )
+    steps: int | None = field(None, "training steps; default: from `epochs`", low=0)
     batch: int | None = field(
-        None, "rows a step; none: 128 for up to 5 columns of x, else 256", low=2
+        None, "rows per step; default: 128 up to 5 columns of x, else 256", low=2
     )
     learning_rate: float | None = field(
-        None, "of Adam; none: 0.001 for up to 5 columns of x, else 0.002", low=0, high=1
+        None,
+        "learning rate of Adam; default: 0.001 up to 5 columns of x, else 0.002",
+        low=0,
+        high=1,
     )
-    weight_decay: float = field(1e-5, "of Adam", low=0, high=1)
+    weight_decay: float = field(1e-5, "weight decay of Adam", low=0, high=1)
     ema: float = field(0.999, "decay of the averaged weights", low=0, high=1)
     loc: float = field(2.0, "centre of the first proposal", low=-20, high=20)
     scale: float = field(3.0, "scale of the first proposal", low=0.1, high=10)
-    clip: float = field(4.0, "half-width of the proposals, in scales", low=1, high=10)
-    draws: int = field(10, "log-SNRs at which each evaluation point is measured", low=2)
+    clip: float = field(4.0, "half-width of the proposals, in units of `scale`", low=1, high=10)
+    draws: int = field(10, "log-SNRs per evaluation row", low=2)

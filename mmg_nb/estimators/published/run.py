@@ -50,7 +50,7 @@ CHECKS = 20
 
 
 class PublishedDenoiser(Denoiser):
-    """The network predicts ε directly; "no y" is zeros, the mean of y after standardising.
+    """A network that predicts ε directly; without y it gets zeros, the mean of standardised y.
 
     Args:
         dim_x: Dimensions of x.
@@ -67,7 +67,7 @@ class PublishedDenoiser(Denoiser):
         )
 
     def forward(self, samples: Samples, eps: Tensor, logsnr: Tensor, given: Tensor) -> Tensor:
-        """Predict the noise, see `Denoiser`."""
+        """Predict the noise; see `Denoiser`."""
         z = transmit(samples.x, eps, logsnr)
         inputs = torch.cat([z, torch.where(given, samples.y, 0.0)], dim=-1)
         low: Tensor = self.nets[0](inputs, logsnr)
@@ -80,7 +80,7 @@ class PublishedDenoiser(Denoiser):
 
 @dataclass(frozen=True, eq=False)
 class _Setting:
-    """What both trainings of one run share."""
+    """What the two trainings of one run share."""
 
     config: PublishedMMG
     run: DenoisingRun
@@ -98,7 +98,7 @@ class _Setting:
 
 
 def run(config: PublishedMMG, pairs: Pairs, context: RunContext) -> Finding:
-    """Estimate I(x; y) with the fields of `config`; see `PublishedMMG`."""
+    """Estimate I(x; y); see `PublishedMMG`."""
     width = published_width(pairs.dim_x, pairs.dim_y)
     with opened(
         pairs,
@@ -189,7 +189,7 @@ def _train(this: _Setting, proposal: LogisticProposal) -> Outcome:
 
 
 class _Adam:
-    """Adam at a constant rate."""
+    """Adam at a constant learning rate."""
 
     def __init__(self, denoiser: Denoiser, rate: float, weight_decay: float) -> None:
         parameters = list(denoiser.parameters())
@@ -222,7 +222,7 @@ def _likelihood_lessons(
     generator: Generator,
     most: int,
 ) -> Sequence[Lesson]:
-    """½ E[‖ε − ε̂‖² / q(λ)], y kept or dropped for the whole batch; see `Draw`."""
+    """½ E[‖ε − ε̂‖² / q(λ)], with or without y for the whole batch; see `Draw`."""
     shape, dim_x, device = (1, batch), rows.samples.x.shape[2], rows.count.device
 
     def draw(size: tuple[int, ...]) -> Tensor:
@@ -251,7 +251,7 @@ def _likelihood_loss(denoiser: Denoiser, inputs: Prepared) -> Tensor:
 
 
 def _adapted(this: _Setting, outcome: Outcome, proposal: LogisticProposal) -> LogisticProposal:
-    """The next proposal, from the conditional error of the preliminary model."""
+    """The second proposal, from the conditional error of the first model."""
     member = this.plan.members[0]
     held = member_rows(this.x, this.y, this.anchor, [member.validation])
     validation = _validation(this, proposal, held)
