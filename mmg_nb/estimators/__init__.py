@@ -1,4 +1,4 @@
-"""Estimators of mutual information, a folder a family, and the registry that names them.
+"""Estimators of mutual information, one folder per family, and the registry of their names.
 
-May import everything below: data, results, runs, nets, denoisers, mmse and training.
+May import all lower packages: data, results, runs, nets, denoisers, mmse and training.
 """

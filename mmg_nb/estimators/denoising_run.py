@@ -1,9 +1,9 @@
-"""The skeleton of every run that trains denoisers: open it, evaluate, report.
+"""The common parts of all runs that train denoisers: open, evaluate, report.
 
-A run opens, fits in its own way, measures what it has fitted, and reports:
+The estimator supplies only the fit in between:
 
     with opened(pairs, context, ...) as run:
-        fitted = ...                                   # the estimator's own part
+        fitted = ...                                   # depends on the estimator
         return report(config, run, fitted, evaluate(run, fitted, draws=20))
 """
 
@@ -34,15 +34,15 @@ __all__ = ["DenoisingRun", "Fitted", "evaluate", "opened"]
 
 @dataclass(frozen=True, eq=False)
 class DenoisingRun:
-    """A run on its device, with its rows assigned.
+    """A run on its device, with the cross-fit of its rows.
 
     Attributes:
         pairs: The data.
-        plan: Which member trains on which rows, and which rows evaluate it.
+        plan: The training, validation and evaluation rows of each member.
         random: Sources of random numbers.
-        device: Where it computes.
-        listen: Gets its events.
-        keep: Keeps its trainings.
+        device: Device of the computation.
+        listen: Gets the events.
+        keep: Saves and restores the trainings.
     """
 
     pairs: Pairs
@@ -53,11 +53,11 @@ class DenoisingRun:
     keep: Keeper
 
     def started(self, name: str, steps: int) -> None:
-        """Say that the run begins.
+        """Announce the start of the run to the listener.
 
         Args:
             name: Name of the estimator.
-            steps: Training steps planned.
+            steps: Planned training steps.
         """
         pairs = self.pairs
         sizes = pairs.n_samples, pairs.dim_x, pairs.dim_y
@@ -66,15 +66,15 @@ class DenoisingRun:
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """What training leaves behind, with the data as the denoisers have seen them.
+    """The result of training, with the transformed data.
 
     Attributes:
         x: The noised variable, transformed, `(n, dim_x)`, float64.
         y: The other one, with the condition in its last columns, `(n, dim_y)`, float64.
         anchor: The anchors of all members.
         grid: Bins of log-SNR.
-        outcome: How training went.
-        notes: Remarks from preparing the data.
+        outcome: The outcome of training.
+        notes: Notes on the transforms of the data.
     """
 
     x: Tensor
@@ -86,7 +86,7 @@ class Fitted:
 
     @property
     def stopped(self) -> bool:
-        """Whether the user has stopped the run."""
+        """Whether the user stopped the run."""
         return self.outcome.status is Status.INTERRUPTED
 
 
@@ -100,15 +100,15 @@ def opened(
     crossed: bool = False,
     evaluation_share: float | None = None,
 ) -> Iterator[DenoisingRun]:
-    """Pick the device, seed the sources, assign the rows.
+    """Choose the device, seed the random sources, and split the rows.
 
     Args:
         pairs: The data.
-        context: What the run is given.
-        activations: Members × batch × width, see `threads_for`.
-        folds: Folds of the cross-fit.
-        crossed: Whether two disjoint sets of members are wanted, for the cross form.
-        evaluation_share: Share of the rows that evaluate, with one fold; None: the usual one.
+        context: Seed, device, listener and keeper.
+        activations: Members × batch × width; see `threads_for`.
+        folds: Number of cross-fitting folds.
+        crossed: Whether the cross form needs two members per fold, trained on disjoint rows.
+        evaluation_share: Fraction of evaluation rows with one fold; None for the default.
 
     Yields:
         The run.
@@ -135,9 +135,9 @@ def evaluate(
 
     Args:
         run: The run.
-        fitted: What it has fitted.
-        draws: Log-SNRs a point.
-        noised: The user's name of the variable that is noised.
+        fitted: The result of training.
+        draws: Log-SNRs per row.
+        noised: The user's name of the noised variable.
         paired: See `Design`.
         chunk: See `Design`.
 

@@ -1,4 +1,4 @@
-"""The default estimator of rows of numbers and categories: MMSE gap of trained denoisers.
+"""The default estimator for columns of numbers and categories: MMSE gap of trained denoisers.
 
-`pipeline.py` is its table of contents. May import what `estimators` may.
+Start reading at `pipeline.py`, which lists the stages. May import what `estimators` may.
 """

@@ -1,4 +1,4 @@
-"""The first stage: transform the data, and regress what is noised on the rest."""
+"""The first stage: transform the data, and regress the noised variable on the other one."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ from mmg_nb.training.validation import Validation
 __all__ = ["Base", "RegressionAnchor", "laid_out", "regressed"]
 
 BIN_WIDTH = 0.5  # of log-SNR; not measured
-TAIL = 2e-3  # nats that a Gaussian with the anchor's residual may lose at each end of the range
+TAIL = 2e-3  # nats that may be lost at each end of the range, for a Gaussian with this residual
 NARROWEST = (-8.0, 12.0)  # log-SNRs that are always covered; not measured
-WIDEST = (-16.0, HIGHEST)  # log-SNRs beyond which none are
-SENSITIVITY_PASSES = 32_768  # of a row for a column of x, from which to tell what y matters
+WIDEST = (-16.0, HIGHEST)  # log-SNRs outside of this range are never covered
+SENSITIVITY_PASSES = 32_768  # rows times columns of x from which the sensitivity is computed
 
 
 class Base(NamedTuple):
-    """What training starts from: anchor, variance of its residual, rows to fit and held back."""
+    """The start of training: anchor, residual variance, training rows and validation rows."""
 
     data: Prepared
     anchor: Anchor
@@ -50,9 +50,9 @@ class Base(NamedTuple):
 
 @dataclass(frozen=True)
 class RegressionAnchor:
-    """Regress the noised variable on the other one, by a linear map and a small network.
+    """Regress the noised variable on the other one, with a linear map and a small network.
 
-    How long the network trains follows from `effort`, see `sizes.anchor_steps` (LOG.md, "How many
+    `effort` sets the training steps of the network; see `sizes.anchor_steps` (LOG.md, "How many
     steps, and how long for the anchor").
     """
 
@@ -63,7 +63,7 @@ class RegressionAnchor:
         return fit is None
 
     def planned_steps(self, problem: Problem, dim_x: int) -> int:
-        """None that are counted; see `Stage`."""
+        """0: the steps of the regression are not counted; see `Stage`."""
         return 0
 
     def run(self, problem: Problem, fit: Fit | None, listen: Listener) -> Fit:
@@ -73,14 +73,14 @@ class RegressionAnchor:
 
 
 def regressed(problem: Problem, *, smooth: bool) -> Base:
-    """Data and anchor.
+    """Transform the data and fit the anchor.
 
     Args:
         problem: The data and the estimator.
-        smooth: Whether scores are to be smooth functions of the columns, see `fit_transform`.
+        smooth: Whether scores must be smooth functions of the columns; see `fit_transform`.
 
     Returns:
-        What training starts from.
+        The start of training.
     """
     run = problem.run
     data = _prepare(problem, smooth=smooth)
@@ -98,15 +98,15 @@ def regressed(problem: Problem, *, smooth: bool) -> Base:
 
 
 def laid_out(problem: Problem, base: Base, variance: Tensor) -> Fit:
-    """Log-SNRs and validation set for residuals of such variances.
+    """Choose the range of log-SNRs and draw the validation set.
 
     Args:
         problem: The data and the estimator.
         base: Data and anchor.
-        variance: Variances that decide which log-SNRs matter, `(members, 1, …)`.
+        variance: Residual variances that set the range of log-SNRs, `(members, 1, …)`.
 
     Returns:
-        What the trainings stand on.
+        The fit before the first training.
     """
     run, data, held = problem.run, base.data, base.held
     grid = _grid(problem.config, variance, run.device)
@@ -151,11 +151,11 @@ def _prepare(problem: Problem, *, smooth: bool) -> Prepared:
 
 
 def _transform(problem: Problem) -> str:
-    """The map of each variable; auto: what suits the data."""
+    """The transform of each variable; for auto, the one that fits the data."""
     config, pairs = problem.config, problem.run.pairs
     if config.transform != "auto":
         return config.transform
-    if pairs.given is not None:  # single columns may go along with those of the condition
+    if pairs.given is not None:  # a column may share its scale with one of the condition
         return "normal_scores"
     rows = problem.run.plan.transform_rows
     return suited_transform(pairs.x, pairs.y, rows, pairs.discrete_x, pairs.discrete_y)
@@ -168,7 +168,7 @@ def _on_device(problem: Problem, values: np.ndarray) -> Tensor:
 def _less_condition(
     problem: Problem, variables: Sequence[Tensor], z: Tensor, names: Sequence[str]
 ) -> tuple[Tensor, Tensor]:
-    """X and y less what the condition explains of them."""
+    """Residuals of x and y after regression on the condition."""
     config, run = problem.config, problem.run
     member = run.plan.members[0]
     x, y = (
@@ -188,7 +188,7 @@ def _less_condition(
 
 
 def _fit_anchor(problem: Problem, data: Prepared) -> dict[str, Tensor]:
-    """The anchor's tensors, and the variance of what it leaves."""
+    """The tensors of the anchor, and the variance of its residual."""
     config, members = problem.config, problem.run.plan.members
     anchor, variance = fit_anchor(
         data.x,
@@ -203,10 +203,10 @@ def _fit_anchor(problem: Problem, data: Prepared) -> dict[str, Tensor]:
 
 
 def _grid(config: MMG, variance: Tensor, device: torch.device) -> BinnedProposal:
-    """Bins over the range in which the MMSE gap can matter.
+    """Bins over the range in which the MMSE gap is relevant.
 
-    For a Gaussian with residual variances v the integral beyond λ is about ½ e^−λ Σ(1/v − 1), and
-    before λ about ½ e^λ Σ(1 − v): the ends follow from `TAIL`, with guards on both sides.
+    For a Gaussian with residual variances v, the integral above λ is about ½ e^−λ Σ(1/v − 1), and
+    below λ about ½ e^λ Σ(1 − v). Both ends follow from `TAIL`, within `NARROWEST` and `WIDEST`.
     """
     if config.proposal == "logistic":
         fixed = LogisticProposal(config.loc, config.scale, config.clip)
@@ -222,7 +222,7 @@ def _grid(config: MMG, variance: Tensor, device: torch.device) -> BinnedProposal
 
 
 def _sensitivity(anchor: Anchor, rows: Rows) -> Tensor | None:
-    """That of the anchor on some of the rows; None for too many columns to be worth it."""
+    """Sensitivity of the anchor, from some of the rows; None if y has too many columns."""
     few, (_, _, dim_x) = int(rows.count.min()), rows.samples.x.shape
     if rows.samples.y.shape[2] > WIDEST_FOCUS:
         return None

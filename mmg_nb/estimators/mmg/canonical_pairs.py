@@ -36,31 +36,32 @@ __all__ = ["CanonicalFeatures", "CanonicalPairs", "PairFitFailed", "fit_pairs"]
 
 BLOCKS = 3  # residual layers of the features (LOG.md, "Canonical pairs")
 LEARNING_RATE, MUON_RATE = 1.5e-3, 1.5e-2
-RIDGE = 1e-9  # of variances, and the least one of the noise that is told apart from none
-DOF = 3.0  # of Student's t, for which rows are weighted
-FEW = 2**15  # rows, enough to tell scales by
-LATE = 0.75  # share of the steps after which a gain of precision is a late one
+RIDGE = 1e-9  # relative ridge of covariances, and the smallest noise variance
+DOF = 3.0  # degrees of freedom of Student's t, from which the weights of rows follow
+FEW = 2**15  # maximum rows from which scales are estimated
+LATE = 0.75  # fraction of the steps after which a gain in precision counts as late
 LOG_SQUARE = math.log(2) + 0.5772156649015329  # −E ln z² of a standard normal z
 
 
 @dataclass(frozen=True, kw_only=True)
 class CanonicalPairs:
-    """Fit features f(x) ≈ g(y) to high precision, and train the full network once more with them.
+    """Fit features f(x) ≈ g(y) to high precision, then train the full network again with them.
 
-    Where dependence is very strong, what a denoiser of z, x and y lacks is precision. Features of
-    one variable only are found to a much higher one. What they say of x is a Kalman update of the
-    Gaussian posterior, from which training begins again, on scores that are smooth functions of
-    the columns. If that comes to less than what was fitted before, the earlier fit stays.
+    If dependence is very strong, the precision of the denoiser limits the estimate. Features of
+    one variable only can be fitted much more precisely. They give a Kalman update of the Gaussian
+    posterior. Training starts again from this update, on scores that are smooth functions of the
+    columns. If the new estimate is lower than the earlier one, the earlier fit is kept.
 
     Attributes:
-        rows_per_column: Rows a column of x, with fewer of which pairs overfit (LOG.md, "Canonical
-            pairs": 500 and more work, 200 do not).
-        min_mi: Nats in all from which precision is missing (LOG.md, "In many columns").
-        min_late_gain: Nats that the second half of training gained, likewise.
-        max_pairs: Pairs that are fitted together; some may be functions of others. Not measured.
-        share_of_steps: Steps of the fit of pairs, in units of those of the full network. Not
+        rows_per_column: Minimum rows per column of x; with fewer, pairs overfit (LOG.md,
+            "Canonical pairs": 500 and more work, 200 do not).
+        min_mi: Minimum estimate in nats (LOG.md, "In many columns").
+        min_late_gain: Minimum gain of the second half of training in nats, likewise.
+        max_pairs: Maximum number of pairs; some may be functions of others. Not measured.
+        share_of_steps: Steps for fitting the pairs, relative to those of the full network. Not
             measured.
-        batch_factor: Rows a step, in units of those of a regression (LOG.md, "Canonical pairs").
+        batch_factor: Rows per step, relative to those of a regression (LOG.md, "Canonical
+            pairs").
     """
 
     phase: ClassVar[str] = "canonical pairs"
@@ -73,7 +74,7 @@ class CanonicalPairs:
     batch_factor: int = 4
 
     def applies(self, problem: Problem, fit: Fit | None) -> bool:
-        """Whether training yielded, or has come to much, much of it late; see `Stage`."""
+        """Whether training yielded, or the estimate is high and rose late; see `Stage`."""
         training = None if fit is None else fit.training
         if fit is None or training is None or training.ended is Ended.STILL_IMPROVING:
             return training is not None
@@ -85,11 +86,11 @@ class CanonicalPairs:
         return mi > self.min_mi and late > self.min_late_gain
 
     def planned_steps(self, problem: Problem, dim_x: int) -> int:
-        """None: before the run nobody knows whether it applies; see `Stage`."""
+        """0: whether the stage applies is unknown before the run; see `Stage`."""
         return 0
 
     def run(self, problem: Problem, fit: Fit | None, listen: Listener) -> Fit:
-        """Fit pairs, and train with them; see `Stage`."""
+        """Fit pairs, and train the full network with them; see `Stage`."""
         assert fit is not None, "the full network comes first"
         assert fit.training is not None, "the full network comes first"
         base = regressed(problem, smooth=True)
@@ -107,13 +108,13 @@ class CanonicalPairs:
         gain = float(outcome.history.mi[-1] - fit.training.history.mi[-1])
         if not gain >= 0:  # stopped early, or diverged
             return _without_pairs(fit, outcome.ended)
-        # What they lack is hardly more than what they have found.
+        # The missing precision is hardly larger than the gain from the pairs.
         lacking = min(gain, float(pairs.imprecision.mean()))
         whole = replace(concatenated(fit.training, outcome), imprecision=lacking)
         return replace(with_pairs, start=denoiser, training=whole)
 
     def fitted(self, problem: Problem, base: Base) -> dict[str, Tensor]:
-        """The tensors of the pairs, see `fit_pairs`."""
+        """The tensors of the pairs; see `fit_pairs`."""
         config, samples = problem.config, base.rows.samples
         fewest = int(base.rows.count.min())
         return fit_pairs(
@@ -129,7 +130,7 @@ class CanonicalPairs:
 
 
 def _without_pairs(fit: Fit, ended: Ended) -> Fit:
-    """The fit that came in; a stop by the user is noted."""
+    """The earlier fit; a stop by the user is recorded in it."""
     assert fit.training is not None, "the full network comes first"
     if ended is not Ended.INTERRUPTED:
         return fit
@@ -137,10 +138,10 @@ def _without_pairs(fit: Fit, ended: Ended) -> Fit:
 
 
 class PairFitFailed(Exception):
-    """The fit has ended without pairs.
+    """Fitting ended without pairs.
 
     Attributes:
-        ended: Why: it was stopped, or it diverged.
+        ended: The reason: the user stopped it, or it diverged.
     """
 
     def __init__(self, ended: Ended) -> None:
@@ -159,16 +160,16 @@ def fit_pairs(
     random: Sources,
     listen: Listener,
 ) -> CanonicalFeatures:
-    """Fit as many pairs as asked for; their noise is told by rows they were not fitted on.
+    """Fit pairs, and estimate their noise from rows that they were not fitted on.
 
     Args:
-        rows: Rows to fit, of every member.
-        held: Other rows.
-        count: Pairs.
+        rows: Training rows of every member.
+        held: Validation rows of every member.
+        count: Number of pairs.
         width: Hidden features of the networks.
         steps: Training steps.
-        batch: Rows a step.
-        random: Sources of the starting weights and of the batches.
+        batch: Rows per step.
+        random: Sources of the initial weights and of the batches.
         listen: Gets a `Step` after each step.
 
     Returns:
@@ -194,7 +195,7 @@ def fit_pairs(
     learn = stepper(parameters, averages, optimiser)
     for step in range(steps):
         if step == round(LATE * steps):
-            _settle(average.requires_grad_(False), rows, held)  # read after the last step
+            _settle(average.requires_grad_(False), rows, held)  # compared after the last step
         some = rows.samples.take(rows.pick(batch, random.device))
         lesson = Lesson(partial(_loss, pairs), {"x": some.x, "y": some.y})
         learn(lesson, trapezoid(step / steps), newest_share(step, EMA_DECAY))
@@ -210,10 +211,10 @@ def _loss(pairs: CanonicalFeatures, some: Prepared) -> Tensor:
 
 
 def _information(a: Tensor, b: Tensor) -> Tensor:
-    """Mutual information of features if they were jointly normal, of each member, in nats.
+    """Mutual information of the features of each member, as if they were jointly normal, in nats.
 
-    Where rows are few features are far off, and a few such rows would outweigh all others: rows
-    are weighted as for a Student's t of their differences.
+    A few rows with large differences would dominate the others. Therefore rows get the weights of
+    a Student's t distribution of the differences.
     """
     k, both = a.shape[-1], torch.cat([a, b], dim=-1).double()
     with torch.no_grad():
@@ -229,7 +230,7 @@ def _information(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _moments(values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Values less their mean, and their covariance."""
+    """Centred values and their covariance."""
     weight = weight / weight.sum(1, keepdim=True)
     centred = values - (weight * values).sum(1, keepdim=True)
     ridge = RIDGE * torch.eye(values.shape[-1], dtype=values.dtype, device=values.device)
@@ -237,7 +238,7 @@ def _moments(values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _settle(pairs: CanonicalFeatures, rows: Rows, held: Rows) -> None:
-    """Turn the features into pairs, with the noise that they have in rows held back."""
+    """Turn the features into canonical pairs, with the noise estimated on validation rows."""
     if not all(bool(parameter.isfinite().all()) for parameter in pairs.parameters()):
         raise PairFitFailed(Ended.DIVERGED)
     _align(pairs, rows)
@@ -245,7 +246,7 @@ def _settle(pairs: CanonicalFeatures, rows: Rows, held: Rows) -> None:
 
 
 def _align(pairs: CanonicalFeatures, rows: Rows) -> None:
-    """Turn the features into canonical variables, and those of y into what they tell of x's."""
+    """Turn features into canonical variables, and scale those of y to predict those of x."""
     for member, (a, b) in enumerate(_features(pairs, rows)):
         mean_a, mean_b = a.mean(0), b.mean(0)
         a, b = a - mean_a, b - mean_b
@@ -260,14 +261,14 @@ def _align(pairs: CanonicalFeatures, rows: Rows) -> None:
 
 
 def _root(features: Tensor) -> Tensor:
-    """Triangular root of the covariance; some features may be constant, or sums of others."""
+    """Cholesky root of the covariance; features may be constant or linearly dependent."""
     covariance = features.T @ features / len(features)
     least = RIDGE * covariance.diagonal().mean() + torch.finfo(covariance.dtype).tiny
     return torch.linalg.cholesky(covariance + least * torch.eye(len(covariance)).to(covariance))
 
 
 def _noise(pairs: CanonicalFeatures, rows: Rows) -> Tensor:
-    """Variance in most rows: by logarithms of squares, which do not mind a few rows far off."""
+    """Noise variance from mean logarithms of squares, which are robust to a few outliers."""
     variance = torch.empty_like(pairs.variance)
     for member, (a, b) in enumerate(_features(pairs, rows)):
         maps = (pairs.mean_x, pairs.map_x, pairs.mean_y, pairs.map_y)
@@ -279,10 +280,10 @@ def _noise(pairs: CanonicalFeatures, rows: Rows) -> Tensor:
 
 
 def _imprecision(pairs: CanonicalFeatures, earlier: Tensor, rows: Rows) -> Tensor:
-    """What precision gained late, and what it loses by overfitting, in nats, of each member.
+    """Late gain in precision and loss by overfitting, combined, in nats, for each member.
 
-    As far as features are linear in what is fitted, the noise is as much smaller in the rows
-    fitted as it is larger in others: what is lost is half of the difference.
+    If features are linear in the fitted weights, the noise is as much smaller on training rows as
+    it is larger on other rows. The loss by overfitting is therefore half of the difference.
     """
     late = _nats(earlier, pairs.variance)
     lost = 0.5 * _nats(pairs.variance, _noise(pairs, rows))
@@ -290,12 +291,12 @@ def _imprecision(pairs: CanonicalFeatures, earlier: Tensor, rows: Rows) -> Tenso
 
 
 def _nats(larger: Tensor, smaller: Tensor) -> Tensor:
-    """What all pairs tell more with the smaller noise, of each member."""
+    """Information gained by all pairs with the smaller noise, in nats, for each member."""
     return 0.5 * (larger / smaller).log().sum((1, 2)).clamp_min(0.0)
 
 
 def _features(pairs: CanonicalFeatures, rows: Rows) -> list[tuple[Tensor, Tensor]]:
-    """Those of some rows of each member, before they are aligned, on the host and in float64."""
+    """Unaligned features of some rows of each member, on the host, float64."""
     every = -(-int(rows.count.max()) // FEW)
     a = pairs.of_x(rows.samples.x[:, ::every]).double().cpu()
     b = pairs.of_y(rows.samples.y[:, ::every]).double().cpu()
@@ -304,24 +305,24 @@ def _features(pairs: CanonicalFeatures, rows: Rows) -> list[tuple[Tensor, Tensor
 
 
 class CanonicalFeatures(nn.Module):
-    """Features f(x) and g(y) per member, f(x) = g(y) + noise, of mean 0 and, for f, variance 1.
+    """Features of each member with f(x) = g(y) + noise; both have mean 0, and f has variance 1.
 
-    Canonical variables are the linear case (Hotelling 1936, Biometrika 28:321), networks the
-    general one (Andrew et al. 2013, ICML, "Deep canonical correlation analysis"). They are
-    functions of one variable only, and smooth, hence learnt much more precisely than a posterior
-    mean, which depends on noise, x and y together.
+    Canonical variables are the linear case (Hotelling 1936, Biometrika 28:321). Networks are the
+    general case (Andrew et al. 2013, ICML, "Deep canonical correlation analysis"). Features are
+    smooth functions of one variable only. Therefore they can be trained much more precisely than
+    a posterior mean, which depends on the noise, x and y together.
 
     Args:
         members: Number of members.
         dim_x: Columns of x.
         dim_y: Columns of y.
-        count: Pairs, at most dim_x and dim_y.
+        count: Number of pairs, at most dim_x and dim_y.
         width: Hidden features of the networks.
-        generator: Source of the starting weights.
+        generator: Source of the initial weights.
 
     Attributes:
-        variance: Of the noise, `(members, 1, count)`.
-        imprecision: Nats that more precise pairs might tell besides, `(members,)`.
+        variance: Noise variance of each pair, `(members, 1, count)`.
+        imprecision: Nats that more precise pairs might add, `(members,)`.
     """
 
     def __init__(
@@ -345,7 +346,7 @@ class CanonicalFeatures(nn.Module):
 
     @classmethod
     def restored(cls, state: Mapping[str, Tensor]) -> CanonicalFeatures:
-        """The pairs that had this `state_dict`."""
+        """Restore the pairs from their `state_dict`."""
         members, dim_x, width = state["of_x.enter.weight"].shape
         dim_y, count = state["of_y.enter.weight"].shape[1], state["variance"].shape[2]
         pairs = cls(members, dim_x, dim_y, count, width, Generator())
@@ -361,19 +362,19 @@ class CanonicalFeatures(nn.Module):
         return (self.of_y(y) - self.mean_y) @ self.map_y
 
     def update(self, x: Tensor, spread: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """What y changes of x ~ N(x, spread²): an extended Kalman update with f(x) = g(y) + noise.
+        """Extended Kalman update of x ~ N(x, spread²) with the observation f(x) = g(y) + noise.
 
-        f is taken for linear where x is believed to be. Where the two sides differ by more than
-        both uncertainties allow, the noise is taken to be larger.
+        f is linearised at the mean of x. If the two sides differ by more than their uncertainties
+        allow, the noise variance is increased.
 
         Args:
             x: Means, `(members, batch, dim_x)`.
-            spread: Standard deviations of x, likewise.
+            spread: Standard deviations of x, of the same shape.
             y: `(members, batch, dim_y)`.
 
         Returns:
-            The change of the means in units of `spread`, and how surprising the difference is,
-            `(members, batch, 1)`: about 1 on average, if all is as believed.
+            The change of the means in units of `spread`, and the normalised squared difference,
+            `(members, batch, 1)`. The latter is about 1 on average if the model is correct.
         """
         parts = [
             self._update(*(v[:, rows] for v in (x, spread, y))) for rows in chunks(x.shape[1])
@@ -389,7 +390,7 @@ class CanonicalFeatures(nn.Module):
                 torch.autograd.grad(column.sum(), x, retain_graph=True)[0]
                 for column in found.unbind(-1)
             ]
-        # In float64, for pairs may be functions of each other, up to their noise.
+        # In float64, because pairs may be functions of each other, up to their noise.
         slope = (torch.stack(slopes, dim=-2) * spread.unsqueeze(-2)).double()
         difference = (self.told(y) - found.detach()).double().unsqueeze(-1)
         noise = torch.diag_embed(self.variance.double())
@@ -403,7 +404,7 @@ class CanonicalFeatures(nn.Module):
 
 
 class _Features(nn.Module):
-    """Smooth features per member: residual layers beside a linear map."""
+    """Smooth features of each member: residual layers plus a linear map."""
 
     def __init__(
         self, members: int, dim: int, count: int, width: int, generator: Generator

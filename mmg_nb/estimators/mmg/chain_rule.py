@@ -1,11 +1,11 @@
-"""Information between numbers and categories as a sum of terms that can be computed.
+"""Split mutual information of numbers and categories into terms that can be estimated.
 
-A denoiser needs numbers to noise, and a table needs categories only. By the chain rule, with x_c
-the numbers of x and x_d its categories,
+A denoiser needs a variable of numbers to noise. The closed form of a table needs categories only.
+By the chain rule, with x_c the numbers of x and x_d its categories,
 
-    I(x; y | z) = I(x_d; y | z) + I(x_c; y | x_d, z),
+    I(x; y | z) = I(x_d; y | z) + I(x_c; y | x_d, z).
 
-and where categories x, y meet numbers z_c in the condition,
+If x and y are categories and the condition has numbers z_c,
 
     I(x; y | z) = I(x; y | z_d) + I(z_c; x | y, z_d) − I(z_c; x | z_d).
 """
@@ -21,19 +21,19 @@ from mmg_nb.data.pairs import Pairs
 __all__ = ["Term", "decompose", "part_of"]
 
 Part = tuple[str, str]
-"""A variable, x, y or z, and a kind, `c` for its numbers or `d` for its categories."""
+"""A variable (x, y or z) and a kind (`c`: its numbers, `d`: its categories)."""
 Parts = frozenset[Part]
 
 
 @dataclass(frozen=True)
 class Term:
-    """± I(a; b | given), where a is all numbers, or all three are all categories.
+    """± I(a; b | given), where either a has only numbers, or all three have only categories.
 
     Attributes:
         sign: 1 or −1.
-        a: What is noised, if anything can be.
-        b: The other.
-        given: What is conditioned on.
+        a: The noised variable, if it has numbers.
+        b: The other variable.
+        given: The condition.
         name: E.g. `I(x_c; y | x_d)`.
     """
 
@@ -45,12 +45,12 @@ class Term:
 
     @property
     def closed(self) -> bool:
-        """Whether there are only categories."""
+        """Whether all parts are categories, so that a closed form exists."""
         return not _numbers(self.a | self.b | self.given)
 
     @property
     def symmetric(self) -> bool:
-        """Whether b, too, is all numbers, so that either can be noised."""
+        """Whether b also has only numbers, so that either variable can be noised."""
         return not _categories(self.b)
 
 
@@ -61,7 +61,7 @@ def decompose(pairs: Pairs) -> tuple[Term, ...]:
         pairs: The data.
 
     Returns:
-        One term where that will do.
+        The terms; a single one if that is enough.
     """
     x, y, z = (_parts(pairs, name) for name in "xyz")
     every = x | y | z
@@ -111,7 +111,7 @@ def _categories(parts: Parts) -> Parts:
 
 
 def _named(parts: Parts, every: Parts) -> str:
-    """`x, y_d`: a variable that is there as a whole goes without its kind."""
+    """A text such as `x, y_d`; a variable with all its parts appears without its kind."""
     names = []
     for name in sorted({name for name, _ in parts}):
         here = {part for part in parts if part[0] == name}
@@ -128,7 +128,7 @@ def part_of(pairs: Pairs, term: Term) -> Pairs:
         term: The term.
 
     Returns:
-        Pairs with the term's a as x, b as y and condition as given, without notes.
+        Pairs with x = a, y = b and the condition of the term, without notes.
     """
     (x, in_x), (y, in_y), (z, in_z) = (_gather(pairs, v) for v in (term.a, term.b, term.given))
     return replace(

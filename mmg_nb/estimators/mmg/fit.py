@@ -1,4 +1,4 @@
-"""What the stages of `mmg` are given, and what each hands on to the next."""
+"""The inputs of the stages of `mmg`, and the fit that each stage passes to the next."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ __all__ = ["Fit", "Prepared", "Problem", "Stage", "concatenated", "offset_steps"
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """What is to be estimated, and how.
+    """The data and the estimator.
 
     Attributes:
         config: The estimator.
-        run: The data, on their device, with their rows assigned.
+        run: The data, the device, and the cross-fit.
     """
 
     config: MMG
@@ -36,25 +36,25 @@ class Problem:
 
     @property
     def n_samples(self) -> int:
-        """Rows."""
+        """Number of rows."""
         return self.run.pairs.n_samples
 
     @property
     def noises_y(self) -> bool:
-        """Whether y is noised rather than x."""
+        """Whether y is noised instead of x."""
         return self.config.noises_y(self.run.pairs.dim_x, self.run.pairs.dim_y)
 
     @property
     def dim_noised(self) -> int:
-        """Columns of the variable that is noised, before superfluous ones are dropped."""
+        """Columns of the noised variable, before redundant ones are dropped."""
         return self.run.pairs.dim_y if self.noises_y else self.run.pairs.dim_x
 
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """Transformed data on the device, float64; x is what is noised.
+    """Transformed data on the device, float64; x is the noised variable.
 
-    The last columns of y, as many as `condition` says, are those of the condition.
+    The last `condition` columns of y are those of the condition.
     """
 
     x: Tensor
@@ -65,17 +65,17 @@ class Prepared:
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """What the stages so far have fitted.
+    """The result of the stages so far.
 
     Attributes:
-        data: The data as the denoisers see them.
+        data: The transformed data.
         anchor: The regression of x on y, one for each member.
-        variance: Variance of what the anchor leaves, `(members, 1, dim_x)`, float64.
-        sensitivity: Of the anchors, see `ResidualDenoiser`.
-        rows: Rows to fit, of every member.
+        variance: Residual variance of the anchor, `(members, 1, dim_x)`, float64.
+        sensitivity: Sensitivity of the anchors; see `ResidualDenoiser`.
+        rows: Training rows of every member.
         validation: Fixed validation set.
         start: Denoiser that the next stage corrects; None for the Gaussian posterior.
-        training: All trainings so far, as one; None before the first.
+        training: All trainings so far, joined into one; None before the first.
     """
 
     data: Prepared
@@ -103,7 +103,7 @@ class Fit:
         return self.training is not None and self.training.ended is Ended.INTERRUPTED
 
     def trained(self, outcome: Outcome) -> Fit:
-        """This, after another training that began where the last one ended."""
+        """This fit after another training, which started where the last one ended."""
         before = self.training
         whole = outcome if before is None else concatenated(before, outcome)
         start = outcome.denoiser if outcome.kept_at else self.start
@@ -112,48 +112,48 @@ class Fit:
 
 
 class Stage(Protocol):
-    """One step of the method.
+    """One stage of the method.
 
     Attributes:
-        phase: What the user sees while it runs.
+        phase: Name that the user sees while it runs.
     """
 
     phase: ClassVar[str]
 
     def applies(self, problem: Problem, fit: Fit | None) -> bool:
-        """Whether there is something for it to do.
+        """Whether the stage runs for these data.
 
         Args:
             problem: The data and the estimator.
-            fit: What the stages before it have fitted; None before the first.
+            fit: The result of the stages before it; None before the first.
         """
         ...
 
     def planned_steps(self, problem: Problem, dim_x: int) -> int:
-        """Training steps that it is going to take, as far as is known before the run.
+        """Maximum training steps, as far as they are known before the run.
 
         Args:
             problem: The data and the estimator.
-            dim_x: Columns of the variable noised.
+            dim_x: Columns of the noised variable.
         """
         ...
 
     def run(self, problem: Problem, fit: Fit | None, listen: Listener) -> Fit:
-        """Do it.
+        """Run the stage.
 
         Args:
             problem: The data and the estimator.
-            fit: What the stages before it have fitted.
-            listen: Gets its events; steps are counted with those of the other stages.
+            fit: The result of the stages before it.
+            listen: Gets the events; it adds the steps of the other stages to the count.
 
         Returns:
-            The fit that came in, with what this stage adds.
+            The fit, extended by this stage.
         """
         ...
 
 
 def offset_steps(listen: Listener, earlier: int, later: int) -> Listener:
-    """A listener to one training that counts its steps with those before and after it."""
+    """A listener that counts the steps of one training together with earlier and later ones."""
 
     def relay(event: Event) -> bool | None:
         if isinstance(event, Step):
@@ -166,9 +166,9 @@ def offset_steps(listen: Listener, earlier: int, later: int) -> Listener:
 
 
 def concatenated(first: Outcome, second: Outcome) -> Outcome:
-    """Two trainings as one, the second of which began where the first ended.
+    """Join two trainings into one; the second one started where the first one ended.
 
-    `kept_at` is that of the second: 0 if it added nothing.
+    `kept_at` is that of the second training: 0 if it improved nothing.
     """
     a, b = first.history, second.history
     history = TrainingHistory(
@@ -176,7 +176,7 @@ def concatenated(first: Outcome, second: Outcome) -> Outcome:
         np.concatenate([a.loss, b.loss]),
         np.concatenate([a.mi, b.mi]),
     )
-    # What the first still gained late, the second had time to make up for if it learned anything.
+    # If the second training improved anything, its own late gain replaces that of the first.
     late_gain = second.late_gain if second.kept_at else first.late_gain
     return replace(
         second,

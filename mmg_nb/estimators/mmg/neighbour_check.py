@@ -1,4 +1,4 @@
-"""What nearest neighbours say of the same rows, in few columns."""
+"""A nearest-neighbour estimate of the same rows, as a check, in few columns."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from mmg_nb.runs.context import RunContext
 
 __all__ = ["by_neighbours"]
 
-MOST_COLUMNS = 6  # of x and y together, in which neighbours are near
-MOST_ROWS = 10_000  # for the sake of time
+MOST_COLUMNS = 6  # of x and y together; with more, neighbours are too far apart
+MOST_ROWS = 10_000  # limits the computing time
 
 
 def by_neighbours(pairs: Pairs) -> Estimate | None:
-    """An estimate that needs no learning, and sees what is too local to be learnt.
+    """An estimate without training, which detects dependence that networks miss.
 
-    Nearest neighbours tell too little of nearly everything, but of what networks never begin to
-    learn, say of a channel that works in one row of twenty, they may tell more.
+    Nearest neighbours usually give a lower estimate than the networks. They give a higher one if
+    dependence is too local for the networks, for example in one row of twenty.
 
     Args:
         pairs: The data.
 
     Returns:
-        The estimate; None for what it is not made for: more columns, categories, images, a
-        condition, columns that hardly vary.
+        The estimate. None with more columns, categories, images, a condition, few rows, or a
+        constant column.
     """
     discrete = pairs.discrete_x or pairs.discrete_y
     images = pairs.shape_x is not None or pairs.shape_y is not None
@@ -45,7 +45,7 @@ def by_neighbours(pairs: Pairs) -> Estimate | None:
 
 
 def _independent(pairs: Pairs) -> Pairs:
-    """One row of each block, for others of it would be its neighbours, and not too many."""
+    """At most `MOST_ROWS` rows, one of each block: rows of a block would be neighbours."""
     _, first = np.unique(pairs.blocks, return_index=True)
     rows = np.sort(first)[:: -(-len(first) // MOST_ROWS)]
     return replace(pairs, x=pairs.x[rows], y=pairs.y[rows], blocks=np.arange(len(rows)), notes=())

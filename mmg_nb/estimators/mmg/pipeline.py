@@ -1,16 +1,16 @@
-"""The default method, stage by stage, and the run that carries it out.
+"""The default method as a list of stages, and the run that executes them.
 
     anchor        regress the noised variable on the other one; the Gaussian posterior around this
                   regression is the first denoiser
-    radial gain   if rows are few: one factor a row, by lengths alone
-    directions    if columns are many: a network that sees what the anchor has found
-    full network  a network that sees everything
-    pairs         if so much is still gained that precision is missing: fit matched features of x
-                  and of y, then train the full network again, which starts from them
+    radial gain   if there are few rows: train one factor per row, from vector lengths only
+    directions    if there are many columns: train a network on the directions the anchor found
+    full network  train a network that sees everything
+    pairs         if dependence is very strong: fit matched features of x and of y, then train the
+                  full network again
 
-Each stage starts from what came before, and what validation rows do not confirm is not kept. Then
-the gap is measured on rows that no member was trained on. To leave a stage out or to change one of
-its thresholds, change its line in `STAGES`.
+Each stage starts from the result of the previous one. Weights that the validation rows do not
+confirm are not kept. Then the gap is measured on rows that the member was not trained on. To drop
+a stage or to change a threshold, edit its line in `STAGES`.
 """
 
 from __future__ import annotations
@@ -47,16 +47,16 @@ STAGES: tuple[Stage, ...] = (
     FullNetwork(still_improving=0.2),
     CanonicalPairs(rows_per_column=300, min_mi=3.0, min_late_gain=0.5, max_pairs=4),
 )
-DRAWS_WHEN_STOPPED = 8  # log-SNRs a point for a user who waits for the end
+DRAWS_WHEN_STOPPED = 8  # log-SNRs per row after a stop, so that the user does not wait long
 
 
 def run(config: MMG, pairs: Pairs, context: RunContext) -> Finding:
-    """Estimate I(x; y) or I(x; y | z) of numbers; see `MMG`.
+    """Estimate I(x; y) or I(x; y | z) of columns of numbers; see `MMG`.
 
     Args:
         config: The estimator.
-        pairs: The data; what is noised has no categories.
-        context: What the run is given.
+        pairs: The data; the noised variable has no categories.
+        context: Seed, device, listener and keeper.
 
     Returns:
         The finding.
@@ -95,7 +95,7 @@ def fit(problem: Problem) -> Fit:
         problem: The data and the estimator.
 
     Returns:
-        What the last of them leaves.
+        The fit after the last stage.
     """
     fitted: Fit | None = None
     shown = ""
@@ -118,7 +118,7 @@ def fit(problem: Problem) -> Fit:
 
 
 def _most_steps(problem: Problem) -> int:
-    """Whatever columns turn out to be superfluous: fewer may be worth more stages."""
+    """Upper limit of the steps, whichever columns are dropped: fewer may need more stages."""
     dim = problem.dim_noised
     fewer = max(1, min(dim, problem.n_samples // ROWS_PER_COLUMN))
     return max(

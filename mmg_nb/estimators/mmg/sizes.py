@@ -1,4 +1,4 @@
-"""How large a fit of `mmg` is: steps, batches, widths and draws by the number of rows."""
+"""Sizes of a fit of `mmg`: steps, batches, widths and draws for a number of rows."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ __all__ = [
     "width_for",
 ]
 
-MANY_ROWS = 10_000  # with fewer there is less to learn: fewer steps and features
-BATCH, MOST_BATCH, BATCH_POWER = 256, 1024, 0.6  # noisy rows a step grow with many rows
-WITHOUT_Y = 0.25  # share of them that does not get y, with many rows; with few it is half
-WIDTH, LEAST_WIDTH = 64, 32  # hidden features with many rows and with few
-WIDTH_POWER, WIDTH_UNIT = 0.3, 8  # they grow with the rows to this power, in such steps
-ANCHOR_SHARE, ANCHOR_STEPS = 0.5, 3000  # steps of the anchor: of those with many rows; at most
-DRAWS, MOST_DRAWS = 20, 60  # log-SNRs a point, where there are many points and few
-FEW_POINTS = 3000  # rows below which each point gets more draws
-VALIDATION_DRAWS = 2048  # in few columns
-COLUMNS_OF_DRAWS = 256  # from which there are no more than in few, for the sake of memory
-ROWS_PER_COLUMN = 25  # from which informative directions are trained first
-WIDEST_FOCUS = 256  # columns of y, beyond which it costs more than the network
+MANY_ROWS = 10_000  # below this number of rows, fewer steps and hidden features are used
+BATCH, MOST_BATCH, BATCH_POWER = 256, 1024, 0.6  # noisy rows per step; they grow with the rows
+WITHOUT_Y = 0.25  # fraction of the batch without y, with many rows; with few rows it is half
+WIDTH, LEAST_WIDTH = 64, 32  # hidden features with many rows and with few rows
+WIDTH_POWER, WIDTH_UNIT = 0.3, 8  # the width grows with rows to this power, in such steps
+ANCHOR_SHARE, ANCHOR_STEPS = 0.5, 3000  # anchor steps: fraction of those of `effort`; maximum
+DRAWS, MOST_DRAWS = 20, 60  # log-SNRs per row, with many rows and with few rows
+FEW_POINTS = 3000  # below this number of rows, each row gets more draws
+VALIDATION_DRAWS = 2048  # with few columns
+COLUMNS_OF_DRAWS = 256  # beyond this number of columns there are no extra draws, to save memory
+ROWS_PER_COLUMN = 25  # minimum rows per column for the stage of informative directions
+WIDEST_FOCUS = 256  # maximum columns of y; beyond it, focusing costs more than the network
 
 
 def steps_for(config: MMG, n_samples: int) -> int:
-    """Training steps of the full network, from `steps` or by `effort` and the number of rows."""
+    """Steps of the full network, from `steps`, or from `effort` and the number of rows."""
     if config.steps is not None:
         return config.steps
     share = math.sqrt(min(1.0, n_samples / MANY_ROWS))
@@ -46,7 +46,7 @@ def steps_for(config: MMG, n_samples: int) -> int:
 
 
 def batch_for(config: MMG, n_samples: int) -> int:
-    """Noisy rows a step, from `batch` or by the number of rows."""
+    """Noisy rows per step, from `batch` or from the number of rows."""
     if config.batch is not None:
         return config.batch
     growth = max(1.0, n_samples / MANY_ROWS) ** BATCH_POWER
@@ -54,15 +54,15 @@ def batch_for(config: MMG, n_samples: int) -> int:
 
 
 def share_without_y(n_samples: int, *, conditional: bool) -> float:
-    """Share of the rows of a step that train the branch without y.
+    """Fraction of a batch that trains the branch without y.
 
-    With normal scores it mostly has less to learn; given a condition it has as much.
+    With normal scores this branch has less to learn; with a condition it has as much to learn.
     """
     return WITHOUT_Y if n_samples >= MANY_ROWS and not conditional else 0.5
 
 
 def width_for(config: MMG, n_samples: int) -> int:
-    """Hidden features of the network, from `width` or by the number of rows."""
+    """Hidden features of the network, from `width` or from the number of rows."""
     if config.width is not None:
         return config.width
     share = min(1.0, n_samples / MANY_ROWS) ** WIDTH_POWER
@@ -70,30 +70,30 @@ def width_for(config: MMG, n_samples: int) -> int:
 
 
 def full_width(config: MMG) -> int:
-    """Hidden features for any number of rows: of regressions."""
+    """Hidden features of the regressions, for any number of rows."""
     return WIDTH if config.width is None else config.width
 
 
 def full_batch(config: MMG) -> int:
-    """Rows a step for any number of rows: of regressions."""
+    """Rows per step of the regressions, for any number of rows."""
     return BATCH if config.batch is None else config.batch
 
 
 def anchor_steps(config: MMG) -> int:
-    """Most steps of regressions, those that training starts from, for any number of rows."""
+    """Maximum steps of the regressions, for any number of rows."""
     steps = EFFORT_STEPS[config.effort] if config.steps is None else config.steps
     return min(ANCHOR_STEPS, round(ANCHOR_SHARE * steps))
 
 
 def draws_for(config: MMG, n_samples: int) -> int:
-    """Log-SNRs a point, from `draws` or by the number of rows."""
+    """Log-SNRs per evaluation row, from `draws` or from the number of rows."""
     if config.draws is not None:
         return config.draws
     return round(DRAWS * min(MOST_DRAWS / DRAWS, max(1.0, FEW_POINTS / n_samples)))
 
 
 def folds_for(config: MMG, n_samples: int) -> int:
-    """Folds of the cross-fit, from `folds` or by the number of rows."""
+    """Number of folds, from `folds` or from the number of rows."""
     if config.folds is not None:
         return config.folds
     return 3 if config.gap == "cross" else usual_folds(n_samples)
@@ -102,15 +102,15 @@ def folds_for(config: MMG, n_samples: int) -> int:
 def focuses(
     n_samples: int, dim_x: int, dim_y: int, rows_per_column: int = ROWS_PER_COLUMN
 ) -> bool:
-    """Whether columns are many, and rows enough to say which of them matter."""
+    """Whether there are many columns, and enough rows to find the informative directions."""
     enough = n_samples >= rows_per_column * dim_x
     return crowding(dim_x) > 1 and enough and dim_y <= WIDEST_FOCUS
 
 
 def validation_draws(n_samples: int, dim_x: int, dim_y: int) -> int:
-    """More in many columns, where what can be learned is faint beside what is overfitted.
+    """Number of validation draws; more with many columns, where overfitting hides the signal.
 
-    Up to about 40 columns; beyond, fewer again, for the sake of memory.
+    The number grows up to about 40 columns and then falls again, to save memory.
     """
     if not focuses(n_samples, dim_x, dim_y):
         return VALIDATION_DRAWS

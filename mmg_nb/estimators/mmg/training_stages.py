@@ -1,7 +1,7 @@
-"""The stages that train a denoiser, from what is simple to everything.
+"""The stages that train a denoiser, from the simplest to the full network.
 
-Each starts from what the stage before it has learned, and is kept only as far as validation rows
-confirm it.
+Each stage starts from the denoiser of the stage before it. Its weights are kept only if the
+validation rows confirm them.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ class TrainingStage:
     """One training of a denoiser.
 
     Attributes:
-        share_of_steps: Steps of this stage, in units of those of the full network.
-        rate: Learning rate of this stage, in units of that of the estimator.
-        evidence: Standard errors from which something counts as learned at first (LOG.md, "What
+        share_of_steps: Steps of this stage, relative to those of the full network.
+        rate: Learning rate of this stage, relative to that of the estimator.
+        evidence: Standard errors from which a first improvement counts as learned (LOG.md, "What
             stops training").
-        grace_steps: Steps in which signs of learning must show (LOG.md, "What stops training").
-        grace_share: The same as a share of the steps of this stage, for short trainings.
+        grace_steps: Steps before training may stop early (LOG.md, "What stops training").
+        grace_share: The same as a fraction of the steps of this stage, for short trainings.
         check_every: Steps between validations. Not measured.
     """
 
@@ -63,11 +63,11 @@ class TrainingStage:
     check_every: int = 100
 
     def suits(self, n_samples: int, dim_x: int, dim_y: int) -> bool:
-        """Whether data of such a size have this stage."""
+        """Whether this stage runs for data of such a size."""
         raise NotImplementedError
 
     def build(self, problem: Problem, fit: Fit) -> RefinedDenoiser:
-        """The denoiser to train, at its start."""
+        """The untrained denoiser."""
         raise NotImplementedError
 
     def yields_above(self, config: MMG) -> float | None:
@@ -75,15 +75,15 @@ class TrainingStage:
         return None
 
     def rate_for(self, dim_x: int) -> float:
-        """Learning rate, in units of that of the estimator."""
+        """Learning rate, relative to that of the estimator."""
         return self.rate
 
     def applies(self, problem: Problem, fit: Fit | None) -> bool:
-        """Whether the data have this stage; see `Stage`."""
+        """Whether this stage runs for these data; see `Stage`."""
         return fit is not None and self.suits(problem.n_samples, *fit.dims)
 
     def planned_steps(self, problem: Problem, dim_x: int) -> int:
-        """Steps at most; see `Stage`."""
+        """Maximum steps; see `Stage`."""
         if not self.suits(problem.n_samples, dim_x, 1):
             return 0
         return round(self.share_of_steps * steps_for(problem.config, problem.n_samples))
@@ -95,12 +95,12 @@ class TrainingStage:
         return fit.trained(train(self.task(problem, fit, denoiser), listen, problem.run.keep))
 
     def task(self, problem: Problem, fit: Fit, denoiser: RefinedDenoiser) -> TrainingTask:
-        """What is trained, on what, with the shares of this stage.
+        """The training task of this stage.
 
         Args:
             problem: The data and the estimator.
-            fit: What training stands on.
-            denoiser: The denoiser at its start.
+            fit: The result of the stages before it.
+            denoiser: The untrained denoiser.
         """
         config, n_samples = problem.config, problem.n_samples
         grid = fit.validation.grid
@@ -124,12 +124,12 @@ class TrainingStage:
         )
 
     def schedule(self, config: MMG, n_samples: int, fewest_rows: int) -> Schedule:
-        """How long and in what rhythm.
+        """Number of steps, batch size, learning rate, and stopping rule.
 
         Args:
             config: The estimator.
-            n_samples: Rows.
-            fewest_rows: Rows of the member that has the fewest.
+            n_samples: Number of rows.
+            fewest_rows: Training rows of the member that has the fewest.
         """
         steps = round(self.share_of_steps * steps_for(config, n_samples))
         shortest = round(self.share_of_steps * FEW_STEPS)
@@ -146,13 +146,13 @@ class TrainingStage:
 
 @dataclass(frozen=True, kw_only=True)
 class RadialGain(TrainingStage):
-    """Train one gain a row, which depends on lengths only: few inputs need few rows.
+    """Train one gain per row that depends on vector lengths only: few inputs need few rows.
 
-    A single column is its own length up to the sign, and with many rows the full network learns
-    as much, and more.
+    For a single column the stage adds nothing, because its length is its absolute value. With
+    many rows the full network learns the same and more.
 
     Attributes:
-        max_rows: Rows up to which it is worth it (LOG.md, "Lengths first").
+        max_rows: Maximum number of rows for this stage (LOG.md, "Lengths first").
         share_of_steps: LOG.md, "Lengths first".
         rate: Not measured.
     """
@@ -162,7 +162,7 @@ class RadialGain(TrainingStage):
     rate: float = 2.5
 
     def suits(self, n_samples: int, dim_x: int, dim_y: int) -> bool:
-        """Several columns and few rows; see `TrainingStage`."""
+        """For several columns and few rows; see `TrainingStage`."""
         return dim_x > 1 and n_samples <= self.max_rows
 
     def build(self, problem: Problem, fit: Fit) -> RefinedDenoiser:
@@ -177,18 +177,18 @@ class RadialGain(TrainingStage):
 
 @dataclass(frozen=True, kw_only=True)
 class FullNetwork(TrainingStage):
-    """Train shift and gain of everything that the denoiser sees.
+    """Train a shift and a gain that depend on all inputs of the denoiser.
 
     Attributes:
-        still_improving: Nats that the last doubling of the steps gained when the learning rate is
-            about to fall, from which training yields to canonical pairs (LOG.md, "Very much to
-            learn"). Only if the estimator seeks pairs.
+        still_improving: Training yields to canonical pairs if the last doubling of the steps
+            gained more nats than this just before the learning rate falls (LOG.md, "Very much to
+            learn"). Only if the estimator fits pairs.
     """
 
     still_improving: float = 0.2
 
     def suits(self, n_samples: int, dim_x: int, dim_y: int) -> bool:
-        """All data; see `TrainingStage`."""
+        """For all data; see `TrainingStage`."""
         return True
 
     def yields_above(self, config: MMG) -> float | None:
@@ -207,7 +207,7 @@ class FullNetwork(TrainingStage):
         focused: bool = False,
         pairs: PairFeatures | None = None,
     ) -> ResidualDenoiser:
-        """The network at its start, see `ResidualDenoiser`."""
+        """The untrained network; see `ResidualDenoiser`."""
         return ResidualDenoiser(
             fit.variance.float().cpu(),
             fit.dims[1],
@@ -224,13 +224,13 @@ class FullNetwork(TrainingStage):
 
 @dataclass(frozen=True, kw_only=True)
 class InformativeDirections(FullNetwork):
-    """Train first on the directions in which the anchor has found something, of many columns.
+    """With many columns, train first on the directions that the anchor found informative.
 
-    The more columns there are to overfit, the lower the learning rate. A network that sees little
-    else may be believed a little earlier.
+    More columns allow more overfitting, so the learning rate falls with their number. The network
+    sees little else, so weaker evidence of learning is accepted.
 
     Attributes:
-        rows_per_column: Rows a column of x from which it is worth it (LOG.md, "Many columns").
+        rows_per_column: Minimum rows per column of x (LOG.md, "Many columns").
         evidence: LOG.md, "Many columns".
     """
 
@@ -238,7 +238,7 @@ class InformativeDirections(FullNetwork):
     evidence: float = 3.5
 
     def suits(self, n_samples: int, dim_x: int, dim_y: int) -> bool:
-        """Many columns, and rows enough; see `TrainingStage`."""
+        """For many columns with enough rows; see `TrainingStage`."""
         return focuses(n_samples, dim_x, dim_y, self.rows_per_column)
 
     def rate_for(self, dim_x: int) -> float:
@@ -246,7 +246,7 @@ class InformativeDirections(FullNetwork):
         return 1 / math.sqrt(crowding(dim_x))
 
     def yields_above(self, config: MMG) -> float | None:
-        """Never: the full network comes after it."""
+        """Never: the full network follows."""
         return None
 
     def build(self, problem: Problem, fit: Fit) -> RefinedDenoiser:
