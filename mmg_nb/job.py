@@ -1,4 +1,4 @@
-"""What was asked for, checked and ready to run."""
+"""A checked request for an estimate, ready to run."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class Job:
     """An estimate that is ready to run.
 
     Attributes:
-        estimator: With its fields.
+        estimator: The estimator with its fields.
         pairs: The data.
-        seed: Seed of everything random.
-        device: Where to compute, as asked for.
-        keep: The file that the run is kept in, or None.
+        seed: Seed of all random numbers.
+        device: Requested device.
+        keep: The checkpoint of the run, or None.
     """
 
     estimator: Estimator
@@ -48,11 +48,11 @@ class Job:
     keep: Checkpoint | None = None
 
     def with_own_data(self) -> Job:
-        """The same on copies of the arrays, which may be changed or deleted from now on."""
+        """The same job on copies of the arrays; the originals may then be changed or deleted."""
         return replace(self, pairs=self.pairs.with_own_data())
 
     def kept_in(self, path: str | Path, every: float) -> Job:
-        """The same, kept in a file from now on.
+        """The same job, saved in a checkpoint while it runs.
 
         Args:
             path: The file.
@@ -62,14 +62,14 @@ class Job:
             The job.
 
         Raises:
-            MMGError: The estimator has nothing to keep, the data hold categories, or the file
-                cannot be used.
+            MMGError: The estimator cannot be resumed, the data hold categories or images, or the
+                file cannot be used.
         """
         _check_resumable(self.estimator)
         _check_numbers(self.pairs)
         if self.pairs.shape_x is not None or self.pairs.shape_y is not None:
-            what = "A run on images cannot be kept in a checkpoint."
-            raise MMGError(what, "Leave checkpoint out.")
+            what = "A run on images cannot be saved in a checkpoint."
+            raise MMGError(what, "Leave out checkpoint.")
         # Imported here because estimates in closed form must not load torch.
         from mmg_nb.training.checkpoint import Checkpoint
         from mmg_nb.training.checkpoint_file import Contents
@@ -91,7 +91,7 @@ class Job:
         return replace(self, keep=keep, pairs=replace(self.pairs, **arrays))
 
     def run(self, listen: Listener) -> MIResult:
-        """Estimate; see `mmg_nb.estimate` for interrupts and what is raised."""
+        """Run the estimate; see `mmg_nb.estimate` for interrupts and errors."""
         began = time.perf_counter() - (self.keep.seconds if self.keep else 0.0)
         with stoppable(listen) as heard:
             announced = _Announced(heard, self._started())
@@ -105,13 +105,13 @@ class Job:
         return result
 
     def _started(self) -> Started:
-        """What is said first of a run that does not train."""
+        """The first event of a run that does not train."""
         pairs = self.pairs
         sizes = pairs.n_samples, pairs.dim_x, pairs.dim_y
         return Started(self.estimator.name, *sizes, "cpu", 0, pairs.dim_z)
 
     def _completed(self, found: Estimate | Finding | MIResult, seconds: float) -> MIResult:
-        """The result, with what the data and the call say; a complete one as it is."""
+        """The result with sizes, fields, notes on the data and provenance."""
         if isinstance(found, Estimate):
             found = Finding(mi=found.mi, stderr=found.stderr)
         if isinstance(found, Finding):
@@ -120,7 +120,7 @@ class Job:
 
 
 class _Announced:
-    """Lets an estimator that does not say that it begins do so."""
+    """A listener that sends `Started` for an estimator that does not send it itself."""
 
     def __init__(self, listen: Listener, started: Started) -> None:
         self._listen = listen
@@ -141,14 +141,14 @@ class _Announced:
 def result_of(
     found: Finding, estimator: Estimator, pairs: Pairs, seed: int, seconds: float
 ) -> MIResult:
-    """A finding with sizes, fields, notes on the data and provenance.
+    """Add sizes, fields, notes on the data and provenance to a finding.
 
     Args:
-        found: What the estimator found.
-        estimator: With its fields.
+        found: The finding of the estimator.
+        estimator: The estimator with its fields.
         pairs: The data.
         seed: Seed of the run.
-        seconds: How long it took.
+        seconds: Wall time.
 
     Returns:
         The result.
@@ -168,17 +168,18 @@ def result_of(
 
 
 def reopened(path: str | Path, every: float | None) -> Job:
-    """The job of a checkpoint, which goes on where it was kept when it is run.
+    """The job of a checkpoint; when it runs, it continues from the saved state.
 
     Args:
         path: The file.
-        every: Seconds between two writes; None for as often as before.
+        every: Seconds between two writes; None for the interval in the file.
 
     Returns:
         The job.
 
     Raises:
-        MMGError: There is no such file, or it is damaged, something else, or too new.
+        MMGError: The file does not exist, is damaged, is not a checkpoint, has another format, or
+            needs a device that is not available.
     """
     from mmg_nb.runs.devices import pick_device
     from mmg_nb.training.checkpoint import Checkpoint
@@ -189,8 +190,8 @@ def reopened(path: str | Path, every: float | None) -> Job:
     try:
         pick_device(device)
     except MMGError as error:
-        what = f"The run in {str(path)!r} goes on on {device}, and there is no such device here."
-        remedy = "Go on where there is one, or start the run anew with device='cpu'."
+        what = f"The run in {str(path)!r} was started on {device}, which is not available here."
+        remedy = f"Resume it on a machine with {device}, or start a new run with device='cpu'."
         raise MMGError(what, remedy) from error
     chosen = build(asked["estimator"], asked["fields"])
     return Job(chosen, _pairs(asked, keep.job.arrays), asked["seed"], device, keep)
@@ -200,7 +201,7 @@ def _pairs(values: Mapping[str, Any], arrays: Mapping[str, Any]) -> Pairs:
     parts: dict[str, Any] = {}
     for part in dataclasses.fields(Pairs):
         value = arrays[part.name] if part.name in arrays else values[part.name]
-        parts[part.name] = tuple(value) if isinstance(value, list) else value  # as JSON has it
+        parts[part.name] = tuple(value) if isinstance(value, list) else value  # as read from JSON
     return Pairs(**parts)
 
 
@@ -209,20 +210,21 @@ def _check_resumable(estimator: Estimator) -> None:
         return
     what = f"{estimator.name} needs no checkpoint: it does not train."
     if estimator.trains:
-        what = f"The training of {estimator.name} cannot be kept in a checkpoint."
-    raise MMGError(what, "Leave checkpoint out.")
+        what = f"The training of {estimator.name} cannot be saved in a checkpoint."
+    raise MMGError(what, "Leave out checkpoint.")
 
 
 def _check_numbers(pairs: Pairs) -> None:
-    """With categories a run may be a sum of several trainings, and a file keeps one."""
+    """Refuse categories: their run may have several terms, but a checkpoint holds one."""
     if pairs.discrete_x or pairs.discrete_y or pairs.discrete_z:
-        what = "A run on categories cannot be kept in a checkpoint."
+        what = "A run on categories cannot be saved in a checkpoint."
         raise MMGError(
-            what, "Leave checkpoint out; with discrete='none' whole numbers are numbers."
+            what,
+            "Leave out checkpoint, or pass discrete='none' to treat integers as numbers.",
         )
 
 
 def _as_path(path: str | Path) -> Path:
     if not isinstance(path, (str, Path)) or not str(path):
-        raise MMGError(f"A checkpoint is named by its path; got {path!r}.", "Try 'run.mmg'.")
+        raise MMGError(f"checkpoint must be the path of a file; got {path!r}.", "Try 'run.mmg'.")
     return Path(path).expanduser().absolute()

@@ -421,7 +421,7 @@ def test_weights_of_another_version_are_told(file):
     contents = read(file)
     gone = {k: v for k, v in contents.arrays.items() if not k.endswith("denoiser.null")}
     write(file, Contents({**contents.values, "package": "0.0.7"}, gone))
-    assert "is of mmg_nb 0.0.7 and does not fit" in refused(lambda: mmg_nb.resume(file))
+    assert "by mmg_nb 0.0.7, which does not fit" in refused(lambda: mmg_nb.resume(file))
 
 
 def test_another_split_of_the_rows_is_refused(file):
@@ -450,14 +450,14 @@ def test_an_estimator_without_training_needs_none(tmp_path):
         assert what == f"{name} needs no checkpoint: it does not train."
     for name in ("mine", "doe"):
         what = refused(lambda n=name: mmg_nb.estimate(X, Y, n, checkpoint=tmp_path / "run.mmg"))
-        assert what == f"The training of {name} cannot be kept in a checkpoint."
+        assert what == f"The training of {name} cannot be saved in a checkpoint."
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_run_on_categories_cannot_be_kept(tmp_path):
     label = np.arange(120) % 3
     what = refused(lambda: mmg_nb.estimate(X, label, checkpoint=tmp_path / "run.mmg", **SMALL))
-    assert what == "A run on categories cannot be kept in a checkpoint."
+    assert what == "A run on categories cannot be saved in a checkpoint."
     asked = {"discrete": "none", "checkpoint": tmp_path / "run.mmg", **SMALL}
     assert mmg_nb.estimate(X, label, listen=stop_at(3), **asked).status is Status.INTERRUPTED
     assert (tmp_path / "run.mmg").exists()

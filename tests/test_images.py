@@ -90,7 +90,7 @@ def test_what_is_no_image_is_refused(pair, x, options, message):
     [
         ({"estimator": "gcmi"}, "gcmi takes rows of numbers, and there are images in x"),
         ({"given": np.arange(N)}, "not I\\(x; y \\| z\\)"),
-        ({"checkpoint": "run.mmg"}, "A run on images cannot be kept"),
+        ({"checkpoint": "run.mmg"}, "A run on images cannot be saved"),
     ],
 )
 def test_what_images_cannot_have_is_refused(pair, tmp_path, monkeypatch, options, message):

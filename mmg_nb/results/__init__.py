@@ -1,4 +1,4 @@
-"""What an estimate returns, how it is shown as text, HTML and JSON, and where it came from.
+"""The result of an estimate: its values, its text, HTML and JSON forms, and its provenance.
 
-May import `errors` only; `MIResult.plot` loads `plots` when it is called.
+May import `errors` only. `MIResult.plot` loads `plots` when it is called.
 """

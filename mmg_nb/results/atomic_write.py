@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Write a file completely or not at all."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ __all__ = ["write_whole"]
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Replace a file in one step: whoever reads it, at whatever moment, sees old or new.
+    """Replace a file in one step: a reader sees either the old or the new content.
 
-    The new one is written beside it and reaches the disk before it takes the name, and the
-    permissions of the old one. Nothing but the death of the process leaves that other file behind,
-    and nothing ever reads it.
+    The new content is first written to a temporary file in the same folder and flushed to disk.
+    This file then gets the permissions and the name of the old one. It is left behind only if the
+    process is killed, and nothing reads it.
 
     Args:
-        path: Where to.
-        data: What to write.
+        path: The file.
+        data: The new content.
 
     Raises:
-        OSError: It cannot be written; the file that was there is still there.
+        OSError: The file cannot be written. The old file is unchanged.
     """
     partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.partial")
     try:

@@ -1,4 +1,4 @@
-"""The arrays of a result: error curves, pointwise values, the record of training."""
+"""The arrays of a result: error curves, pointwise values, the history of training."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class MMSECurve(ArrayRecord):
-    """Denoising errors against log-SNR, measured on evaluation points; all arrays are `(k,)`.
+    """Denoising errors against log-SNR, measured on evaluation rows; all arrays are `(k,)`.
 
     Attributes:
         logsnr: Centres of the bins (natural log of the power ratio).
         width: Widths of the bins.
-        mse: Mean ‖ε − ε̂(z, λ)‖², summed over the dimensions of the variable noised.
+        mse: Mean ‖ε − ε̂(z, λ)‖², summed over the dimensions of the noised variable.
         mse_given_y: Mean ‖ε − ε̂(z, λ, y)‖², with the other variable given.
         gaps: Form of the gap -> its mean in each bin.
         stderrs: Form of the gap -> standard error of that mean.
-        noised: The variable noised, x or y; the other one is given.
+        noised: The noised variable, x or y; the other one is given.
     """
 
     logsnr: Array
@@ -40,7 +40,7 @@ class MMSECurve(ArrayRecord):
 
     @property
     def given(self) -> str:
-        """The variable that is not noised."""
+        """The variable that is given, not noised."""
         return "x" if self.noised == "y" else "y"
 
     def integrand(self, form: str) -> Array:
@@ -48,7 +48,7 @@ class MMSECurve(ArrayRecord):
         return 0.5 * self.gaps[form]
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as texts and lists of numbers."""
+        """The curve as texts and lists of numbers."""
         plain: dict[str, Any] = as_plain(self)
         return plain
 
@@ -61,11 +61,11 @@ class MMSECurve(ArrayRecord):
 
 @dataclass(frozen=True, eq=False)
 class PointwiseMI(ArrayRecord):
-    """Estimated log p(x, y) / (p(x) p(y)) at evaluation points, nats; all arrays are `(m,)`.
+    """Estimated log p(x, y) / (p(x) p(y)) of evaluation rows, nats; all arrays are `(m,)`.
 
     Attributes:
-        index: Row of each point in the arrays given.
-        mi: The estimate: the difference form of the gap, averaged over log-SNR at that point.
+        index: Index of each row in the user's arrays.
+        mi: The estimate for that row; for denoisers, the gap averaged over log-SNR.
         stderr: Its Monte-Carlo standard error from the draws of noise.
     """
 
@@ -76,12 +76,12 @@ class PointwiseMI(ArrayRecord):
 
 @dataclass(frozen=True, eq=False)
 class TrainingHistory(ArrayRecord):
-    """What was seen on validation points during training; all arrays are `(k,)`.
+    """Validation record of training; all arrays are `(k,)`.
 
     Attributes:
         step: Training steps done.
-        loss: Loss; of denoisers the mean squared ε-error.
-        mi: Estimate from validation points, nats.
+        loss: Validation loss; for denoisers, the mean squared ε-error.
+        mi: Estimate from the validation rows, nats.
     """
 
     step: NDArray[np.int64]

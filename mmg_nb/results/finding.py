@@ -1,4 +1,4 @@
-"""What an estimator finds, before the run adds what the data and the call say."""
+"""What an estimator returns, before the run adds sizes, fields and provenance."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ class Estimate:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Finding:
-    """What an estimator returns; see `MIResult` for what is not explained here.
+    """What an estimator returns; `MIResult` explains the other attributes.
 
-    Sizes, fields, provenance and the notes on the data are added by the run.
+    The run adds sizes, fields, provenance and the notes on the data.
 
     Attributes:
         mi: The estimate, nats.
-        stderr: Its standard error, nats; None where there is none.
-        notes: What the estimator has to say; not what the data say.
-        device: Where it was computed.
+        stderr: Its standard error, nats; None if there is none.
+        notes: Notes of the estimator, without the notes on the data.
+        device: Device of the computation.
     """
 
     mi: float

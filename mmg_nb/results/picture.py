@@ -1,4 +1,4 @@
-"""Pictures inside HTML, for front ends that show one of the two only."""
+"""Pictures inside HTML, for front ends that show either HTML or PNG."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ __all__ = ["Picture"]
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG with its words.
+    """A PNG with its alternative text.
 
-    Front ends that know both HTML and PNG show only the HTML, and untrusted notebooks drop
-    inline SVG and style sheets but keep data images: hence the PNG inside the HTML.
+    A front end that supports HTML and PNG shows only the HTML. Untrusted notebooks remove inline
+    SVG and style sheets but keep data images. Therefore the PNG is embedded in the HTML.
 
     Attributes:
-        png: The file.
-        alt: What it shows, for those who cannot see it.
-        width: Width in pixels of the page.
+        png: The bytes of the file.
+        alt: A description of the picture, for readers who cannot see it.
+        width: Displayed width in CSS pixels.
     """
 
     png: bytes
@@ -30,26 +30,26 @@ class Picture:
 
     @cached_property
     def base64(self) -> str:
-        """The file as text."""
+        """The file as base64 text."""
         return base64.b64encode(self.png).decode("ascii")
 
     @property
     def tag(self) -> str:
-        """The picture as HTML."""
+        """The picture as an HTML element."""
         return (
             f'<img alt="{html.escape(self.alt)}" style="max-width:100%" '
             f'width="{self.width}" src="data:image/png;base64,{self.base64}">'
         )
 
     def bundle(self, text: str, page: str) -> tuple[dict[str, Any], dict[str, Any]]:
-        """What `_repr_mimebundle_` returns.
+        """The return value of `_repr_mimebundle_`.
 
         Args:
             text: The object as text.
-            page: The object as HTML, the picture in it.
+            page: The object as HTML, including the picture.
 
         Returns:
-            Data and metadata by type.
+            Data and metadata by MIME type.
         """
         data = {"text/plain": text, "text/html": page, "image/png": self.base64}
         return data, {"image/png": {"width": self.width}}

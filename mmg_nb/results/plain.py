@@ -1,4 +1,4 @@
-"""Frozen dataclasses that hold arrays: equality, and plain values for JSON."""
+"""Frozen dataclasses with arrays: equality, and conversion to plain values for JSON."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ __all__ = ["ArrayRecord", "as_plain", "with_arrays"]
 
 
 class ArrayRecord:
-    """Base of frozen dataclasses with arrays: equal where all their values are."""
+    """Base of frozen dataclasses with arrays; two are equal if all their values are equal."""
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        # As text, because NaN differs from itself.
+        # Compared as text, because NaN is not equal to itself.
         return json.dumps(as_plain(self)) == json.dumps(as_plain(other))
 
     __hash__ = None  # type: ignore[assignment]
 
 
 def as_plain(value: Any) -> Any:
-    """Dataclasses as dictionaries, arrays and tuples as lists, enum members as their values."""
+    """Convert dataclasses to dictionaries, arrays and tuples to lists, enums to their values."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: as_plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, np.ndarray):
@@ -39,9 +39,9 @@ def as_plain(value: Any) -> Any:
 
 
 def with_arrays(kind: type, values: Mapping[str, Any]) -> Any:
-    """The dataclass `kind` whose every value is an array, a dictionary of arrays or a text.
+    """Build the dataclass `kind`, whose values are arrays, dictionaries of arrays, or texts.
 
-    The inverse of `as_plain` for such classes; None is JSON's word for what is no number.
+    The inverse of `as_plain` for such classes. In JSON, None stands for NaN.
     """
 
     def array(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Where a result came from: seed, versions, device, time."""
+"""Provenance of a result: seed, versions, device, time."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ __all__ = ["provenance"]
 
 
 def provenance(seed: int, device: str, seconds: float) -> dict[str, Any]:
-    """What is stored with a result, and never shown in its one-line text.
+    """Provenance as stored with a result; its one-line text does not show it.
 
     Args:
-        seed: Seed of everything random.
-        device: Where it was computed.
+        seed: Seed of all random numbers.
+        device: Device of the computation.
         seconds: Wall time.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What every run needs: events and listeners, interrupts, the device, sources of random numbers.
+"""Parts of every run: events and listeners, interrupts, devices, sources of random numbers.
 
 May import `errors` and `results`.
 """

@@ -1,4 +1,4 @@
-"""What a run is given beside its data, passed on as one."""
+"""The inputs of a run besides its data, in one object."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class RunContext:
     """Seed, device, listener and keeper of a run.
 
     Attributes:
-        seed: Seed of everything random.
-        device: Where to compute, as asked for: `auto`, `cpu`, `cuda` or `cuda:<index>`.
-        listen: Gets the events of the run; a true answer asks the run to stop.
-        keep: Keeps the trainings of the run, or has kept them.
+        seed: Seed of all random numbers.
+        device: Requested device: `auto`, `cpu`, `cuda` or `cuda:<index>`.
+        listen: Gets the events of the run; if it returns true, the run stops.
+        keep: Saves the trainings of the run, and restores them in a resumed run.
     """
 
     seed: int = 0
@@ -29,9 +29,9 @@ class RunContext:
     keep: Keeper = field(default_factory=Unkept)
 
     def rng(self) -> np.random.Generator:
-        """A new generator of random numbers, always from the same seed."""
+        """A new random generator, always with the same seed."""
         return np.random.default_rng(self.seed)
 
     def heard_by(self, listen: Listener) -> RunContext:
-        """The same with another listener."""
+        """The same context with another listener."""
         return replace(self, listen=listen)

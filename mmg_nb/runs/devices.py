@@ -1,4 +1,4 @@
-"""Where to compute."""
+"""Devices and threads of a computation."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from mmg_nb.errors import MMGError
 
 __all__ = ["pick_device", "threads_for"]
 
-WORTH_A_TEAM = 2**18  # activations in one layer from which more threads than one pay
+WORTH_A_TEAM = 2**18  # activations per layer from which several threads are faster than one
 
 
 def pick_device(name: str) -> torch.device:
-    """Turn a device's name into a device that is there.
+    """Find the device of a given name.
 
     Args:
-        name: `auto` (CUDA when there is one), `cpu`, `cuda` or `cuda:<index>`.
+        name: `auto` (CUDA if available), `cpu`, `cuda` or `cuda:<index>`.
 
     Returns:
         The device.
 
     Raises:
-        MMGError: The name means nothing, or there is no such device.
+        MMGError: The name is not valid, or there is no such device.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -33,7 +33,7 @@ def pick_device(name: str) -> torch.device:
         device = torch.device(name)
     except (RuntimeError, TypeError) as error:
         what = f"device must be auto, cpu, cuda or cuda:<index>; got {name!r}."
-        raise MMGError(what, "Leave it out to use a GPU when there is one.") from error
+        raise MMGError(what, "Leave it out to use a GPU if there is one.") from error
     if device.type == "cpu":
         return device
     available = torch.cuda.device_count() if device.type == "cuda" else 0
@@ -47,13 +47,13 @@ def pick_device(name: str) -> torch.device:
 def threads_for(activations: int, device: torch.device) -> Iterator[None]:
     """Compute small layers on one thread, and restore the setting afterwards.
 
-    A team of threads gains about 15 % on layers of 50 000 activations (two cores), but waits for
-    its slowest member at every layer: with another busy process on the machine a step was
-    measured to take 40 times as long.
+    Several threads are about 15 % faster on layers of 50 000 activations (two cores). But at
+    every layer they wait for the slowest thread. With another busy process on the machine, a step
+    took 40 times as long in our measurement.
 
     Args:
         activations: Members × batch × width.
-        device: Where the run computes; only the CPU is concerned.
+        device: Device of the run; only the CPU is affected.
 
     Yields:
         Nothing.
@@ -69,10 +69,10 @@ def threads_for(activations: int, device: torch.device) -> Iterator[None]:
 
 
 class _Single:
-    """Who computes on one thread at present, and how many torch had before the first of them.
+    """Counts the runs that compute on one thread, and remembers torch's setting before them.
 
-    A new thread begins with the number that was set last, wherever: of two runs side by side the
-    second finds the one thread of the first, and must not restore that.
+    A new Python thread takes over the number that any thread has set last. If two runs overlap,
+    the second one therefore finds the setting of the first, and must not restore it later.
     """
 
     def __init__(self) -> None:
@@ -81,7 +81,7 @@ class _Single:
         self._usual = 1
 
     def begin(self) -> int:
-        """Set one thread; how many there are to be afterwards."""
+        """Set one thread, and return the number to restore afterwards."""
         with self._lock:
             before = torch.get_num_threads()
             if not self._runs:
@@ -91,7 +91,7 @@ class _Single:
             return self._usual if before == 1 else before
 
     def end(self, before: int) -> None:
-        """Set so many threads again."""
+        """Restore the number of threads."""
         with self._lock:
             self._runs -= 1
             torch.set_num_threads(before)

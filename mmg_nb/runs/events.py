@@ -1,4 +1,4 @@
-"""What a run reports while it goes on, and to whom."""
+"""Events that a run reports while it goes on, and the listeners that get them."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class Started:
 
     Attributes:
         estimator: Name in the registry.
-        n_samples: Rows given.
+        n_samples: Number of rows.
         dim_x: Columns of x in use.
         dim_y: Columns of y in use.
-        device: Where the run computes, e.g. `cpu` or `cuda:0`.
-        total_steps: Training steps planned, 0 for closed forms; there may be fewer, and more if
-            much is still learnt.
+        device: Device of the computation, e.g. `cpu` or `cuda:0`.
+        total_steps: Planned training steps; 0 for closed forms. Training may stop earlier. It may
+            also take more steps if dependence is very strong.
         dim_z: Columns of the condition in use.
     """
 
@@ -51,14 +51,14 @@ class Started:
 
 @dataclass(frozen=True)
 class Phase:
-    """The run turns to something else, e.g. `anchor`, `training`, `evaluation`."""
+    """The run enters a new phase, e.g. `anchor`, `training`, `evaluation`."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class Step:
-    """A step is done. Sent every time, so that a listener decides by the clock what to show."""
+    """A step is done. Sent after every step, so that a listener can decide when to show it."""
 
     step: int
     total_steps: int
@@ -66,17 +66,17 @@ class Step:
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """What the validation points say so far. Evaluation points are not touched before the end.
+    """Validation during training. Evaluation rows are not used before the end of training.
 
     Attributes:
         step: Training steps done.
-        mi: Estimate on validation points over the grid, nats.
-        loss: Loss on validation points; of denoisers the mean squared ε-error.
-        logsnr: Grid, `(k,)`, of the range planned; k is 0 for estimators that are no denoisers.
+        mi: Estimate from the validation rows over the grid, nats.
+        loss: Validation loss; for denoisers, the mean squared ε-error.
+        logsnr: Grid of the planned range, `(k,)`; k is 0 for estimators without denoisers.
         mse: Unconditional squared ε-error on the grid, `(k,)`.
         mse_given_y: Conditional squared ε-error on the grid, `(k,)`.
-        gap: MMSE gap on the grid, in the form the estimator reports, `(k,)`.
-        density: Density of the training proposal over log-SNR on the grid, `(k,)`.
+        gap: Inner form of the MMSE gap on the grid, `(k,)`.
+        density: Density of the training log-SNRs on the grid, `(k,)`.
     """
 
     step: int
@@ -91,13 +91,13 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Finished:
-    """The run has ended and this is its result."""
+    """The run has ended with this result."""
 
     result: MIResult
 
 
 class RunState(StrEnum):
-    """Where a run in a thread of its own stands."""
+    """State of a run in its own thread."""
 
     READY = "ready"
     RUNNING = "running"
@@ -109,13 +109,13 @@ class RunState(StrEnum):
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will happen."""
+        """Whether the run has ended."""
         return self in (RunState.STOPPED, RunState.FINISHED, RunState.FAILED)
 
 
 @dataclass(frozen=True)
 class StateChanged:
-    """A run begins, holds, goes on, has heard of a stop, or ends; the answer does not matter."""
+    """A run starts, pauses, continues, is about to stop, or ends; return values are ignored."""
 
     state: RunState
 
@@ -123,8 +123,8 @@ class StateChanged:
 Event = Started | Phase | Step | Snapshot | Finished | StateChanged
 
 Listener = Callable[[Event], bool | None]
-"""Called with each event. A true answer asks the run to stop and to keep what it has learnt."""
+"""Called with each event. If it returns true, the run stops and evaluates what it has trained."""
 
 
 def silent(event: Event) -> None:
-    """The listener of a run that nobody watches."""
+    """A listener that ignores all events."""

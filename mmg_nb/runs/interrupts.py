@@ -15,15 +15,14 @@ __all__ = ["first_interrupt", "stoppable"]
 
 @contextmanager
 def first_interrupt(ask: Callable[[], object]) -> Iterator[None]:
-    """Call `ask` at the first interrupt, and let the second one raise.
+    """Call `ask` at the first interrupt, and raise KeyboardInterrupt at the second one.
 
-    An exception raised between two operations could leave half of one behind, be it a training
-    step, an import or a drawing; a flag cannot. Only the main thread gets interrupts, so
-    elsewhere nothing changes. Where one is inside another, say a run of a comparison, an
-    interrupt reaches both.
+    An exception could leave a training step, an import or a drawing half done. A flag cannot.
+    Only the main thread gets interrupts, so in other threads nothing changes. If one context is
+    inside another, for example in a comparison, both get the interrupt.
 
     Args:
-        ask: Called with the first interrupt; must be quick.
+        ask: Called at the first interrupt; must be fast.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -33,12 +32,12 @@ def first_interrupt(ask: Callable[[], object]) -> Iterator[None]:
     try:
         yield
     finally:
-        # None stands for a handler that was not set from Python and cannot be put back.
+        # None stands for a handler that Python did not set and cannot restore.
         signal.signal(signal.SIGINT, signal.default_int_handler if previous is None else previous)
 
 
 class _Handler:
-    """Asks once, and lets a handler of its kind that it stands in for do so, too."""
+    """Calls `ask` once, and the enclosing handler of this kind as well."""
 
     def __init__(self, ask: Callable[[], object], enclosing: object) -> None:
         self._ask = ask
@@ -56,14 +55,14 @@ class _Handler:
 
 @contextmanager
 def stoppable(listen: Listener) -> Iterator[Listener]:
-    """Make the first interrupt ask the run to stop, and the second one raise.
+    """Stop the run at the first interrupt, and raise KeyboardInterrupt at the second one.
 
     Args:
-        listen: The run's listener.
+        listen: The listener of the run.
 
     Yields:
-        A listener that asks for a stop from the first interrupt or true answer on: a run heeds
-        the answers to some events only.
+        A listener that returns true after the first interrupt, or after `listen` has returned
+        true once. A run checks the return value for some events only.
     """
     asked = threading.Event()
 

@@ -1,4 +1,4 @@
-"""What a run asks of whoever keeps it, so that it can go on after the process has ended."""
+"""The interface through which a run is saved, so that it can be resumed in a new process."""
 
 from __future__ import annotations
 
@@ -15,79 +15,79 @@ Tensors = dict[str, "Tensor"]
 
 
 class Restorable(Protocol):
-    """The state of a training, which changes with every step and can be kept and restored.
+    """The state of a training. It changes at every step, and can be saved and restored.
 
     Attributes:
-        generator: Source of randomness of the training, on its device.
+        generator: Random generator of the training, on its device.
     """
 
     generator: Generator
 
     def numbers(self) -> dict[str, Any]:
-        """Everything that is no tensor, as plain values."""
+        """All values that are not tensors, as plain values."""
         ...
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Copies of every tensor, by name, on the host."""
+        """Copies of all tensors by name, on the host."""
         ...
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], numbers: Mapping[str, Any]) -> None:
-        """Become the state that `arrays` and `numbers` were taken of."""
+        """Restore the state from the values that `arrays` and `numbers` returned."""
         ...
 
 
 class Keeper(Protocol):
-    """Remembers a run, and gives back what it remembers to a run that goes on."""
+    """Saves the state of a run, and restores it in a resumed run."""
 
     @property
     def seconds(self) -> float:
-        """Seconds that the run had taken before it was resumed; 0 for a new one."""
+        """Seconds that the run took before it was resumed; 0 for a new run."""
         ...
 
     def confirm(self, fingerprint: int) -> None:
-        """Make sure that a resumed run assigns its rows as before.
+        """Check that a resumed run splits its rows as before.
 
         Raises:
-            MMGError: It does not; evaluation would use rows that training has seen.
+            MMGError: The split differs, so evaluation would use rows from training.
         """
         ...
 
     def once(self, name: str, compute: Callable[[], Tensors], generator: Generator) -> Tensors:
-        """Compute something before training, or recall it, with the generator as it was then.
+        """Compute tensors before training, or restore them with the state of the generator.
 
         Args:
-            name: What it is.
-            compute: Gives it, by name.
-            generator: Its source of randomness.
+            name: Name of the computation.
+            compute: Returns the tensors by name.
+            generator: Random generator of the computation.
 
         Returns:
-            What was computed, now or then; on the device of the generator.
+            The tensors, computed now or restored, on the device of the generator.
         """
         ...
 
     def begin(self, state: Restorable) -> None:
-        """Look after one training from its start; a resumed one continues where it was kept."""
+        """Register a training at its start; a resumed one continues from its saved state."""
         ...
 
     def offer(self, state: Restorable, *, urgent: bool = False) -> None:
-        """Keep the state if it is time to, or if it is urgent. Called between any two steps."""
+        """Save the state if it is due or urgent. Called between any two steps."""
         ...
 
 
 class Unkept:
-    """Keeps nothing."""
+    """A keeper that saves nothing."""
 
     seconds = 0.0
 
     def confirm(self, fingerprint: int) -> None:
-        """Any assignment will do."""
+        """Accept any split of the rows."""
 
     def once(self, name: str, compute: Callable[[], Tensors], generator: Generator) -> Tensors:
-        """Compute it."""
+        """Compute the tensors."""
         return compute()
 
     def begin(self, state: Restorable) -> None:
-        """Leave the state as it is."""
+        """Do not change the state."""
 
     def offer(self, state: Restorable, *, urgent: bool = False) -> None:
-        """Keep nothing."""
+        """Save nothing."""

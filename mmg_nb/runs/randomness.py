@@ -1,4 +1,4 @@
-"""Where a run's randomness comes from: one seed, and never the global generators."""
+"""The random generators of a run, all from one seed; global generators are never used."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["Sources"]
 
 @dataclass(frozen=True, eq=False)
 class Sources:
-    """The generators of one run.
+    """The random generators of one run.
 
     Attributes:
-        splits: Who gets which rows.
-        device: Batches and noise, on the device of the run.
-        host: Starting weights of what estimates, drawn on the host, so that they are the same on
+        splits: For the splits of the rows.
+        device: For batches and noise, on the device of the run.
+        host: For the initial weights. They are drawn on the host, so that they are the same on
             every device.
     """
 
@@ -28,7 +28,7 @@ class Sources:
 
     @classmethod
     def of(cls, seed: int, device: torch.device) -> Sources:
-        """The generators that a seed stands for on a device."""
+        """The generators of a seed on a device."""
         splits = np.random.default_rng(seed)
         first, second = (int(splits.integers(2**62)) for _ in range(2))
         return cls(splits, Generator(device).manual_seed(first), Generator().manual_seed(second))

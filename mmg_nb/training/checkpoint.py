@@ -1,4 +1,4 @@
-"""Keep a run in a file while it goes on, and let it go on from that file."""
+"""Save a run in a file while it goes on, and resume it from that file."""
 
 from __future__ import annotations
 
@@ -24,19 +24,18 @@ __all__ = ["Checkpoint"]
 class Checkpoint:
     """The file of a run, as a `Keeper`.
 
-    It holds what was asked for, with the data; what was computed before training; and every
-    training of the run, the ended ones and the one that goes on. From the first write on there is
-    always a run in the file that can go on.
+    The file holds the request with its data, the tensors computed before training, and the state
+    of every training of the run. After the first write, the file can be resumed at any time.
 
     Args:
         path: The file.
-        every: Seconds between two writes. It is also written when a training stops or ends.
-        job: What was asked for.
-        clock: Seconds that only rise.
+        every: Seconds between two writes. The file is also written when a training stops or ends.
+        job: The request with its data.
+        clock: A monotonic clock, in seconds.
 
     Attributes:
-        seconds: Seconds that the run had taken before it was resumed.
-        device: Where it computes; None before training.
+        seconds: Seconds that the run took before it was resumed.
+        device: Device of the computation; None before training.
     """
 
     def __init__(
@@ -54,7 +53,7 @@ class Checkpoint:
         self._fingerprint: int | None = None
         self._once: Arrays = {}
         self._trainings: list[tuple[dict[str, Any], Arrays]] = []
-        self._at = -1  # the training that goes on
+        self._at = -1  # index of the current training
         self._package = __version__
         self._finished = False
         self._trouble: OSError | None = None
@@ -66,15 +65,15 @@ class Checkpoint:
         """The checkpoint of a new run, and its file.
 
         Args:
-            path: The file. If it exists, it must hold a run that has finished.
+            path: The file. If it exists, it must hold a finished run.
             every: Seconds between two writes.
-            job: What was asked for.
+            job: The request with its data.
 
         Returns:
             The checkpoint.
 
         Raises:
-            MMGError: The file holds something else, or cannot be written.
+            MMGError: The file holds anything else, or cannot be written.
         """
         if path.exists():
             _check_finished(path)
@@ -82,22 +81,23 @@ class Checkpoint:
         checkpoint._write()
         if checkpoint._trouble is not None:
             what = f"No checkpoint can be written to {str(path)!r} ({checkpoint._trouble})."
-            raise MMGError(what, "Name a file in a folder that exists and can be written to.")
+            raise MMGError(what, "Choose a file in a folder that exists and is writable.")
         return checkpoint
 
     @classmethod
     def open(cls, path: Path, every: float | None = None) -> Checkpoint:
-        """The checkpoint of a run that goes on.
+        """The checkpoint of a run to resume.
 
         Args:
             path: The file.
-            every: Seconds between two writes; None for as often as before.
+            every: Seconds between two writes; None for the interval in the file.
 
         Returns:
             The checkpoint.
 
         Raises:
-            MMGError: There is no such file, or it is damaged, something else, or too new.
+            MMGError: The file does not exist, is damaged, is not a checkpoint, or has another
+                format.
         """
         found = read(path)
         values = found.values
@@ -114,17 +114,17 @@ class Checkpoint:
         checkpoint._package = values["package"]
         return checkpoint
 
-    # --- what a run asks, see `Keeper`
+    # --- the interface for the run; see `Keeper`
 
     def confirm(self, fingerprint: int) -> None:
-        """Make sure that a resumed run assigns its rows as before."""
+        """Check that a resumed run splits its rows as before."""
         if self._fingerprint not in (None, fingerprint):
             what = f"The run in {str(self.path)!r} would split its rows in another way here."
-            raise MMGError(what, "Go on with the version of numpy that it began with.")
+            raise MMGError(what, "Resume it with the numpy version that started it.")
         self._fingerprint = fingerprint
 
     def once(self, name: str, compute: Callable[[], Tensors], generator: Generator) -> Tensors:
-        """Compute something before training, or recall it, with the generator as it was then."""
+        """Compute tensors before training, or restore them with the state of the generator."""
         kept = as_tensors(self._once, name)
         if kept:
             generator.set_state(kept.pop("generator"))
@@ -135,7 +135,7 @@ class Checkpoint:
         return made
 
     def begin(self, state: Restorable) -> None:
-        """Look after one training from its start; a resumed one continues where it was kept."""
+        """Register a training at its start; a resumed one continues from its saved state."""
         self._at += 1
         self.device = str(state.generator.device)
         if self._at == len(self._trainings):
@@ -146,14 +146,14 @@ class Checkpoint:
             state.restore(arrays, numbers)
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
             what = (
-                f"{str(self.path)!r} is of mmg_nb {self._package} and does not fit this one, "
-                f"{__version__}."
+                f"{str(self.path)!r} was written by mmg_nb {self._package}, which does not fit "
+                f"this version, {__version__}."
             )
-            remedy = "Go on with the one that wrote it; the file is left as it is."
+            remedy = "Resume it with the version that wrote it. The file was not changed."
             raise MMGError(what, remedy) from error
 
     def offer(self, state: Restorable, *, urgent: bool = False) -> None:
-        """Keep the state if it is time to, or if it is urgent."""
+        """Save the state if it is due or urgent."""
         if urgent or self._clock() - self._written >= self.every:
             self._trainings[self._at] = state.numbers(), state.arrays()
             self._write()
@@ -161,24 +161,27 @@ class Checkpoint:
     # --- the file
 
     def close(self, result: MIResult) -> MIResult:
-        """Note that the run has finished, unless it was stopped and can go on.
+        """Mark the run as finished, unless it was stopped and can be resumed.
 
         Args:
-            result: The run's result.
+            result: The result of the run.
 
         Returns:
-            The result; with a note if the file could not be written.
+            The result, with a note if the file could not be written.
         """
         if result.status is not Status.INTERRUPTED:
             self._finished = True
             self._write()
         if self._trouble is None:
             return result
-        note = f"The checkpoint could not be written at last ({self._trouble})."
+        note = (
+            f"The last write of the checkpoint failed ({self._trouble}). The estimate is not "
+            "affected. Save the result with `result.save`."
+        )
         return replace(result, notes=(*result.notes, note))
 
     def _write(self) -> None:
-        """Write the file. What goes wrong must not cost the run, so it is told at its end."""
+        """Write the file. An error must not end the run; it is reported at the end."""
         try:
             write(self.path, self._contents())
             self._trouble = None
@@ -209,4 +212,4 @@ def _check_finished(path: Path) -> None:
         return
     step = values["trainings"][-1]["step"] if values["trainings"] else 0
     what = f"{str(path)!r} holds a run that has not finished (step {step})."
-    raise MMGError(what, "Go on with it by resume, delete the file, or name another one.")
+    raise MMGError(what, "Use resume to continue it, delete the file, or choose another path.")

@@ -1,7 +1,7 @@
-"""One file that holds arrays and plain values: written whole or not at all, and checked.
+"""One file of arrays and plain values, written completely or not at all, with a checksum.
 
-The layout is that of safetensors, so nothing that is read can run code. The plain values are
-JSON in its header, beside a checksum of everything.
+The layout is that of safetensors, so reading a file never executes code. The header holds the
+plain values as JSON, and a checksum of all content.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ __all__ = ["Contents", "read", "write"]
 
 FORMAT = "mmg_nb.Checkpoint"
 NUMBER = 8
-LEFT_ALONE = "The file is left as it is; pass the path of a checkpoint, or make a new one."
+LEFT_ALONE = "The file was not changed. Pass the path of a checkpoint, or a new path."
 
 
 @dataclass(frozen=True, eq=False)
 class Contents:
-    """What a file holds.
+    """The content of a file.
 
     Attributes:
         values: Plain values.
@@ -42,14 +42,14 @@ class Contents:
 
 
 def write(path: Path, contents: Contents) -> None:
-    """Replace a file in one step, see `write_whole`.
+    """Replace a file in one step; see `write_whole`.
 
     Args:
-        path: Where to.
-        contents: What to write.
+        path: The file.
+        contents: The new content.
 
     Raises:
-        OSError: It cannot be written; the file that was there is still there.
+        OSError: The file cannot be written. The old file is unchanged.
     """
     arrays = {name: np.ascontiguousarray(value) for name, value in contents.arrays.items()}
     values = json.dumps(contents.values)
@@ -59,16 +59,16 @@ def write(path: Path, contents: Contents) -> None:
 
 
 def read(path: Path) -> Contents:
-    """Read what `write` wrote.
+    """Read a file that `write` wrote.
 
     Args:
-        path: Where from.
+        path: The file.
 
     Returns:
-        The contents.
+        The content.
 
     Raises:
-        MMGError: There is no such file, or it is damaged, something else, or too new.
+        MMGError: The file does not exist, is damaged, is not a checkpoint, or has another format.
     """
     if not path.is_file():
         what = f"There is no checkpoint at {str(path)!r}."
@@ -79,7 +79,7 @@ def read(path: Path) -> Contents:
             _check_format(path, header)
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
-        what = f"{str(path)!r} is no checkpoint, or is cut off ({error})."
+        what = f"{str(path)!r} is no checkpoint, or is incomplete ({error})."
         raise MMGError(what, LEFT_ALONE) from error
     if header.get("checksum") != str(_checksum(header.get("values", ""), arrays)):
         raise MMGError(f"The checkpoint {str(path)!r} is damaged.", LEFT_ALONE)
@@ -93,12 +93,12 @@ def _check_format(path: Path, header: Mapping[str, str]) -> None:
     if number != str(NUMBER):
         what = f"The checkpoint {str(path)!r} is in format {number}; this version reads {NUMBER}."
         older = number.isdigit() and int(number) < NUMBER
-        hint = "Go on with the version of mmg_nb that wrote it" if older else "Update mmg_nb"
-        raise MMGError(what, f"{hint}; the file is left as it is.")
+        hint = "Resume it with the version of mmg_nb that wrote it" if older else "Update mmg_nb"
+        raise MMGError(what, f"{hint}; the file was not changed.")
 
 
 def _checksum(values: str, arrays: Mapping[str, NDArray[Any]]) -> int:
-    """Of all names, types, shapes and bytes."""
+    """Checksum of all names, types, shapes and bytes."""
     total = zlib.crc32(values.encode())
     for name in sorted(arrays):
         array = arrays[name]
