@@ -1,4 +1,4 @@
-"""Measure trained members on points none of them has seen."""
+"""Measure errors and gaps of trained members on rows that they were not trained on."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from mmg_nb.runs.events import Listener, Step
 
 __all__ = ["Design", "EvaluationRows", "Measurement", "Model", "measure"]
 
-ROWS = {"cpu": 2**12, "cuda": 2**17}  # at a time, or draws of fewer rows
-NUMBERS = 2**23  # in those rows, at most; two hundred bytes for each come of it
+ROWS = {"cpu": 2**12, "cuda": 2**17}  # rows at a time, or draws of fewer rows
+NUMBERS = 2**23  # maximum numbers in these rows; each one needs about 200 bytes of memory
 
 
 ERRORS = ("error_u", "error_c")  # without and with y
@@ -32,17 +32,17 @@ ROW = {name: row for row, name in enumerate((*ERRORS, *FORMS))}  # of what each 
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """Everything that turns rows into predictions: one anchor and one denoiser per member."""
+    """The anchors and the denoisers of all members."""
 
     anchor: Anchor | ImageAnchor
     denoiser: Denoiser
 
     def select(self, members: Sequence[int]) -> Model:
-        """A model of some of the members, on its own copy of their weights."""
+        """A model of some members, with its own copy of their weights."""
         return Model(selected(self.anchor, members), selected(self.denoiser, members))
 
     def samples(self, x: Tensor, y: Tensor) -> Samples:
-        """Rows as every member sees them.
+        """Rows in the coordinates of every member.
 
         Args:
             x: `(batch, dim_x)`, float64.
@@ -59,12 +59,12 @@ class Model:
 
 @dataclass(frozen=True, eq=False)
 class Measurement:
-    """Per-point values, curves, and how far the log-SNRs were to reach at first.
+    """Values of each evaluation row, curves, and the planned range of log-SNR.
 
     Attributes:
-        points: Values of each point.
+        points: Values of each evaluation row.
         curve: Means over bins.
-        planned: Upper end of the range before the proposal was widened.
+        planned: Upper end of the range before training extended it.
     """
 
     points: PointValues
@@ -73,7 +73,7 @@ class Measurement:
 
 
 class _Bins:
-    """Sums over the draws that fell into each bin: count, Σ and Σ² of errors and gaps."""
+    """Sums over the draws in each bin: count, Σ and Σ² of errors and gaps."""
 
     def __init__(self, proposal: BinnedProposal) -> None:
         k, device = len(proposal.mass), proposal.mass.device
@@ -83,7 +83,7 @@ class _Bins:
         self.second = torch.zeros_like(self.first)
 
     def add(self, logsnr: Tensor, values: Tensor) -> None:
-        """Add draws: λ `(batch,)`, values `(6, batch)` = both errors, then the gaps."""
+        """Add draws: λ `(batch,)`, and values `(6, batch)`, i.e. both errors and four gaps."""
         bins = self.proposal.bins(logsnr)
         values = values.double()
         self.count.index_add_(0, bins, torch.ones_like(bins, dtype=torch.float64))
@@ -110,14 +110,14 @@ class _Bins:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Design:
-    """Where and how often the gap is measured.
+    """The log-SNRs at which the gap is measured.
 
     Attributes:
-        proposal: Where the log-SNRs are drawn.
-        bins: Bins of the curves; those of a proposal that was widened have more of them.
-        draws: Draws of (λ, ε) a point, at least 2.
+        proposal: Density of the log-SNRs.
+        bins: Bins of the curves; an extended proposal has more bins.
+        draws: Draws of (λ, ε) per row, at least 2.
         paired: Use the same λ and ε with and without y. The published method does not.
-        chunk: Rows at a time, or draws of fewer rows; None: as many as suit the device.
+        chunk: Rows at a time, or draws of fewer rows; None for a size that suits the device.
     """
 
     proposal: Proposal
@@ -135,13 +135,13 @@ class Design:
 
 @dataclass(frozen=True, eq=False)
 class EvaluationRows:
-    """Rows that are measured, and by whom.
+    """Evaluation rows, and the members that evaluate them.
 
     Attributes:
         x: `(n, dim_x)`, float64, common coordinates.
         y: `(n, dim_y)`, float64.
         blocks: Block of dependent rows of each row, `(n,)`.
-        readings: Who reads which rows.
+        readings: The members that evaluate each set of rows.
     """
 
     x: Tensor
@@ -159,15 +159,15 @@ def measure(
     listen: Listener,
     noised: str = "x",
 ) -> Measurement:
-    """Measure every reading: each point at several log-SNRs, stratified over the proposal.
+    """Measure all evaluation rows, each at several log-SNRs stratified over the proposal.
 
     Args:
         model: The trained members.
-        data: Rows, and who reads them.
-        design: Where and how often.
+        data: Evaluation rows, and the members that evaluate them.
+        design: The log-SNRs, and how many there are.
         generator: Source of the noise.
-        listen: Gets a `Step` after each chunk; its answer is not heeded, for this is the end.
-        noised: The user's name of the variable that is noised, here called x.
+        listen: Gets a `Step` after each chunk; its return value is ignored.
+        noised: The user's name of the noised variable, here called x.
 
     Returns:
         The measurement.
@@ -208,7 +208,7 @@ def _measure_chunk(
     at_once: int,
     generator: Generator,
 ) -> tuple[Tensor, Tensor]:
-    """Mean over the draws at each point, `(4, batch)`, and its variance for log-ratios."""
+    """Mean over the draws of each row, `(4, batch)`, and its variance for `LOG_RATIOS`."""
     proposal, draws, paired = design.proposal, design.draws, design.paired
     batch, device = samples.x.shape[1], samples.x.device
     offset = torch.rand(batch, generator=generator, device=device, dtype=torch.float64)
@@ -241,9 +241,9 @@ def _measure_chunk(
 def _draw(
     samples: Samples, count: int, generator: Generator, kinds: int
 ) -> tuple[Tensor, list[Tensor]]:
-    """Places within strata `(count, batch)`, and noises of so many kinds, `(count·batch, dim_x)`.
+    """Positions in strata `(count, batch)`, and `kinds` arrays of noise `(count·batch, dim_x)`.
 
-    Drawn one by one, so that they do not depend on how many are measured at once.
+    They are drawn one by one, so that they do not depend on the number of draws at a time.
     """
     _, batch, dim_x = samples.x.shape
     device = samples.x.device
@@ -259,8 +259,8 @@ def _draw(
 def _noise_of_mean(values: Tensor) -> Tensor:
     """Monte-Carlo variance of the mean of draws in neighbouring strata.
 
-    Differences of neighbours, second ones if there are three, tell the noise without most of the
-    change of the integrand over log-SNR.
+    The variance is estimated from differences of neighbouring draws (second differences if there
+    are at least three draws). These remove most of the change of the integrand over log-SNR.
 
     Args:
         values: `(…, draws, batch)`.
@@ -281,7 +281,7 @@ def _predict(
     logsnr: Tensor,
     eps: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """Predictions without and with y, `(members, batch, dim_x)`, of noise `(batch, dim_x)`."""
+    """Predictions of `eps`, without and with y, `(members, batch, dim_x)`."""
     wide = anchor.turned(eps)
     level = logsnr.float().expand(wide.shape[:2])
     u, c = (
@@ -300,9 +300,9 @@ def _errors_and_gaps(eps: Tensor, u: Tensor, c: Tensor) -> Tensor:
 def _known_part(
     pair: Model, reference: GaussianDenoiser, samples: Samples, logsnr: Tensor, eps: Tensor
 ) -> Tensor:
-    """What the mean of a reference over the noise is above its value at one noise, `(6, batch)`.
+    """Mean of a reference over the noise, minus its value at the drawn noise, `(6, batch)`.
 
-    A control variate: what is added has mean zero, and takes away the noise that the predictions
+    This is a control variate. It has mean zero, and it cancels the noise that the predictions
     share with those of the reference.
     """
     u, c = _predict(pair.anchor, reference, samples, logsnr, eps)
@@ -320,5 +320,5 @@ def _known_part(
     known = torch.stack([by_name[name] for name in ROW])
     part = known - _errors_and_gaps(eps, u, c)
     if len(u) > 1:
-        part[ROW["cross"]] = 0.0  # of products of two members the mean is not known here
+        part[ROW["cross"]] = 0.0  # the mean of products of two members is not known here
     return part

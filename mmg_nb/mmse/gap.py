@@ -1,27 +1,28 @@
-r"""The MMSE gap in its four forms, and mutual information from it.
+r"""The MMSE gap in four forms, and mutual information from it.
 
 With the channel of `mmg_nb.denoisers.channel`, I(x; y) = ½ ∫ gap(λ) dλ over all log-SNR λ, where
 the gap is E‖ε − u*‖² − E‖ε − c*‖² and u*, c* are the exact posterior means of ε without and with y
 (Guo, Shamai & Verdú 2005; Kong et al. 2023, arXiv 2302.03792; Yu et al., arXiv 2509.20609).
 
-Learned predictions are u = u* + δu and c = c* + δc. On points used neither for fitting nor for
-selection, ε − u* is orthogonal to every function of z, and ε − c* to every function of (z, y).
-Writing L = E⟨c* − u*, δc⟩:
+Trained predictions are u = u* + δu and c = c* + δc. On rows used neither for training nor for
+validation, ε − u* is orthogonal to every function of z, and ε − c* to every function of (z, y).
+With L = E⟨c* − u*, δc⟩:
 
     orthogonal   E‖c − u‖²                 = gap + 2L + E‖δc − δu‖²
     difference   E‖ε − u‖² − E‖ε − c‖²     = gap + E‖δu‖² − E‖δc‖²
     inner        E⟨ε − u, c − u⟩           = gap + L + E⟨δu, δu − δc⟩
 
-Overfitting makes E‖δc‖² large and leaves L near 0: inner survives it, the others do not. A
-conditional branch that lags behind, δc = −k·(c* − u*), biases them by −2k + k², −k² and −k.
+Overfitting makes E‖δc‖² large and leaves L near 0. The inner form is robust to it; the other two
+are not. If the branch with y has not converged, δc = −k·(c* − u*). This biases the orthogonal form
+by −2k + k², the difference form by −k², and the inner form by −k, relative to the gap.
 
-The fourth form takes two members (1 and 2) trained on disjoint rows:
+The fourth form uses two members (1 and 2) trained on disjoint rows:
 
     cross        E⟨ε − u₁, ε − u₂⟩ − E⟨ε − c₁, ε − c₂⟩ = gap + E⟨δu₁, δu₂⟩ − E⟨δc₁, δc₂⟩
 
-Their excess errors are independent, so what each member overfits cancels in the mean, and what
-both lag behind enters only as the square of the lag: ⟨δc₁, δc₂⟩ has mean ‖E δc‖². It has neither
-the first-order term of `inner` nor the variance term of `difference`.
+The excess errors of the two members are independent, so overfitting cancels in the mean. If both
+members have not converged, only the square of the lag enters: ⟨δc₁, δc₂⟩ has mean ‖E δc‖². The
+cross form has neither the first-order term of `inner` nor the variance term of `difference`.
 """
 
 from __future__ import annotations
@@ -42,16 +43,16 @@ Array = NDArray[np.float64]
 
 
 def gap_forms(eps: Tensor, u: Tensor, c: Tensor) -> Tensor:
-    """The gap of each draw in every form, see the module's text.
+    """The gap of each draw in every form; the module's docstring defines the forms.
 
     Args:
         eps: The noise, `(batch, dim_x)`.
-        u: Predictions without y of two members, or of the only one, `(2 or 1, batch, dim_x)`, in
-            the coordinates of eps.
-        c: Predictions with y, likewise.
+        u: Predictions without y of one or two members, `(1 or 2, batch, dim_x)`, in the
+            coordinates of eps.
+        c: Predictions with y, of the same shape.
 
     Returns:
-        `(4, batch)` in the order of `FORMS`; forms of one member are averaged over all.
+        `(4, batch)` in the order of `FORMS`; forms of a single member are averaged over members.
     """
     error_u, error_c, gap = eps - u, eps - c, c - u
     cross = (error_u[0] * error_u[-1] - error_c[0] * error_c[-1]).sum(-1)
@@ -62,13 +63,13 @@ def gap_forms(eps: Tensor, u: Tensor, c: Tensor) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class PointValues:
-    """What each evaluation point contributes, and where it belongs.
+    """The contribution of each evaluation row to the estimate.
 
     Attributes:
-        index: Row of each point, `(m,)`.
+        index: Index of the row, `(m,)`.
         block: Its block of dependent rows, `(m,)`.
-        reading: Which pair of members read it, `(m,)`.
-        values: ½ gap / q(λ), averaged over the draws at that point, nats, `(4, m)`, see `FORMS`.
+        reading: Index of the fold that the row was evaluated in, `(m,)`.
+        values: ½ gap / q(λ), averaged over the draws of the row, nats, `(4, m)`; see `FORMS`.
         noise: Monte-Carlo variance of `values` for `LOG_RATIOS`, `(2, m)`.
     """
 

@@ -1,13 +1,14 @@
-"""The standard error of an estimate: every part of it, and how the parts add up.
+"""The parts of the standard error of an estimate, and their sum.
 
-Parts are independent to first order, so their squares add up to the square of the whole:
+The parts are independent to first order, so the square of the standard error is the sum of their
+squares:
 
     sampling            the rows are a sample
-    members             networks trained on other rows differ
-    late learning       what the second half of training still added
-    canonical pairs     what canonical pairs may lack in precision
-    nearest neighbours  what a nearest-neighbour estimate finds beyond the networks
-    detection           what no estimator could tell from independence with so few rows
+    members             networks trained on different rows differ
+    late learning       the estimate still rose in the second half of training
+    canonical pairs     the fitted pairs have limited precision
+    nearest neighbours  a nearest-neighbour estimate is higher than that of the networks
+    detection           with so few rows, no estimator can distinguish less from 0
 """
 
 from __future__ import annotations
@@ -37,19 +38,19 @@ __all__ = [
 ]
 
 LATE, PAIRS, DETECTION, SAMPLING = "late learning", "canonical pairs", "detection", "sampling"
-KNN_SIGNIFICANT = 3.0  # standard errors; those of nearest neighbours are a fifth too small
+KNN_SIGNIFICANT = 3.0  # standard errors; those of nearest neighbours are about 20 % too small
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class TrainingErrors:
-    """What training and a second estimate say that the points cannot.
+    """Sources of error that the evaluation rows do not show.
 
     Attributes:
-        late_gain: Nats that the second half of training added; None if it does not say.
-        pair_error: Nats that canonical pairs may lack in precision; None without pairs.
-        knn: Nearest-neighbour estimate of the same rows; None where there is none.
+        late_gain: Nats that the second half of training added; None if unknown.
+        pair_error: Nats that more precise canonical pairs might add; None without pairs.
+        knn: Nearest-neighbour estimate of the same rows, or None.
     """
 
     late_gain: float | None = None
@@ -60,12 +61,12 @@ class TrainingErrors:
 def all_parts(
     points: PointValues, form: str, training: TrainingErrors, detection: float
 ) -> dict[str, float]:
-    """Every part of the standard error of a form of the gap.
+    """All parts of the standard error of a form of the gap.
 
     Args:
-        points: Values at the evaluation points.
+        points: Values of the evaluation rows.
         form: One of `FORMS`.
-        training: What the points cannot say.
+        training: Sources of error that the evaluation rows do not show.
         detection: See `null_standard_error`.
 
     Returns:
@@ -82,10 +83,10 @@ def all_parts(
 
 
 def sampling_variance(block: NDArray[np.int64], values: Array) -> float:
-    """Variance of the mean from the spread of the points, clustered by block.
+    """Variance of the mean from the spread of the values, clustered by block.
 
     Args:
-        block: Label of the rows that depend on each other, `(m,)`.
+        block: Block label; rows of a block depend on each other, `(m,)`.
         values: `(m,)`.
 
     Returns:
@@ -97,14 +98,14 @@ def sampling_variance(block: NDArray[np.int64], values: Array) -> float:
 
 
 def training_variance(reading: NDArray[np.int64], values: Array) -> float:
-    """Variance of the mean over readings beyond what the spread of their points explains.
+    """Variance of the mean between folds, beyond the variance that sampling explains.
 
     Args:
-        reading: Which members read each point, `(m,)`, counted from 0.
+        reading: Fold of each row, `(m,)`, counted from 0.
         values: `(m,)`.
 
     Returns:
-        The variance that members trained on other rows add to the mean; 0 for one reading.
+        The variance that different members add to the mean; 0 for a single fold.
     """
     counts = np.bincount(reading)
     if len(counts) < 2:
@@ -116,17 +117,19 @@ def training_variance(reading: NDArray[np.int64], values: Array) -> float:
 
 
 def error_parts(points: PointValues, form: str) -> dict[str, float]:
-    """What the points say of the standard error of their mean.
+    """The parts of the standard error that follow from the values of the evaluation rows.
 
-    `sampling` is the spread of the points, clustered by block; `members` is what the readings
-    (members trained on other rows) differ by beyond that. The forms `inner` and `orthogonal`
-    depend on the trained members at first order, so how these vary with their training rows
-    belongs to the error too. To first order every regular estimate of mutual information varies
-    like the mean of the pointwise log-ratio, which `difference` averages, so its spread is taken
-    instead; overfitting inflates it, hence at most twice the form's own.
+    `sampling` is the spread of the values, clustered by block. `members` is the difference between
+    folds beyond that.
+
+    The forms `inner` and `orthogonal` depend on the trained members at first order. Their error
+    therefore includes the variation of the members with the training rows. To first order, every
+    regular estimate of mutual information varies like the mean of the pointwise log-ratio. The
+    form `difference` averages this ratio, so its spread is used instead. Overfitting inflates this
+    spread, so it is limited to twice the spread of the form itself.
 
     Args:
-        points: The points.
+        points: Values of the evaluation rows.
         form: One of `FORMS`.
 
     Returns:
@@ -145,12 +148,12 @@ def error_parts(points: PointValues, form: str) -> dict[str, float]:
 def estimate_from_points(
     points: PointValues, form: str, parts: Mapping[str, float] | None = None
 ) -> Estimate:
-    """Mean over points and its standard error.
+    """Mean over the evaluation rows and its standard error.
 
     Args:
-        points: The points.
+        points: Values of the evaluation rows.
         form: One of `FORMS`.
-        parts: Parts of the error, nats; None for those of `error_parts` alone.
+        parts: Parts of the error, nats; None for those of `error_parts` only.
 
     Returns:
         Estimate and standard error, nats.
@@ -160,9 +163,10 @@ def estimate_from_points(
 
 
 def _bias_of(form: str, gain: float, points: PointValues) -> float:
-    """What a lag of the inner form means for a form, see `mmg_nb.mmse.gap`.
+    """Bias of a form, from the bias of the inner form; see `mmg_nb.mmse.gap`.
 
-    A branch that lags behind by a share k of the gap biases the forms by −k, −2k and −k².
+    If the branch with y lags behind by a fraction k of the gap, the bias is −k (inner), −2k
+    (orthogonal) and −k² (other forms).
     """
     inner = _mean(points, "inner")
     squared = gain**2 / max(gain, inner, 1e-12)
@@ -170,14 +174,15 @@ def _bias_of(form: str, gain: float, points: PointValues) -> float:
 
 
 def undetected_information(knn: Estimate | None, mi: float) -> float:
-    """By how many nats a nearest-neighbour estimate is higher; 0 if that may be chance.
+    """Difference to a higher nearest-neighbour estimate, nats; 0 if it is not significant.
 
     Args:
         knn: The nearest-neighbour estimate, or None.
         mi: The estimate of the networks, nats.
 
     Returns:
-        The difference, if it exceeds `KNN_SIGNIFICANT` standard errors, also above 0.
+        The difference, if the nearest-neighbour estimate exceeds both 0 and `mi` by
+        `KNN_SIGNIFICANT` standard errors.
     """
     if knn is None or knn.mi - max(mi, 0.0) < KNN_SIGNIFICANT * knn.stderr:
         return 0.0
@@ -191,12 +196,12 @@ def _mean(points: PointValues, form: str) -> float:
 def null_standard_error(n_samples: int, dim_x: int, dim_y: int) -> float:
     """Standard deviation of the likelihood-ratio estimate for independent Gaussian data, nats.
 
-    By Wilks' theorem 2n·Î is χ² with dim_x·dim_y degrees of freedom: linear dependence of less
-    than about this cannot be told from none, by any estimator. It is part of every error, which
-    would vanish where the denoisers learn that there is nothing to learn.
+    By Wilks' theorem 2n·Î is χ² with dim_x·dim_y degrees of freedom. No estimator can distinguish
+    weaker linear dependence from independence. This value is part of every standard error, which
+    would otherwise vanish for independent data.
 
     Args:
-        n_samples: Rows.
+        n_samples: Number of rows.
         dim_x: Columns of x.
         dim_y: Columns of y.
 
@@ -214,17 +219,18 @@ def error_of_sum(
 ) -> tuple[PointwiseMI, float, dict[str, float]]:
     """Standard error of a sum of estimates on the same rows.
 
-    Sampling errors of the terms may cancel, for they share their rows: covariances of the
-    pointwise values count. Errors of training do not cancel: their squares add up.
+    Sampling errors of the terms may cancel because the terms share their rows. Therefore the
+    covariances of the pointwise values are included. Errors of training do not cancel: their
+    squares are added.
 
     Args:
-        n_samples: Rows.
+        n_samples: Number of rows.
         terms: The terms, with their signs.
         pointwise: Pointwise values of each term, with the same signs.
         parts: Parts of the error of each term.
 
     Returns:
-        Pointwise values of the sum, its standard error, and the parts of that.
+        Pointwise values of the sum, its standard error, and the parts of the error.
     """
     found, covariances = _pointwise_sum(n_samples, pointwise)
     own = sum(each.stderr**2 for each in terms)
@@ -237,7 +243,7 @@ def error_of_sum(
 
 
 def _pointwise_sum(n: int, pointwise: Sequence[PointwiseMI | None]) -> tuple[PointwiseMI, float]:
-    """The sum at each row that all terms have, and twice the covariances of their means."""
+    """The sum at each row common to all terms, and the total covariance of their means."""
     values = np.full((len(pointwise), n), np.nan)
     noise = np.zeros(n)
     for row, each in zip(values, pointwise, strict=True):

@@ -1,4 +1,4 @@
-"""The training loop, its schedule, validation and optimisers, and the checkpoint of a run.
+"""The training loop with its schedule, validation and optimisers, and the checkpoint of a run.
 
 May import `results`, `runs` and `denoisers`, and what those may import.
 """

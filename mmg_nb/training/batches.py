@@ -1,4 +1,4 @@
-"""Batches to train on, prepared for many steps at once."""
+"""Training batches, prepared for many steps at once."""
 
 from __future__ import annotations
 
@@ -15,35 +15,34 @@ from mmg_nb.denoisers.members import Rows
 
 __all__ = ["Draw", "Lesson", "antithetic_pairs", "by_step", "even_batch", "steps_ahead"]
 
-# In all rows of the steps that are prepared together; ten times as many come of it. On the host
-# they are to fit in the cache.
+# Maximum numbers in all rows that are prepared together; preparation makes about ten times as
+# many. On the host they should fit into the cache.
 NUMBERS_AHEAD = {"cpu": 2**18, "cuda": 2**22}
 
 
 @dataclass(frozen=True, eq=False)
 class Lesson:
-    """The loss of the present weights on one batch, summed over members.
+    """A prepared batch with its loss, summed over members.
 
     Attributes:
-        loss: Computes it.
-        inputs: What it is computed from, always of the same names and shapes in one training.
+        loss: Computes the loss.
+        inputs: Inputs of the loss, with the same names and shapes throughout a training.
     """
 
     loss: Callable[[Prepared], Tensor]
     inputs: Prepared
 
     def __call__(self) -> Tensor:
-        """Compute it."""
+        """Compute the loss of the current weights."""
         return self.loss(self.inputs)
 
 
 Draw = Callable[[Denoiser, Rows, int, Proposal, Generator, int], Sequence[Lesson]]
-"""Draws lessons for a denoiser from rows, so many rows a step, at log-SNRs of a proposal: one or
-more, up to a number.
+"""Draws prepared batches: (denoiser, rows, rows per step, proposal, generator, maximum number).
 
-It takes what it needs from the generator when it is called, the same amount whatever the weights
-and the proposal, for as many lessons whenever it is asked for the same number: a resumed run draws
-its lessons again, and must find those that it had.
+It returns at least one batch. The random numbers that it uses, and the number of batches, must not
+depend on the weights or on the proposal. A resumed run draws its batches again, and must get the
+same ones.
 """
 
 
@@ -57,26 +56,25 @@ def antithetic_pairs(
     *,
     without: float = 0.5,
 ) -> Sequence[Lesson]:
-    """ε-error of each batch, the first part without y, the rest with y.
+    """ε-error of each batch; the first part of the rows is without y, the rest with y.
 
-    Each row is seen twice, with ε and with −ε. Where the prediction hardly changes over the
-    breadth of the noise, which at high log-SNR is nearly everywhere, the noise of the two
-    gradients cancels, and what is left is what there is to learn.
+    Each row is used twice, with ε and with −ε. If the prediction is nearly constant over the width
+    of the noise, the noise of the two gradients cancels. At high log-SNR this is nearly always so.
 
-    A small network costs less than all the small tensors around it. Those that weights do not
-    change are computed for many steps at once.
+    A small network takes less time than the many small tensors around it. Therefore all tensors
+    that do not depend on the weights are computed for many steps at once.
 
     Args:
-        denoiser: Of all members.
-        rows: Rows to fit, of every member.
-        batch: Rows a step and member, at least 2.
-        proposal: Where the log-SNRs are drawn, stratified in each part.
+        denoiser: The denoiser of all members.
+        rows: Training rows of every member.
+        batch: Rows per step and member, at least 2.
+        proposal: Density of the log-SNRs, which are stratified in each part.
         generator: Source of rows and noise.
-        most: Lessons wanted.
-        without: Share of the rows that are seen without y.
+        most: Maximum number of batches.
+        without: Fraction of the rows without y.
 
     Returns:
-        The lessons; the loss is ‖ε − ε̂‖², mean over the batch and sum over members.
+        The batches; the loss is ‖ε − ε̂‖², mean over the batch and sum over members.
     """
     count = steps_ahead(rows, batch, most)
     first = min(batch - 1, max(1, round(without * batch)))
@@ -97,9 +95,9 @@ def antithetic_pairs(
 
 
 def _draw(rows: Rows, batch: int, generator: Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """What one step draws: rows, places within strata and noise, `(members, batch, …)`.
+    """Random numbers of one step: rows, positions in strata and noise, `(members, batch, …)`.
 
-    Drawn step by step, so that it does not depend on how many steps are prepared together.
+    They are drawn step by step, so that they do not depend on how many steps are prepared at once.
     """
     (members, _, dim_x), device = rows.samples.x.shape, rows.count.device
     index = rows.pick(batch, generator)
@@ -109,16 +107,16 @@ def _draw(rows: Rows, batch: int, generator: Generator) -> tuple[Tensor, Tensor,
 
 
 def steps_ahead(rows: Rows, batch: int, most: int) -> int:
-    """For how many steps to prepare batches at once, from 1 to `most`."""
+    """Number of steps to prepare at once, from 1 to `most`."""
     members, _, dim_x = rows.samples.x.shape
     numbers = members * 2 * batch * (2 * dim_x + rows.samples.y.shape[2])
     return max(1, min(most, NUMBERS_AHEAD[rows.count.device.type] // numbers))
 
 
 def by_step(values: Prepared, count: int, batch: int) -> list[Prepared]:
-    """Values for so many steps, `(members, count · batch, …)`, of each step by itself.
+    """Split values of `count` steps, `(members, count · batch, …)`, into those of each step.
 
-    What holds each row twice, `(members, 2 · count · batch, …)`, does so for each step, too.
+    Values that hold each row twice, `(members, 2 · count · batch, …)`, do so for each step.
     """
     split = {
         name: _steps_first(value.unflatten(1, (-1, count, batch))).unbind()
@@ -128,7 +126,7 @@ def by_step(values: Prepared, count: int, batch: int) -> list[Prepared]:
 
 
 def _steps_first(values: Tensor) -> Tensor:
-    """`(members, once or twice, count, batch, …)` to `(count, members, rows, …)`, contiguous."""
+    """`(members, 1 or 2, count, batch, …)` to `(count, members, rows, …)`, contiguous."""
     return values.movedim(2, 0).flatten(2, 3).contiguous()
 
 
@@ -138,13 +136,13 @@ def _error(denoiser: Denoiser, inputs: Prepared) -> Tensor:
 
 
 def even_batch(wanted: int, fewest: int) -> int:
-    """Rows a step: no more than any member has, and even, for those who give half to each branch.
+    """Rows per step: an even number, at most as many as every member has.
 
     Args:
-        wanted: As asked for.
+        wanted: Requested rows per step.
         fewest: Rows of the member that has the fewest.
 
     Returns:
-        At least 2.
+        The number of rows, at least 2.
     """
     return max(2, min(wanted, fewest) // 2 * 2)

@@ -1,4 +1,4 @@
-"""The one training loop."""
+"""The training loop of all denoisers."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ __all__ = ["Outcome", "TrainingTask", "train"]
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What training leaves behind.
+    """The outcome of training.
 
     Attributes:
-        denoiser: The weights to evaluate, one set per member.
-        proposal: The last proposal, adapted or as given.
-        ended: How training ended, in its own terms.
+        denoiser: The kept weights, one set per member.
+        proposal: The last density of the log-SNRs, adapted or as given.
+        ended: How training ended.
         history: Validation record.
         steps: Steps done.
-        kept_at: Step of the weights to evaluate; 0 if nothing was learnt.
-        late_gain: See `Record.late_gain`; None but for weights kept as long as they learn, for the
-            others do not tell how much more training would help.
-        hasty: Whether nothing was learnt in so few steps that this tells nothing.
-        imprecision: Nats that canonical pairs, learnt before, may lack; None without any.
+        kept_at: Step of the kept weights; 0 if nothing was learned.
+        late_gain: See `Record.late_gain`; None unless weights are kept by `Weights.LEARNT`,
+            because other rules do not show how much more steps would add.
+        hasty: Whether nothing was learned, in too few steps to conclude that nothing can be.
+        imprecision: Nats that more precise canonical pairs might add; None without pairs.
     """
 
     denoiser: Denoiser
@@ -62,24 +62,24 @@ class Outcome:
 
     @property
     def status(self) -> Status:
-        """How training ended, as users are told."""
+        """The status of a result that rests on this training."""
         return self.ended.status
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class TrainingTask:
-    """What is trained, on what, and how.
+    """A denoiser, its data, and how it trains.
 
     Attributes:
-        denoiser: Starting weights; changed in place.
-        optimiser: Updates the denoiser's parameters.
-        rows: Rows to fit, of every member.
+        denoiser: Initial weights; changed in place.
+        optimiser: Updates the parameters of the denoiser.
+        rows: Training rows of every member.
         validation: Fixed validation set.
         proposal: First density of the log-SNRs.
-        schedule: How long and in what rhythm.
-        draw: Draws what the steps learn from.
+        schedule: Number of steps, learning rate, and stopping rule.
+        draw: Draws the batches.
         generator: Source of the batches and their noise.
-        adapt: New proposal from the inner gap in each bin; None to keep the first.
+        adapt: Returns a new proposal for the inner gap in each bin; None to keep the first.
     """
 
     denoiser: Denoiser
@@ -93,7 +93,7 @@ class TrainingTask:
     adapt: Callable[[Tensor], Proposal] | None = None
 
     def lessons(self, state: TrainingState, step: int) -> Sequence[Lesson]:
-        """What the next steps learn from: one lesson or more, up to the next validation."""
+        """The next batches: one or more, up to the next validation."""
         most = self.schedule.until_due(step)
         batch = self.schedule.batch
         return self.draw(self.denoiser, self.rows, batch, state.proposal, self.generator, most)
@@ -102,15 +102,15 @@ class TrainingTask:
 def train(task: TrainingTask, listen: Listener, keep: Keeper) -> Outcome:
     """Train all members at once.
 
-    Nothing in the loop waits for the device except the validations. What is kept is always a
-    state between two steps, before the validation that is due there: so a stop, which validates
-    at a step of its own, leaves no trace in a run that is resumed.
+    Only validations wait for the device. The saved state is always that between two steps, before
+    the validation that is due there. A stop adds a validation at an extra step. The saved state
+    does not include it, so a resumed run equals an uninterrupted one.
 
     Args:
-        task: What is trained, on what, and how.
-        listen: Gets a `Step` after each step and a `Snapshot` after each validation; a true
-            answer stops training and keeps what was learnt.
-        keep: Gets the state between steps, and may have one to go on from.
+        task: The denoiser, its data, and how it trains.
+        listen: Gets a `Step` after each step and a `Snapshot` after each validation. If it
+            returns true, training stops and keeps its weights.
+        keep: Saves the state between steps, and restores it in a resumed run.
 
     Returns:
         The outcome.
@@ -126,7 +126,7 @@ def train(task: TrainingTask, listen: Listener, keep: Keeper) -> Outcome:
     stopped = False
     ahead = deque[Lesson]()
     if state.step > state.drawn_at:
-        # A resumed run, even one that has ended: the generator is to be where it was, too.
+        # In a resumed run, even an ended one, the generator must reach its earlier state.
         ahead += task.lessons(state, state.drawn_at)[state.step - state.drawn_at :]
     while state.ended is None:
         keep.offer(state, urgent=stopped)
@@ -168,7 +168,7 @@ def _validate(
     stopped: bool,
     listen: Listener,
 ) -> Ended | None:
-    """Look at the validation points, draw the consequences, and say whether this is the end."""
+    """Validate, update what is kept and the proposal, and decide whether training ends."""
     schedule = task.schedule
     found, grid = validation.measure(state.average, begun=state.kept_at > 0), validation.grid
     if state.step and not bool(found.error.isfinite().all()):

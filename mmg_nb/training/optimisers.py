@@ -1,4 +1,4 @@
-"""Muon for hidden matrices and AdamW for the rest, over stacked members."""
+"""Muon for hidden matrices and AdamW for all other parameters, over stacked members."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ __all__ = [
 ]
 
 CLIP_NORM = 5.0
-MUON_TO_ADAMW = 5.0  # learning rates
-MUON_EVERY = 2  # steps for which one orthogonalisation serves, at so many times the rate
+MUON_TO_ADAMW = 5.0  # ratio of the learning rates
+MUON_EVERY = 2  # steps per orthogonalisation; the rate is multiplied by the same number
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # Jordan et al. 2024: quintic
 
 
 class MuonAdamW:
-    """Muon (Jordan et al. 2024) on stacks of square matrices, AdamW on everything else.
+    """Muon (Jordan et al. 2024) on stacks of square matrices, AdamW on all other parameters.
 
-    PyTorch's own Muon takes single matrices only; here every matrix of every member goes through
-    one batched Newton–Schulz iteration. That costs about as much as a gradient of a small
-    network, and momentum changes slowly: hidden matrices move at every second step only, twice
-    as far, unless told otherwise.
+    PyTorch's own Muon takes single matrices only. Here one batched Newton–Schulz iteration serves
+    all matrices of all members. It takes about as much time as a gradient of a small network, and
+    momentum changes slowly. Therefore, by default, hidden matrices are updated at every second
+    step, with twice the rate.
 
     Args:
         hidden: Parameters `(members, width, width)`, for Muon.
         rest: All other parameters, for AdamW.
-        learning_rate: Of AdamW.
-        muon_rate: Of Muon.
-        weight_decay: Decoupled decay of the hidden matrices.
-        momentum: Of Muon, with Nesterov's correction.
-        every: Steps for which one orthogonalisation serves.
+        learning_rate: Learning rate of AdamW.
+        muon_rate: Learning rate of Muon.
+        weight_decay: Decoupled weight decay of the hidden matrices.
+        momentum: Nesterov momentum of Muon.
+        every: Steps per orthogonalisation.
     """
 
     def __init__(
@@ -73,18 +73,18 @@ class MuonAdamW:
         """Update parameters from their gradients.
 
         Args:
-            scale: Factor of both learning rates, from the schedule.
+            scale: Factor of both learning rates.
         """
         self.update(scale, self.advance())
 
     def advance(self) -> int:
-        """Count a step; 0 if hidden matrices move at it, or if there are none."""
+        """Count a step, and return its kind: 0 if it updates hidden matrices or there are none."""
         self.steps += 1
         return self.steps % self.every if self.hidden else 0
 
     @torch.no_grad()
     def update(self, scale: float | Tensor, kind: int) -> None:
-        """What `step` does, for a step of the kind that `advance` said."""
+        """Update the parameters, for a step of the kind that `advance` returned."""
         for group in self.adamw.param_groups:
             group["lr"] = self.learning_rate * scale
         self.adamw.step()
@@ -102,13 +102,13 @@ class MuonAdamW:
         add_multiple(hidden, updates, -rate)
 
     def state(self) -> dict[str, Tensor]:
-        """Moments of both parts, by name."""
+        """Moments of Muon and AdamW, by name."""
         velocity = {f"velocity.{k}": v for k, v in enumerate(self.velocity)}
         return {"steps": torch.tensor(self.steps), **velocity, **moments(self.adamw)}
 
     @torch.no_grad()
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Go on from what `state` gave."""
+        """Restore a state that `state` returned."""
         self.steps = int(state["steps"])
         for k, velocity in enumerate(self.velocity):
             velocity.copy_(state[f"velocity.{k}"])
@@ -117,15 +117,15 @@ class MuonAdamW:
 
 
 class ClippedMuon(MuonAdamW):
-    """Muon on the hidden matrices of a network, each member's gradient clipped before.
+    """Muon and AdamW, after clipping the gradient of each member.
 
     Args:
-        parameters: All that is trained, each `(members, …)` with three axes.
-        hidden: Those among them that are hidden matrices.
-        learning_rate: Of AdamW.
-        muon_rate: Of Muon; none: `MUON_TO_ADAMW` times as much.
-        weight_decay: Decoupled decay of the hidden matrices.
-        every: Steps for which one orthogonalisation serves.
+        parameters: All trained parameters, each `(members, …)` with three axes.
+        hidden: The hidden matrices among them.
+        learning_rate: Learning rate of AdamW.
+        muon_rate: Learning rate of Muon; default: `MUON_TO_ADAMW` times that of AdamW.
+        weight_decay: Decoupled weight decay of the hidden matrices.
+        every: Steps per orthogonalisation.
     """
 
     def __init__(
@@ -150,7 +150,7 @@ class ClippedMuon(MuonAdamW):
         )
 
     def update(self, scale: float | Tensor, kind: int) -> None:
-        """Clip, and update all parameters from their gradients; see `MuonAdamW`."""
+        """Clip the gradients, and update all parameters; see `MuonAdamW`."""
         clip_by_member(self.parameters, CLIP_NORM)
         super().update(scale, kind)
 
@@ -158,7 +158,7 @@ class ClippedMuon(MuonAdamW):
 def add_multiple(
     targets: Sequence[Tensor], values: Sequence[Tensor], factor: float | Tensor
 ) -> None:
-    """Add to each target so many times its value; the factor may be a number on the device."""
+    """Add `factor` times its value to each target; the factor may be on the device."""
     if isinstance(factor, Tensor):
         torch._foreach_add_(list(targets), torch._foreach_mul(list(values), factor))
     else:
@@ -166,13 +166,13 @@ def add_multiple(
 
 
 def moments(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """What an optimiser of PyTorch has gathered: `<number of the parameter>.<name>` -> value."""
+    """The state of a PyTorch optimiser: `<number of the parameter>.<name>` -> value."""
     gathered = optimiser.state_dict()["state"]
     return {f"{k}.{name}": v for k, values in gathered.items() for name, v in values.items()}
 
 
 def restore_moments(optimiser: torch.optim.Optimizer, state: Mapping[str, Tensor]) -> None:
-    """Let an optimiser of the same parameters go on from what `moments` gave."""
+    """Restore the state of an optimiser of the same parameters from `moments`."""
     gathered: dict[int, dict[str, Tensor]] = {}
     for key, value in state.items():
         number, _, name = key.partition(".")
@@ -181,17 +181,18 @@ def restore_moments(optimiser: torch.optim.Optimizer, state: Mapping[str, Tensor
 
 
 def orthogonalized(matrices: Tensor, rounds: int = 4) -> Tensor:
-    """Nearly the orthogonal factor of each matrix, by a Newton–Schulz iteration.
+    """Approximate orthogonal factor of each matrix, by a Newton–Schulz iteration.
 
-    The first Gram matrix is at hand before the iteration needs it. Its Frobenius norm bounds the
-    largest singular value better than that of the matrix does, which saves a round of five.
+    The Frobenius norm of the Gram matrix bounds the largest singular value more tightly than that
+    of the matrix itself. This saves one of five iterations. The first iteration needs this Gram
+    matrix anyway.
 
     Args:
         matrices: `(k, rows, columns)`.
         rounds: Iterations.
 
     Returns:
-        The same shape, singular values within about 0.7 … 1.2.
+        Matrices of the same shape, with singular values of about 0.7 to 1.2.
     """
     a, b, c = NEWTON_SCHULZ
     gram = matrices @ matrices.mT
@@ -206,11 +207,11 @@ def orthogonalized(matrices: Tensor, rounds: int = 4) -> Tensor:
 
 @torch.no_grad()
 def clip_by_member(parameters: list[nn.Parameter], limit: float) -> None:
-    """Scale each member's gradient so that its norm is at most `limit`.
+    """Scale the gradient of each member so that its norm is at most `limit`.
 
     Args:
-        parameters: Each `(members, …)` with three axes, gradients present.
-        limit: Largest norm.
+        parameters: Parameters with gradients, each `(members, …)` with three axes.
+        limit: Maximum norm.
     """
     gradients = [p.grad for p in parameters if p.grad is not None]
     norm = torch.cat([g.flatten(1) for g in gradients], dim=1).norm(dim=1)

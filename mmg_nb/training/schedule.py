@@ -1,4 +1,4 @@
-"""How long and in what rhythm a network trains."""
+"""The schedule of training: number of steps, batch size, learning rate."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from mmg_nb.training.stopping import PLATEAU, StoppingRule
 
 __all__ = ["EMA_DECAY", "Schedule", "trapezoid"]
 
-EMA_DECAY = 0.998  # of averaged weights a step; not measured
-RISE, END = 0.05, 0.01  # share of the steps that the rate rises; its last factor; not measured
+EMA_DECAY = 0.998  # decay per step of the averaged weights; not measured
+RISE, END = 0.05, 0.01  # fraction of the steps in which the rate rises; final factor; not measured
 
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule(StoppingRule):
-    """The stopping rule, with what else there is to know of the steps.
+    """The stopping rule with batch size, learning rate and weight averaging.
 
     Attributes:
-        batch: Rows a step and member.
-        rate: Factor of the learning rate at a fraction of the steps.
-        ema: Decay of the averaged weights that are validated and kept.
+        batch: Rows per step and member.
+        rate: Factor of the learning rate, as a function of the fraction of steps done.
+        ema: Decay of the averaged weights, which are validated and kept.
     """
 
     batch: int
@@ -28,15 +28,15 @@ class Schedule(StoppingRule):
     ema: float = EMA_DECAY
 
     def is_due(self, step: int) -> bool:
-        """Whether to validate before the first step, now and then, or after the last."""
+        """Whether a validation is due: every `check_every` steps, and after the last step."""
         return step % self.check_every == 0 or step == self.steps
 
     def until_due(self, step: int) -> int:
-        """How many steps there are from one step to the next validation."""
+        """Number of steps until the next validation."""
         return min(self.check_every - step % self.check_every, self.steps - step)
 
 
 def trapezoid(fraction: float) -> float:
-    """A short rise, a plateau, a linear fall: factor of the learning rate."""
+    """Factor of the learning rate: a short rise, a plateau, and a linear fall."""
     fall = (1 - END) * max(0.0, fraction - PLATEAU) / (1 - PLATEAU)
     return min(1.0, fraction / RISE + 1e-3) * (1 - fall)

@@ -1,4 +1,4 @@
-"""Everything that changes while training goes on, in one object that can be kept."""
+"""The state of a training in one object, which can be saved and restored."""
 
 from __future__ import annotations
 
@@ -39,44 +39,44 @@ class Optimiser(Protocol):
     """Updates parameters from their gradients."""
 
     def step(self, scale: float) -> None:
-        """One update, learning rates multiplied by `scale`."""
+        """Update the parameters; `scale` multiplies the learning rates."""
         ...
 
 
 class RestorableOptimiser(Optimiser, Protocol):
-    """Can be kept and restored."""
+    """An optimiser whose state can be saved and restored."""
 
     def state(self) -> dict[str, Tensor]:
-        """What it has gathered over the steps, by name."""
+        """The state of the optimiser, by name."""
         ...
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Go on from what `state` gave."""
+        """Restore a state that `state` returned."""
         ...
 
 
 @dataclass(eq=False, kw_only=True)
 class TrainingState:
-    """All that a training run changes: what is restored goes on as if it had never stopped.
+    """Everything that a training changes; after restoring it, training continues unchanged.
 
-    Lessons may be drawn for several steps at once. They are not kept: whoever restores draws them
-    again, from where the generator was, and leaves out those that were learnt from.
+    Batches may be drawn for several steps at once. They are not saved. A resumed training draws
+    them again from the saved state of the generator, and skips those that were already used.
 
     Attributes:
         denoiser: The weights being trained.
         average: Their running average, which is validated.
-        kept: The average that is kept so far.
-        optimiser: With its moments.
+        kept: The running average that is kept so far.
+        optimiser: The optimiser with its moments.
         proposal: Density of the training log-SNRs.
         generator: Source of the batches and their noise.
-        drawn_from: State of the generator before the present lessons were drawn.
-        drawn_at: Step before which that was.
-        record: What validation has said.
+        drawn_from: State of the generator before the current batches were drawn.
+        drawn_at: Step at which they were drawn.
+        record: All validations so far.
         step: Steps done.
-        kept_at: Step of the weights kept.
-        hopeful_at: Last step at which there were signs of something learnt; 0 once it is kept.
-        best: Step of the least judged error.
-        least: That error.
+        kept_at: Step of the kept weights.
+        hopeful_at: Last step with tentative signs of learning; 0 after weights are kept.
+        best: Step of the lowest judged loss.
+        least: The lowest judged loss.
         ended: How training ended; None while it goes on.
     """
 
@@ -117,7 +117,7 @@ class TrainingState:
         )
 
     def arrays(self) -> Arrays:
-        """Copies of every tensor, by name, on the host. Waits for the device."""
+        """Copies of all tensors by name, on the host. Waits for the device."""
         tensors = {"drawn_from": self.drawn_from}
         for name, module in self._modules().items():
             tensors |= named(name, module.state_dict())
@@ -129,7 +129,7 @@ class TrainingState:
         return {name: value.detach().cpu().numpy().copy() for name, value in tensors.items()}
 
     def numbers(self) -> dict[str, Any]:
-        """Everything that is no tensor, as plain values."""
+        """All values that are not tensors, as plain values."""
         return {
             "step": self.step,
             "drawn_at": self.drawn_at,
@@ -142,10 +142,10 @@ class TrainingState:
         }
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], numbers: Mapping[str, Any]) -> None:
-        """Become the state that `arrays` and `numbers` were taken of, but for lessons drawn.
+        """Restore the state from `arrays` and `numbers`, except for the batches drawn.
 
         Raises:
-            KeyError: Something is missing.
+            KeyError: A value is missing.
             RuntimeError: The weights have other names or shapes.
         """
         for name, module in self._modules().items():
@@ -169,32 +169,32 @@ class TrainingState:
 
 
 def trained(module: nn.Module, *others: nn.Module) -> tuple[list[nn.Parameter], ...]:
-    """The parameters of a module that are trained, and the same ones of its copies.
+    """The trained parameters of a module, and the corresponding ones of its copies.
 
-    To be listed once: walking through the modules at every step costs as much as a layer.
+    List them once: traversing the modules at every step costs as much as a layer.
     """
     every = zip(*(each.parameters() for each in (module, *others)), strict=True)
     return tuple(map(list, zip(*(same for same in every if same[0].requires_grad), strict=True)))
 
 
 def newest_share(step: int, ema: float) -> float:
-    """What share of a running average the present weights get, more at the beginning.
+    """Fraction of the current weights in their running average; it is larger at the beginning.
 
     Args:
         step: Steps done before this one.
-        ema: Decay in the long run.
+        ema: Decay after many steps.
     """
     return 1 - min(ema, (1 + step / 10) / (10 + step / 10))
 
 
 @torch.no_grad()
 def follow(average: Sequence[Tensor], present: Sequence[Tensor], share: float | Tensor) -> None:
-    """Move a running average of weights towards the present ones.
+    """Move a running average of weights towards the current weights.
 
     Args:
-        average: Changed in place.
-        present: The present weights.
-        share: See `newest_share`; it may be a number on the device.
+        average: The running average; changed in place.
+        present: The current weights.
+        share: See `newest_share`; it may be a tensor on the device.
     """
     if isinstance(share, Tensor):
         add_multiple(average, torch._foreach_sub(list(present), list(average)), share)
@@ -203,16 +203,16 @@ def follow(average: Sequence[Tensor], present: Sequence[Tensor], share: float | 
 
 
 def named(name: str, values: Mapping[str, Value]) -> dict[str, Value]:
-    """The values with `name.` before each of their names."""
+    """The values, with the prefix `name.` added to their names."""
     return {f"{name}.{key}": value for key, value in values.items()}
 
 
 def part(values: Mapping[str, Value], name: str) -> dict[str, Value]:
-    """The values called `name.…`, without that prefix."""
+    """The values whose names start with `name.`, without this prefix."""
     start = name + "."
     return {k.removeprefix(start): v for k, v in values.items() if k.startswith(start)}
 
 
 def as_tensors(arrays: Mapping[str, NDArray[Any]], name: str) -> dict[str, Tensor]:
-    """The arrays called `name.…`, without that prefix, as new tensors on the host."""
+    """The arrays whose names start with `name.`, without this prefix, as tensors on the host."""
     return {key: torch.tensor(value) for key, value in part(arrays, name).items()}

@@ -17,36 +17,36 @@ __all__ = ["Direct", "Replayed", "Stepper", "stepper"]
 
 
 class Stepper(Protocol):
-    """Learns from one lesson."""
+    """Takes one training step."""
 
     def __call__(self, lesson: Lesson, scale: float, share: float) -> None:
         """Take a step.
 
         Args:
-            lesson: What to learn from.
+            lesson: The prepared batch with its loss.
             scale: Factor of the learning rates.
-            share: Of the new weights in their running average.
+            share: Fraction of the new weights in their running average.
         """
         ...
 
 
 @runtime_checkable
 class Replayable(Optimiser, Protocol):
-    """An optimiser whose updates can be replayed."""
+    """An optimiser whose updates can be replayed as a CUDA graph."""
 
     def advance(self) -> int:
-        """Count a step, and say of which kind it is; the kinds differ in what they compute."""
+        """Count a step, and return its kind; different kinds compute different updates."""
         ...
 
     def update(self, scale: float | Tensor, kind: int) -> None:
-        """An update of a kind, learning rates multiplied by a number that may be on the device."""
+        """Update the weights; `scale` multiplies the learning rates and may be on the device."""
         ...
 
 
 def stepper(
     parameters: Sequence[nn.Parameter], averages: Sequence[Tensor], optimiser: Optimiser
 ) -> Stepper:
-    """Steps of weights and their running averages in the quickest way on their device."""
+    """The fastest implementation of training steps on the device of the weights."""
     if parameters[0].device.type == "cuda" and isinstance(optimiser, Replayable):
         return Replayed(parameters, averages, optimiser)
     return Direct(parameters, averages, optimiser)
@@ -54,10 +54,10 @@ def stepper(
 
 @dataclass(frozen=True, eq=False)
 class Direct:
-    """Steps as they are.
+    """Steps without replay.
 
     Attributes:
-        parameters: The present weights.
+        parameters: The current weights.
         averages: Their running averages.
         optimiser: Updates the weights from their gradients.
     """
@@ -67,19 +67,19 @@ class Direct:
     optimiser: Optimiser
 
     def __call__(self, lesson: Lesson, scale: float, share: float) -> None:
-        """Take a step, see `Stepper`."""
+        """Take a step; see `Stepper`."""
         _backward(self.parameters, lesson)
         self.optimiser.step(scale)
         follow(self.averages, self.parameters, share)
 
 
 class Replayed:
-    """Steps whose kernels a device runs in one go, see `Replay`.
+    """Steps whose kernels the device replays in one call; see `Replay`.
 
-    What differs from step to step, lesson and numbers, is copied to the same places every time.
+    The batch and the numbers of each step are copied to the same memory every time.
 
     Args:
-        parameters: As for `Direct`, like the others.
+        parameters: The current weights.
         averages: Running averages of the weights.
         optimiser: Updates the weights.
     """
@@ -95,13 +95,13 @@ class Replayed:
         self._replay = Replay(self._work, parameters[0].device)
 
     def __call__(self, lesson: Lesson, scale: float, share: float) -> None:
-        """Take a step, see `Stepper`."""
+        """Take a step; see `Stepper`."""
         self._work.load(lesson, scale, share)
         self._replay(self._optimiser.advance())
 
 
 class _Work:
-    """What is replayed; apart, so that nothing refers to itself, and memory is free at once."""
+    """The replayed work; a separate object without reference cycles, so memory is freed early."""
 
     def __init__(
         self,

@@ -1,9 +1,9 @@
-"""When training stops, and which weights it keeps: every rule and threshold of it.
+"""When training stops, and which weights it keeps: all rules and thresholds.
 
-Validation compares what a network has changed of the prediction that it started from with what was
-left to explain there. The share of the change that also holds on validation rows is the *learned
-fraction*; the rest is overfitting. The inner form of the gap is biased by what is not learned yet,
-not by overfitting, which only adds variance: so `mmg` trains on while the learned fraction stays
+A network changes the prediction that it started from. Validation compares this change with the
+error of the start. The fraction of the change that also holds on validation rows is the *learned
+fraction*; the rest is overfitting. What is not learned yet biases the inner form of the gap.
+Overfitting only adds variance to it. So `mmg` continues to train while the learned fraction stays
 above `MIN_LEARNED_FRACTION`.
 """
 
@@ -36,30 +36,31 @@ __all__ = [
     "learned_fraction",
 ]
 
-# Evidence: notebooks/results/LOG.md, "What stops training", unless it says otherwise.
-SIGNIFICANT = 4.0  # standard errors from which something counts as learned at first
-STILL_SIGNIFICANT = 2.0  # standard errors from which it still does, once it has
-MIN_LEARNED_FRACTION = 0.2  # of the change of the prediction; below it training stops
-BETTER = 0.002  # nats by which a validation error must fall to count as better; not measured
+# Evidence: notebooks/results/LOG.md, "What stops training", unless a line says otherwise.
+SIGNIFICANT = 4.0  # standard errors from which a first improvement counts as learned
+STILL_SIGNIFICANT = 2.0  # the same for later improvements
+MIN_LEARNED_FRACTION = 0.2  # training stops if the learned fraction is smaller
+BETTER = 0.002  # nats by which a validation loss must fall to count as better; not measured
 WORTH_MORE_STEPS = 0.005  # nats gained over the last fifth of the steps; above: step limit
-FEW_STEPS = 200  # from which nothing learned means that there is nothing to learn; not measured
-PLATEAU = 0.3  # share of the steps after which the learning rate falls; not measured
+FEW_STEPS = 200  # with fewer steps, no conclusion if nothing was learned; not measured
+PLATEAU = 0.3  # fraction of the steps after which the learning rate falls; not measured
 
 
 class Weights(StrEnum):
-    """Which weights are kept, and with that when training may stop early."""
+    """Which weights are kept, and when training may stop early."""
 
     LAST = "last"
-    """Those after the last step; training never stops early."""
+    """Keep the weights of the last step. Training never stops early."""
     BEST = "best"
-    """Those of the least validation error; over at twice the steps that it took."""
+    """Keep the weights with the lowest validation loss. Training stops at twice their step."""
     LEARNT = "learnt"
-    """The last of which at least `MIN_LEARNED_FRACTION` is learned rather than overfitted; over
-    with less, or, while nothing is learned, at twice the steps of the last sign of it."""
+    """Keep the last weights whose learned fraction is at least `MIN_LEARNED_FRACTION`. Training
+    stops if the fraction is smaller, or, if nothing is kept yet, at twice the step of the last
+    tentative sign of learning."""
 
 
 class Ended(StrEnum):
-    """How a training ended, in its own terms; `status` is what users are told."""
+    """How a training ended; `status` is the corresponding status of the result."""
 
     CONVERGED = "converged"
     STEP_LIMIT = "step_limit"
@@ -67,7 +68,7 @@ class Ended(StrEnum):
     INTERRUPTED = "interrupted"
     DIVERGED = "diverged"
     STILL_IMPROVING = "still_improving"
-    """Before its last step, since so much is still gained that another method is needed."""
+    """Training stopped before its last step, so that canonical pairs can be fitted."""
 
     @property
     def status(self) -> Status:
@@ -79,7 +80,7 @@ class Ended(StrEnum):
 
 @dataclass(eq=False)
 class Record:
-    """What validation has said so far; `judged` is the loss by which progress is judged."""
+    """All validations so far; `judged` is the loss that measures progress."""
 
     step: list[int] = field(default_factory=list)
     loss: list[float] = field(default_factory=list)
@@ -87,7 +88,7 @@ class Record:
     judged: list[float] = field(default_factory=list)
 
     def add(self, step: int, loss: float, mi: float, judged: float | None = None) -> None:
-        """Note a validation; progress is judged by the loss if by nothing else."""
+        """Record a validation; without `judged`, the loss measures progress."""
         self.step.append(step)
         self.loss.append(loss)
         self.mi.append(mi)
@@ -100,29 +101,28 @@ class Record:
         )
 
     def late_gain(self, step: int) -> float:
-        """What the second half of the training up to a step added to the estimate.
+        """Gain of the estimate in the second half of the training up to a step.
 
-        Networks approach the optimum slowly: what the last doubling of the steps still gained is
-        the scale of what the next ones would.
+        Networks converge slowly, so the gain of the last doubling of the steps is the scale of
+        what further steps would add.
 
         Args:
-            step: Of the weights in question.
+            step: Step of the kept weights.
 
         Returns:
-            Nats; 0 if the estimate did not rise.
+            The gain in nats; 0 if the estimate did not rise.
         """
         half, end = np.interp([step / 2, step], self.step, self.mi)
         return max(0.0, float(end - half))
 
     def verdict(self, worth: float) -> Ended:
-        """How training ended that did all its steps.
+        """Decide how a training ended that used all its steps.
 
         Args:
-            worth: Fall of the judged loss over the last fifth of the steps from which more of
-                them are worth having.
+            worth: Threshold for the fall of the judged loss over the last fifth of the steps.
 
         Returns:
-            `STEP_LIMIT` if it fell by more, else `CONVERGED`.
+            `STEP_LIMIT` if the loss fell by more, else `CONVERGED`.
         """
         steps = zip(self.step, self.judged, strict=True)
         earlier = min(loss for step, loss in steps if step <= 0.8 * self.step[-1])
@@ -132,7 +132,7 @@ class Record:
 
 
 class _Progress(Protocol):
-    """The part of a training's state that the rules read."""
+    """The part of the training state that the rules use."""
 
     step: int
     kept_at: int
@@ -144,12 +144,12 @@ class StoppingRule:
     """When a training stops.
 
     Attributes:
-        steps: Most training steps.
+        steps: Maximum training steps.
         check_every: Steps between validations.
         grace: Steps before training may stop early; None to train all steps.
         weights: Which weights to keep.
-        yields_above: Nats: training ends as `STILL_IMPROVING` if the last doubling of its steps
-            gained more, when the learning rate is about to fall; None: never.
+        yields_above: Training ends as `STILL_IMPROVING` if the last doubling of its steps gained
+            more nats than this, just before the learning rate falls. None for never.
     """
 
     steps: int
@@ -159,11 +159,11 @@ class StoppingRule:
     yields_above: float | None = None
 
     def keeps(self, step: int, best: int, share: float) -> bool:
-        """Whether the weights at `step` replace those kept.
+        """Whether the weights at `step` replace the kept ones.
 
         Args:
             step: Steps done.
-            best: The step of the least validation error so far.
+            best: Step of the lowest validation loss so far.
             share: The learned fraction.
         """
         if self.weights is Weights.LEARNT:
@@ -171,13 +171,13 @@ class StoppingRule:
         return self.weights is Weights.LAST or step == best
 
     def is_over(self, step: int, best: int, share: float = 1.0, hopeful_at: int = 0) -> bool:
-        """Whether it is time to stop early.
+        """Whether training stops early.
 
         Args:
             step: Steps done.
-            best: The step of the least validation error so far.
+            best: Step of the lowest validation loss so far.
             share: The learned fraction.
-            hopeful_at: Last step with signs of something learned while nothing is kept yet.
+            hopeful_at: Last step with tentative signs of learning, while nothing is kept yet.
         """
         if self.grace is None or step < self.grace or self.weights is Weights.LAST:
             return False
@@ -186,10 +186,10 @@ class StoppingRule:
         return step >= 2 * best
 
     def still_improving(self, state: _Progress) -> bool:
-        """Whether so much is still gained when the rate begins to fall that training yields.
+        """Whether training yields: the estimate still rises when the learning rate begins to fall.
 
         Args:
-            state: After a validation.
+            state: The training state after a validation.
         """
         falls = state.step - self.check_every < PLATEAU * self.steps <= state.step
         if self.yields_above is None or not falls or state.kept_at < state.step:
@@ -200,17 +200,17 @@ class StoppingRule:
 def learned_fraction(
     along: Tensor, size: Tensor, block: Tensor, blocks: int, least: float
 ) -> tuple[float, float]:
-    """Fall of the error at the best multiple of a correction, and that multiple, up to 1.
+    """Fall of the error at the best multiple of a correction, and that multiple, at most 1.
 
-    What is learned shows in the product of the correction with the error at the start, what is
-    overfitted only in its size. A product that may be chance counts as none.
+    Learning increases the product of the correction with the error of the start. Overfitting only
+    increases the size of the correction. A product that is not significant counts as 0.
 
     Args:
-        along: The product at each draw, `(members, draws)`.
-        size: The square of the correction, likewise.
-        block: Block of dependent rows of each draw, likewise.
-        blocks: How many blocks there are in all members together.
-        least: Standard errors that a product must exceed.
+        along: Product at each draw, `(members, draws)`.
+        size: Square of the correction, of the same shape.
+        block: Block of dependent rows of each draw, of the same shape.
+        blocks: Number of blocks in all members together.
+        least: Number of standard errors that the product must exceed.
 
     Returns:
         Fall of the mean squared error, and the learned fraction.

@@ -1,4 +1,4 @@
-"""What points that are not trained on say of the weights, while training goes on."""
+"""Validation of the weights during training, on rows that are not trained on."""
 
 from __future__ import annotations
 
@@ -19,28 +19,27 @@ from mmg_nb.training.stopping import SIGNIFICANT, STILL_SIGNIFICANT, learned_fra
 
 __all__ = ["Measured", "Validation"]
 
-NUMBERS_KEPT = 2**25  # that denoisers prepare, at most: 128 MiB
+NUMBERS_KEPT = 2**25  # maximum numbers that are prepared and kept: 128 MiB
 DRAWS_AT_ONCE = 2**13
 
 
 @dataclass(frozen=True, eq=False)
 class Validation:
-    """Fixed noise on the validation rows, the same at every check, so that checks compare.
+    """Validation rows with fixed noise: the same at every validation, so that losses compare.
 
     Attributes:
         samples: Rows repeated to `(members, draws, …)`.
         eps: Their noise.
         logsnr: Their λ, stratified uniformly over the bins, `(members, draws)`.
         bins: Bin of each λ.
-        block: Block of the row that was repeated, counted from 0 in each member,
-            `(members, draws)`.
-        blocks: How many there are in all members together, of the rows that are used.
+        block: Block of each repeated row, counted from 0 in each member, `(members, draws)`.
+        blocks: Number of blocks of the used rows, in all members together.
         grid: The bins.
-        start: Predictions that learning started from, without and with y, `(2, members, draws,
-            …)`; None if they do not matter.
-        significant: Standard errors from which something counts as learnt at first.
-        prepared: What denoisers that differ in nothing but trained weights prepare, without and
-            with y; empty if it is not known or too much to keep.
+        start: Predictions before training, without and with y, `(2, members, draws, …)`; None if
+            they are not needed.
+        significant: Standard errors from which a first improvement counts as learned.
+        prepared: Tensors that do not depend on the weights, without and with y; empty if unknown
+            or too large to keep.
     """
 
     samples: Samples
@@ -67,11 +66,11 @@ class Validation:
 
         Args:
             rows: Validation rows of every member.
-            grid: Bins, with their span.
-            draws: Rows × repeats for each member.
+            grid: The bins.
+            draws: Draws per member; rows are repeated to this number.
             generator: Source of the noise.
-            blocks: For each member the labels of its rows, the same for rows that depend on each
-                other; none if no rows do.
+            blocks: Block labels of the rows of each member; rows of a block depend on each other.
+                None if all rows are independent.
 
         Returns:
             The fixed validation set.
@@ -95,12 +94,12 @@ class Validation:
 
     @torch.no_grad()
     def starting_from(self, denoiser: Denoiser) -> Validation:
-        """The same, with the predictions of the denoiser that training starts from."""
+        """The same set, with the predictions of the denoiser before training."""
         return replace(self, start=self._predict(denoiser))
 
     @torch.no_grad()
     def prepared_for(self, denoiser: Denoiser) -> Validation:
-        """The same, for weights of this denoiser only: what no training changes is kept."""
+        """The same set for one denoiser, with the tensors that its weights do not change."""
         members, draws = self.logsnr.shape
         one = torch.zeros(members, 1, dtype=torch.long, device=self.eps.device)
         row = denoiser.prepare(
@@ -112,11 +111,11 @@ class Validation:
 
     @torch.no_grad()
     def measure(self, denoiser: Denoiser, *, begun: bool = False) -> Measured:
-        """Errors and gap of the present weights.
+        """Measure errors and gap of the current weights.
 
         Args:
             denoiser: The weights.
-            begun: Whether something has been learnt before: then less evidence is asked for.
+            begun: Whether weights were kept before; then weaker evidence is enough.
         """
         both = self._predict(denoiser)
         error = (self.eps - both).square().sum(-1)
@@ -131,7 +130,7 @@ class Validation:
             return Measured(errors, float(errors.mean()), 1.0, curves)
         least = STILL_SIGNIFICANT if begun else self.significant
         judged, share = self._judged(both, self.start, least)
-        # What is not significant yet may become so.
+        # An improvement that is not significant yet may become so.
         likely = share
         if share == 0 and not begun:
             _, likely = self._judged(both, self.start, STILL_SIGNIFICANT)
@@ -140,7 +139,7 @@ class Validation:
     def _predict(self, denoiser: Denoiser) -> Tensor:
         if self.prepared:
             return torch.stack([denoiser.predict(branch) for branch in self.prepared])
-        # One branch after the other, and some draws at a time, for the sake of memory.
+        # One branch after the other, and a few draws at a time, to save memory.
         both = self.eps.new_empty(2, *self.eps.shape)
         for given in (False, True):
             for draws in chunks(self.eps.shape[1], DRAWS_AT_ONCE):
@@ -159,7 +158,7 @@ class Validation:
         return torch.full((1, 1, 1), given, device=self.eps.device)
 
     def _judged(self, both: Tensor, start: Tensor, least: float) -> tuple[float, float]:
-        """What is learnt with y; or of both branches together, if that is nothing."""
+        """Judged loss and learned fraction with y; if the fraction is 0, of both branches."""
         rest, correction = self.eps - start, both - start
         along = (rest * correction).sum(-1).double()
         size = correction.square().sum(-1).double()
@@ -187,7 +186,7 @@ class Curves(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """What the validation points say of some weights.
+    """Result of a validation.
 
     Attributes:
         error: Mean squared ε-error of each member, both branches together, `(members,)`.
