@@ -1,4 +1,4 @@
-"""Models of E[x | noisy x, y]: the noise channel, the Gaussian posterior, what refines it.
+"""Models of E[x | noisy x, y]: the noise channel, the Gaussian posterior, and its refinements.
 
 May import `errors`, `data` and `nets`.
 """

@@ -1,4 +1,4 @@
-"""The regression anchor m(y) ≈ E[x | y], which the conditional denoiser starts from."""
+"""The anchor m(y) ≈ E[x | y], a regression from which the denoiser with y starts."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ __all__ = [
 LEARNING_RATE, WEIGHT_DECAY = 3e-3, 1e-3  # of AdamW; not measured
 WARM_UP = 50  # steps; not measured
 CHECKS = 10
-GRACE = 1000  # steps in which a network must become better than none
+GRACE = 1000  # steps after which training stops if the network does not lower the error
 
 
 class AnchorNet(nn.Module):
-    """A small perceptron per member that starts at zero.
+    """A small perceptron per member, with output 0 before training.
 
     Args:
         members: Number of members.
-        dim_y: Features in.
-        dim_x: Features out.
+        dim_y: Input features.
+        dim_x: Output features.
         width: Hidden features.
-        generator: Source of the starting weights.
+        generator: Source of the initial weights.
     """
 
     def __init__(
@@ -61,12 +61,12 @@ class AnchorNet(nn.Module):
 class Anchor(nn.Module):
     """m(y) per member: linear maps of y and of its log-power times y, in float64, plus a network.
 
-    With it go coordinates for x.
+    Each member also has its own coordinates for x, given by `rotation`.
 
     Args:
         matrix: The map of y, `(members, dim_y, dim_x)`, float64.
-        radial: That of `log_power(y)` · y, likewise; none for zero.
-        net: What the maps leave.
+        radial: The map of `log_power(y)` · y, of the same shape; None for 0.
+        net: The network, which fits the residual of the maps; None for no network.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Anchor(nn.Module):
 
     @classmethod
     def restored(cls, state: Mapping[str, Tensor]) -> Anchor:
-        """The anchor that had this `state_dict`; other entries are left alone."""
+        """Restore the anchor from its `state_dict`; other entries are ignored."""
         matrix = state["matrix"]
         members, dim_y, dim_x = matrix.shape
         anchor = cls(matrix)
@@ -98,18 +98,19 @@ class Anchor(nn.Module):
         return anchor.requires_grad_(False)
 
     def mean(self, y: Tensor) -> Tensor:
-        """m(y), `(members, batch, dim_x)` in common coordinates, float64; y likewise."""
+        """m(y), `(members, batch, dim_x)`, float64, in common coordinates."""
         mean = y @ self.matrix + log_power(y) * (y @ self.radial)
         return mean if self.net is None else mean + self.net(y.float()).double()
 
     def sensitivity(self, y: Tensor) -> Tensor:
-        """Mean of J·Jᵀ over rows, J = ∂m/∂y: which directions of y tell something about x.
+        """Mean of J·Jᵀ over rows with J = ∂m/∂y; it shows the directions of y that m depends on.
 
-        The average gradient outer product (Radhakrishnan et al. 2024, Science 383:1461). For the
-        linear map of white variables its eigenvalues are the squared canonical correlations.
+        This is the average gradient outer product (Radhakrishnan et al. 2024, Science 383:1461).
+        For a linear map of white variables, its eigenvalues are the squared canonical
+        correlations.
 
         Args:
-            y: `(members, batch, dim_y)`, float64. Each column of x takes a pass over them.
+            y: `(members, batch, dim_y)`, float64. Each column of x takes one pass over the rows.
 
         Returns:
             `(members, dim_y, dim_y)`, float64.
@@ -125,7 +126,7 @@ class Anchor(nn.Module):
 
     @torch.no_grad()
     def residual(self, x: Tensor, y: Tensor) -> Tensor:
-        """Residual x − m(y) in the members' coordinates.
+        """Residual x − m(y) in the coordinates of the members.
 
         Args:
             x: `(members, batch, dim_x)`, float64, common coordinates.
@@ -137,7 +138,7 @@ class Anchor(nn.Module):
         return (x - self.mean(y)) @ self.rotation
 
     def turned(self, x: Tensor) -> Tensor:
-        """Common coordinates `(…, batch, dim_x)` to those of each member, `(members, …)`."""
+        """From common coordinates `(…, batch, dim_x)` to those of each member, `(members, …)`."""
         return x @ self.rotation.to(x.dtype)
 
     def turned_back(self, x: Tensor) -> Tensor:
@@ -146,7 +147,7 @@ class Anchor(nn.Module):
 
 
 class ImageAnchor(nn.Module):
-    """m(y) per member by a network alone; images keep their coordinates.
+    """m(y) per member, a network only; images keep their coordinates.
 
     Args:
         net: The network.
@@ -158,11 +159,11 @@ class ImageAnchor(nn.Module):
 
     @torch.no_grad()
     def residual(self, x: Tensor, y: Tensor) -> Tensor:
-        """Residual x − m(y), see `Anchor`."""
+        """Residual x − m(y); see `Anchor`."""
         return x - self.net(y.float()).double()
 
     def turned(self, x: Tensor) -> Tensor:
-        """The same for every member, see `Anchor`."""
+        """The same coordinates for every member; see `Anchor`."""
         members = len(self.net.leave.weight)
         return x.expand(members, *x.shape[-2:])
 
@@ -173,7 +174,7 @@ class ImageAnchor(nn.Module):
 
 @dataclass(frozen=True, eq=False)
 class _Rows:
-    """Rows of every member, padded to one length; `weight` is 0 on the padding, (M, n, 1)."""
+    """Rows of all members, padded to one length; `weight` is 0 on the padding, `(M, n, 1)`."""
 
     x: Tensor
     y: Tensor
@@ -196,20 +197,20 @@ def fit_anchor(
 ) -> tuple[Anchor, Tensor]:
     """Fit m(y) and the coordinates in which the residual is uncorrelated.
 
-    The network is kept, member by member, only as far as it lowers the validation error. Rows are
-    many, so each member is fitted alone, but for the network.
+    The network of a member is kept only if it lowers the validation loss. To save memory, members
+    are fitted one after the other, except for the network.
 
     Args:
         x: `(n, dim_x)`, float64.
         y: `(n, dim_y)`, float64.
-        members: Who is fitted on which rows.
+        members: Training rows and validation rows of each member.
         width: Hidden features of the network.
-        steps: Training steps of the network, at most; 0 for the linear map alone.
-        batch: Rows a step.
-        generator: Source of randomness.
+        steps: Maximum training steps of the network; 0 for the linear maps only.
+        batch: Rows per step.
+        generator: Random generator.
 
     Returns:
-        The anchor, and the variance of the residual in its coordinates `(members, 1, dim_x)`.
+        The anchor, and the variance of its residual in its coordinates, `(members, 1, dim_x)`.
     """
     fit, held = [member.fit for member in members], [member.validation for member in members]
     anchor = Anchor(*_regressions(x, y, fit))
@@ -218,10 +219,10 @@ def fit_anchor(
         rest, held_rest = (_residuals(anchor, x, y, rows) for rows in (fit, held))
         scale = held_rest.mean(held_rest.x**2)
         anchor.net, kept = _fit_net(rest, held_rest, scale, width, steps, batch, generator)
-        del rest, held_rest  # what follows needs the memory
-    # Without a network the validation rows have decided nothing so far, and the linear maps may
-    # have them. Later they judge only what the denoiser changes of this start; fitted jointly,
-    # what it learns by heart of its own rows counts against it there.
+        del rest, held_rest  # frees memory for the next step
+    # Without a network, the validation rows are still unused, so the linear maps are fitted to
+    # them as well. Later they measure only how the denoiser improves on this start. Overfitting
+    # of the denoiser to its own rows still raises its validation loss.
     for k in (~kept).nonzero().flatten().tolist():
         every = np.concatenate([fit[k], held[k]])
         anchor.matrix[k : k + 1], anchor.radial[k : k + 1] = _regressions(x, y, [every])
@@ -236,12 +237,12 @@ def fit_anchor(
 def _coordinates(
     anchor: Anchor, x: Tensor, y: Tensor, member: Member, *, netted: bool
 ) -> tuple[Tensor, Tensor]:
-    """Those of a member's own anchor, as `rotation`, and the residual's variance `(1, dim_x)`."""
+    """Coordinates of one member, as `rotation`, and the residual variance `(1, dim_x)`."""
     fit, held = (_moments(anchor, x, y, rows) for rows in (member.fit, member.validation))
-    # For a conditional mean, cov(residual) = cov(x) − cov(m): with white x the two share their
-    # eigenvectors, and where m explains nothing the residual is x itself, with variance 1.
+    # For a conditional mean, cov(residual) = cov(x) − cov(m). With white x both covariances share
+    # their eigenvectors. In directions that m does not explain, the residual is x (variance 1).
     rotation = principal_axes(fit.mean.cpu()).to(x)
-    # A network fits its own rows too well, so with one only validation rows tell the variance.
+    # A network overfits its training rows, so then the variance is that of the validation rows.
     residual, total = held.residual, held.x
     if not netted:
         residual, total = residual + fit.residual, total + fit.x
@@ -259,7 +260,7 @@ class _Moments:
 
 
 def _moments(anchor: Anchor, x: Tensor, y: Tensor, rows: NDArray[np.int64]) -> _Moments:
-    """Of the anchor of one member."""
+    """Moments of the anchor of one member."""
     sums = x.new_zeros(3, x.shape[1], x.shape[1])
     for part in chunks(len(rows)):
         index = torch.as_tensor(rows[part], device=x.device)
@@ -271,7 +272,7 @@ def _moments(anchor: Anchor, x: Tensor, y: Tensor, rows: NDArray[np.int64]) -> _
 
 
 def _residuals(anchor: Anchor, x: Tensor, y: Tensor, rows: Sequence[NDArray[np.int64]]) -> _Rows:
-    """What the anchor leaves of x, and y, for rows of each member, in float32."""
+    """Residuals of the anchor, and y, for rows of each member, in float32."""
     ones = [selected(anchor, [k]) for k in range(len(rows))]
     left = stacked(
         rows, x.shape[1], x.device, lambda k, i: ones[k].residual(x[i][None], y[i][None])[0]
@@ -289,13 +290,12 @@ def fit_image_anchor(
     batch: int,
     generator: Generator,
 ) -> ImageAnchor:
-    """Fit m(y) where x holds images; the arguments are those of `fit_anchor`.
+    """Fit m(y) if x holds images; the arguments are those of `fit_anchor`.
 
-    All pixels count alike, in their common unit: those that hardly ever change must not be
-    scaled up to the others.
+    All pixels have the same weight and unit: pixels that hardly vary must not be scaled up.
 
     Returns:
-        The anchor; m(y) = 0 for members whose network does not clearly lower the validation error.
+        The anchor; m(y) = 0 for members whose network does not clearly lower the validation loss.
     """
     rows, held = _padded(*fit), _padded(*validation)
     scale = held.mean(held.x**2).mean(1, keepdim=True).expand(-1, held.x.shape[2])
@@ -303,7 +303,7 @@ def fit_image_anchor(
 
 
 def _regressions(x: Tensor, y: Tensor, rows: Sequence[NDArray[np.int64]]) -> tuple[Tensor, Tensor]:
-    """`radial_regression` of every member on rows of its own, `(members, dim_y, dim_x)`."""
+    """`radial_regression` of each member on its own rows, `(members, dim_y, dim_x)`."""
     indices = (torch.as_tensor(each, device=x.device) for each in rows)
     maps = [radial_regression(x[index], y[index]) for index in indices]
     matrix, radial = (torch.stack(each) for each in zip(*maps, strict=True))
@@ -324,7 +324,11 @@ def _fit_net(
     batch: int,
     generator: Generator,
 ) -> tuple[AnchorNet, Tensor]:
-    """A network for x given y, errors in units of `scale`, `(members, dim_x)`; and who has one."""
+    """Train a network for x given y, with errors in units of `scale`, `(members, dim_x)`.
+
+    Returns:
+        The network, and which members keep it; the network of the others is 0.
+    """
     members, _, dim_y = rows.y.shape
     device = rows.x.device
     net = AnchorNet(members, dim_y, rows.x.shape[2], width, _host(generator)).to(device)
@@ -396,14 +400,14 @@ def _errors(net: AnchorNet, target: Tensor, y: Tensor, scale: Tensor) -> Tensor:
 
 
 def _clearly_better(before: Tensor, after: Tensor, held: _Rows) -> Tensor:
-    """Members whose error fell by more than two standard errors of the fall, `(members,)`."""
+    """Members whose error fell by more than two standard errors, `(members,)`."""
     fall = held.mean(before - after)
     spread = held.mean((before - after - fall.unsqueeze(1)) ** 2)
     return (fall > 2 * (spread / held.count.unsqueeze(-1)).sqrt()).squeeze(-1)
 
 
 def _host(generator: Generator) -> Generator:
-    """A CPU generator: the one given, or one of the same seed."""
+    """A CPU generator: the given one, or one with the same seed."""
     if generator.device.type == "cpu":
         return generator
     return Generator().manual_seed(generator.initial_seed())

@@ -11,12 +11,13 @@ __all__ = ["scales", "transmit"]
 def scales(logsnr: Tensor) -> tuple[Tensor, Tensor]:
     """Signal and noise scale, with a trailing axis to multiply samples.
 
+    Each scale has its own sigmoid, so that rounding does not lose the smaller one.
+
     Args:
         logsnr: λ, `(...)`.
 
     Returns:
-        α = √σ(λ) and σ = √σ(−λ), each `(..., 1)`; each from its own sigmoid, so that neither is
-        lost to rounding where the other is near 1.
+        α = √σ(λ) and σ = √σ(−λ), each `(..., 1)`.
     """
     alpha = torch.sigmoid(logsnr).sqrt().unsqueeze(-1)
     sigma = torch.sigmoid(-logsnr).sqrt().unsqueeze(-1)
@@ -32,7 +33,7 @@ def transmit(x: Tensor, eps: Tensor, logsnr: Tensor) -> Tensor:
         logsnr: λ, `(...)`.
 
     Returns:
-        z, of the shape of x.
+        z, with the shape of x.
     """
     alpha, sigma = scales(logsnr)
     return alpha * x + sigma * eps

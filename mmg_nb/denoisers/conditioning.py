@@ -1,4 +1,4 @@
-"""What a condition leaves of a variable."""
+"""The residual of a variable after regression on the condition."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mmg_nb.nets.chunks import row_by_row
 
 __all__ = ["without_condition"]
 
-DEGENERATE = 1e-9  # variance, of white variables, below which a direction is taken for determined
+DEGENERATE = 1e-9  # residual variance of white data; below it the condition sets the direction
 
 
 def without_condition(
@@ -27,28 +27,28 @@ def without_condition(
     batch: int,
     generator: Generator,
 ) -> Tensor:
-    """The residual of a regression on the condition, white.
+    """The whitened residual of a regression on the condition.
 
-    Given z the map x ↦ x − m(z) can be undone, so I(x − m(z); y | z) = I(x; y | z) for every m.
-    A good m leaves both branches of the denoiser equally little to learn of z; what only one of
-    them had learnt would be taken for information. Only x and z are looked at, or y and z, never
-    x and y together: if they are independent given z, so are their residuals.
+    Given z, the map x ↦ x − m(z) is invertible, so I(x − m(z); y | z) = I(x; y | z) for every m.
+    With a good m, little dependence on z remains for either branch of the denoiser. This matters
+    because dependence on z that only one branch learned would count as information. The regression
+    uses x and z only, or y and z only. If x and y are independent given z, so are their residuals.
 
     Args:
         values: `(n, d)`, white, float64.
         condition: `(n, dim_z)`, white, float64.
-        member: Rows to fit on and to validate with.
-        name: `x` or `y`, for the message.
-        width: Hidden features of the regression's network.
-        steps: Its training steps; 0 for a linear map.
-        batch: Rows a step.
-        generator: Source of randomness.
+        member: Training rows and validation rows.
+        name: `x` or `y`, for the error message.
+        width: Hidden features of the network.
+        steps: Training steps of the network; 0 for a linear map.
+        batch: Rows per step.
+        generator: Random generator.
 
     Returns:
-        `(n, kept)`, float64; directions that the condition determines are left out.
+        `(n, kept)`, float64, without the directions that the condition determines.
 
     Raises:
-        MMGError: Nothing is left.
+        MMGError: The condition determines all directions.
     """
     anchor, _ = fit_anchor(
         values, condition, [member], width=width, steps=steps, batch=batch, generator=generator
@@ -61,6 +61,6 @@ def without_condition(
     variances, directions = (v.to(left) for v in torch.linalg.eigh(covariance))
     kept = variances > DEGENERATE
     if not bool(kept.any()):
-        what = f"{name} is a function of the condition, as far as can be told."
-        raise MMGError(what, "Once that is known nothing is left to learn: I(x; y | z) = 0.")
+        what = f"{name} is a function of the condition, up to rounding."
+        raise MMGError(what, "Nothing to estimate: then I(x; y | z) = 0. Check `given`.")
     return left @ (oriented(directions[:, kept]) / variances[kept].sqrt())

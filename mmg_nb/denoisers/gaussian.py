@@ -1,4 +1,4 @@
-"""What a denoiser is, and the exact one of Gaussian variables."""
+"""The interface of denoisers, and the exact denoiser of Gaussian variables."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ __all__ = [
 ]
 
 Prepared = dict[str, Tensor]
-"""All that predictions need but the weights: `(members or 1, batch or half of it, …)`."""
+"""All inputs of predictions except the weights: `(members or 1, batch or half of it, …)`."""
 
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Rows as the members see them, each member in its own coordinates of x.
+    """Rows of all members; each member has its own coordinates of x.
 
     Attributes:
         x: `(members, batch, dim_x)`.
-        residual: x − m(y), formed in float64 before it was rounded, of the shape of x. At high
-            log-SNR it is as small as the noise, and z − α·m(y) would lose it to rounding.
-        y: `(members, batch, dim_y)`, the columns of a condition last.
+        residual: x − m(y), with the shape of x. It is computed in float64 and then rounded,
+            because z − α·m(y) would lose it to rounding at high log-SNR.
+        y: `(members, batch, dim_y)`; the last columns are those of a condition.
     """
 
     x: Tensor
@@ -39,7 +39,7 @@ class Samples:
     y: Tensor
 
     def repeated(self, times: int) -> Samples:
-        """All rows so many times, one set after the other."""
+        """All rows, repeated `times` times, one copy after the other."""
         return Samples(*(v.repeat(1, times, 1) for v in (self.x, self.residual, self.y)))
 
     def take(self, index: Tensor) -> Samples:
@@ -49,10 +49,10 @@ class Samples:
 
 
 class Denoiser(nn.Module):
-    """Predicts the noise ε from z at a log-SNR, with y or without.
+    """Predicts the noise ε from z at a log-SNR, with or without y.
 
-    In two steps where that pays: what no training changes is prepared, for many batches at once,
-    and the weights make a prediction of it. `forward` is both.
+    Prediction has two steps. `prepare` computes all tensors that do not depend on the weights, for
+    many batches at once. `predict` applies the weights. `forward` does both.
     """
 
     def forward(self, samples: Samples, eps: Tensor, logsnr: Tensor, given: Tensor) -> Tensor:
@@ -70,25 +70,25 @@ class Denoiser(nn.Module):
         raise NotImplementedError
 
     def prepare(self, samples: Samples, eps: Tensor, logsnr: Tensor, given: Tensor) -> Prepared:
-        """What `predict` needs besides the weights: nothing in it depends on what is trained.
+        """Compute the inputs of `predict` that do not depend on the weights.
 
         Args:
-            samples: As for `forward`, like the others.
-            eps: The noise.
-            logsnr: λ of all rows, or of a half of them that counts for the other half, too.
-            given: Whether the prediction may use y.
+            samples: As for `forward`.
+            eps: The noise, as for `forward`.
+            logsnr: λ of all rows, or of the first half if the second half has the same.
+            given: Whether the prediction may use y, as for `forward`.
         """
         rows = {"x": samples.x, "residual": samples.residual, "y": samples.y}
         return {**rows, "eps": eps, "logsnr": doubled(logsnr, eps), "given": given}
 
     def predict(self, prepared: Prepared) -> Tensor:
-        """Predict the noise from what `prepare` gave, all of it or some of the batch."""
+        """Predict the noise from the output of `prepare`, or from a part of its rows."""
         samples = Samples(prepared["x"], prepared["residual"], prepared["y"])
         return self(samples, prepared["eps"], prepared["logsnr"], prepared["given"])
 
     @property
     def reference(self) -> GaussianDenoiser | None:
-        """A denoiser close to it whose means over the noise are known, if there is one."""
+        """A similar denoiser whose means over the noise are known in closed form, or None."""
         return None
 
 
@@ -97,11 +97,11 @@ class Posterior:
     """A linear-Gaussian posterior of ε at draws of the noise, all `(members, batch, dim_x)`.
 
     Attributes:
-        z: What the channel lets through.
+        z: Output of the channel.
         mean: Posterior mean of ε, σ·w/d with w = z − α·m and d = α²·v + σ².
-        whitened: w/√d.
-        deviation: Of ε, α·√(v/d).
-        spread: Of x, σ·√(v/d).
+        whitened: Whitened innovation w/√d.
+        deviation: Standard deviation of ε, α·√(v/d).
+        spread: Standard deviation of x, σ·√(v/d).
     """
 
     z: Tensor
@@ -114,7 +114,7 @@ class Posterior:
     def of(
         cls, variance: Tensor, samples: Samples, eps: Tensor, logsnr: Tensor, given: Tensor
     ) -> Posterior:
-        """With residual variances v `(members, 1, dim_x)`; other arguments as for `Denoiser`."""
+        """The posterior for residual variances v, `(members, 1, dim_x)`; see `Denoiser`."""
         alpha, sigma = scales(logsnr)
         noise = sigma * eps
         z = alpha * samples.x + noise
@@ -134,9 +134,9 @@ class Posterior:
 class GaussianDenoiser(Denoiser):
     """The exact posterior mean of ε when x ~ N(0, I) and x − m(y) ~ N(0, diag v) given y.
 
-    ε̂ = σ·(z − α·m) / (α²·v + σ²), with m = 0 and v = 1 when y is not given. For jointly Gaussian
-    variables, with the right anchor m and in the eigenbasis of the residual covariance, this is
-    the optimum: the oracle of the tests and the start of the learned denoiser.
+    ε̂ = σ·(z − α·m) / (α²·v + σ²), with m = 0 and v = 1 if y is not given. For jointly Gaussian
+    variables this is optimal, if m is the exact anchor and x is in the eigenbasis of the residual
+    covariance. It serves as the oracle in tests and as the start of the trained denoisers.
 
     Args:
         variance: v, `(members, 1, dim_x)`.
@@ -148,17 +148,17 @@ class GaussianDenoiser(Denoiser):
         self.variance: Tensor
 
     def forward(self, samples: Samples, eps: Tensor, logsnr: Tensor, given: Tensor) -> Tensor:
-        """Predict the noise, see `Denoiser`."""
+        """Predict the noise; see `Denoiser`."""
         return Posterior.of(self.variance, samples, eps, logsnr, given).mean
 
     def moments(self, samples: Samples, logsnr: Tensor) -> Tensor:
         """Exact means over the noise of ‖ε − u‖², ‖ε − c‖², ⟨ε − u, c − u⟩ and ‖c − u‖².
 
-        Both predictions, u without and c with y, are linear in ε: what they leave of it is known.
+        Both predictions, u without and c with y, are linear in ε, so these means are known.
 
         Args:
-            samples: As for `forward`, like `logsnr`.
-            logsnr: λ.
+            samples: As for `forward`.
+            logsnr: λ, as for `forward`.
 
         Returns:
             `(4, members, batch)`.

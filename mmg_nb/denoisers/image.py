@@ -18,26 +18,26 @@ __all__ = ["ImageDenoiser"]
 
 CODE = 64  # features of the codes of y and of the log-SNR
 DIM_TIME = 32
-# An image of D pixels is told from noise at log-SNRs of about −ln D. A little above, y has
-# nothing more to say of where things are, and later nothing at all: where the gates begin.
+# An image of D pixels emerges from the noise at a log-SNR of about −ln D. A little above, y adds
+# nothing about positions, and somewhat higher it adds nothing at all. The gates start there.
 ANCHOR_ENDS, CORRECTION_ENDS = 1.5, 4.5
 
 
 class ImageDenoiser(Denoiser):
-    """What every image is, and a correction that may look at y.
+    """A U-Net for the image alone, plus a gated correction that depends on y.
 
     ε̂ = σ·z + α·(a(z) + g·b(z, m, a(z), y) − h·m), where a and b are U-Nets, m = m(y) is the
-    anchor, and the gates h and g are functions of the log-SNR alone. Without y, b gets a learned
-    null and m is 0. Both branches share their errors at high log-SNR, where the image says
-    itself what y might have said: the inner gap vanishes there although a is far from exact.
+    anchor, and the gates h and g are functions of the log-SNR only. Without y, b gets a learned
+    null and m is 0. At high log-SNR the noisy image itself contains what y could add. There both
+    branches have the same errors, so the inner gap vanishes although a is far from exact.
 
     Args:
         members: Number of independent denoisers.
         shape_x: Channels, height and width of x.
         dim_y: Dimensions of y.
-        shape_y: The same of y where it, too, is an image; else None.
-        width: Features of the U-Nets at full size.
-        generator: Source of the starting weights.
+        shape_y: Channels, height and width of y if it is an image, else None.
+        width: Features of the U-Nets at full resolution.
+        generator: Source of the initial weights.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class ImageDenoiser(Denoiser):
         self._told = -math.log(math.prod(shape_x))
 
     def forward(self, samples: Samples, eps: Tensor, logsnr: Tensor, given: Tensor) -> Tensor:
-        """Predict the noise, see `Denoiser`."""
+        """Predict the noise; see `Denoiser`."""
         alpha, sigma = scales(logsnr)
         z = alpha * samples.x + sigma * eps
         features = self.features(logsnr)
@@ -82,12 +82,12 @@ class ImageDenoiser(Denoiser):
         code = F.silu(time + torch.where(given, self.encoder(samples.y), self.null))
         h, g = self._gates(time, logsnr)
         anchor = torch.where(given, samples.x - samples.residual, 0.0)
-        # Pixels lie channel by channel, so this puts channels beside each other.
+        # Pixels are stored channel by channel, so this concatenates channels.
         correction = self.b(torch.cat([z, anchor, alone], dim=-1), code)
         return sigma * z + alpha * (alone + g * correction - h * anchor)
 
     def _gates(self, time: Tensor, logsnr: Tensor) -> tuple[Tensor, Tensor]:
-        """From 1 at low log-SNR to 0, each `(members, batch, 1)`."""
+        """Gates h and g: 1 at low log-SNR, 0 at high log-SNR; each `(members, batch, 1)`."""
         past = logsnr.unsqueeze(-1) - self._told
         h, g = self.gates(F.silu(time)).chunk(2, dim=-1)
         return torch.sigmoid(ANCHOR_ENDS - past + h), torch.sigmoid(CORRECTION_ENDS - past + g)

@@ -20,9 +20,9 @@ __all__ = [
     "uniform_bins",
 ]
 
-HIGHEST = 24.0  # log-SNR; where noise is smaller, it is lost beside x in float32
-EDGE = 4  # bins at the upper end, over which the gap is averaged
-OPEN, CLOSED = 0.04, 0.004  # gaps there that ask for a wider range, and that may be left out
+HIGHEST = 24.0  # log-SNR; above it, float32 rounding of x is larger than the noise
+EDGE = 4  # bins at the upper end over which the gap is averaged
+OPEN, CLOSED = 0.04, 0.004  # the range is extended if this gap exceeds OPEN, until it is CLOSED
 
 
 class Proposal(Protocol):
@@ -49,11 +49,11 @@ class Proposal(Protocol):
 
 @dataclass(frozen=True)
 class LogisticProposal:
-    """A logistic density cut off at `loc ± clip·scale` (Kong et al. 2023, arXiv 2302.03792).
+    """A logistic density truncated at `loc ± clip·scale` (Kong et al. 2023, arXiv 2302.03792).
 
     Attributes:
         loc: Centre, in log-SNR.
-        scale: Scale of the logistic.
+        scale: Scale of the logistic density.
         clip: Half-width of the interval in units of `scale`.
     """
 
@@ -72,13 +72,13 @@ class LogisticProposal:
         return self.loc + self.clip * self.scale
 
     def quantile(self, u: Tensor) -> Tensor:
-        """Map u in (0, 1) to λ, see `Proposal`."""
+        """Map u in (0, 1) to λ; see `Proposal`."""
         edge = 1 / (1 + math.exp(self.clip))
         p = edge + u.double() * (1 - 2 * edge)
         return self.loc + self.scale * torch.logit(p)
 
     def density(self, logsnr: Tensor) -> Tensor:
-        """q(λ), see `Proposal`."""
+        """q(λ); see `Proposal`."""
         t = (logsnr.double() - self.loc) / self.scale
         mass = math.tanh(self.clip / 2)
         inside = (t.abs() <= self.clip * (1 + 1e-12)).double()
@@ -122,7 +122,7 @@ class BinnedProposal:
         return torch.bucketize(logsnr, self.edges[1:-1], right=True)
 
     def quantile(self, u: Tensor) -> Tensor:
-        """Map u in (0, 1) to λ, see `Proposal`."""
+        """Map u in (0, 1) to λ; see `Proposal`."""
         cumulative = self.mass.cumsum(0)
         u = u.double()
         k = torch.searchsorted(cumulative, u).clamp_(max=len(self.mass) - 1)
@@ -130,14 +130,14 @@ class BinnedProposal:
         return self.edges[k] + self.widths[k] * ((u - below) / self.mass[k]).clamp(0, 1)
 
     def density(self, logsnr: Tensor) -> Tensor:
-        """q(λ), see `Proposal`."""
+        """q(λ); see `Proposal`."""
         return (self.mass / self.widths)[self.bins(logsnr)]
 
     def adapted(self, integrand: Tensor) -> BinnedProposal:
-        """Half uniform, half proportional to the root of the integrand.
+        """A mixture: half uniform, half proportional to the square root of the integrand.
 
-        The variance of an importance-weighted mean is least for q ∝ √E[value²]; squared errors
-        spread about as much as their mean, and the uniform half guards what is not seen yet.
+        The variance of an importance-weighted mean is lowest for q ∝ √E[value²]. The uniform half
+        covers log-SNRs where the integrand is not yet known.
 
         Args:
             integrand: Mean gap in each bin, `(k,)`; negative values count as 0.
@@ -154,15 +154,15 @@ class BinnedProposal:
     def reaching(self, gap: Tensor) -> BinnedProposal:
         """The same as `adapted`, with bins added if the gap is `OPEN` at the upper end.
 
-        As many as it takes until it is `CLOSED`, if it falls by a factor e for each unit of
-        log-SNR from there on. So it does once the noise is smaller than what y leaves open of x;
-        if it is not yet, the gap may still be open above the new range.
+        The number of new bins assumes that the gap falls by a factor e per unit of log-SNR until
+        it is `CLOSED`. This holds if the noise is smaller than the residual of x given y. If not,
+        the gap may still be open above the new range.
 
         Args:
             gap: Mean gap in each bin, `(k,)`.
 
         Returns:
-            A proposal over the same bins, and maybe more above them, up to `HIGHEST`.
+            A proposal over the same bins, and possibly more bins above them, up to `HIGHEST`.
         """
         width, level = float(self.widths[-1]), float(gap[-EDGE:].mean())
         if level < OPEN:
@@ -183,8 +183,8 @@ def uniform_bins(low: float, high: float, width: float, device: torch.device) ->
     Args:
         low: Lower end.
         high: Upper end.
-        width: Wanted width of a bin.
-        device: Where the tensors live.
+        width: Approximate width of a bin.
+        device: Device of the tensors.
 
     Returns:
         The proposal.
@@ -197,12 +197,14 @@ def uniform_bins(low: float, high: float, width: float, device: torch.device) ->
 def adapted_logistic(
     logsnr: Tensor, mse_given_y: Tensor, dim_x: int, clip: float = 4.0
 ) -> LogisticProposal:
-    """The published adaptive rule, with guards.
+    """The published adaptive rule, with limits.
 
-    The centre goes where the conditional error crosses half its ceiling dim_x, the scale makes a
-    quarter of the ceiling the logistic's own quarter: scale = (λ½ − λ¼)/ln 3. Unguarded, exact
-    curves give [−19, 37] for very dependent data (variance) and [−3.5, 4.9] for weakly dependent
-    data, which cuts off 0.03 nats; so the scale is kept within 2.5 … 5 and the centre in −4 … 12.
+    The centre is the λ½ at which the conditional error crosses half of its ceiling dim_x. The
+    scale is (λ½ − λ¼)/ln 3, where the error crosses a quarter of its ceiling at λ¼.
+
+    Without limits, exact curves give the range [−19, 37] for very dependent data (a large
+    variance), and [−3.5, 4.9] for weakly dependent data (which loses 0.03 nats). Therefore the
+    scale is limited to 2.5 … 5 and the centre to −4 … 12.
 
     Args:
         logsnr: Grid, `(k,)`, increasing.
@@ -220,7 +222,7 @@ def adapted_logistic(
 
 
 def _crossing(logsnr: Tensor, curve: Tensor, level: float) -> float:
-    """First λ at which a rising, noisy curve reaches a level; an end of the grid if none."""
+    """First λ at which a rising, noisy curve reaches a level, or else an end of the grid."""
     rising = torch.cummax(curve, 0).values
     k = int(torch.searchsorted(rising, torch.tensor(level, dtype=rising.dtype)))
     if k == 0 or k == len(curve):

@@ -1,4 +1,4 @@
-"""Rows of a plan laid out for training: one stack for all members."""
+"""Rows of all members in one stack, for training."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ __all__ = ["Rows", "member_rows", "stack_pairs"]
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Samples of every member, padded to one length, and the true lengths `(members,)`."""
+    """Samples of all members, padded to one length, and their true lengths `(members,)`."""
 
     samples: Samples
     count: Tensor
 
     def pick(self, batch: int, generator: Generator) -> Tensor:
-        """Which rows are in a random batch, `(members, batch)`."""
+        """Indices of the rows of a random batch, `(members, batch)`."""
         uniform = torch.rand(len(self.count), batch, generator=generator, device=self.count.device)
         return (uniform * self.count.unsqueeze(1)).long()
 
@@ -34,7 +34,7 @@ class Rows:
 def stack_pairs(
     x: Tensor, y: Tensor, rows: Sequence[NDArray[np.int64]]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Rows of every member, padded with zeros to one length: x, y and the true lengths."""
+    """Rows of all members, padded with zeros to one length: x, y and the true lengths."""
     counts = [len(index) for index in rows]
     wide_x, wide_y = (v.new_zeros(len(rows), max(counts), v.shape[1]) for v in (x, y))
     for member, index in enumerate(rows):
@@ -46,13 +46,13 @@ def stack_pairs(
 def member_rows(
     x: Tensor, y: Tensor, anchor: Anchor | ImageAnchor, rows: Sequence[NDArray[np.int64]]
 ) -> Rows:
-    """Rows as each member sees them.
+    """Rows in the coordinates of each member.
 
     Args:
         x: `(n, dim_x)`, float64, common coordinates.
         y: `(n, dim_y)`, float64.
         anchor: The fitted anchor of all members.
-        rows: One index array a member.
+        rows: One index array per member.
 
     Returns:
         The rows, in float32.

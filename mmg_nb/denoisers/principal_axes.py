@@ -1,4 +1,4 @@
-"""Eigenvectors of a covariance, the same on every processor."""
+"""Eigenvectors of a covariance that are the same on every processor."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from torch import Tensor
 
 __all__ = ["oriented", "principal_axes"]
 
-TIE = 1e-8  # of the mean eigenvalue: far above rounding, far below what a sample can tell
+TIE = 1e-8  # relative to the mean eigenvalue: far above rounding, far below sampling noise
 
 
 def principal_axes(covariance: Tensor) -> Tensor:
-    """Orthonormal eigenvectors in columns, by rising eigenvalue.
+    """Orthonormal eigenvectors in columns, by increasing eigenvalue.
 
-    Equal eigenvalues, as of all directions that a regression of low rank does not explain, leave
-    their eigenvectors undetermined, and each library and processor returns others. Here ties are
-    broken in favour of the coordinates as they come.
+    If eigenvalues are equal, their eigenvectors are undetermined, and results differ between
+    libraries and processors. This happens for all directions that a regression of low rank does
+    not explain. Here ties are broken by the order of the coordinates.
 
     Args:
         covariance: Symmetric, positive semi-definite, `(d, d)`, float64.
@@ -31,7 +31,7 @@ def principal_axes(covariance: Tensor) -> Tensor:
 
 
 def oriented(directions: Tensor) -> Tensor:
-    """The same directions in columns, with signs by a rule: rounding would choose them else.
+    """The same directions in columns, with signs set by a rule; else rounding would set them.
 
     Args:
         directions: `(d, k)`.

@@ -1,4 +1,4 @@
-"""Denoisers that refine the Gaussian posterior by what they learn."""
+"""Denoisers that add a trained correction to the Gaussian posterior."""
 
 from __future__ import annotations
 
@@ -15,35 +15,38 @@ from mmg_nb.nets.mlp import ResidualMLP
 
 __all__ = ["PairFeatures", "RadialDenoiser", "RefinedDenoiser", "ResidualDenoiser", "crowding"]
 
-POWERS = 3  # of z, of the whitened innovation, of y
+POWERS = 3  # log-powers: of z, of the whitened innovation, of y
 RADIAL_WIDTH = 32
-BLUR = 0.02  # explained variance that makes no difference to a scale
-FEW = 6  # columns of x, up to which a network finds by itself what matters
+BLUR = 0.02  # explained variance below which directions get about the same scale
+FEW = 6  # maximum columns of x for which a network finds the informative directions by itself
 
 
 class PairFeatures(Protocol):
-    """Features of x and of y that predict each other, see `mmg_nb.estimators.mmg`."""
+    """Matched features of x and of y; see `mmg_nb.estimators.mmg.canonical_pairs`."""
 
     def update(self, x: Tensor, spread: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """What y changes of x ~ N(x, spread²), in units of spread, and how surprising y is."""
+        """Kalman update of x ~ N(x, spread²) in units of spread, and normalised squared error."""
         ...
 
 
 class RefinedDenoiser(Denoiser):
     """The Gaussian posterior plus a correction: ε̂ = σ·w/d + α·√(v/d)·(a + b∘w/√d).
 
-    With the innovation w = z − α·m, d = α²·v + σ², see `GaussianDenoiser`, a shift a and a gain b.
-    The factor in front is the deviation of ε under the Gaussian posterior, so that the target of
-    what is learnt is of order one at every log-SNR. For a mixture of Gaussians the posterior mean
-    is linear in w with weights that depend on how large z, w and y are: hence the gain, and the
-    log-powers (logarithms of mean squares) of all three among the inputs of every network. What
-    starts from another one corrects its ε̂ in place of σ·w/d.
+    Here w = z − α·m is the innovation, d = α²·v + σ² (see `GaussianDenoiser`), a is a trained
+    shift and b a trained gain. The factor α·√(v/d) is the standard deviation of ε under the
+    Gaussian posterior. It makes the target of training of order 1 at every log-SNR.
+
+    For a mixture of Gaussians, the posterior mean is linear in w, with weights that depend on the
+    lengths of z, w and y. Therefore there is a gain, and every network gets the log-powers
+    (logarithms of mean squares) of all three. A denoiser with a `start` corrects the ε̂ of the
+    start instead of σ·w/d.
 
     Args:
         variance: v, `(members, 1, dim_x)`.
         dim_y: Dimensions of y.
-        condition: Columns of the condition, the last ones of y, which both branches see.
-        start: What has been learnt before, and is corrected in place of the posterior mean.
+        condition: Columns of the condition; they are the last ones of y, and both branches get
+            them.
+        start: Denoiser of an earlier stage; None for the Gaussian posterior.
     """
 
     net: ResidualMLP
@@ -68,11 +71,11 @@ class RefinedDenoiser(Denoiser):
         return GaussianDenoiser(self.variance)
 
     def forward(self, samples: Samples, eps: Tensor, logsnr: Tensor, given: Tensor) -> Tensor:
-        """Predict the noise, see `Denoiser`."""
+        """Predict the noise; see `Denoiser`."""
         return self.predict(self.prepare(samples, eps, logsnr, given))
 
     def prepare(self, samples: Samples, eps: Tensor, logsnr: Tensor, given: Tensor) -> Prepared:
-        """What the correction begins with, and all that it depends on; see `Denoiser`."""
+        """Compute the start and the inputs of the correction; see `Denoiser`."""
         posterior = Posterior.of(self.variance, samples, eps, doubled(logsnr, eps), given)
         return self._prepared(posterior, samples, logsnr, given)
 
@@ -91,36 +94,36 @@ class RefinedDenoiser(Denoiser):
         }
 
     def predict(self, prepared: Prepared) -> Tensor:
-        """Predict the noise, see `Denoiser`."""
+        """Predict the noise; see `Denoiser`."""
         shift, gain = self.correction(prepared)
         return prepared["base"] + prepared["deviation"] * (shift + gain * prepared["whitened"])
 
     def seen(self, posterior: Posterior, samples: Samples, given: Tensor) -> Prepared:
-        """What the network sees, as far as no training changes it.
+        """The inputs of the network that do not depend on the weights.
 
         Args:
-            posterior: The Gaussian one.
-            samples: As for `forward`, like `given`.
-            given: Whether y may be used.
+            posterior: The Gaussian posterior.
+            samples: As for `forward`.
+            given: Whether the prediction may use y.
         """
         raise NotImplementedError
 
     def correction(self, prepared: Prepared) -> tuple[Tensor, Tensor]:
-        """Shift and gain; one for all columns may be `(members, batch, 1)`."""
+        """Shift and gain; `(members, batch, 1)` if all columns share one value."""
         raise NotImplementedError
 
 
 class RadialDenoiser(RefinedDenoiser):
-    """A gain that only lengths decide, and no shift.
+    """A radial gain that depends on vector lengths only, without a shift.
 
-    One gain for all columns from net(log-powers of z, w/√d and y; λ). Of mixtures of Gaussians
-    that differ in scale, Student's t and other elliptical distributions, the posterior mean has
-    about this form, and so few inputs need few rows.
+    All columns share one gain, net(log-powers of z, w/√d and y; λ). For scale mixtures of
+    Gaussians, such as Student's t and other elliptical distributions, the posterior mean has about
+    this form. So few inputs need few rows.
 
     Args:
         variance: v, `(members, 1, dim_x)`.
         dim_y: Dimensions of y.
-        generator: Source of the starting weights.
+        generator: Source of the initial weights.
         condition: See `RefinedDenoiser`.
     """
 
@@ -133,13 +136,13 @@ class RadialDenoiser(RefinedDenoiser):
         )
 
     def seen(self, posterior: Posterior, samples: Samples, given: Tensor) -> Prepared:
-        """The log-powers, see `RefinedDenoiser`."""
+        """The log-powers; see `RefinedDenoiser`."""
         y = torch.where(given | self.known, samples.y, 0.0)
         powers = [log_power(v) for v in (posterior.z, posterior.whitened, y)]
         return {"inputs": torch.cat([*powers, _flag(given, y)], dim=-1)}
 
     def correction(self, prepared: Prepared) -> tuple[Tensor, Tensor]:
-        """Shift and gain, see `RefinedDenoiser`."""
+        """Shift and gain; see `RefinedDenoiser`."""
         gain = self.net(prepared["inputs"], prepared["features"])
         return torch.zeros_like(gain), gain
 
@@ -147,30 +150,33 @@ class RadialDenoiser(RefinedDenoiser):
 class ResidualDenoiser(RefinedDenoiser):
     """Shift and gain from net(z, w/√d, m, y, log-powers; λ).
 
-    What there is to learn is sought first where the anchor has found something: directions of
-    which it explains the share e of the variance enter the network times √((e + k)/(e_max + k)),
-    with k = `BLUR`. One network serves both branches; without y it gets a learned null instead,
-    but still the condition, whose scale does not change.
+    Directions that the anchor explains better get a larger scale at the input, so that the
+    network learns them first. If the anchor explains a fraction e of the variance of a direction,
+    its scale is √((e + k)/(e_max + k)) with k = `BLUR`. One network serves both branches. Without
+    y it gets a learned null in place of y, but still the condition, whose scale does not change.
 
-    Of many columns most tell nothing, and a network learns them by heart first. A focused one
-    looks at little but what the anchor has found: its k is smaller by the cube of the `crowding`
-    of x, its answers are scaled like its inputs, and log-powers, which vary the less the more
-    columns they are of, enter in units of their scatter; that of z also times z and m.
+    With many columns, most directions are not informative, and a network overfits them first. A
+    focused network sees mainly the informative directions:
+
+    * Its k is smaller by the cube of the `crowding` of x.
+    * Its outputs are scaled like its inputs.
+    * Its log-powers are in units of their scatter, which is small with many columns.
+    * It also gets z and m multiplied by the log-power of z.
 
     Args:
         variance: v, `(members, 1, dim_x)`.
         dim_y: Dimensions of y.
         width: Hidden features of the network.
         blocks: Residual blocks of the network.
-        generator: Source of the starting weights.
+        generator: Source of the initial weights.
         condition: See `RefinedDenoiser`.
-        start: What has been learnt before, to start from; none for nothing.
-        sensitivity: To which directions of y the anchor is sensitive, `(members, dim_y, dim_y)`,
-            see `Anchor.sensitivity`; none for all alike.
-        focused: Whether to look at little but what the anchor has found.
-        pairs: Features that y tells of x precisely, which are never trained here. What they
-            change of the posterior is part of the shift, times a learned trust that starts at 1:
-            right where they tell much more of x than the anchor does, which holds y, too.
+        start: Denoiser of an earlier stage; None for the Gaussian posterior.
+        sensitivity: Sensitivity of the anchor to directions of y, `(members, dim_y, dim_y)`; see
+            `Anchor.sensitivity`. None for the same scale in all directions.
+        focused: Whether the network sees mainly the informative directions.
+        pairs: Canonical pairs, which are not trained here. Their Kalman update is part of the
+            shift, times a trained factor that starts at 1. This start is right if the pairs
+            predict x much better than the anchor.
     """
 
     def __init__(
@@ -208,7 +214,7 @@ class ResidualDenoiser(RefinedDenoiser):
         )
 
     def seen(self, posterior: Posterior, samples: Samples, given: Tensor) -> Prepared:
-        """What the network sees but for the null, which `correction` adds where y is not given."""
+        """The inputs of the network; without y, `correction` adds the learned null."""
         z, whitened = posterior.z, posterior.whitened
         mean = torch.where(given, samples.x - samples.residual, 0.0)
         y = torch.where(given | self.known, samples.y, 0.0)
@@ -226,7 +232,7 @@ class ResidualDenoiser(RefinedDenoiser):
         }
 
     def _told(self, posterior: Posterior, mean: Tensor, y: Tensor, given: Tensor) -> Prepared:
-        """What the pairs change, in deviations of ε, and how surprising it is."""
+        """Kalman update by the pairs, in deviations of ε, and its normalised squared error."""
         if self.pairs is None:
             return {}
         # The posterior mean of x is m + α·v·w/d.
@@ -236,7 +242,7 @@ class ResidualDenoiser(RefinedDenoiser):
         return {name: torch.where(given, value, 0.0) for name, value in told.items()}
 
     def correction(self, prepared: Prepared) -> tuple[Tensor, Tensor]:
-        """Shift and gain, see `RefinedDenoiser`."""
+        """Shift and gain; see `RefinedDenoiser`."""
         absent, null = prepared["without y"], torch.where(self.known, 0.0, self.null)
         power_y = prepared["power of y"] + absent * power(null)
         inputs = [
@@ -262,7 +268,7 @@ class ResidualDenoiser(RefinedDenoiser):
         return y if self.focus_y is None else y @ self.focus_y
 
     def _length(self, squares: Tensor, dim: int) -> Tensor:
-        """The log-power; focused, in units of its scatter for a Gaussian of so many columns."""
+        """The log-power; if focused, in units of its scatter for a Gaussian of `dim` columns."""
         return log_of(squares) * math.sqrt(dim / 2) if self.focused else log_of(squares)
 
 
@@ -272,18 +278,18 @@ def _last_columns(members: int, dim_y: int, count: int) -> Tensor:
 
 
 def _flag(given: Tensor, like: Tensor) -> Tensor:
-    """Whether y is given, as an input of a network, `(members, batch, 1)`."""
+    """1 if y is given, else 0, as an input of the network, `(members, batch, 1)`."""
     return given.to(like.dtype).expand(*like.shape[:-1], 1)
 
 
 def _scale(share: Tensor, blur: float) -> Tensor:
-    """Scale of directions of which the anchor explains a share, `(…, d)`: 1 for the largest."""
+    """Scales of directions from the fraction the anchor explains, `(…, d)`; the largest is 1."""
     share = share.clamp_min(0)
     return ((share + blur) / (share.amax(-1, keepdim=True) + blur)).sqrt()
 
 
 def _focus(sensitivity: Tensor, kept: Tensor, blur: float) -> Tensor:
-    """Symmetric maps that scale directions of y, but for columns `kept`, `(members, 1, dim_y)`."""
+    """Symmetric maps that scale directions of y, except columns `kept`, `(members, 1, dim_y)`."""
     block = torch.where(kept | kept.mT, 0.0, sensitivity.double())
     share, direction = torch.linalg.eigh(block)
     focus = (direction * _scale(share, blur).unsqueeze(-2)) @ direction.mT
@@ -292,5 +298,5 @@ def _focus(sensitivity: Tensor, kept: Tensor, blur: float) -> Tensor:
 
 
 def crowding(dim: int) -> float:
-    """How many times as many columns as a network copes with by itself, at least 1."""
+    """Number of columns, relative to `FEW`, which a network handles by itself; at least 1."""
     return max(1.0, dim / FEW)

@@ -1,4 +1,4 @@
-"""Linear regression that does not overfit, alone or with a slope that grows with the row."""
+"""Linear regression that does not overfit, with an optional slope that depends on |y|."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from mmg_nb.nets.chunks import row_by_row
 
 __all__ = ["FLOOR", "log_of", "log_power", "power", "radial_regression", "shrunk_regression"]
 
-FLOOR = 1e-12  # of a residual variance, relative to x
-FEW = 10  # rows a dimension of y, from which products of y can be whitened
-NEW = 1e-6  # share of a product that y does not tell already; rows of one length have none
+FLOOR = 1e-12  # minimum residual variance, relative to x
+FEW = 10  # minimum rows per dimension of y to whiten products of y
+NEW = 1e-6  # minimum variance of a product that y does not explain; 0 if all rows have one length
 
 
 def log_power(v: Tensor) -> Tensor:
-    """Logarithm of the mean square, `(…, dim)` to `(…, 1)`, with a floor far below one."""
+    """Logarithm of the mean square, `(…, dim)` to `(…, 1)`, with a floor far below 1."""
     return log_of(power(v))
 
 
@@ -27,30 +27,30 @@ def power(v: Tensor) -> Tensor:
 
 
 def log_of(power: Tensor) -> Tensor:
-    """Logarithm of mean squares, with a floor far below one."""
+    """Logarithm of mean squares, with a floor far below 1."""
     return (power + 0.01).log()
 
 
 def shrunk_regression(x: Tensor, y: Tensor, margin: float = 0.0) -> Tensor:
-    """Regression of x on y whose singular values are shrunk towards zero.
+    """Regression of x on y whose singular values are shrunk towards 0.
 
-    Least squares in dim_x × dim_y unknowns overfits once n is not much larger; ridge would shrink
-    strong and absent directions alike. In units of the residual, every entry of the least-squares
-    map has noise of variance 1/n, so that the optimal shrinkage of its singular values is known
-    in closed form (Gavish & Donoho 2017, IEEE Trans. Inf. Theory 63:2137, Frobenius loss).
+    Least squares with dim_x × dim_y unknowns overfits if n is not much larger. A ridge would
+    shrink strong and absent directions alike. In units of the residual, every entry of the
+    least-squares map has noise of variance 1/n. Therefore the optimal shrinkage of its singular
+    values is known in closed form (Gavish & Donoho 2017, IEEE Trans. Inf. Theory 63:2137,
+    Frobenius loss).
 
     Args:
-        x: Targets, `(n, dim_x)`, about zero mean.
-        y: `(n, dim_y)`, about white.
-        margin: By how much, relative to it, a singular value must exceed the largest that noise
-            has on average in many dimensions.
+        x: Targets, `(n, dim_x)`, with a mean of about 0.
+        y: `(n, dim_y)`, approximately white.
+        margin: Relative margin by which a singular value must exceed the largest one of noise.
 
     Returns:
-        `(dim_y, dim_x)`; zero where nothing rises above the noise.
+        `(dim_y, dim_x)`; 0 if no singular value exceeds the noise.
     """
     n, dim_x, dim_y = len(x), x.shape[1], y.shape[1]
     eye_y, eye_x = (torch.eye(dim, dtype=x.dtype) for dim in (dim_y, dim_x))
-    # A ridge of about the noise in the covariance of y: nothing at large n, a guard at small n.
+    # A ridge of about the noise in the covariance of y: negligible at large n, stable at small n.
     gram = _product(y, y) + 0.1 * dim_y**2 / n * eye_y
     matrix = torch.linalg.solve(gram, _product(y, x))
     residual = _without(x, y, matrix.to(y))
@@ -64,14 +64,14 @@ def shrunk_regression(x: Tensor, y: Tensor, margin: float = 0.0) -> Tensor:
 
 
 def _without(x: Tensor, y: Tensor, matrix: Tensor) -> Tensor:
-    """What x has beyond y·matrix."""
+    """The residual x − y·matrix."""
     return row_by_row(lambda rows: x[rows] - y[rows] @ matrix, like=x)
 
 
 def _product(a: Tensor, b: Tensor) -> Tensor:
-    """aᵀ·b on the host: what is done with so small a matrix takes no time there.
+    """aᵀ·b on the host, where further operations on this small matrix are fast.
 
-    On a GPU it would, and to load the library for it seconds.
+    On a GPU they would be slow, and loading the library for them would take seconds.
     """
     return (a.mT @ b).cpu()
 
@@ -89,18 +89,18 @@ def _shrink(s: Tensor, n: int, dim_x: int, dim_y: int, margin: float = 0.0) -> T
 def radial_regression(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """Regression of x on y and on y times its log-power: a linear map whose slope depends on |y|.
 
-    What a linear map misses first where distances matter: variables turned by an angle that grows
-    with |y|. The second part is shrunk by itself, on what a linear map leaves of x and of the
-    products, so that it costs the first part nothing. It is zero unless it rises above the noise
-    by more than the largest singular value of noise scatters, which is about d^(−2/3) of it in d
-    dimensions (Johnstone 2001, Ann. Statist. 29:295).
+    The second part fits dependence on lengths that a linear map misses, for example a rotation
+    whose angle grows with |y|. It is shrunk separately, on the residuals of a linear map, so it
+    does not affect the first part. It is 0 unless it exceeds the noise clearly: by more than the
+    scatter of the largest singular value of noise. In d dimensions the relative scatter is about
+    d^(−2/3) (Johnstone 2001, Ann. Statist. 29:295).
 
     Args:
-        x: Targets, `(n, dim_x)`, about zero mean.
-        y: `(n, dim_y)`, about white.
+        x: Targets, `(n, dim_x)`, with a mean of about 0.
+        y: `(n, dim_y)`, approximately white.
 
     Returns:
-        Both maps `(dim_y, dim_x)`, of y and of `log_power(y)` · y.
+        The maps of y and of `log_power(y)` · y, each `(dim_y, dim_x)`.
     """
     n, dim_y = y.shape
     matrix = shrunk_regression(x, y)
