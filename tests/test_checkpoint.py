@@ -363,7 +363,7 @@ def refused(act):
 def test_no_file(tmp_path):
     assert "There is no checkpoint at" in refused(lambda: mmg_nb.resume(tmp_path / "none.mmg"))
     assert "There is no checkpoint at" in refused(lambda: mmg_nb.resume(tmp_path))
-    assert "named by its path" in refused(lambda: mmg_nb.resume(3))
+    assert "must be the path of a file" in refused(lambda: mmg_nb.resume(3))
 
 
 @pytest.mark.parametrize(

@@ -55,9 +55,9 @@ def _widened(curve: MMSECurve, gap: str, planned: float) -> str:
     high = curve.logsnr[-1] + curve.width[-1] / 2
     return (
         f"The MMSE gap was open at a log-SNR of {planned:.0f}, so log-SNRs up to {high:.0f} were "
-        "added. The gap closes there, possibly only because the networks are inaccurate. Mutual "
-        "information is then larger than this estimate. It may be infinite, for example if x is "
-        "a function of y. If so, add noise of a known scale."
+        "added. The gap closes there, but perhaps only because the networks are inaccurate. In "
+        "that case mutual information is larger than this estimate. It may be infinite, for "
+        "example if x is a function of y. Add noise of a known scale to make it finite."
     )
 
 

@@ -61,8 +61,8 @@ class MIResult(ArrayRecord):
             * `members`: networks trained on different rows differ.
             * `late learning`: the estimate still rose in the second half of training.
             * `canonical pairs`: the fitted pairs have limited precision.
-            * `nearest neighbours`: a nearest-neighbour estimate is higher by so much.
-            * `detection`: with so few rows, no estimator can distinguish less from 0.
+            * `nearest neighbours`: a nearest-neighbour estimate is higher by this amount.
+            * `detection`: with this number of rows, no estimator distinguishes less from 0.
             * `sparse table`: the bias of a table with few rows per cell is only partly removed.
     """
 

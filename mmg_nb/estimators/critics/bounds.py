@@ -74,8 +74,8 @@ class InfoNCE(CriticBased):
     """Noise-contrastive lower bound (van den Oord et al. 2018, arXiv 1807.03748).
 
     The critic has to find each pair among independent pairs. The bound cannot exceed the logarithm
-    of the number of these candidates, by default ln(`batch`). It is too low well below this
-    ceiling, but it is stable.
+    of the number of these candidates, by default ln(`batch`). Its estimates are stable, but too
+    low even if the mutual information is well below this ceiling.
     """
 
     name: ClassVar[str] = "infonce"

@@ -17,8 +17,8 @@ class Variational(TrainedEstimator):
     """A network is trained on pairs (x, y) and evaluated on other rows.
 
     Training is cross-fitted: each fold is evaluated by a member that was trained on the other
-    folds. Some rows of these are validation rows; they select the weights. Independent pairs of x
-    and y come from derangements: no row is paired with itself.
+    folds. A part of those folds is kept as validation rows, which select the weights. Independent
+    pairs of x and y come from derangements: no row is paired with itself.
     """
 
     runner: ClassVar[str] = "mmg_nb.estimators.critics.run:run"

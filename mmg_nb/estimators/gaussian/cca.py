@@ -26,9 +26,9 @@ class CCA(Estimator):
     """Mutual information of the Gaussian with the sample's covariance (Kay 1992).
 
     I = −½ Σᵢ ln(1 − ρᵢ²), where ρᵢ are the canonical correlations. With a condition they are the
-    partial ones. The sum is computed as an equal log-ratio of determinants. The standard error is
-    that of the mean of the Gaussian's pointwise log-ratios. With heavy tails both are unreliable;
-    use `gcmi` instead.
+    partial ones. The sum is computed from determinants, which give the same value. The standard
+    error is that of the mean of the Gaussian's pointwise log-ratios. With heavy tails both are
+    unreliable; use `gcmi` instead.
     """
 
     name: ClassVar[str] = "cca"

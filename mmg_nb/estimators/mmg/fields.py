@@ -58,8 +58,8 @@ class MMG(TrainedEstimator):
     of numbers, a nearest-neighbour estimate checks for this. If it is significantly higher, the
     estimate does not change, but the difference becomes part of the standard error.
 
-    If both variables are images, or an image meets categories, `mmg_images` noises an image, with
-    its own defaults. If an image meets numbers, `mmg` noises the numbers.
+    If both variables are images, `mmg_images` takes over, with its own defaults. The same holds
+    for an image and categories. For an image and numbers, `mmg` noises the numbers.
     """
 
     name: ClassVar[str] = "mmg"
@@ -97,7 +97,7 @@ class MMG(TrainedEstimator):
     folds: int | None = field(
         None,
         "number of cross-fitting folds (odd for gap='cross'); 1: a single split; "
-        "default: 5 up to 5000 rows, else 3",
+        "default: 5 up to 5000 rows, else 3 (always 3 for gap='cross')",
         choices=(1, 2, 3, 4, 5, 7, 9, 10),
     )
     transform: str = field(

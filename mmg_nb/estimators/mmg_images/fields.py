@@ -20,7 +20,7 @@ class MMGImages(TrainedEstimator):
     """Mutual information from the MMSE gap of a noised image, with small U-Nets as denoisers.
 
     `mmg` selects this estimator by itself if both variables are images, or if one is an image and
-    the other one holds categories. If an image meets numbers, `mmg` noises the numbers instead.
+    the other one holds categories. For an image and numbers, `mmg` noises the numbers instead.
     Each image is scaled as a whole; columns of numbers have their own `transform`. A training
     step costs about a hundred times as much as for rows of numbers. Therefore batches, networks
     and draws are smaller than those of `mmg`. Log-SNRs end at 8.

@@ -42,7 +42,7 @@ from mmg_nb.training.validation import Validation
 
 __all__ = ["PublishedDenoiser", "run"]
 
-EVALUATION_SHARE = 1 / 11  # 10 000 beside 100 000
+EVALUATION_SHARE = 1 / 11  # the paper has 10 000 for 100 000 training rows
 EXPERT_BOUNDARY = 5.0
 BIN_WIDTH = 0.25
 VALIDATION_DRAWS = 2048
