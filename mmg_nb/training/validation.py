@@ -190,12 +190,12 @@ class Measured:
 
     Attributes:
         error: Mean squared ε-error of each member, both branches together, `(members,)`.
-        judged: The error by which progress is judged: the mean error, or, where predictions are
-            compared with those of the start, minus its fall at the best multiple of what changed.
-        share: That multiple: the share of the change that is learnt rather than overfitted, up
-            to 1; 0 if all of it may be chance; 1 without a start.
+        judged: The loss that measures progress. Without a start it is the mean error. With a
+            start it is minus the fall of the error at the best multiple of the change.
+        share: The learned fraction: this multiple, at most 1. It is 0 if the change is not
+            significant, and 1 without a start.
         curves: Means over bins.
-        likely: The share by weaker evidence, such as suffices once something has been learnt.
+        likely: The learned fraction by the weaker evidence that is enough for later improvements.
     """
 
     error: Tensor
