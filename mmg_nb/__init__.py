@@ -14,31 +14,42 @@ if TYPE_CHECKING:
 
     from mmg_nb.api import estimate, resume
     from mmg_nb.errors import MMGError
+    from mmg_nb.estimators.base import Estimator
+    from mmg_nb.estimators.registry import register
+    from mmg_nb.fields import field
     from mmg_nb.jupyter.background import start, start_from
     from mmg_nb.jupyter.handle import Run
     from mmg_nb.jupyter.panel import panel
     from mmg_nb.questions.comparison import Comparison, compare
     from mmg_nb.questions.dependency_map import DependencyMap, dependency_map
     from mmg_nb.results.curves import MMSECurve
+    from mmg_nb.results.finding import Estimate, Finding
     from mmg_nb.results.result import MIResult
     from mmg_nb.results.status import Status
+    from mmg_nb.runs.context import RunContext
     from mmg_nb.runs.events import RunState
 
 __all__ = [
     "Comparison",
     "DependencyMap",
+    "Estimate",
+    "Estimator",
+    "Finding",
     "MIResult",
     "MMGError",
     "MMSECurve",
     "Run",
+    "RunContext",
     "RunState",
     "Status",
     "__version__",
     "compare",
     "dependency_map",
     "estimate",
+    "field",
     "load_ipython_extension",
     "panel",
+    "register",
     "resume",
     "start",
     "start_from",
@@ -51,14 +62,20 @@ _HOMES = {
     "compare": "mmg_nb.questions.comparison",
     "DependencyMap": "mmg_nb.questions.dependency_map",
     "dependency_map": "mmg_nb.questions.dependency_map",
+    "Estimate": "mmg_nb.results.finding",
+    "Estimator": "mmg_nb.estimators.base",
+    "Finding": "mmg_nb.results.finding",
     "estimate": "mmg_nb.api",
+    "field": "mmg_nb.fields",
     "MMGError": "mmg_nb.errors",
     "MIResult": "mmg_nb.results.result",
     "MMSECurve": "mmg_nb.results.curves",
     "Run": "mmg_nb.jupyter.handle",
+    "RunContext": "mmg_nb.runs.context",
     "RunState": "mmg_nb.runs.events",
     "Status": "mmg_nb.results.status",
     "panel": "mmg_nb.jupyter.panel",
+    "register": "mmg_nb.estimators.registry",
     "resume": "mmg_nb.api",
     "start": "mmg_nb.jupyter.background",
     "start_from": "mmg_nb.jupyter.background",
@@ -68,7 +85,8 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    module = importlib.import_module(_HOMES[name])
+    return module if _HOMES[name] == f"{__name__}.{name}" else getattr(module, name)
 
 
 def __dir__() -> list[str]:

@@ -110,12 +110,19 @@ class Job:
         sizes = pairs.n_samples, pairs.dim_x, pairs.dim_y
         return Started(self.estimator.name, *sizes, "cpu", 0, pairs.dim_z)
 
-    def _completed(self, found: Estimate | Finding | MIResult, seconds: float) -> MIResult:
-        """The result with sizes, fields, notes on the data and provenance."""
+    def _completed(self, found: object, seconds: float) -> MIResult:
+        """The result with sizes, fields, notes on the data and provenance.
+
+        Raises:
+            MMGError: The estimator has returned something else.
+        """
         if isinstance(found, Estimate):
             found = Finding(mi=found.mi, stderr=found.stderr)
         if isinstance(found, Finding):
             found = result_of(found, self.estimator, self.pairs, self.seed, seconds)
+        if not isinstance(found, MIResult):
+            what = f"The method estimate of {self.estimator.name} returned {found!r:.80}."
+            raise MMGError(what, "Return mmg_nb.Estimate(mi, stderr) or mmg_nb.Finding(mi=mi).")
         return self.keep.close(found) if self.keep is not None else found
 
 

@@ -13,19 +13,26 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
-from fake_estimator import make_result
+from fake_estimator import Fake, make_result
 from IPython.core.interactiveshell import InteractiveShell
 
+import mmg_nb
 from mmg_nb.estimators import registry
 
 TESTS = Path(__file__).parent
 
 
 @pytest.fixture
-def fake(monkeypatch):
+def register(monkeypatch):
+    """`mmg_nb.register`, undone when the test ends."""
+    monkeypatch.setattr(registry, "_REGISTERED", dict(registry._REGISTERED))
+    return mmg_nb.register
+
+
+@pytest.fixture
+def fake(register):
     """The name of an estimator that only pretends."""
-    monkeypatch.setitem(registry._HOMES, "fake", "fake_estimator:Fake")
-    return "fake"
+    return register(Fake).name
 
 
 @pytest.fixture

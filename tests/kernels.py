@@ -17,8 +17,9 @@ SETUP = f"""
 import sys
 sys.path[:0] = [{str(TESTS)!r}, {str(TESTS.parent)!r}]
 import numpy as np
-from mmg_nb.estimators import registry
-registry._HOMES["fake"] = "fake_estimator:Fake"
+import mmg_nb
+from fake_estimator import Fake
+mmg_nb.register(Fake)
 %load_ext mmg_nb
 %mmg config estimator=fake
 rng = np.random.default_rng(0)

@@ -104,5 +104,6 @@ class Trained(Told):
     """The same, as one of those that train."""
 
     name: ClassVar[str] = "trained"
+    trains: ClassVar[bool] = True
 
     steps: int = field(1, "nothing", low=0)

@@ -11,11 +11,12 @@ from scipy.special import psi
 import mmg_nb
 from mmg_nb.errors import MMGError
 from mmg_nb.estimators.neighbours.search import Dense, Trees
+from mmg_nb.estimators.registry import estimator_class, names
 from mmg_nb.results.result import MIResult
 from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Step
 
-NAMES = ("gcmi", "cca", "ksg")
+NAMES = tuple(name for name in names() if not estimator_class(name).trains)
 PAIR = PAIRS["sparse_3x3"]
 X, Y = PAIR.sample(1500, 0)
 

@@ -22,8 +22,9 @@ expect.set_options(timeout=1000 * PATIENCE)
 
 SETUP = """
 import numpy as np, pandas as pd
-from mmg_nb.estimators import registry
-registry._HOMES["fake"] = "fake_estimator:Fake"
+import mmg_nb
+from fake_estimator import Fake
+mmg_nb.register(Fake)
 %load_ext mmg_nb
 %mmg config estimator=fake
 rng = np.random.default_rng(0)

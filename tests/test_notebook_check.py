@@ -17,8 +17,9 @@ from fake_estimator import make_result
 TESTS = Path(__file__).parent
 CONFTEST = TESTS.parent / "notebooks" / "conftest.py"
 SETUP = """import numpy as np
-from mmg_nb.estimators import registry
-registry._HOMES["fake"] = "fake_estimator:Fake"
+import mmg_nb
+from fake_estimator import Fake
+mmg_nb.register(Fake)
 %load_ext mmg_nb
 %mmg config estimator=fake
 x, y = np.random.default_rng(0).normal(size=(2, 100))"""

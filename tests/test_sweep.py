@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sweep_work import blas_threads, die_always, die_once, prepared, slow
+from sweep_work import Told, Trained, blas_threads, die_always, die_once, prepared, slow
 from threadpoolctl import threadpool_limits
 
 from mmg_nb import estimate
@@ -25,7 +25,6 @@ from mmg_nb.benchmark.executors import SerialExecutor, WorkerProcesses
 from mmg_nb.benchmark.records import read_records
 from mmg_nb.benchmark.worker import ESTIMATOR_SEED_OFFSET, compute
 from mmg_nb.errors import MMGError
-from mmg_nb.estimators import registry
 
 ROOT = Path(__file__).parents[1]
 TASK = "1v1-normal-0.75"
@@ -53,8 +52,8 @@ def uninterrupted(tmp_path_factory):
 
 
 @pytest.fixture
-def told(monkeypatch):
-    monkeypatch.setitem(registry._HOMES, "told", "sweep_work:Told")
+def told(register):
+    register(Told)
 
 
 def started(out, *more):
@@ -239,10 +238,10 @@ def test_a_listener_can_stop_a_sweep(tmp_path):
     assert (sweep.stopped, len(sweep.records)) == (True, 2)
 
 
-def test_torch_uses_the_threads_of_a_cell_only_during_the_cell(monkeypatch):
+def test_torch_uses_the_threads_of_a_cell_only_during_the_cell(register):
     torch = pytest.importorskip("torch")
     before = torch.get_num_threads()
-    monkeypatch.setitem(registry._HOMES, "trained", "sweep_work:Trained")
+    register(Trained)
     (cell,) = grid(TASK, "trained:do=threads", 50, 1)
     assert compute(cell.to_dict(), threads=before + 1)["mi"] == before + 1
     assert torch.get_num_threads() == before

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from sweep_work import Told
 
 from mmg_nb.benchmark.cells import grid, read_spec, read_specs, read_tasks
 from mmg_nb.errors import MMGError
-from mmg_nb.estimators import registry
 
 
 @pytest.fixture(autouse=True)
-def told(monkeypatch):
-    monkeypatch.setitem(registry._HOMES, "told", "sweep_work:Told")
+def told(register):
+    register(Told)
 
 
 def test_a_grid_lists_every_cell_once_with_the_seed_slowest():

@@ -7,13 +7,23 @@ import importlib
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import entry_points
-from typing import Any, TypeVar, cast
+from operator import attrgetter
+from typing import Any, TypeVar
 
 from mmg_nb.errors import MMGError
 from mmg_nb.estimators.base import Estimator
 from mmg_nb.fields import check_fields, closest, field_infos, from_fields
 
-__all__ = ["GROUP", "build", "estimator_class", "names", "register"]
+__all__ = [
+    "GROUP",
+    "build",
+    "check_class",
+    "estimator_class",
+    "imported",
+    "names",
+    "register",
+    "registered",
+]
 
 GROUP = "mmg_nb.estimators"  # of entry points, by which packages that are installed add estimators
 
@@ -54,12 +64,17 @@ def register(owner: E) -> E:
     Raises:
         MMGError: It is no estimator, or its name is that of a built-in one.
     """
-    _check_class(owner)
+    check_class(owner)
     name = owner.name
     if name in _HOMES:
         raise MMGError(f"The name {name!r} belongs to a built-in estimator.", "Choose another.")
     _REGISTERED[name] = owner
     return owner
+
+
+def registered(name: str) -> type[Estimator] | None:
+    """The class that was registered in this process under a name, or None."""
+    return _REGISTERED.get(name)
 
 
 def names() -> tuple[str, ...]:
@@ -79,16 +94,15 @@ def estimator_class(name: Any) -> type[Estimator]:
     Raises:
         MMGError: There is no such estimator.
     """
-    if isinstance(name, str) and name in _REGISTERED:
-        return _REGISTERED[name]
-    homes = {**_HOMES, **_installed()}
-    if not isinstance(name, str) or name not in homes:
+    if not isinstance(name, str) or name not in names():
         what = f"There is no estimator {name!r:.80}."
         hint = closest(name, names()) if isinstance(name, str) else "Give its name as a text. "
+        if isinstance(name, type) and issubclass(name, Estimator):
+            hint = f"Give an instance: {name.__name__}(). "
         raise MMGError(what, hint + "Estimators: " + ", ".join(names()) + ".")
-    module, _, attribute = homes[name].partition(":")
-    owner: type[Estimator] = getattr(importlib.import_module(module), attribute)
-    return owner
+    if name in _REGISTERED:
+        return _REGISTERED[name]
+    return imported(_HOMES[name]) if name in _HOMES else _outside(name)
 
 
 def build(estimator: str | Estimator, fields: Mapping[str, Any]) -> Estimator:
@@ -104,9 +118,9 @@ def build(estimator: str | Estimator, fields: Mapping[str, Any]) -> Estimator:
     Raises:
         MMGError: The name, a field or a value is not known.
     """
-    if hasattr(estimator, "estimate") and not isinstance(estimator, type):
-        owner = cast(type[Estimator], type(estimator))
-        _check_class(owner)
+    if isinstance(estimator, Estimator):
+        owner = type(estimator)
+        check_class(owner)
         own = {info.name: getattr(estimator, info.name) for info in field_infos(owner)}
         fields = {**own, **fields}
     else:
@@ -123,22 +137,74 @@ def _installed() -> dict[str, str]:
     return {each.name: each.value for each in found if each.name not in _HOMES}
 
 
-def _check_class(owner: Any) -> None:
+def imported(home: str) -> type[Estimator]:
+    """The class at `module:class`.
+
+    Raises:
+        ImportError: There is no such module.
+        AttributeError: There is no such class in it.
+    """
+    module, _, attribute = home.partition(":")
+    owner: type[Estimator] = attrgetter(attribute)(importlib.import_module(module))
+    return owner
+
+
+def _outside(name: str) -> type[Estimator]:
+    """An estimator of another package.
+
+    Raises:
+        MMGError: It cannot be imported, or it is no estimator.
+    """
+    home = _installed()[name]
+    try:
+        owner = imported(home)
+    except (ImportError, AttributeError) as error:
+        what = f"The estimator {name!r} of an installed package cannot be loaded: {error}."
+        remedy = f"Update or remove that package; its entry point is {name} = {home!r}."
+        raise MMGError(what, remedy) from error
+    check_class(owner)
+    return owner
+
+
+def check_class(owner: Any) -> None:
     """Refuse what is no estimator.
+
+    Args:
+        owner: What is to be an estimator's class.
 
     Raises:
         MMGError: Says what is missing.
     """
     shown = getattr(owner, "__name__", repr(owner))
     made = "class Mine(mmg_nb.Estimator) under @dataclass(frozen=True, kw_only=True)"
-    if not isinstance(owner, type) or not callable(getattr(owner, "estimate", None)):
-        raise MMGError(f"{shown} is no class with a method estimate.", f"Write {made}.")
-    if not isinstance(getattr(owner, "name", None), str):
-        raise MMGError(f"{shown} has no name.", 'Write name: ClassVar[str] = "mine" in its body.')
-    frozen = dataclasses.is_dataclass(owner) and owner.__dataclass_params__.frozen  # type: ignore[attr-defined]
-    if not frozen:
+    if not (isinstance(owner, type) and issubclass(owner, Estimator)):
+        raise MMGError(f"{shown} is no subclass of mmg_nb.Estimator.", f"Write {made}.")
+    if owner.estimate is Estimator.estimate:
+        raise MMGError(f"{shown} has no method estimate.", "Write estimate(self, pairs, run).")
+    name = getattr(owner, "name", None)
+    if not isinstance(name, str):
+        remedy = 'Write name: ClassVar[str] = "my_method" in its body.'
+        raise MMGError(f"{shown} has no name.", remedy)
+    if not name.isidentifier():
+        remedy = "Use letters, digits and _ only, because names are written in lines of %mmg."
+        raise MMGError(f"{name!r} cannot be the name of an estimator.", remedy)
+    if not _is_frozen(owner):
         raise MMGError(f"{shown} is no frozen dataclass.", f"Write {made}.")
+    _check_fields_of(owner)
+
+
+def _check_fields_of(owner: Any) -> None:
+    """Refuse fields that have no help, or that no flag can hold."""
     for each in dataclasses.fields(owner):
         if each.init and "help" not in each.metadata:
-            what = f"Field {each.name} of {shown} has no help."
+            what = f"Field {each.name} of {owner.__name__} has no help."
             raise MMGError(what, f'Write {each.name} = mmg_nb.field(default, "what it means").')
+    for info in field_infos(owner):
+        if info.kind not in (int, float, str, bool):
+            what = f"Field {info.name} of {owner.__name__} is of the kind {info.kind!r}."
+            raise MMGError(what, "Annotate it as int, float, str or bool, alone or with | None.")
+
+
+def _is_frozen(owner: Any) -> bool:
+    """Whether a class, not only what it inherits from, is a frozen dataclass."""
+    return "__dataclass_params__" in vars(owner) and bool(owner.__dataclass_params__.frozen)
