@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from mmg_nb import testing
     from mmg_nb.api import estimate, resume
     from mmg_nb.errors import MMGError
     from mmg_nb.estimators.base import Estimator
@@ -53,6 +54,7 @@ __all__ = [
     "resume",
     "start",
     "start_from",
+    "testing",
     "unload_ipython_extension",
 ]
 __version__ = "0.1.0"
@@ -79,6 +81,7 @@ _HOMES = {
     "resume": "mmg_nb.api",
     "start": "mmg_nb.jupyter.background",
     "start_from": "mmg_nb.jupyter.background",
+    "testing": "mmg_nb.testing",
 }
 
 

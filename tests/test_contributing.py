@@ -126,6 +126,7 @@ def test_the_example_estimator_is_short_and_works(fresh_python):
         "found = mmg_nb.estimate(x, y, 'canonical')\n"
         "less = mmg_nb.estimate(x, y, 'canonical', shrink=0.5)\n"
         "print(found.mi, found.stderr, less.mi)\n"
+        "mmg_nb.testing.check_estimator(Canonical())\n"
     )
     mi, stderr, less = map(float, fresh_python(code).split())
     truth = 0.4133  # −½ ln(1 − 0.75²)

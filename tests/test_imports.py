@@ -24,6 +24,7 @@ LAYERS = [
     ["estimators"],
     ["job"],
     ["api"],
+    ["testing"],
     ["benchmark"],
     ["questions"],
     ["jupyter"],
