@@ -17,6 +17,7 @@ from fake_estimator import Fake, make_result
 from IPython.core.interactiveshell import InteractiveShell
 
 import mmg_nb
+from mmg_nb.benchmark import own_tasks
 from mmg_nb.estimators import registry
 
 TESTS = Path(__file__).parent
@@ -33,6 +34,29 @@ def register(monkeypatch):
 def fake(register):
     """The name of an estimator that only pretends."""
     return register(Fake).name
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """Install a package whose entry points are given; returns where it is."""
+
+    def install(group, **points):
+        info = tmp_path / "theirs-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
+        lines = [f"[{group}]", *(f"{name} = {value}" for name, value in points.items())]
+        (info / "entry_points.txt").write_text("\n".join(lines))
+        monkeypatch.syspath_prepend(tmp_path)
+        forget()
+        return tmp_path
+
+    def forget():
+        registry._installed.cache_clear()
+        own_tasks._installed.cache_clear()
+        own_tasks._loaded.cache_clear()
+
+    yield install
+    forget()
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Benchmark tasks with exact mutual information.
 
-`run` compares estimators on tasks. `table` and `load` read its records. May import `api` and the
-layers below it.
+`run` compares estimators on tasks. `table` and `load` read its records. `register` adds tasks.
+May import `api` and the layers below it.
 
 Suites:
 
@@ -24,28 +24,20 @@ from fnmatch import fnmatchcase
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from mmg_nb.benchmark.own_tasks import own_ids, own_task, register
+from mmg_nb.benchmark.suites import SUITES, built_in, families, suite_ids
 from mmg_nb.errors import MMGError
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from mmg_nb.benchmark.loading import load
     from mmg_nb.benchmark.sweep import run
     from mmg_nb.benchmark.tables import table
     from mmg_nb.benchmark.tasks import Task
 
-__all__ = ["SUITES", "load", "run", "table", "task", "task_ids"]
+__all__ = ["SUITES", "Task", "load", "register", "run", "table", "task", "task_ids"]
 
 # Imported on first use, because they need `task` and because a worker must start fast.
-_HOMES = {"load": "loading", "run": "sweep", "table": "tables"}
-
-SUITES = {
-    "bmi": "bmi40",
-    "high_mi": "high_mi",
-    "staircase": "staircase",
-    "outside": "outside",
-    "consistency": "consistency",
-}
+_HOMES = {"Task": "tasks", "load": "loading", "run": "sweep", "table": "tables"}
 
 
 def __getattr__(name: str) -> Any:
@@ -71,18 +63,17 @@ def task(task_id: str) -> Task:
     Raises:
         MMGError: No suite has this id, or its parameters contradict each other.
     """
-    for name in SUITES:
-        found: Task | None = _suite(name).build(task_id)
-        if found is not None:
-            return found
+    found = built_in(task_id) or own_task(task_id)
+    if found is not None:
+        return found
     close = get_close_matches(task_id, task_ids(), n=3)
     hint = f"Did you mean {' or '.join(map(repr, close))}? " if close else ""
-    known = "; ".join(form for name in SUITES for form in _suite(name).FAMILIES)
+    known = "; ".join((*families(), *own_ids()))
     raise MMGError(f"There is no task {task_id!r}.", f"{hint}Valid tasks: {known}.")
 
 
 def task_ids(pattern: str = "*") -> tuple[str, ...]:
-    """List the ids of the standard tasks.
+    """List the ids of the standard tasks and of those that were registered.
 
     Args:
         pattern: A suite (`"bmi"`, `"high_mi"`, `"staircase"`, `"outside"`, `"consistency"`), or a
@@ -95,8 +86,8 @@ def task_ids(pattern: str = "*") -> tuple[str, ...]:
         MMGError: No id matches.
     """
     if pattern in SUITES:
-        return _ids(pattern)
-    every = tuple(i for name in SUITES for i in _ids(name))
+        return suite_ids(pattern)
+    every = (*(i for name in SUITES for i in suite_ids(name)), *own_ids())
     matching = tuple(i for i in every if fnmatchcase(i, pattern))
     if not matching:
         suites = ", ".join(SUITES)
@@ -106,12 +97,3 @@ def task_ids(pattern: str = "*") -> tuple[str, ...]:
             f"task_ids() lists all {len(every)} ids.",
         )
     return matching
-
-
-def _suite(name: str) -> ModuleType:
-    return import_module(f"mmg_nb.benchmark.{SUITES[name]}")
-
-
-def _ids(name: str) -> tuple[str, ...]:
-    ids: tuple[str, ...] = _suite(name).IDS
-    return ids

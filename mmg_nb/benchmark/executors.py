@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager
 from multiprocessing.context import SpawnContext, SpawnProcess
@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 from mmg_nb.benchmark.worker import start_worker
 from mmg_nb.errors import MMGError
 
-__all__ = ["SerialExecutor", "WorkerProcesses", "blas_threads", "opened"]
+__all__ = ["SerialExecutor", "WorkerProcesses", "blas_threads", "elsewhere", "opened"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -124,6 +124,12 @@ def blas_threads(count: int) -> AbstractContextManager[object]:
 
     limits: AbstractContextManager[object] = threadpool_limits(count, user_api="blas")
     return limits
+
+
+def elsewhere(executor: Executor | None, workers: int | None) -> bool:
+    """Whether cells may run in other processes; the arguments are those of `opened`."""
+    here = executor is None or isinstance(executor, (SerialExecutor, ThreadPoolExecutor))
+    return workers is not None or not here
 
 
 @contextmanager

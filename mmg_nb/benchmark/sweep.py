@@ -11,7 +11,8 @@ from pathlib import Path
 
 from mmg_nb.benchmark.cells import Cell, Estimators, grid
 from mmg_nb.benchmark.dispatch import Dispatcher
-from mmg_nb.benchmark.executors import blas_threads, opened
+from mmg_nb.benchmark.executors import blas_threads, elsewhere, opened
+from mmg_nb.benchmark.portable import packed
 from mmg_nb.benchmark.progress import Forecast, Progress, SweepListener, console
 from mmg_nb.benchmark.records import RecordFile, latest, records_path
 from mmg_nb.benchmark.tables import Table, tabulate
@@ -92,7 +93,8 @@ def run(
         with mpi4py.futures.MPIPoolExecutor() as pool:                  # MPI, under
             run(..., executor=pool)                                     # python -m mpi4py.futures
 
-    A worker trains one cell at a time.
+    A worker trains one cell at a time. Worker processes import registered estimators and tasks,
+    so define these in a file, not in a notebook cell.
 
     Args:
         tasks: Suites, patterns or ids, as a list or separated by commas: `"bmi,outside"`.
@@ -118,13 +120,15 @@ def run(
 
     Raises:
         MMGError: An argument is invalid, the file is in use, the file is not a file of records,
-            or the executor accepts no more work.
+            worker processes cannot import an estimator or a task, or the executor accepts no
+            more work.
     """
     if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
         what = f"threads must be a whole number of at least 1; got {threads!r}."
         raise MMGError(what, "Leave threads out to use one thread per cell.")
     cells = grid(tasks, estimators, n, seeds)
-    work = partial(compute, device=device, threads=threads, curves=curves)
+    registered = packed(cells) if elsewhere(executor, workers) else b""
+    work = partial(compute, device=device, threads=threads, curves=curves, registered=registered)
     with RecordFile(records_path(out)) as file:
         again = partial(_again, retry_failed=retry_failed, curves=curves)
         state = _State(cells, file, again, listen or console())

@@ -38,6 +38,7 @@ def compute(
     device: str = "auto",
     threads: int = 1,
     curves: bool = False,
+    registered: bytes = b"",
 ) -> Record:
     """Run one cell.
 
@@ -52,6 +53,8 @@ def compute(
         threads: Threads of torch. The previous number is restored afterwards.
         curves: Whether to add the key `curve`, with the error curves. It is None if the
             estimator has none.
+        registered: Registered estimators and tasks, as `mmg_nb.benchmark.portable.packed` packs
+            them. They are registered in this process.
 
     Returns:
         The record. An exception gives a record with status `failed` and the traceback.
@@ -59,8 +62,12 @@ def compute(
     record = _blank(cell, attempt)
     began = time.perf_counter()
     try:
+        if registered:
+            from mmg_nb.benchmark.portable import unpack
+
+            unpack(registered)
         # Only estimators that train need torch. The others should not load it.
-        with _torch_threads(threads) if "steps" in record["fields"] else nullcontext():
+        with _torch_threads(threads) if _trains(record["estimator"]) else nullcontext():
             result = _fill(record, device)
         if curves:
             record["curve"] = _rounded(result.curve.to_dict()) if result.curve else None
@@ -68,6 +75,12 @@ def compute(
         record |= {"status": "failed", "traceback": traceback.format_exc()}
         record |= _origin(record["seed"], device, time.perf_counter() - began)
     return record | {"ended": _now()}
+
+
+def _trains(estimator: str) -> bool:
+    from mmg_nb.estimators.registry import estimator_class
+
+    return estimator_class(estimator).trains
 
 
 def _now() -> str:

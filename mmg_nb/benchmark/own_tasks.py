@@ -1,0 +1,108 @@
+"""Tasks that are not part of this package: registered ones, and those of installed packages."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any
+
+from mmg_nb.benchmark.suites import SUITES, built_in
+from mmg_nb.errors import MMGError
+
+if TYPE_CHECKING:
+    from mmg_nb.benchmark.tasks import Task
+
+__all__ = ["GROUP", "own_ids", "own_task", "register", "registered"]
+
+GROUP = "mmg_nb.tasks"  # of entry points, by which packages that are installed add tasks
+
+_ID = re.compile(r"\w[\w.+-]*")
+_REGISTERED: dict[str, Task] = {}
+
+
+def register(made: Task) -> Task:
+    """Make a task known by its id: to `task`, `task_ids` and sweeps, in worker processes, too.
+
+    To register again, as when a cell is run again, replaces the task. A package adds a task
+    without a call by an entry point in the group `mmg_nb.tasks`: its name is the id, its object
+    the task, or a function without arguments that builds it.
+
+    Args:
+        made: The task. Worker processes get a copy by pickle.
+
+    Returns:
+        The task.
+
+    Raises:
+        MMGError: It is no task, its id has characters that lists and patterns need, or its id
+            is that of a built-in task or suite.
+    """
+    _check(made)
+    if made.task_id in SUITES or built_in(made.task_id) is not None:
+        what = f"The id {made.task_id!r} belongs to a built-in task or suite."
+        raise MMGError(what, "Choose another.")
+    _REGISTERED[made.task_id] = made
+    return made
+
+
+def registered(task_id: str) -> Task | None:
+    """The task that was registered in this process under an id, or None."""
+    return _REGISTERED.get(task_id)
+
+
+def own_ids() -> tuple[str, ...]:
+    """Ids of all tasks that are not built in; none is built."""
+    return tuple({**_installed(), **_REGISTERED})
+
+
+def own_task(task_id: str) -> Task | None:
+    """A task that is not built in, or None if there is none of this id.
+
+    Raises:
+        MMGError: The installed package that names it does not give it.
+    """
+    if task_id in _REGISTERED:
+        return _REGISTERED[task_id]
+    return _loaded(_installed()[task_id]) if task_id in _installed() else None
+
+
+@cache
+def _installed() -> dict[str, EntryPoint]:
+    """Tasks of packages that are installed, by id."""
+    return {each.name: each for each in entry_points(group=GROUP)}
+
+
+@cache
+def _loaded(entry: EntryPoint) -> Task:
+    from mmg_nb.benchmark.tasks import Task
+
+    try:
+        found = entry.load()
+    except (ImportError, AttributeError) as error:
+        what = f"The task {entry.name!r} of an installed package cannot be loaded: {error}."
+        remedy = f"Update or remove that package; its entry point is {entry.value!r}."
+        raise MMGError(what, remedy) from error
+    made = found if isinstance(found, Task) else found()
+    _check(made)
+    if made.task_id != entry.name:
+        what = f"The entry point {entry.name!r} gives a task with the id {made.task_id!r}."
+        raise MMGError(what, "Give both one name.")
+    return made
+
+
+def _check(made: Any) -> None:
+    """Refuse what is no task.
+
+    Raises:
+        MMGError: Says what is missing.
+    """
+    from mmg_nb.benchmark.tasks import Task
+
+    if not isinstance(made, Task):
+        what = f"Expected a task; got {made!r:.80}."
+        remedy = "Give Task(task_id=…, title=…, base=…), see mmg_nb.benchmark.Task."
+        raise MMGError(what, remedy)
+    if not _ID.fullmatch(made.task_id):
+        remedy = "Use letters, digits, _, ., + and - only, as lists and patterns of ids need."
+        raise MMGError(f"{made.task_id!r:.80} cannot be the id of a task.", remedy)
