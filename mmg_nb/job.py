@@ -21,7 +21,7 @@ from mmg_nb.results.result import MIResult
 from mmg_nb.runs.context import RunContext
 from mmg_nb.runs.events import Event, Finished, Listener, Started
 from mmg_nb.runs.interrupts import stoppable
-from mmg_nb.runs.keeper import Unkept
+from mmg_nb.runs.keeper import NoCheckpoint
 
 if TYPE_CHECKING:
     from mmg_nb.training.checkpoint import Checkpoint
@@ -96,7 +96,10 @@ class Job:
         with stoppable(listen) as heard:
             announced = _Announced(heard, self._started())
             run = RunContext(
-                seed=self.seed, device=self.device, listen=announced, keep=self.keep or Unkept()
+                seed=self.seed,
+                device=self.device,
+                listen=announced,
+                keep=self.keep or NoCheckpoint(),
             )
             found = self.estimator.method_for(self.pairs)(self.pairs, run)
             announced.begin()

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from mmg_nb.data.splits import Reading
+from mmg_nb.data.splits import EvaluationFold
 from mmg_nb.denoisers.anchor import Anchor
 from mmg_nb.denoisers.gaussian import GaussianDenoiser, gaussian_mse
 from mmg_nb.denoisers.logsnr import LogisticProposal, uniform_bins
@@ -100,7 +100,7 @@ def measured(
     return measure(
         model,
         EvaluationRows(
-            torch.tensor(x), torch.tensor(y), np.arange(n), [Reading(np.arange(n), members)]
+            torch.tensor(x), torch.tensor(y), np.arange(n), [EvaluationFold(np.arange(n), members)]
         ),
         Design(
             proposal=proposal,

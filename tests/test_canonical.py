@@ -16,9 +16,9 @@ from mmg_nb.estimators.mmg import canonical_pairs as canonical
 from mmg_nb.estimators.mmg.canonical_pairs import (
     CanonicalFeatures,
     PairFitFailed,
-    _imprecision,
     _information,
     _noise,
+    _pair_error,
     fit_pairs,
 )
 from mmg_nb.nets.chunks import chunks
@@ -51,7 +51,9 @@ def test_the_update_is_exact_for_normal_variables():
     x, y = 0.1 * rng.normal(size=(50, 3)), 0.1 * rng.normal(size=(50, 4))
     spread = rng.uniform(0.5, 2.0, size=(50, 3))
     pairs = linear(of_x, of_y, variance)
-    change, surprise = pairs.update(*(torch.tensor(v[None]).float() for v in (x, spread, y)))
+    change, surprise = pairs.kalman_update(
+        *(torch.tensor(v[None]).float() for v in (x, spread, y))
+    )
     moved = change[0].numpy() * spread
     for k in range(len(x)):
         prior = np.diag(spread[k] ** 2)
@@ -69,7 +71,7 @@ def test_rows_far_off_move_little():
     pairs = linear([[1.0]], [[1.0]], [1e-4])
     sides = torch.tensor([0.0, 0.02, 0.2, 2.0]).view(1, -1, 1)
     nothing, narrow = torch.zeros(1, 4, 1), torch.full((1, 4, 1), 0.01)
-    change, surprise = pairs.update(nothing, narrow, sides)
+    change, surprise = pairs.kalman_update(nothing, narrow, sides)
     np.testing.assert_allclose(surprise.flatten(), [0.0, 2.0, 200.0, 20_000.0], rtol=1e-3)
     # As believed, half of each difference: 1, 10 and 100 spreads.
     expected = [0.0, 0.02 / 0.03, 0.2 / 2.01, 2.0 / 200.01]
@@ -80,7 +82,9 @@ def test_pairs_that_repeat_each_other_do_no_harm():
     twice = linear([[1.0, 1.0]], [[1.0, 1.0]], [2e-6, 2e-6])
     once = linear([[1.0]], [[1.0]], [1e-6])
     rows = (torch.zeros(1, 1, 1), torch.ones(1, 1, 1), torch.full((1, 1, 1), 0.5))
-    assert float(twice.update(*rows)[0]) == pytest.approx(float(once.update(*rows)[0]), rel=1e-4)
+    assert float(twice.kalman_update(*rows)[0]) == pytest.approx(
+        float(once.kalman_update(*rows)[0]), rel=1e-4
+    )
 
 
 def turned(values):
@@ -120,7 +124,7 @@ def test_the_noise_of_features_is_learnt_to_its_scale():
     assert (noise > 0.9 * NOISE).all()
     assert (noise < 5 * NOISE).all()
     new = rows_of(2000, 2).samples
-    features, told = pairs.features(new.x)[0], pairs.told(new.y)[0]
+    features, told = pairs.features_of_x(new.x)[0], pairs.features_of_y(new.y)[0]
     np.testing.assert_allclose(features.mean(0), 0.0, atol=0.1)
     np.testing.assert_allclose(features.T @ features / len(features), np.eye(2), atol=0.1)
     middle = (features - told).abs().median(0).values.numpy() / 0.6745
@@ -139,7 +143,7 @@ def test_what_more_precise_pairs_might_tell_is_about_known(plan):
     """
     pairs = fitted(**plan)
     assert lacking(pairs) > 0.3
-    assert lacking(pairs) / 3 < float(pairs.imprecision) < 1.5 * lacking(pairs)
+    assert lacking(pairs) / 3 < float(pairs.pair_error) < 1.5 * lacking(pairs)
 
 
 def test_late_gains_and_overfitting_add_up_as_errors_do():
@@ -147,7 +151,7 @@ def test_late_gains_and_overfitting_add_up_as_errors_do():
     rows = rows_of(400, 0)
     lost = 0.25 * float((pairs.variance / _noise(pairs, rows)).log().sum())
     assert lost > 0.1
-    found = _imprecision(pairs, pairs.variance * math.exp(0.6), rows)  # 0.3 nats for each of two
+    found = _pair_error(pairs, pairs.variance * math.exp(0.6), rows)  # 0.3 nats for each of two
     assert float(found) == pytest.approx(math.hypot(0.6, lost), rel=1e-4)
 
 
@@ -156,7 +160,7 @@ def test_restored_pairs_are_the_same():
     again = CanonicalFeatures.restored(pairs.state_dict())
     samples = rows_of(10, 3).samples
     rows = samples.x, torch.ones_like(samples.x), samples.y
-    for one, other in zip(pairs.update(*rows), again.update(*rows), strict=True):
+    for one, other in zip(pairs.kalman_update(*rows), again.kalman_update(*rows), strict=True):
         assert torch.equal(one, other)
     assert not any(p.requires_grad for p in again.parameters())
 
@@ -212,7 +216,7 @@ def test_columns_of_few_values_make_no_trouble():
     random = Sources(np.random.default_rng(0), source, source)
     plan = {"width": 16, "steps": 100, "batch": 64, "random": random}
     pairs = fit_pairs(rows, rows, 3, **plan, listen=silent)
-    change, _ = pairs.update(x, torch.ones_like(x), torch.tensor(y)[None])
+    change, _ = pairs.kalman_update(x, torch.ones_like(x), torch.tensor(y)[None])
     assert bool(change.isfinite().all())
 
 
@@ -220,7 +224,7 @@ def test_many_rows_are_updated_some_at_a_time(monkeypatch):
     pairs = fitted(steps=20)
     samples = rows_of(100, 3).samples
     rows = samples.x, torch.ones_like(samples.x), samples.y
-    whole = pairs.update(*rows)
+    whole = pairs.kalman_update(*rows)
     monkeypatch.setattr(canonical, "chunks", lambda count: chunks(count, 30))
-    for one, other in zip(whole, pairs.update(*rows), strict=True):
+    for one, other in zip(whole, pairs.kalman_update(*rows), strict=True):
         assert torch.allclose(one, other, atol=1e-5)

@@ -312,7 +312,7 @@ def test_it_is_written_by_the_clock_and_at_the_end(tmp_path):
     checkpoint.begin(state)
     for step in range(36):
         now[0], state.step = float(step), step
-        checkpoint.offer(state, urgent=step == 33)
+        checkpoint.maybe_save(state, urgent=step == 33)
         if checkpoint.path.exists():
             found = read(checkpoint.path).values
             written += [(found["trainings"][0]["step"], found["seconds"])]

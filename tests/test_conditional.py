@@ -138,7 +138,7 @@ def test_estimators_without_a_conditional_form_say_who_has_one():
 # --- mmg: the networks add what is not Gaussian, and must not add what is not there ------------
 
 SMALL = {"steps": 60, "width": 16, "blocks": 1, "batch": 64, "draws": 8, "folds": 3}
-LEARNT = SMALL | {"steps": 1000, "width": 32}
+GENERALISING = SMALL | {"steps": 1000, "width": 32}
 
 
 @models
@@ -181,14 +181,14 @@ def curved(n, seed, link=0.0):
 def test_nothing_is_left_where_the_condition_explains_everything():
     x, y, z, truth = curved(2000, 0)
     assert truth == 0
-    found = mmg_nb.estimate(x, y, given=z, **LEARNT)
+    found = mmg_nb.estimate(x, y, given=z, **GENERALISING)
     assert abs(found.mi) < LIMIT * found.stderr + 0.03
     assert mmg_nb.estimate(x, y, "ksg").mi > 0.1
 
 
 def test_what_the_condition_leaves_is_found():
     x, y, z, truth = curved(2000, 0, link=0.9)
-    found = mmg_nb.estimate(x, y, given=z, transform="standardize", **LEARNT)
+    found = mmg_nb.estimate(x, y, given=z, transform="standardize", **GENERALISING)
     assert 0.55 * truth < found.mi < 1.2 * truth  # hardly trained
 
 

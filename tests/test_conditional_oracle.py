@@ -9,7 +9,7 @@ from chains import MODELS, Gaussian3
 from oracle import CPU
 from torch import Generator
 
-from mmg_nb.data.splits import Member, Reading
+from mmg_nb.data.splits import EvaluationFold, Member
 from mmg_nb.denoisers.anchor import Anchor
 from mmg_nb.denoisers.conditioning import without_condition
 from mmg_nb.denoisers.gaussian import GaussianDenoiser
@@ -55,7 +55,7 @@ def measured(model, x, y, z, seed):
             torch.tensor(np.c_[x, z] @ rest),
             torch.tensor(np.c_[y, z]),
             np.arange(len(x)),
-            [Reading(np.arange(len(x)), (0, 1))],
+            [EvaluationFold(np.arange(len(x)), (0, 1))],
         ),
         Design(proposal=proposal, bins=proposal, draws=8),
         Generator().manual_seed(seed),

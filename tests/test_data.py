@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 
 import mmg_nb
 from mmg_nb.data.pairs import make_pairs
-from mmg_nb.data.splits import make_plan
+from mmg_nb.data.splits import make_cross_fit
 from mmg_nb.data.transform_choice import fit_transform
 from mmg_nb.errors import MMGError
 from mmg_nb.estimators.registry import names
@@ -389,9 +389,9 @@ PLANS = [(1, False), (1, True), (2, False), (3, True), (5, True), (10, False)]
 
 def straddling(labels, pairs, folds, twins, seed):
     """Labels with rows both in a set that is read and in a set its readers were trained on."""
-    plan = make_plan(pairs, folds, twins, np.random.default_rng(seed))
+    plan = make_cross_fit(pairs, folds, twins, np.random.default_rng(seed))
     found = set()
-    for reading in plan.readings:
+    for reading in plan.evaluation_folds:
         for member in (plan.members[i] for i in reading.members):
             known = np.concatenate([member.fit, member.validation])
             found |= set(labels[reading.rows]) & set(labels[known])

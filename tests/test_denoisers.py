@@ -10,7 +10,7 @@ from torch import Generator, nn
 
 from mmg_nb.denoisers.channel import scales
 from mmg_nb.denoisers.gaussian import GaussianDenoiser, Samples
-from mmg_nb.denoisers.residual import BLUR, RadialDenoiser, ResidualDenoiser
+from mmg_nb.denoisers.residual import FOCUS_FLOOR, RadialDenoiser, ResidualDenoiser
 
 MEMBERS, BATCH, DIM_X, DIM_Y = 2, 64, 3, 2
 VARIANCE = torch.tensor([0.5, 0.1, 0.9]).expand(MEMBERS, 1, DIM_X)
@@ -180,7 +180,7 @@ def test_inputs_are_scaled_by_what_the_anchor_explains():
     turn, _ = torch.linalg.qr(torch.randn(4, 4, generator=Generator().manual_seed(0)).double())
     share = torch.tensor([0.6, 0.3, 0.0, 0.0]).double()
     denoiser = built(torch.tensor([[[0.4, 0.7, 1.0]]]), ((turn * share) @ turn.mT).unsqueeze(0))
-    scale = ((share + BLUR) / (0.6 + BLUR)).sqrt()
+    scale = ((share + FOCUS_FLOOR) / (0.6 + FOCUS_FLOOR)).sqrt()
     torch.testing.assert_close(denoiser.focus_x, scale[:3].float().view(1, 1, 3))
     expected = ((turn * scale) @ turn.mT).float().unsqueeze(0)
     torch.testing.assert_close(denoiser.focus_y, expected)
@@ -218,5 +218,5 @@ def test_a_condition_keeps_its_scale_and_leaves_that_of_y_alone():
     """Though the anchor uses it most, and together with y."""
     sensitivity = torch.tensor([[[0.5, 0.0, 0.4], [0.0, 0.0, 0.0], [0.4, 0.0, 0.9]]])
     focus = built(torch.full((1, 1, 2), 0.5), sensitivity, condition=1).focus_y[0]
-    expected = torch.tensor([1.0, math.sqrt(BLUR / (0.5 + BLUR)), 1.0]).diag()
+    expected = torch.tensor([1.0, math.sqrt(FOCUS_FLOOR / (0.5 + FOCUS_FLOOR)), 1.0]).diag()
     torch.testing.assert_close(focus, expected)

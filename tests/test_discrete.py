@@ -22,7 +22,7 @@ from mmg_nb.results.result import MIResult
 
 LIMIT = 4.0  # reported standard errors
 SMALL = {"steps": 60, "width": 16, "blocks": 1, "batch": 64, "draws": 8, "folds": 3}
-LEARNT = SMALL | {"steps": 600, "width": 32}
+GENERALISING = SMALL | {"steps": 600, "width": 32}
 
 
 # --- which columns are categories --------------------------------------------------------------
@@ -311,7 +311,7 @@ def mixture(name, n, seed):
 def test_labels_and_numbers_are_right_by_quadrature(name, estimator, swapped):
     label, x = mixture(name, 2000, 0)
     truth = mixture_truth(*MIXTURES[name])
-    fields = LEARNT if estimator == "mmg" else {}
+    fields = GENERALISING if estimator == "mmg" else {}
     pair = (label, x) if swapped else (x, label)
     found = mmg_nb.estimate(*pair, estimator, **fields)
     room = 0.05 if estimator == "mmg" else 0.02  # hardly trained
@@ -357,7 +357,7 @@ def mixed(n, seed):
 @pytest.mark.parametrize("estimator", ["mmg", "ksg"])
 def test_mixed_variables_are_the_sum_of_their_parts(estimator):
     x, y, truth = mixed(2000, 0)
-    found = mmg_nb.estimate(x, y, estimator, **(LEARNT if estimator == "mmg" else {"k": 3}))
+    found = mmg_nb.estimate(x, y, estimator, **(GENERALISING if estimator == "mmg" else {"k": 3}))
     room = LIMIT * found.stderr + (0.05 if estimator == "mmg" else 0.25)
     assert abs(found.mi - truth) < room
     if estimator == "mmg":
@@ -376,7 +376,7 @@ def test_categories_given_numbers():
     rng = np.random.default_rng(3)
     z = rng.normal(size=3000)
     x, y = ((z + 0.5 * rng.normal(size=3000) > 0).astype(int) for _ in range(2))
-    found = mmg_nb.estimate(x, y, given=z, **LEARNT)
+    found = mmg_nb.estimate(x, y, given=z, **GENERALISING)
     assert list(found.terms) == ["I(x; y)", "I(z; x | y)", "−I(z; x)"]
     assert abs(found.mi) < LIMIT * found.stderr
     alone = mmg_nb.estimate(x, y)
@@ -433,7 +433,7 @@ def inflated(n, seed):
 def test_a_zero_inflated_column_breaks_nothing(swapped):
     x, y, truth = inflated(2000, 0)
     pair = (y, x) if swapped else (x, y)
-    found = mmg_nb.estimate(*pair, **LEARNT)
+    found = mmg_nb.estimate(*pair, **GENERALISING)
     assert abs(found.mi - truth) < LIMIT * found.stderr + 0.05
     assert found.mi > 0.6 * truth
     assert ("y is the variable that is noised" in " ".join(found.notes)) is not swapped
@@ -471,7 +471,7 @@ def test_rounded_numbers_are_nearly_as_good(decimals):
     rng = np.random.default_rng(5)
     x, y = (3 * rng.multivariate_normal([0, 0], [[1, 0.8], [0.8, 1]], 1500).T).round(decimals)
     truth = -0.5 * np.log(1 - 0.64)
-    found = mmg_nb.estimate(x, y, discrete="none", **LEARNT)
+    found = mmg_nb.estimate(x, y, discrete="none", **GENERALISING)
     assert abs(found.mi - truth) < LIMIT * found.stderr + 0.05
 
 

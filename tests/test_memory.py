@@ -14,7 +14,7 @@ import torch
 from mmg_nb.denoisers.anchor import fit_anchor
 from mmg_nb.data.pairs import make_pairs
 from mmg_nb.denoisers.members import member_rows
-from mmg_nb.data.splits import make_plan
+from mmg_nb.data.splits import make_cross_fit
 
 
 def kilobytes(name):
@@ -26,7 +26,7 @@ def work(n):
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(2, n, 20))
     before = kilobytes("VmRSS")
-    plan = make_plan(make_pairs(x, y), 3, False, rng)
+    plan = make_cross_fit(make_pairs(x, y), 3, False, rng)
     x, y = torch.as_tensor(x), torch.as_tensor(y)
     options = {"width": 64, "steps": 10, "batch": 256, "generator": torch.Generator()}
     anchor, _ = fit_anchor(x, y, plan.members, **options)

@@ -40,7 +40,7 @@ from mmg_nb.results.curves import MMSECurve, TrainingHistory
 from mmg_nb.results.result import MIResult
 from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Finished, Phase, Snapshot, Started, Step
-from mmg_nb.training.loop import Outcome
+from mmg_nb.training.loop import TrainingOutcome
 from mmg_nb.training.stopping import FEW_STEPS, Ended
 from mmg_nb.training.validation import Validation
 
@@ -266,13 +266,15 @@ def test_what_lengths_tell_is_learnt_first_and_kept():
 def test_a_late_gain_of_lengths_counts_unless_more_is_learnt_after_it(kept_at, late):
     def outcome(kept_at, late_gain):
         history = TrainingHistory(np.array([0, 50]), np.zeros(2), np.zeros(2))
-        return Outcome(None, None, Ended.CONVERGED, history, 50, kept_at, late_gain, not kept_at)
+        return TrainingOutcome(
+            None, None, Ended.CONVERGED, history, 50, kept_at, late_gain, not kept_at
+        )
 
     found = concatenated(outcome(50, 0.3), outcome(kept_at, 0.1))
     assert found.late_gain == late
     assert found.steps == 100
-    assert not found.hasty
-    assert concatenated(outcome(0, 0), outcome(0, 0)).hasty
+    assert not found.too_few_steps
+    assert concatenated(outcome(0, 0), outcome(0, 0)).too_few_steps
     assert found.history.step.tolist() == [0, 50, 50, 100]
 
 
@@ -393,7 +395,7 @@ def test_of_many_columns_it_is_learnt_after_what_is_simpler(monkeypatch):
 )
 def test_pairs_are_wanted_where_much_is_learnt_late(config, ended, late, mi, rows, wanted):
     history = TrainingHistory(np.array([0, 50]), np.zeros(2), np.array([0.0, mi]))
-    training = Outcome(None, None, ended, history, 50, 50, late, False)
+    training = TrainingOutcome(None, None, ended, history, 50, 50, late, False)
     problem = SimpleNamespace(config=config, n_samples=rows * 2)
     fit = SimpleNamespace(training=training, dims=(2, 2))
     pairs = CanonicalPairs()

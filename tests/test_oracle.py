@@ -15,7 +15,7 @@ from oracle import CPU, DEFAULT, PAIRS, GaussianPair, dense, measured, sparse
 from torch import Generator
 
 from mmg_nb.benchmark import task
-from mmg_nb.data.splits import Reading
+from mmg_nb.data.splits import EvaluationFold
 from mmg_nb.denoisers.channel import scales
 from mmg_nb.denoisers.gaussian import GaussianDenoiser, Samples, gaussian_mse
 from mmg_nb.denoisers.logsnr import adapted_logistic, uniform_bins
@@ -445,12 +445,12 @@ def test_errors_of_independent_members_cancel_in_the_cross_form_alone():
     assert float(mean[3]) == pytest.approx(1 - 0.4**2 + 0.25 - 1.0, abs=0.02)
 
 
-def points_of(values, block=None, reading=None):
+def points_of(values, block=None, fold=None):
     n = len(values)
     return PointValues(
         index=np.arange(n),
         block=np.arange(n) if block is None else block,
-        reading=np.zeros(n, dtype=np.int64) if reading is None else reading,
+        fold=np.zeros(n, dtype=np.int64) if fold is None else fold,
         values=np.tile(values, (4, 1)),
         noise=np.zeros((2, n)),
     )
@@ -459,13 +459,13 @@ def points_of(values, block=None, reading=None):
 @forms
 def test_rows_may_come_in_any_order(form):
     points = measured(PAIRS["1x1"], 200, 9).points
-    block, reading = np.arange(200) // 3, np.arange(200) % 3
+    block, fold = np.arange(200) // 3, np.arange(200) % 3
     order = np.random.default_rng(0).permutation(200)
-    straight = PointValues(points.index, block, reading, points.values, points.noise)
+    straight = PointValues(points.index, block, fold, points.values, points.noise)
     turned = PointValues(
         points.index[order],
         block[order],
-        reading[order],
+        fold[order],
         points.values[:, order],
         points.noise[:, order],
     )
@@ -499,7 +499,7 @@ def test_measuring_rows_in_another_order_changes_only_the_noise():
                 torch.tensor(x[rows]),
                 torch.tensor(y[rows]),
                 np.arange(1000),
-                [Reading(np.arange(1000), (0, 1))],
+                [EvaluationFold(np.arange(1000), (0, 1))],
             ),
             Design(proposal=DEFAULT, bins=uniform_bins(-10, 14, 0.5, CPU), draws=12),
             Generator().manual_seed(0),
@@ -532,20 +532,20 @@ def test_repeated_measures_in_one_block_are_not_taken_for_news():
 
 
 def test_readings_that_differ_widen_the_standard_error():
-    reading = np.repeat(np.arange(3), 100)
+    fold = np.repeat(np.arange(3), 100)
     level = np.array([0.0, 1.0, 5.0])
-    estimate = estimate_from_points(points_of(level[reading], reading=reading), "inner")
-    spread = level[reading].var() / 300 + level.var(ddof=1) / 3
+    estimate = estimate_from_points(points_of(level[fold], fold=fold), "inner")
+    spread = level[fold].var() / 300 + level.var(ddof=1) / 3
     assert estimate.stderr == pytest.approx(math.sqrt(spread))
 
 
 def test_readings_of_one_distribution_hardly_widen_it():
     rng = np.random.default_rng(0)
-    reading = np.repeat(np.arange(3), 100)
+    fold = np.repeat(np.arange(3), 100)
     ratios = []
     for _ in range(200):
         values = rng.normal(size=300)
-        wide = estimate_from_points(points_of(values, reading=reading), "inner").stderr
+        wide = estimate_from_points(points_of(values, fold=fold), "inner").stderr
         ratios.append(wide / (values.std() / math.sqrt(300)))
     assert min(ratios) >= 1 - 1e-12
     assert np.mean(ratios) < 1.2
@@ -560,10 +560,12 @@ def test_each_row_is_read_by_its_own_members():
     rows = np.array_split(np.arange(3000), 3)
 
     def run(members):
-        readings = [Reading(part, pairing) for part, pairing in zip(rows, members, strict=True)]
+        evaluation_folds = [
+            EvaluationFold(part, pairing) for part, pairing in zip(rows, members, strict=True)
+        ]
         return measure(
             model,
-            EvaluationRows(x, y, np.arange(3000), readings),
+            EvaluationRows(x, y, np.arange(3000), evaluation_folds),
             Design(proposal=DEFAULT, bins=uniform_bins(-10, 14, 0.5, CPU), draws=8),
             Generator().manual_seed(0),
             lambda event: None,
@@ -571,9 +573,9 @@ def test_each_row_is_read_by_its_own_members():
 
     good = run([(0, 2), (2, 2), (2, 0)])
     assert abs(estimate_from_points(good, "cross").mi - pair.mi) < 0.1
-    assert (good.reading == np.repeat(np.arange(3), 1000)).all()
+    assert (good.fold == np.repeat(np.arange(3), 1000)).all()
     mixed = run([(0, 2), (1, 2), (2, 0)])
-    means = [mixed.values[3][mixed.reading == k].mean() for k in range(3)]
+    means = [mixed.values[3][mixed.fold == k].mean() for k in range(3)]
     assert means[1] < min(means[0], means[2]) - 1
     assert (model.anchor.matrix[1] < 0).all()  # the model itself is left as it was
 

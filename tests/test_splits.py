@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmg_nb.data.pairs import Pairs
-from mmg_nb.data.splits import EVALUATION_SHARE, VALIDATION_SHARE, make_plan
+from mmg_nb.data.splits import EVALUATION_SHARE, VALIDATION_SHARE, make_cross_fit
 
 CROSS_FITS = [(2, False), (3, False), (10, False), (3, True), (5, True), (7, True), (9, True)]
 LAYOUTS = [(1, False), (1, True), *CROSS_FITS]
@@ -39,7 +39,7 @@ KINDS = {
 
 
 def plan_of(kind, folds, twins, seed=0):
-    return make_plan(KINDS[kind], folds, twins, np.random.default_rng(seed))
+    return make_cross_fit(KINDS[kind], folds, twins, np.random.default_rng(seed))
 
 
 def rows_of(member):
@@ -57,7 +57,7 @@ def disjoint(*parts):
 def test_readers_saw_neither_the_rows_read_nor_each_others(kind, folds, twins):
     for seed in range(5):
         plan = plan_of(kind, folds, twins, seed)
-        for reading in plan.readings:
+        for reading in plan.evaluation_folds:
             first, second = reading.members
             pair = [rows_of(plan.members[i]) for i in dict.fromkeys((first, second))]
             assert len(pair) == (2 if twins else 1)
@@ -72,7 +72,7 @@ def test_blocks_never_straddle(kind, folds, twins):
         plan = plan_of(kind, folds, twins, seed)
         for member in plan.members:
             assert disjoint(np.unique(blocks[member.fit]), np.unique(blocks[member.validation]))
-        for reading in plan.readings:
+        for reading in plan.evaluation_folds:
             known = [rows_of(plan.members[i]) for i in dict.fromkeys(reading.members)]
             sets = [np.unique(blocks[rows]) for rows in (reading.rows, *known)]
             assert disjoint(*sets)
@@ -83,7 +83,7 @@ def test_blocks_never_straddle(kind, folds, twins):
 def test_no_part_is_empty_and_most_rows_are_fitted(kind, folds, twins):
     for seed in range(20):
         plan = plan_of(kind, folds, twins, seed)
-        assert all(len(reading.rows) for reading in plan.readings)
+        assert all(len(reading.rows) for reading in plan.evaluation_folds)
         for member in plan.members:
             assert 0 < len(member.validation) <= len(member.fit)
 
@@ -93,24 +93,24 @@ def test_no_part_is_empty_and_most_rows_are_fitted(kind, folds, twins):
 def test_cross_fitting_reads_every_row_once_and_fits_it_equally_often(kind, folds, twins):
     n = KINDS[kind].n_samples
     plan = plan_of(kind, folds, twins)
-    read = np.concatenate([reading.rows for reading in plan.readings])
+    read = np.concatenate([reading.rows for reading in plan.evaluation_folds])
     np.testing.assert_array_equal(np.sort(read), np.arange(n))
     used = np.bincount(np.concatenate([rows_of(m) for m in plan.members]), minlength=n)
     assert (used == (folds // 2 if twins else folds - 1)).all()
-    readers = np.bincount([i for reading in plan.readings for i in reading.members])
+    readers = np.bincount([i for reading in plan.evaluation_folds for i in reading.members])
     assert (readers == 2).all()
-    assert len(plan.members) == len(plan.readings) == folds
+    assert len(plan.members) == len(plan.evaluation_folds) == folds
 
 
 @layouts
 def test_shares_are_as_stated(folds, twins):
     n = 2000
-    plan = make_plan(make(np.arange(n)), folds, twins, np.random.default_rng(0))
+    plan = make_cross_fit(make(np.arange(n)), folds, twins, np.random.default_rng(0))
     share = (folds // 2 if twins else folds - 1) / folds
     if folds == 1:
         share = (1 - EVALUATION_SHARE) / (1 + twins)
     read = n * (EVALUATION_SHARE if folds == 1 else 1 / folds)
-    for reading in plan.readings:
+    for reading in plan.evaluation_folds:
         assert abs(len(reading.rows) - read) <= 2
     for member in plan.members:
         assert abs(len(rows_of(member)) - n * share) <= 2
@@ -118,15 +118,15 @@ def test_shares_are_as_stated(folds, twins):
 
 
 def test_a_single_split_can_read_a_given_share():
-    plan = make_plan(make(np.arange(1000)), 1, False, np.random.default_rng(0), 0.4)
-    assert len(plan.readings[0].rows) == 400
+    plan = make_cross_fit(make(np.arange(1000)), 1, False, np.random.default_rng(0), 0.4)
+    assert len(plan.evaluation_folds[0].rows) == 400
 
 
 @layouts
 def test_plans_depend_on_the_generator_alone(folds, twins):
     def laid_out(seed):
         plan = plan_of("blocks", folds, twins, seed)
-        parts = [r.rows for r in plan.readings] + [rows_of(m) for m in plan.members]
+        parts = [r.rows for r in plan.evaluation_folds] + [rows_of(m) for m in plan.members]
         return np.concatenate(parts).tolist()
 
     assert laid_out(1) == laid_out(1)
@@ -139,7 +139,7 @@ def test_every_row_is_as_likely_to_be_evaluated():
     seen = np.zeros(n)
     rng = np.random.default_rng(0)
     for _ in range(repeats):
-        seen[make_plan(make(np.arange(n)), 1, False, rng).readings[0].rows] += 1
+        seen[make_cross_fit(make(np.arange(n)), 1, False, rng).evaluation_folds[0].rows] += 1
     spread = np.sqrt(repeats * EVALUATION_SHARE * (1 - EVALUATION_SHARE))
     assert np.abs(seen - repeats * EVALUATION_SHARE).max() < 5 * spread
 
@@ -147,6 +147,6 @@ def test_every_row_is_as_likely_to_be_evaluated():
 def test_transforms_of_a_single_split_see_fitted_rows_only():
     plan = plan_of("singles", 1, twins=True)
     seen = np.asarray(plan.transform_rows)
-    unseen = [plan.readings[0].rows, *(m.validation for m in plan.members)]
+    unseen = [plan.evaluation_folds[0].rows, *(m.validation for m in plan.members)]
     assert disjoint(seen, *unseen)
     assert plan_of("singles", 3, twins=True).transform_rows == slice(None)

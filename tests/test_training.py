@@ -18,9 +18,9 @@ from mmg_nb.denoisers.members import Rows
 from mmg_nb.denoisers.residual import ResidualDenoiser
 from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Phase, Snapshot, Step, silent
-from mmg_nb.runs.keeper import Unkept
+from mmg_nb.runs.keeper import NoCheckpoint
 from mmg_nb.training import validation
-from mmg_nb.training.batches import Lesson
+from mmg_nb.training.batches import PreparedBatch
 from mmg_nb.training.loop import TrainingTask, train
 from mmg_nb.training.optimisers import moments, restore_moments
 from mmg_nb.training.schedule import Schedule, trapezoid
@@ -28,8 +28,8 @@ from mmg_nb.training.stopping import (
     MIN_LEARNED_FRACTION,
     SIGNIFICANT,
     Ended,
+    KeepWeights,
     Record,
-    Weights,
     learned_fraction,
 )
 from mmg_nb.training.validation import Validation
@@ -99,7 +99,7 @@ def one_by_one(loss):
 
     def draw(denoiser, rows, batch, proposal, generator, most):
         value = loss(denoiser, drawn(rows, batch, generator), generator, proposal)
-        return [Lesson(lambda inputs: value, {})]
+        return [PreparedBatch(lambda inputs: value, {})]
 
     return draw
 
@@ -110,7 +110,7 @@ PLAN = {
     "batch": 32,
     "check_every": 20,
     "grace": None,
-    "weights": Weights.BEST,
+    "weights": KeepWeights.BEST,
     "rate": lambda fraction: 1.0,
 }
 
@@ -125,7 +125,7 @@ def run(
     **schedule,
 ):
     """Train small members; `schedule` overrides `PLAN`."""
-    adapt, keep = schedule.pop("adapt", None), schedule.pop("keep", Unkept())
+    adapt, keep = schedule.pop("adapt", None), schedule.pop("keep", NoCheckpoint())
     model = network(pair)
     descent = Descent(model, speed)
     task = TrainingTask(
@@ -156,7 +156,7 @@ def test_lessons_are_drawn_up_to_the_next_check_with_the_proposal_of_the_last():
         return made[-1]
 
     made = []
-    run(draw=draw, adapt=adapt, steps=50, weights=Weights.LAST)
+    run(draw=draw, adapt=adapt, steps=50, weights=KeepWeights.LAST)
     assert [most for most, _ in asked] == [20, 5, 20, 5, 10]
     assert [p for _, p in asked] == [GRID, GRID, made[0], made[0], made[1]]
 
@@ -180,7 +180,7 @@ def learning(n=100, speed=3e-2, **schedule):
         draw=DRAW,
         generator=Generator().manual_seed(3),
     )
-    return train(task, silent, Unkept()), descent
+    return train(task, silent, NoCheckpoint()), descent
 
 
 def weights(denoiser):
@@ -367,7 +367,7 @@ def test_the_kept_weights_are_those_of_the_best_validation():
 def test_what_is_learnt_beside_much_overfitting_is_kept():
     """From twelve rows: the raw error only rises, the inner gap comes near the truth, 0.83."""
     plan = {"n": 12, "steps": 400, "speed": 1e-2}
-    raw, calibrated = learning(**plan)[0], learning(**plan, weights=Weights.LEARNT)[0]
+    raw, calibrated = learning(**plan)[0], learning(**plan, weights=KeepWeights.GENERALISING)[0]
     validation = validation_of(LEARNABLE, n=5000, draws=20_000, seed=5)
     found = [validation.measure(each.denoiser) for each in (raw, calibrated)]
     mi = [0.5 * float((each.curves[2] * GRID.widths).sum()) for each in found]
@@ -377,16 +377,16 @@ def test_what_is_learnt_beside_much_overfitting_is_kept():
 
 
 def test_the_last_weights_are_kept_on_demand():
-    outcome, _ = run(speed=0.3, steps=100, weights=Weights.LAST)
+    outcome, _ = run(speed=0.3, steps=100, weights=KeepWeights.LAST)
     validation = validation_of(PAIRS["1x1"])
     found = float(validation.measure(outcome.denoiser).error.mean())
     assert found == pytest.approx(outcome.history.loss[-1], rel=1e-6)
 
 
 def test_kept_weights_are_an_average_over_steps():
-    still, _ = run(speed=0.05, ema=1.0, weights=Weights.LAST)
-    moving, _ = run(speed=0.05, ema=0.0, weights=Weights.LAST)
-    middle, _ = run(speed=0.05, ema=0.9, weights=Weights.LAST)
+    still, _ = run(speed=0.05, ema=1.0, weights=KeepWeights.LAST)
+    moving, _ = run(speed=0.05, ema=0.0, weights=KeepWeights.LAST)
+    middle, _ = run(speed=0.05, ema=0.9, weights=KeepWeights.LAST)
     start = weights(network(PAIRS["1x1"]))
     far = (weights(moving.denoiser) - start).norm()
     assert 0.05 * far < (weights(still.denoiser) - start).norm() < far
@@ -438,7 +438,7 @@ def test_of_all_checks_only_the_first_after_the_plateau_counts():
 
 
 def test_training_yields_while_much_is_gained():
-    plan = {"steps": 100, "check_every": 10, "rate": trapezoid, "weights": Weights.LAST}
+    plan = {"steps": 100, "check_every": 10, "rate": trapezoid, "weights": KeepWeights.LAST}
     usual, descent = learning(**plan)
     over, early = learning(**plan, yields_above=0.01)
     assert usual.ended is not Ended.STILL_IMPROVING
@@ -544,7 +544,7 @@ def test_the_end_comes_at_twice_the_best_step():
 def test_the_end_comes_when_too_little_of_what_changed_is_learnt(n):
     """Twelve rows are soon overfitted, two hundred are not."""
     plan = {"n": n, "steps": 600, "check_every": 10, "ema": 0.9, "speed": 1e-2}
-    outcome, _ = learning(**plan, grace=50, weights=Weights.LEARNT)
+    outcome, _ = learning(**plan, grace=50, weights=KeepWeights.GENERALISING)
     validation = validation_of(LEARNABLE).starting_from(
         ResidualDenoiser(
             torch.ones(2, 1, 1), 1, width=16, blocks=1, generator=Generator().manual_seed(0)
@@ -561,10 +561,10 @@ def test_the_end_comes_when_too_little_of_what_changed_is_learnt(n):
 @pytest.mark.parametrize(
     ("keep", "share", "kept", "over"),
     [
-        (Weights.LEARNT, 1.0, True, False),
-        (Weights.LEARNT, MIN_LEARNED_FRACTION - 0.01, False, True),
-        (Weights.BEST, 1.0, False, True),
-        (Weights.LAST, 1.0, True, False),
+        (KeepWeights.GENERALISING, 1.0, True, False),
+        (KeepWeights.GENERALISING, MIN_LEARNED_FRACTION - 0.01, False, True),
+        (KeepWeights.BEST, 1.0, False, True),
+        (KeepWeights.LAST, 1.0, True, False),
     ],
 )
 def test_what_is_kept_and_when_it_is_over(keep, share, kept, over):
@@ -577,9 +577,9 @@ def test_what_is_kept_and_when_it_is_over(keep, share, kept, over):
 
 def test_signs_of_learning_put_off_the_end():
     """Too weak to keep anything, they are given as many steps again to become clear."""
-    plan = Schedule(**(PLAN | {"grace": 50, "weights": Weights.LEARNT}))
-    assert plan.is_over(60, 0, 0.0, hopeful_at=30)
-    assert not plan.is_over(60, 0, 0.0, hopeful_at=31)
+    plan = Schedule(**(PLAN | {"grace": 50, "weights": KeepWeights.GENERALISING}))
+    assert plan.is_over(60, 0, 0.0, last_signal_step=30)
+    assert not plan.is_over(60, 0, 0.0, last_signal_step=31)
     assert not plan.is_over(40, 0, 0.0)
 
 
@@ -627,7 +627,7 @@ def test_the_late_gain_is_that_of_the_second_half(at, gain):
 
 def test_the_late_gain_is_that_of_the_weights_kept():
     plan = {"n": 500, "speed": 3e-3, "batch": 64, "check_every": 10, "ema": 0.5}
-    outcome, _ = learning(**plan, weights=Weights.LEARNT)
+    outcome, _ = learning(**plan, weights=KeepWeights.GENERALISING)
     step, mi = outcome.history.step, outcome.history.mi
     gain = float(mi[-1] - np.interp(step[-1] / 2, step, mi))
     assert outcome.late_gain == pytest.approx(gain)
@@ -660,6 +660,6 @@ def test_the_last_weights_are_not_kept_once_diverged():
     def poisoned(denoiser, samples, generator, proposal):
         return epsilon_error(denoiser, samples, generator, proposal) * math.nan
 
-    outcome, _ = run(draw=one_by_one(poisoned), weights=Weights.LAST)
+    outcome, _ = run(draw=one_by_one(poisoned), weights=KeepWeights.LAST)
     assert outcome.status is Status.DIVERGED
     assert bool(weights(outcome.denoiser).isfinite().all())

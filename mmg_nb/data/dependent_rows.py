@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mmg_nb.data.columns import Variable
 from mmg_nb.errors import MMGError
 
-__all__ = ["MIN_SAMPLES", "blocks_of"]
+__all__ = ["MIN_SAMPLES", "clusters_of"]
 
 MIN_SAMPLES = 50  # rows that an estimate needs; also the different rows that it needs
 MIN_GROUPS = 20  # groups that an estimate needs
@@ -21,7 +21,7 @@ COMMON_VALUE_SHARE = 0.05  # of the rows; a value more frequent than this recurs
 Array = NDArray[np.float64]
 
 
-def blocks_of(
+def clusters_of(
     used: Mapping[str, Variable], labels: NDArray[np.int64] | None
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Label the rows that must stay together in splits.

@@ -18,7 +18,7 @@ from mmg_nb.data.columns import (
     read_choice,
     read_variable,
 )
-from mmg_nb.data.dependent_rows import MIN_SAMPLES, blocks_of
+from mmg_nb.data.dependent_rows import MIN_SAMPLES, clusters_of
 from mmg_nb.errors import MMGError
 
 __all__ = ["MISSING", "Pairs", "make_pairs"]
@@ -178,7 +178,7 @@ def make_pairs(
             remarks += (_image_note(each.shape, name),)
             continue
         remarks += _inferred_notes(used[name], name) + _tie_notes(used[name], name)
-    blocks, block_notes = blocks_of(used, labels)
+    blocks, block_notes = clusters_of(used, labels)
     condition = used.get("given")
     if condition is not None and condition.shape is not None:
         what = "given holds images, but only x and y can be images."

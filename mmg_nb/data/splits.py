@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mmg_nb.data.pairs import Pairs
 
-__all__ = ["Member", "Plan", "Reading", "make_plan", "usual_folds"]
+__all__ = ["CrossFit", "EvaluationFold", "Member", "default_folds", "make_cross_fit"]
 
 Rows = NDArray[np.int64]
 
@@ -34,7 +34,7 @@ class Member:
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
+class EvaluationFold:
     """An evaluation fold: rows, and the two members that evaluate them.
 
     Neither member was trained on these rows. Two different members share no training rows.
@@ -49,28 +49,28 @@ class Reading:
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class CrossFit:
     """The complete layout of a single split or of a cross-fit.
 
     Attributes:
         members: The rows of each member.
-        readings: The evaluation folds.
+        evaluation_folds: The evaluation folds.
         blocks: Label of each row, `(n,)`. Rows with one label depend on each other.
     """
 
     members: tuple[Member, ...]
-    readings: tuple[Reading, ...]
+    evaluation_folds: tuple[EvaluationFold, ...]
     blocks: NDArray[np.int64]
 
     @property
-    def validation_blocks(self) -> list[NDArray[np.int64]]:
+    def validation_clusters(self) -> list[NDArray[np.int64]]:
         """Block labels of each member's validation rows."""
         return [self.blocks[member.validation] for member in self.members]
 
     @property
     def transform_rows(self) -> Rows | slice:
         """Rows on which the transforms of one variable are fitted; see `fit_transform`."""
-        if len(self.readings) > 1:
+        if len(self.evaluation_folds) > 1:
             return slice(None)
         return np.concatenate([member.fit for member in self.members])
 
@@ -78,22 +78,22 @@ class Plan:
     def fingerprint(self) -> int:
         """A checksum of the rows of all members and folds. It identifies the layout."""
         parts = [rows for member in self.members for rows in (member.fit, member.validation)]
-        parts += [reading.rows for reading in self.readings]
+        parts += [reading.rows for reading in self.evaluation_folds]
         return zlib.crc32(b"".join(zlib.crc32(part.tobytes()).to_bytes(4) for part in parts))
 
 
-def usual_folds(n_samples: int) -> int:
+def default_folds(n_samples: int) -> int:
     """Default number of folds. Small samples get more folds, because training is cheap there."""
     return 5 if n_samples <= MAX_ROWS_FOR_FIVE_FOLDS else 3
 
 
-def make_plan(
+def make_cross_fit(
     pairs: Pairs,
     folds: int,
     twins: bool,
     rng: np.random.Generator,
     evaluation_share: float = EVALUATION_SHARE,
-) -> Plan:
+) -> CrossFit:
     """Lay out a single split (`folds=1`) or a cross-fit.
 
     In a cross-fit, every row is in one evaluation fold. Without twins, one member evaluates a
@@ -117,7 +117,9 @@ def make_plan(
         every = np.arange(pairs.n_samples)
         rest, evaluation = _split(every, pairs, evaluation_share, rng, least=4)
         parts: tuple[Rows, ...] = _split(rest, pairs, 0.5, rng, least=2) if twins else (rest,)
-        readings: tuple[Reading, ...] = (Reading(evaluation, (0, len(parts) - 1)),)
+        evaluation_folds: tuple[EvaluationFold, ...] = (
+            EvaluationFold(evaluation, (0, len(parts) - 1)),
+        )
     else:
         m = folds // 2 if twins else folds - 1
         equal = np.full(folds, 1 / folds)
@@ -125,12 +127,14 @@ def make_plan(
         parts = tuple(
             np.concatenate([fold[(i + j) % folds] for j in range(m)]) for i in range(folds)
         )
-        readings = tuple(
-            Reading(rows, ((e + 1) % folds, (e + m + 1) % folds if twins else (e + 1) % folds))
+        evaluation_folds = tuple(
+            EvaluationFold(
+                rows, ((e + 1) % folds, (e + m + 1) % folds if twins else (e + 1) % folds)
+            )
             for e, rows in enumerate(fold)
         )
     members = [Member(*_split(part, pairs, VALIDATION_SHARE, rng)) for part in parts]
-    return Plan(tuple(members), readings, pairs.blocks)
+    return CrossFit(tuple(members), evaluation_folds, pairs.blocks)
 
 
 def _split(

@@ -137,12 +137,12 @@ class Anchor(nn.Module):
         """
         return (x - self.mean(y)) @ self.rotation
 
-    def turned(self, x: Tensor) -> Tensor:
+    def to_member_basis(self, x: Tensor) -> Tensor:
         """From common coordinates `(…, batch, dim_x)` to those of each member, `(members, …)`."""
         return x @ self.rotation.to(x.dtype)
 
-    def turned_back(self, x: Tensor) -> Tensor:
-        """The inverse of `turned`."""
+    def from_member_basis(self, x: Tensor) -> Tensor:
+        """The inverse of `to_member_basis`."""
         return x @ self.rotation.mT.to(x.dtype)
 
 
@@ -162,18 +162,18 @@ class ImageAnchor(nn.Module):
         """Residual x − m(y); see `Anchor`."""
         return x - self.net(y.float()).double()
 
-    def turned(self, x: Tensor) -> Tensor:
+    def to_member_basis(self, x: Tensor) -> Tensor:
         """The same coordinates for every member; see `Anchor`."""
         members = len(self.net.leave.weight)
         return x.expand(members, *x.shape[-2:])
 
-    def turned_back(self, x: Tensor) -> Tensor:
-        """The inverse of `turned`."""
+    def from_member_basis(self, x: Tensor) -> Tensor:
+        """The inverse of `to_member_basis`."""
         return x
 
 
 @dataclass(frozen=True, eq=False)
-class _Rows:
+class _PaddedRows:
     """Rows of all members, padded to one length; `weight` is 0 on the padding, `(M, n, 1)`."""
 
     x: Tensor
@@ -271,7 +271,9 @@ def _moments(anchor: Anchor, x: Tensor, y: Tensor, rows: NDArray[np.int64]) -> _
     return _Moments(*sums)
 
 
-def _residuals(anchor: Anchor, x: Tensor, y: Tensor, rows: Sequence[NDArray[np.int64]]) -> _Rows:
+def _residuals(
+    anchor: Anchor, x: Tensor, y: Tensor, rows: Sequence[NDArray[np.int64]]
+) -> _PaddedRows:
     """Residuals of the anchor, and y, for rows of each member, in float32."""
     ones = [selected(anchor, [k]) for k in range(len(rows))]
     left = stacked(
@@ -310,14 +312,14 @@ def _regressions(x: Tensor, y: Tensor, rows: Sequence[NDArray[np.int64]]) -> tup
     return matrix, radial
 
 
-def _padded(x: Tensor, y: Tensor, count: Tensor) -> _Rows:
+def _padded(x: Tensor, y: Tensor, count: Tensor) -> _PaddedRows:
     weight = torch.arange(x.shape[1], device=x.device) < count.unsqueeze(-1)
-    return _Rows(x, y, weight.unsqueeze(-1).double(), count.double())
+    return _PaddedRows(x, y, weight.unsqueeze(-1).double(), count.double())
 
 
 def _fit_net(
-    rows: _Rows,
-    held: _Rows,
+    rows: _PaddedRows,
+    held: _PaddedRows,
     scale: Tensor,
     width: int,
     steps: int,
@@ -399,7 +401,7 @@ def _errors(net: AnchorNet, target: Tensor, y: Tensor, scale: Tensor) -> Tensor:
     return ((target - net(y)).square() / scale).sum(-1, keepdim=True)
 
 
-def _clearly_better(before: Tensor, after: Tensor, held: _Rows) -> Tensor:
+def _clearly_better(before: Tensor, after: Tensor, held: _PaddedRows) -> Tensor:
     """Members whose error fell by more than two standard errors, `(members,)`."""
     fall = held.mean(before - after)
     spread = held.mean((before - after - fall.unsqueeze(1)) ** 2)

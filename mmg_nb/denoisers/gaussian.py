@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mmg_nb.denoisers.channel import scales
-from mmg_nb.nets.layers import doubled
+from mmg_nb.nets.layers import repeat_antithetic
 
 __all__ = [
     "Denoiser",
@@ -79,7 +79,7 @@ class Denoiser(nn.Module):
             given: Whether the prediction may use y, as for `forward`.
         """
         rows = {"x": samples.x, "residual": samples.residual, "y": samples.y}
-        return {**rows, "eps": eps, "logsnr": doubled(logsnr, eps), "given": given}
+        return {**rows, "eps": eps, "logsnr": repeat_antithetic(logsnr, eps), "given": given}
 
     def predict(self, prepared: Prepared) -> Tensor:
         """Predict the noise from the output of `prepare`, or from a part of its rows."""

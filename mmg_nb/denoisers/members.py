@@ -63,7 +63,7 @@ def member_rows(
         return stacked(rows, like.shape[1], device, compute)
 
     samples = Samples(
-        stack_of(x, lambda k, i: ones[k].turned(x[i])[0]),
+        stack_of(x, lambda k, i: ones[k].to_member_basis(x[i])[0]),
         stack_of(x, lambda k, i: ones[k].residual(x[i][None], y[i][None])[0]),
         stack_of(y, lambda _, i: y[i]),
     )

@@ -9,22 +9,30 @@ import torch
 from torch import Generator, Tensor, nn
 
 from mmg_nb.denoisers.gaussian import Denoiser, GaussianDenoiser, Posterior, Prepared, Samples
-from mmg_nb.denoisers.shrunk_regression import log_of, log_power, power
-from mmg_nb.nets.layers import doubled
+from mmg_nb.denoisers.shrunk_regression import log_power, log_power_of, power
+from mmg_nb.nets.layers import repeat_antithetic
 from mmg_nb.nets.mlp import ResidualMLP
 
-__all__ = ["PairFeatures", "RadialDenoiser", "RefinedDenoiser", "ResidualDenoiser", "crowding"]
+__all__ = [
+    "PairFeatures",
+    "RadialDenoiser",
+    "RefinedDenoiser",
+    "ResidualDenoiser",
+    "dimension_ratio",
+]
 
 POWERS = 3  # log-powers: of z, of the whitened innovation, of y
 RADIAL_WIDTH = 32
-BLUR = 0.02  # explained variance below which directions get about the same scale
-FEW = 6  # maximum columns of x for which a network finds the informative directions by itself
+FOCUS_FLOOR = 0.02  # explained variance below which directions get about the same scale
+UNAIDED_COLUMNS = (
+    6  # maximum columns of x for which a network finds the informative directions by itself
+)
 
 
 class PairFeatures(Protocol):
     """Matched features of x and of y; see `mmg_nb.estimators.mmg.canonical_pairs`."""
 
-    def update(self, x: Tensor, spread: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    def kalman_update(self, x: Tensor, spread: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Kalman update of x ~ N(x, spread²) in units of spread, and normalised squared error."""
         ...
 
@@ -76,7 +84,9 @@ class RefinedDenoiser(Denoiser):
 
     def prepare(self, samples: Samples, eps: Tensor, logsnr: Tensor, given: Tensor) -> Prepared:
         """Compute the start and the inputs of the correction; see `Denoiser`."""
-        posterior = Posterior.of(self.variance, samples, eps, doubled(logsnr, eps), given)
+        posterior = Posterior.of(
+            self.variance, samples, eps, repeat_antithetic(logsnr, eps), given
+        )
         return self._prepared(posterior, samples, logsnr, given)
 
     def _prepared(
@@ -152,13 +162,14 @@ class ResidualDenoiser(RefinedDenoiser):
 
     Directions that the anchor explains better get a larger scale at the input, so that the
     network learns them first. If the anchor explains a fraction e of the variance of a direction,
-    its scale is √((e + k)/(e_max + k)) with k = `BLUR`. One network serves both branches. Without
-    y it gets a learned null in place of y, but still the condition, whose scale does not change.
+    its scale is √((e + k)/(e_max + k)) with k = `FOCUS_FLOOR`. One network serves both branches.
+    Without y it gets a learned null in its place, but still the condition, whose scale does not
+    change.
 
     With many columns, most directions are not informative, and a network overfits them first. A
     focused network sees mainly the informative directions:
 
-    * Its k is smaller by the cube of the `crowding` of x.
+    * Its k is smaller by the cube of the `dimension_ratio` of x.
     * Its outputs are scaled like its inputs.
     * Its log-powers are in units of their scatter, which is small with many columns.
     * It also gets z and m multiplied by the log-power of z.
@@ -197,7 +208,7 @@ class ResidualDenoiser(RefinedDenoiser):
         members, _, dim_x = variance.shape
         self.focused = focused
         self.pairs = pairs
-        blur = BLUR / crowding(dim_x) ** 3 if focused else BLUR
+        blur = FOCUS_FLOOR / dimension_ratio(dim_x) ** 3 if focused else FOCUS_FLOOR
         self.register_buffer("focus_x", _scale(1 - variance, blur))
         focus = None if sensitivity is None else _focus(sensitivity, self.known, blur)
         self.register_buffer("focus_y", focus)
@@ -228,17 +239,19 @@ class ResidualDenoiser(RefinedDenoiser):
             "power of y": power(y),
             "lengths": torch.cat(lengths, dim=-1),
             "flag and products": torch.cat([flag, *(v * self.focus_x for v in products)], dim=-1),
-            **self._told(posterior, mean, samples.y, given),
+            **self._pair_inputs(posterior, mean, samples.y, given),
         }
 
-    def _told(self, posterior: Posterior, mean: Tensor, y: Tensor, given: Tensor) -> Prepared:
+    def _pair_inputs(
+        self, posterior: Posterior, mean: Tensor, y: Tensor, given: Tensor
+    ) -> Prepared:
         """Kalman update by the pairs, in deviations of ε, and its normalised squared error."""
         if self.pairs is None:
             return {}
         # The posterior mean of x is m + α·v·w/d.
         x = mean + posterior.deviation * self.variance.sqrt() * posterior.whitened
-        change, surprise = self.pairs.update(x, posterior.spread, y)
-        told = {"update": -change, "surprise": log_of(surprise)}
+        change, surprise = self.pairs.kalman_update(x, posterior.spread, y)
+        told = {"update": -change, "surprise": log_power_of(surprise)}
         return {name: torch.where(given, value, 0.0) for name, value in told.items()}
 
     def correction(self, prepared: Prepared) -> tuple[Tensor, Tensor]:
@@ -269,7 +282,9 @@ class ResidualDenoiser(RefinedDenoiser):
 
     def _length(self, squares: Tensor, dim: int) -> Tensor:
         """The log-power; if focused, in units of its scatter for a Gaussian of `dim` columns."""
-        return log_of(squares) * math.sqrt(dim / 2) if self.focused else log_of(squares)
+        return (
+            log_power_of(squares) * math.sqrt(dim / 2) if self.focused else log_power_of(squares)
+        )
 
 
 def _last_columns(members: int, dim_y: int, count: int) -> Tensor:
@@ -297,6 +312,6 @@ def _focus(sensitivity: Tensor, kept: Tensor, blur: float) -> Tensor:
     return torch.where(kept | kept.mT, unit, focus).float()
 
 
-def crowding(dim: int) -> float:
-    """Number of columns, relative to `FEW`, which a network handles by itself; at least 1."""
-    return max(1.0, dim / FEW)
+def dimension_ratio(dim: int) -> float:
+    """Columns in units of `UNAIDED_COLUMNS`, which a network handles by itself; at least 1."""
+    return max(1.0, dim / UNAIDED_COLUMNS)

@@ -9,16 +9,16 @@ from torch import Tensor
 
 from mmg_nb.nets.chunks import row_by_row
 
-__all__ = ["FLOOR", "log_of", "log_power", "power", "radial_regression", "shrunk_regression"]
+__all__ = ["FLOOR", "log_power", "log_power_of", "power", "radial_regression", "shrunk_regression"]
 
 FLOOR = 1e-12  # minimum residual variance, relative to x
-FEW = 10  # minimum rows per dimension of y to whiten products of y
+ROWS_PER_PRODUCT = 10  # minimum rows per dimension of y to whiten products of y
 NEW = 1e-6  # minimum variance of a product that y does not explain; 0 if all rows have one length
 
 
 def log_power(v: Tensor) -> Tensor:
     """Logarithm of the mean square, `(…, dim)` to `(…, 1)`, with a floor far below 1."""
-    return log_of(power(v))
+    return log_power_of(power(v))
 
 
 def power(v: Tensor) -> Tensor:
@@ -26,7 +26,7 @@ def power(v: Tensor) -> Tensor:
     return v.square().mean(-1, keepdim=True)
 
 
-def log_of(power: Tensor) -> Tensor:
+def log_power_of(power: Tensor) -> Tensor:
     """Logarithm of mean squares, with a floor far below 1."""
     return (power + 0.01).log()
 
@@ -104,7 +104,7 @@ def radial_regression(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """
     n, dim_y = y.shape
     matrix = shrunk_regression(x, y)
-    if n < FEW * dim_y:
+    if n < ROWS_PER_PRODUCT * dim_y:
         return matrix, torch.zeros_like(matrix)
     product = row_by_row(lambda rows: y[rows] * log_power(y[rows]), like=y)
     size = product.square().mean()

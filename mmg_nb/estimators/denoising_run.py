@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from mmg_nb.data.pairs import Pairs
-from mmg_nb.data.splits import Plan, make_plan
+from mmg_nb.data.splits import CrossFit, make_cross_fit
 from mmg_nb.denoisers.anchor import Anchor, ImageAnchor
 from mmg_nb.denoisers.logsnr import BinnedProposal
 from mmg_nb.mmse.evaluation import Design, EvaluationRows, Measurement, Model, measure
@@ -27,7 +27,7 @@ from mmg_nb.runs.devices import pick_device, threads_for
 from mmg_nb.runs.events import Listener, Phase, Started
 from mmg_nb.runs.keeper import Keeper
 from mmg_nb.runs.randomness import Sources
-from mmg_nb.training.loop import Outcome
+from mmg_nb.training.loop import TrainingOutcome
 
 __all__ = ["DenoisingRun", "Fitted", "evaluate", "opened"]
 
@@ -46,7 +46,7 @@ class DenoisingRun:
     """
 
     pairs: Pairs
-    plan: Plan
+    plan: CrossFit
     random: Sources
     device: torch.device
     listen: Listener
@@ -81,7 +81,7 @@ class Fitted:
     y: Tensor
     anchor: Anchor | ImageAnchor
     grid: BinnedProposal
-    outcome: Outcome
+    outcome: TrainingOutcome
     notes: tuple[str, ...] = ()
 
     @property
@@ -117,8 +117,8 @@ def opened(
     with threads_for(activations, device):
         random = Sources.of(context.seed, device)
         share = {} if evaluation_share is None else {"evaluation_share": evaluation_share}
-        plan = make_plan(pairs, folds, crossed, random.splits, **share)
-        context.keep.confirm(plan.fingerprint)
+        plan = make_cross_fit(pairs, folds, crossed, random.splits, **share)
+        context.keep.check_split(plan.fingerprint)
         yield DenoisingRun(pairs, plan, random, device, context.listen, context.keep)
 
 
@@ -147,7 +147,7 @@ def evaluate(
     run.listen(Phase("evaluation"))
     return measure(
         Model(fitted.anchor, fitted.outcome.denoiser),
-        EvaluationRows(fitted.x, fitted.y, run.pairs.blocks, run.plan.readings),
+        EvaluationRows(fitted.x, fitted.y, run.pairs.blocks, run.plan.evaluation_folds),
         Design(
             proposal=fitted.outcome.proposal,
             bins=fitted.grid,

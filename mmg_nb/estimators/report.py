@@ -21,7 +21,7 @@ from mmg_nb.results.curves import PointwiseMI
 from mmg_nb.results.finding import Estimate, Finding
 from mmg_nb.results.result import NEIGHBOURS
 from mmg_nb.results.status import Status
-from mmg_nb.training.loop import Outcome
+from mmg_nb.training.loop import TrainingOutcome
 
 __all__ = ["report"]
 
@@ -53,10 +53,10 @@ def report(
     points, curve, outcome = measurement.points, measurement.curve, fitted.outcome
     pairs = run.pairs
     detection = null_standard_error(pairs.n_samples, pairs.freedom_x, pairs.freedom_y)
-    training = TrainingErrors(outcome.late_gain, outcome.imprecision, knn)
+    training = TrainingErrors(outcome.late_gain, outcome.pair_error, knn)
     parts = {form: all_parts(points, form, training, detection) for form in curve.gaps}
     forms = {form: estimate_from_points(points, form, part) for form, part in parts.items()}
-    in_haste = outcome.hasty and outcome.status.complete
+    in_haste = outcome.too_few_steps and outcome.status.complete
     return Finding(
         mi=forms[config.gap].mi,
         stderr=forms[config.gap].stderr,
@@ -76,8 +76,8 @@ def report(
     )
 
 
-def _haste(outcome: Outcome) -> tuple[str, ...]:
-    if not outcome.hasty:
+def _haste(outcome: TrainingOutcome) -> tuple[str, ...]:
+    if not outcome.too_few_steps:
         return ()
     return (
         f"Nothing was learned in {outcome.steps} training steps, which are too few. The estimate "
@@ -86,9 +86,9 @@ def _haste(outcome: Outcome) -> tuple[str, ...]:
     )
 
 
-def _length(outcome: Outcome) -> tuple[str, ...]:
+def _length(outcome: TrainingOutcome) -> tuple[str, ...]:
     notes: tuple[str, ...] = ()
-    if outcome.imprecision is not None:
+    if outcome.pair_error is not None:
         notes += (
             "Dependence is very strong, so canonical pairs (matched features of x and of y) were "
             "trained as well. The standard error includes their limited precision. Nothing to do.",

@@ -174,7 +174,7 @@ class Panel:
         Raises:
             MMGError: The run does not exist or has no result.
         """
-        self._settle()
+        self._finalise()
         self._present(shown_html(self._entry(number)))
 
     def compare(self, *numbers: int) -> None:
@@ -186,7 +186,7 @@ class Panel:
         Raises:
             MMGError: The runs have fewer than two results.
         """
-        self._settle()
+        self._finalise()
         self._present(comparison([self._entry(n) for n in numbers] or list(self._entries)))
 
     def close(self) -> None:
@@ -198,7 +198,7 @@ class Panel:
         run = self.run
         if run is not None and not run.state.ended:
             run.stop()
-        self._settle()
+        self._finalise()
         self._widget.close()
         self._keep()
 
@@ -261,7 +261,7 @@ class Panel:
         self._feed = Feed(run, lambda: self._follow(entry)).start()
         return run
 
-    def _settle(self) -> None:
+    def _finalise(self) -> None:
         """Show an ended run now. A later display would replace what the caller shows next."""
         if self._feed is not None and self.run is not None and self.run.state.ended:
             self._feed.close()

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
-from mmg_nb.data.splits import Reading
+from mmg_nb.data.splits import EvaluationFold
 from mmg_nb.denoisers.anchor import Anchor, ImageAnchor
 from mmg_nb.denoisers.gaussian import Denoiser, GaussianDenoiser, Samples
 from mmg_nb.denoisers.logsnr import BinnedProposal, Proposal
@@ -51,7 +51,7 @@ class Model:
         Returns:
             Samples `(members, batch, …)`, float32.
         """
-        turned = self.anchor.turned(x)
+        turned = self.anchor.to_member_basis(x)
         wide_x, wide_y = (v.expand(len(turned), *v.shape) for v in (x, y))
         residual = self.anchor.residual(wide_x, wide_y)
         return Samples(turned.float(), residual.float(), wide_y.float())
@@ -141,13 +141,13 @@ class EvaluationRows:
         x: `(n, dim_x)`, float64, common coordinates.
         y: `(n, dim_y)`, float64.
         blocks: Block of dependent rows of each row, `(n,)`.
-        readings: The members that evaluate each set of rows.
+        evaluation_folds: The members that evaluate each set of rows.
     """
 
     x: Tensor
     y: Tensor
     blocks: NDArray[np.int64]
-    readings: Sequence[Reading]
+    evaluation_folds: Sequence[EvaluationFold]
 
 
 @torch.no_grad()
@@ -172,15 +172,15 @@ def measure(
     Returns:
         The measurement.
     """
-    proposal, bins, readings = design.proposal, design.bins, data.readings
+    proposal, bins, evaluation_folds = design.proposal, design.bins, data.evaluation_folds
     chunk = design.chunk_for(data.x, data.y)
     sums = _Bins(proposal if isinstance(proposal, BinnedProposal) else bins)
     values, noises = [], []
-    total = sum(-(-len(reading.rows) // chunk) for reading in readings)
+    total = sum(-(-len(fold.rows) // chunk) for fold in evaluation_folds)
     done = 0
-    for reading in readings:
-        pair = model.select(list(dict.fromkeys(reading.members)))
-        for rows in torch.as_tensor(reading.rows, device=data.x.device).split(chunk):
+    for fold in evaluation_folds:
+        pair = model.select(list(dict.fromkeys(fold.members)))
+        for rows in torch.as_tensor(fold.rows, device=data.x.device).split(chunk):
             samples = pair.samples(data.x[rows], data.y[rows])
             at_once = max(1, chunk // len(rows))
             value, noise = _measure_chunk(pair, samples, design, sums, at_once, generator)
@@ -188,15 +188,15 @@ def measure(
             noises.append(noise)
             done += 1
             listen(Step(done, total))
-    index = np.concatenate([reading.rows for reading in readings])
+    index = np.concatenate([fold.rows for fold in evaluation_folds])
     points = PointValues(
         index=index,
         block=data.blocks[index],
-        reading=np.repeat(np.arange(len(readings)), [len(r.rows) for r in readings]),
+        fold=np.repeat(np.arange(len(evaluation_folds)), [len(r.rows) for r in evaluation_folds]),
         values=torch.cat(values, dim=1).cpu().numpy(),
         noise=torch.cat(noises, dim=1).cpu().numpy(),
     )
-    single = all(a == b for a, b in (reading.members for reading in readings))
+    single = all(a == b for a, b in (fold.members for fold in evaluation_folds))
     return Measurement(points, sums.curve(FORMS[1:] if single else FORMS, noised), bins.high)
 
 
@@ -282,13 +282,13 @@ def _predict(
     eps: Tensor,
 ) -> tuple[Tensor, Tensor]:
     """Predictions of `eps`, without and with y, `(members, batch, dim_x)`."""
-    wide = anchor.turned(eps)
+    wide = anchor.to_member_basis(eps)
     level = logsnr.float().expand(wide.shape[:2])
     u, c = (
         denoiser(samples, wide, level, torch.full((1, 1, 1), flag, device=eps.device))
         for flag in (False, True)
     )
-    return anchor.turned_back(u), anchor.turned_back(c)
+    return anchor.from_member_basis(u), anchor.from_member_basis(c)
 
 
 def _errors_and_gaps(eps: Tensor, u: Tensor, c: Tensor) -> Tensor:

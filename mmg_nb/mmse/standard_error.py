@@ -97,22 +97,22 @@ def sampling_variance(block: NDArray[np.int64], values: Array) -> float:
     return float(np.sum(sums**2)) / len(values) ** 2
 
 
-def training_variance(reading: NDArray[np.int64], values: Array) -> float:
+def training_variance(fold: NDArray[np.int64], values: Array) -> float:
     """Variance of the mean between folds, beyond the variance that sampling explains.
 
     Args:
-        reading: Fold of each row, `(m,)`, counted from 0.
+        fold: Fold of each row, `(m,)`, counted from 0.
         values: `(m,)`.
 
     Returns:
         The variance that different members add to the mean; 0 for a single fold.
     """
-    counts = np.bincount(reading)
+    counts = np.bincount(fold)
     if len(counts) < 2:
         return 0.0
-    means = np.bincount(reading, weights=values) / counts
-    centred = values - means[reading]
-    sampling = np.bincount(reading, weights=centred**2) / counts**2
+    means = np.bincount(fold, weights=values) / counts
+    centred = values - means[fold]
+    sampling = np.bincount(fold, weights=centred**2) / counts**2
     return max(0.0, float(means.var(ddof=1) - sampling.mean())) / len(counts)
 
 
@@ -141,7 +141,7 @@ def error_parts(points: PointValues, form: str) -> dict[str, float]:
         difference = points.values[FORMS.index("difference")]
         log_ratio = sampling_variance(points.block, difference)
         variance = max(variance, min(log_ratio, 4 * variance))
-    training = training_variance(points.reading, values)
+    training = training_variance(points.fold, values)
     return {"sampling": math.sqrt(variance), "members": math.sqrt(training)}
 
 

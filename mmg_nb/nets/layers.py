@@ -18,7 +18,7 @@ __all__ = [
     "StackedLinear",
     "StackedTrunk",
     "StackedUpdate",
-    "doubled",
+    "repeat_antithetic",
     "selected",
 ]
 
@@ -207,7 +207,7 @@ def selected(module: Module, members: Sequence[int]) -> Module:
     return part
 
 
-def doubled(values: Tensor, like: Tensor) -> Tensor:
+def repeat_antithetic(values: Tensor, like: Tensor) -> Tensor:
     """Repeat the values of half a batch for both halves. Values of a whole batch are unchanged.
 
     Args:

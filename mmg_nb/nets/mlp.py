@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from mmg_nb.nets.layers import FourierFeatures, StackedLinear, StackedUpdate, doubled
+from mmg_nb.nets.layers import FourierFeatures, StackedLinear, StackedUpdate, repeat_antithetic
 
 __all__ = ["ResidualMLP"]
 
@@ -71,7 +71,7 @@ class ResidualMLP(nn.Module):
         Returns:
             `(members, batch, dim_out)`.
         """
-        shift = doubled(self.shift(F.silu(self.embed(features))), x)
+        shift = repeat_antithetic(self.shift(F.silu(self.embed(features))), x)
         h = self.enter(x)
         for block, part in zip(self.blocks, shift.chunk(len(self.blocks), dim=-1), strict=True):
             h = block(h, part)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from mmg_nb.runs.events import Listener, silent
-from mmg_nb.runs.keeper import Keeper, Unkept
+from mmg_nb.runs.keeper import Keeper, NoCheckpoint
 
 __all__ = ["RunContext"]
 
@@ -26,7 +26,7 @@ class RunContext:
     seed: int = 0
     device: str = "auto"
     listen: Listener = silent
-    keep: Keeper = field(default_factory=Unkept)
+    keep: Keeper = field(default_factory=NoCheckpoint)
 
     def rng(self) -> np.random.Generator:
         """A new random generator, always with the same seed."""

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Generator, Tensor
 
-__all__ = ["Keeper", "Restorable", "Unkept"]
+__all__ = ["Keeper", "NoCheckpoint", "Restorable"]
 
 Tensors = dict[str, "Tensor"]
 
@@ -44,7 +44,7 @@ class Keeper(Protocol):
         """Seconds that the run took before it was resumed; 0 for a new run."""
         ...
 
-    def confirm(self, fingerprint: int) -> None:
+    def check_split(self, fingerprint: int) -> None:
         """Check that a resumed run splits its rows as before.
 
         Raises:
@@ -52,7 +52,7 @@ class Keeper(Protocol):
         """
         ...
 
-    def once(self, name: str, compute: Callable[[], Tensors], generator: Generator) -> Tensors:
+    def cached(self, name: str, compute: Callable[[], Tensors], generator: Generator) -> Tensors:
         """Compute tensors before training, or restore them with the state of the generator.
 
         Args:
@@ -65,29 +65,29 @@ class Keeper(Protocol):
         """
         ...
 
-    def begin(self, state: Restorable) -> None:
+    def track(self, state: Restorable) -> None:
         """Register a training at its start; a resumed one continues from its saved state."""
         ...
 
-    def offer(self, state: Restorable, *, urgent: bool = False) -> None:
+    def maybe_save(self, state: Restorable, *, urgent: bool = False) -> None:
         """Save the state if it is due or urgent. Called between any two steps."""
         ...
 
 
-class Unkept:
+class NoCheckpoint:
     """A keeper that saves nothing."""
 
     seconds = 0.0
 
-    def confirm(self, fingerprint: int) -> None:
+    def check_split(self, fingerprint: int) -> None:
         """Accept any split of the rows."""
 
-    def once(self, name: str, compute: Callable[[], Tensors], generator: Generator) -> Tensors:
+    def cached(self, name: str, compute: Callable[[], Tensors], generator: Generator) -> Tensors:
         """Compute the tensors."""
         return compute()
 
-    def begin(self, state: Restorable) -> None:
+    def track(self, state: Restorable) -> None:
         """Do not change the state."""
 
-    def offer(self, state: Restorable, *, urgent: bool = False) -> None:
+    def maybe_save(self, state: Restorable, *, urgent: bool = False) -> None:
         """Save nothing."""

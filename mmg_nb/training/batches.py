@@ -13,7 +13,7 @@ from mmg_nb.denoisers.gaussian import Denoiser, Prepared
 from mmg_nb.denoisers.logsnr import Proposal
 from mmg_nb.denoisers.members import Rows
 
-__all__ = ["Draw", "Lesson", "antithetic_pairs", "by_step", "even_batch", "steps_ahead"]
+__all__ = ["Draw", "PreparedBatch", "antithetic_pairs", "by_step", "even_batch", "steps_ahead"]
 
 # Maximum numbers in all rows that are prepared together; preparation makes about ten times as
 # many. On the host they should fit into the cache.
@@ -21,7 +21,7 @@ NUMBERS_AHEAD = {"cpu": 2**18, "cuda": 2**22}
 
 
 @dataclass(frozen=True, eq=False)
-class Lesson:
+class PreparedBatch:
     """A prepared batch with its loss, summed over members.
 
     Attributes:
@@ -37,7 +37,7 @@ class Lesson:
         return self.loss(self.inputs)
 
 
-Draw = Callable[[Denoiser, Rows, int, Proposal, Generator, int], Sequence[Lesson]]
+Draw = Callable[[Denoiser, Rows, int, Proposal, Generator, int], Sequence[PreparedBatch]]
 """Draws prepared batches: (denoiser, rows, rows per step, proposal, generator, maximum number).
 
 It returns at least one batch. The random numbers that it uses, and the number of batches, must not
@@ -55,7 +55,7 @@ def antithetic_pairs(
     most: int,
     *,
     without: float = 0.5,
-) -> Sequence[Lesson]:
+) -> Sequence[PreparedBatch]:
     """ε-error of each batch; the first part of the rows is without y, the rest with y.
 
     Each row is used twice, with ε and with −ε. If the prediction is nearly constant over the width
@@ -91,7 +91,7 @@ def antithetic_pairs(
         given.repeat(2).view(1, -1, 1),
     )
     inputs = by_step({**prepared, "eps": eps}, count, batch)
-    return [Lesson(partial(_error, denoiser), each) for each in inputs]
+    return [PreparedBatch(partial(_error, denoiser), each) for each in inputs]
 
 
 def _draw(rows: Rows, batch: int, generator: Generator) -> tuple[Tensor, Tensor, Tensor]:

@@ -116,14 +116,14 @@ class Checkpoint:
 
     # --- the interface for the run; see `Keeper`
 
-    def confirm(self, fingerprint: int) -> None:
+    def check_split(self, fingerprint: int) -> None:
         """Check that a resumed run splits its rows as before."""
         if self._fingerprint not in (None, fingerprint):
             what = f"The run in {str(self.path)!r} would split its rows in another way here."
             raise MMGError(what, "Resume it with the numpy version that started it.")
         self._fingerprint = fingerprint
 
-    def once(self, name: str, compute: Callable[[], Tensors], generator: Generator) -> Tensors:
+    def cached(self, name: str, compute: Callable[[], Tensors], generator: Generator) -> Tensors:
         """Compute tensors before training, or restore them with the state of the generator."""
         kept = as_tensors(self._once, name)
         if kept:
@@ -134,7 +134,7 @@ class Checkpoint:
             self._once[f"{name}.{key}"] = value.detach().cpu().numpy().copy()
         return made
 
-    def begin(self, state: Restorable) -> None:
+    def track(self, state: Restorable) -> None:
         """Register a training at its start; a resumed one continues from its saved state."""
         self._at += 1
         self.device = str(state.generator.device)
@@ -152,7 +152,7 @@ class Checkpoint:
             remedy = "Resume it with the version that wrote it. The file was not changed."
             raise MMGError(what, remedy) from error
 
-    def offer(self, state: Restorable, *, urgent: bool = False) -> None:
+    def maybe_save(self, state: Restorable, *, urgent: bool = False) -> None:
         """Save the state if it is due or urgent."""
         if urgent or self._clock() - self._written >= self.every:
             self._trainings[self._at] = state.numbers(), state.arrays()

@@ -16,7 +16,7 @@ from mmg_nb.results.curves import TrainingHistory
 from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Listener, Snapshot, Step
 from mmg_nb.runs.keeper import Keeper
-from mmg_nb.training.batches import Draw, Lesson
+from mmg_nb.training.batches import Draw, PreparedBatch
 from mmg_nb.training.schedule import Schedule
 from mmg_nb.training.state import RestorableOptimiser, TrainingState, newest_share, trained
 from mmg_nb.training.step import stepper
@@ -26,15 +26,15 @@ from mmg_nb.training.stopping import (
     MIN_LEARNED_FRACTION,
     WORTH_MORE_STEPS,
     Ended,
-    Weights,
+    KeepWeights,
 )
 from mmg_nb.training.validation import Measured, Validation
 
-__all__ = ["Outcome", "TrainingTask", "train"]
+__all__ = ["TrainingOutcome", "TrainingTask", "train"]
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
+class TrainingOutcome:
     """The outcome of training.
 
     Attributes:
@@ -44,10 +44,10 @@ class Outcome:
         history: Validation record.
         steps: Steps done.
         kept_at: Step of the kept weights; 0 if nothing was learned.
-        late_gain: See `Record.late_gain`; None unless weights are kept by `Weights.LEARNT`,
-            because other rules do not show how much more steps would add.
-        hasty: Whether nothing was learned, in too few steps to conclude that nothing can be.
-        imprecision: Nats that more precise canonical pairs might add; None without pairs.
+        late_gain: See `Record.late_gain`; None unless weights are kept by
+            `KeepWeights.GENERALISING`, because other rules do not show how much more steps add.
+        too_few_steps: Whether nothing was learned, in too few steps to conclude anything.
+        pair_error: Nats that more precise canonical pairs might add; None without pairs.
     """
 
     denoiser: Denoiser
@@ -57,8 +57,8 @@ class Outcome:
     steps: int
     kept_at: int
     late_gain: float | None
-    hasty: bool
-    imprecision: float | None = None
+    too_few_steps: bool
+    pair_error: float | None = None
 
     @property
     def status(self) -> Status:
@@ -92,14 +92,14 @@ class TrainingTask:
     generator: Generator
     adapt: Callable[[Tensor], Proposal] | None = None
 
-    def lessons(self, state: TrainingState, step: int) -> Sequence[Lesson]:
+    def lessons(self, state: TrainingState, step: int) -> Sequence[PreparedBatch]:
         """The next batches: one or more, up to the next validation."""
         most = self.schedule.until_due(step)
         batch = self.schedule.batch
         return self.draw(self.denoiser, self.rows, batch, state.proposal, self.generator, most)
 
 
-def train(task: TrainingTask, listen: Listener, keep: Keeper) -> Outcome:
+def train(task: TrainingTask, listen: Listener, keep: Keeper) -> TrainingOutcome:
     """Train all members at once.
 
     Only validations wait for the device. The saved state is always that between two steps, before
@@ -117,19 +117,19 @@ def train(task: TrainingTask, listen: Listener, keep: Keeper) -> Outcome:
     """
     schedule, generator, validation = task.schedule, task.generator, task.validation
     state = TrainingState.start(task.denoiser, task.optimiser, task.proposal, generator)
-    if schedule.weights is Weights.LEARNT:
+    if schedule.weights is KeepWeights.GENERALISING:
         validation = validation.starting_from(task.denoiser)
-    keep.begin(state)
+    keep.track(state)
     validation = validation.prepared_for(state.average)
     weights, averages = trained(task.denoiser, state.average)
     learn = stepper(weights, averages, task.optimiser)
     stopped = False
-    ahead = deque[Lesson]()
+    ahead = deque[PreparedBatch]()
     if state.step > state.drawn_at:
         # In a resumed run, even an ended one, the generator must reach its earlier state.
         ahead += task.lessons(state, state.drawn_at)[state.step - state.drawn_at :]
     while state.ended is None:
-        keep.offer(state, urgent=stopped)
+        keep.maybe_save(state, urgent=stopped)
         if stopped or schedule.is_due(state.step):
             state.ended = _validate(state, validation, task, stopped, listen)
             if state.ended is not None:
@@ -142,14 +142,14 @@ def train(task: TrainingTask, listen: Listener, keep: Keeper) -> Outcome:
         state.step += 1
         stopped = bool(listen(Step(state.step, schedule.steps)))
     if not stopped:
-        keep.offer(state, urgent=True)
+        keep.maybe_save(state, urgent=True)
     return _outcome(state, schedule)
 
 
-def _outcome(state: TrainingState, schedule: Schedule) -> Outcome:
+def _outcome(state: TrainingState, schedule: Schedule) -> TrainingOutcome:
     assert state.ended is not None, "training goes on"
-    record, learned = state.record, schedule.weights is Weights.LEARNT
-    return Outcome(
+    record, learned = state.record, schedule.weights is KeepWeights.GENERALISING
+    return TrainingOutcome(
         state.kept,
         state.proposal,
         state.ended,
@@ -157,7 +157,7 @@ def _outcome(state: TrainingState, schedule: Schedule) -> Outcome:
         state.step,
         state.kept_at,
         record.late_gain(state.kept_at) if learned else None,
-        hasty=state.kept_at == 0 and state.step < FEW_STEPS,
+        too_few_steps=state.kept_at == 0 and state.step < FEW_STEPS,
     )
 
 
@@ -177,15 +177,15 @@ def _validate(
         state.least, state.best = found.judged, state.step
     if schedule.keeps(state.step, state.best, found.share):
         _copy(state.kept, state.average)
-        state.kept_at, state.hopeful_at = state.step, 0
+        state.kept_at, state.last_signal_step = state.step, 0
     elif state.kept_at == 0 and found.likely >= MIN_LEARNED_FRACTION:
-        state.hopeful_at = state.step
+        state.last_signal_step = state.step
     if task.adapt is not None and state.step:
         state.proposal = task.adapt(found.curves.gap)
     _report(state, found, grid, listen)
     if stopped:
         return Ended.INTERRUPTED
-    if schedule.is_over(state.step, state.best, found.share, state.hopeful_at):
+    if schedule.is_over(state.step, state.best, found.share, state.last_signal_step):
         return Ended.EARLY_STOPPED
     if state.step < schedule.steps:
         return Ended.STILL_IMPROVING if schedule.still_improving(state) else None

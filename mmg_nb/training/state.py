@@ -74,7 +74,7 @@ class TrainingState:
         record: All validations so far.
         step: Steps done.
         kept_at: Step of the kept weights.
-        hopeful_at: Last step with tentative signs of learning; 0 after weights are kept.
+        last_signal_step: Last step with tentative signs of learning; 0 after weights are kept.
         best: Step of the lowest judged loss.
         least: The lowest judged loss.
         ended: How training ended; None while it goes on.
@@ -91,7 +91,7 @@ class TrainingState:
     step: int = 0
     drawn_at: int = 0
     kept_at: int = 0
-    hopeful_at: int = 0
+    last_signal_step: int = 0
     best: int = 0
     least: float = math.inf
     ended: Ended | None = None
@@ -134,7 +134,7 @@ class TrainingState:
             "step": self.step,
             "drawn_at": self.drawn_at,
             "kept_at": self.kept_at,
-            "hopeful_at": self.hopeful_at,
+            "last_signal_step": self.last_signal_step,
             "best": self.best,
             "least": self.least,
             "ended": None if self.ended is None else self.ended.value,
@@ -159,7 +159,7 @@ class TrainingState:
         self.generator.set_state(self.drawn_from)
         self.step, self.best = numbers["step"], numbers["best"]
         self.drawn_at = numbers["drawn_at"]
-        self.kept_at, self.hopeful_at = numbers["kept_at"], numbers["hopeful_at"]
+        self.kept_at, self.last_signal_step = numbers["kept_at"], numbers["last_signal_step"]
         self.least = numbers["least"]
         self.ended = None if numbers["ended"] is None else Ended(numbers["ended"])
         self.record = Record(**numbers["record"])

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mmg_nb.nets.cuda_graph import Replay
-from mmg_nb.training.batches import Lesson
+from mmg_nb.training.batches import PreparedBatch
 from mmg_nb.training.state import Optimiser, follow
 
 __all__ = ["Direct", "Replayed", "Stepper", "stepper"]
@@ -19,7 +19,7 @@ __all__ = ["Direct", "Replayed", "Stepper", "stepper"]
 class Stepper(Protocol):
     """Takes one training step."""
 
-    def __call__(self, lesson: Lesson, scale: float, share: float) -> None:
+    def __call__(self, lesson: PreparedBatch, scale: float, share: float) -> None:
         """Take a step.
 
         Args:
@@ -66,7 +66,7 @@ class Direct:
     averages: Sequence[Tensor]
     optimiser: Optimiser
 
-    def __call__(self, lesson: Lesson, scale: float, share: float) -> None:
+    def __call__(self, lesson: PreparedBatch, scale: float, share: float) -> None:
         """Take a step; see `Stepper`."""
         _backward(self.parameters, lesson)
         self.optimiser.step(scale)
@@ -94,7 +94,7 @@ class Replayed:
         self._work = _Work(parameters, averages, optimiser)
         self._replay = Replay(self._work, parameters[0].device)
 
-    def __call__(self, lesson: Lesson, scale: float, share: float) -> None:
+    def __call__(self, lesson: PreparedBatch, scale: float, share: float) -> None:
         """Take a step; see `Stepper`."""
         self._work.load(lesson, scale, share)
         self._replay(self._optimiser.advance())
@@ -111,10 +111,10 @@ class _Work:
     ) -> None:
         self._parameters, self._averages = parameters, averages
         self._optimiser = optimiser
-        self._lesson: Lesson | None = None
+        self._lesson: PreparedBatch | None = None
         self._scale, self._share = (torch.zeros((), device=parameters[0].device) for _ in "ab")
 
-    def load(self, lesson: Lesson, scale: float, share: float) -> None:
+    def load(self, lesson: PreparedBatch, scale: float, share: float) -> None:
         self._scale.fill_(scale)
         self._share.fill_(share)
         if self._lesson is None:
@@ -130,7 +130,7 @@ class _Work:
         follow(self._averages, self._parameters, self._share)
 
 
-def _backward(parameters: Sequence[nn.Parameter], lesson: Lesson) -> None:
+def _backward(parameters: Sequence[nn.Parameter], lesson: PreparedBatch) -> None:
     for parameter in parameters:
         parameter.grad = None
     lesson().backward()

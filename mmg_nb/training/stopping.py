@@ -30,9 +30,9 @@ __all__ = [
     "STILL_SIGNIFICANT",
     "WORTH_MORE_STEPS",
     "Ended",
+    "KeepWeights",
     "Record",
     "StoppingRule",
-    "Weights",
     "learned_fraction",
 ]
 
@@ -46,14 +46,14 @@ FEW_STEPS = 200  # with fewer steps, no conclusion if nothing was learned; not m
 PLATEAU = 0.3  # fraction of the steps after which the learning rate falls; not measured
 
 
-class Weights(StrEnum):
+class KeepWeights(StrEnum):
     """Which weights are kept, and when training may stop early."""
 
     LAST = "last"
     """Keep the weights of the last step. Training never stops early."""
     BEST = "best"
     """Keep the weights with the lowest validation loss. Training stops at twice their step."""
-    LEARNT = "learnt"
+    GENERALISING = "learnt"
     """Keep the last weights whose learned fraction is at least `MIN_LEARNED_FRACTION`. Training
     stops if the fraction is smaller, or, if nothing is kept yet, at twice the step of the last
     tentative sign of learning."""
@@ -155,7 +155,7 @@ class StoppingRule:
     steps: int
     check_every: int
     grace: int | None
-    weights: Weights
+    weights: KeepWeights
     yields_above: float | None = None
 
     def keeps(self, step: int, best: int, share: float) -> bool:
@@ -166,23 +166,23 @@ class StoppingRule:
             best: Step of the lowest validation loss so far.
             share: The learned fraction.
         """
-        if self.weights is Weights.LEARNT:
+        if self.weights is KeepWeights.GENERALISING:
             return share >= MIN_LEARNED_FRACTION
-        return self.weights is Weights.LAST or step == best
+        return self.weights is KeepWeights.LAST or step == best
 
-    def is_over(self, step: int, best: int, share: float = 1.0, hopeful_at: int = 0) -> bool:
+    def is_over(self, step: int, best: int, share: float = 1.0, last_signal_step: int = 0) -> bool:
         """Whether training stops early.
 
         Args:
             step: Steps done.
             best: Step of the lowest validation loss so far.
             share: The learned fraction.
-            hopeful_at: Last step with tentative signs of learning, while nothing is kept yet.
+            last_signal_step: Last step with tentative signs of learning, if nothing is kept yet.
         """
-        if self.grace is None or step < self.grace or self.weights is Weights.LAST:
+        if self.grace is None or step < self.grace or self.weights is KeepWeights.LAST:
             return False
-        if self.weights is Weights.LEARNT:
-            return share < MIN_LEARNED_FRACTION and step >= 2 * hopeful_at
+        if self.weights is KeepWeights.GENERALISING:
+            return share < MIN_LEARNED_FRACTION and step >= 2 * last_signal_step
         return step >= 2 * best
 
     def still_improving(self, state: _Progress) -> bool:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mmg_nb.estimators.critics import objectives
-from mmg_nb.estimators.critics.objectives import Objective, Reading
+from mmg_nb.estimators.critics.objectives import EvaluationFold, Objective
 
 __all__ = ["CriticLearner", "DensityLearner", "critic_learner"]
 
@@ -32,7 +32,7 @@ class CriticLearner:
 
     objective: Objective
     selection: Objective
-    reading: Reading
+    reading: EvaluationFold
     negatives: int
     counts_negatives: bool
 
@@ -88,7 +88,7 @@ class DensityLearner:
         return (given - alone)[0].double()
 
 
-_EQUATIONS: dict[str, Callable[[Any], tuple[Objective, Objective, Reading]]] = {
+_EQUATIONS: dict[str, Callable[[Any], tuple[Objective, Objective, EvaluationFold]]] = {
     "mine": lambda config: (
         objectives.MovingAverage(config.average),
         objectives.donsker_varadhan,

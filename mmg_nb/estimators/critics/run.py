@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 
 from mmg_nb.data.pairs import Pairs
-from mmg_nb.data.splits import Plan, make_plan
+from mmg_nb.data.splits import CrossFit, make_cross_fit
 from mmg_nb.data.transform_choice import fit_transform
 from mmg_nb.denoisers.members import stack_pairs
 from mmg_nb.errors import MMGError
@@ -21,7 +21,7 @@ from mmg_nb.estimators.critics.bounds import CriticBased
 from mmg_nb.estimators.critics.doe import DoE
 from mmg_nb.estimators.critics.fields import Variational
 from mmg_nb.estimators.critics.learners import DensityLearner, critic_learner
-from mmg_nb.estimators.critics.training import Learner, Outcome, Stack, train
+from mmg_nb.estimators.critics.training import CriticOutcome, Learner, Stack, train
 from mmg_nb.mmse.standard_error import (
     null_standard_error,
     sampling_variance,
@@ -38,7 +38,7 @@ from mmg_nb.runs.events import Listener, Phase, Started, Step
 from mmg_nb.runs.randomness import Sources
 from mmg_nb.training.optimisers import ClippedMuon
 from mmg_nb.training.schedule import Schedule, trapezoid
-from mmg_nb.training.stopping import Weights
+from mmg_nb.training.stopping import KeepWeights
 
 __all__ = ["run"]
 
@@ -58,12 +58,12 @@ class _Reader(Learner, Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class _Prepared:
+class _Data:
     """Transformed data on the device, float32, with the cross-fit and the batch size."""
 
     x: Tensor
     y: Tensor
-    plan: Plan
+    plan: CrossFit
     batch: int
     notes: tuple[str, ...]
 
@@ -89,10 +89,10 @@ def run(config: Variational, pairs: Pairs, context: RunContext) -> Finding:
 
 
 def _finding(
-    config: Variational, pairs: Pairs, data: _Prepared, outcome: Outcome, points: Array
+    config: Variational, pairs: Pairs, data: _Data, outcome: CriticOutcome, points: Array
 ) -> Finding:
-    index = np.concatenate([reading.rows for reading in data.plan.readings])
-    sizes = [len(reading.rows) for reading in data.plan.readings]
+    index = np.concatenate([reading.rows for reading in data.plan.evaluation_folds])
+    sizes = [len(reading.rows) for reading in data.plan.evaluation_folds]
     variance = sampling_variance(pairs.blocks[index], points)
     variance += training_variance(np.repeat(np.arange(len(sizes)), sizes), points)
     least = null_standard_error(pairs.n_samples, pairs.dim_x, pairs.dim_y)
@@ -110,10 +110,10 @@ def _finding(
 
 def _prepare(
     config: Variational, pairs: Pairs, rng: np.random.Generator, device: torch.device
-) -> _Prepared:
-    plan = make_plan(pairs, config.folds_for(pairs.n_samples), False, rng)
+) -> _Data:
+    plan = make_cross_fit(pairs, config.folds_for(pairs.n_samples), False, rng)
     sets = [member.fit for member in plan.members]
-    sets += [reading.rows for reading in plan.readings]
+    sets += [reading.rows for reading in plan.evaluation_folds]
     held = min(len(member.validation) for member in plan.members)
     smallest = min(map(len, sets))
     if min(smallest, held) < 2:
@@ -129,10 +129,10 @@ def _prepare(
             "no more. Use more rows for larger batches.",
         )
     on_device = [torch.as_tensor(v, dtype=torch.float32, device=device) for v in (x, y)]
-    return _Prepared(on_device[0], on_device[1], plan, batch, notes)
+    return _Data(on_device[0], on_device[1], plan, batch, notes)
 
 
-def _build(config: Variational, data: _Prepared, host: Generator) -> tuple[_Net, _Reader]:
+def _build(config: Variational, data: _Data, host: Generator) -> tuple[_Net, _Reader]:
     """The untrained network on the device, and how it is trained."""
     dims = len(data.plan.members), data.x.shape[1], data.y.shape[1]
     width, blocks, device = config.width, config.blocks, data.x.device
@@ -146,12 +146,12 @@ def _build(config: Variational, data: _Prepared, host: Generator) -> tuple[_Net,
 
 def _train(
     config: Variational,
-    data: _Prepared,
+    data: _Data,
     net: _Net,
     learner: _Reader,
     generator: Generator,
     listen: Listener,
-) -> Outcome:
+) -> CriticOutcome:
     members = data.plan.members
     shortest = min(len(member.validation) for member in members)
     schedule = Schedule(
@@ -159,7 +159,7 @@ def _train(
         batch=data.batch,
         check_every=CHECK_EVERY,
         grace=min(GRACE, max(1, config.steps // 2)),
-        weights=Weights.BEST,
+        weights=KeepWeights.BEST,
         rate=trapezoid,
         ema=EMA,
     )
@@ -180,16 +180,16 @@ def _train(
     )
 
 
-def _stacked(data: _Prepared, rows: Sequence[NDArray[np.int64]]) -> Stack:
+def _stacked(data: _Data, rows: Sequence[NDArray[np.int64]]) -> Stack:
     return Stack(*stack_pairs(data.x, data.y, rows))
 
 
 @torch.no_grad()
-def _read(data: _Prepared, net: nn.Module, learner: _Reader, listen: Listener) -> Array:
+def _read(data: _Data, net: nn.Module, learner: _Reader, listen: Listener) -> Array:
     """Contribution of each evaluation row to the estimate, fold by fold."""
     points = []
-    for done, reading in enumerate(data.plan.readings):
-        listen(Step(done, len(data.plan.readings)))
+    for done, reading in enumerate(data.plan.evaluation_folds):
+        listen(Step(done, len(data.plan.evaluation_folds)))
         one = selected(net, reading.members[:1])
         rows = torch.as_tensor(reading.rows, device=data.x.device)
         points.append(learner.points(one, data.x[rows][None], data.y[rows][None]))
@@ -203,14 +203,14 @@ def _pointwise(config: Variational, index: NDArray[np.int64], points: Array) -> 
     return PointwiseMI(index, points, np.full(len(points), np.nan))
 
 
-def _ceiling(config: Variational, mi: float, data: _Prepared) -> tuple[str, ...]:
+def _ceiling(config: Variational, mi: float, data: _Data) -> tuple[str, ...]:
     """A note if a lower bound is near its ceiling."""
     if config.name == "infonce":
         most = math.log(critic_learner(config, data.batch).negatives + 1)
         words = f"ln {round(math.exp(most))} = {most:.2f} nats, its ceiling with this batch size"
         remedy = "Use a larger `batch`, or mmg."
     elif config.name in ("mine", "dv", "nwj"):
-        rows = min(len(reading.rows) for reading in data.plan.readings)
+        rows = min(len(reading.rows) for reading in data.plan.evaluation_folds)
         most = math.log(rows)
         words = f"ln {rows} = {most:.2f} nats, about the ceiling of any bound from so many rows"
         remedy = "Use mmg, which has no such ceiling, or more rows."

@@ -18,7 +18,7 @@ from mmg_nb.training.schedule import Schedule
 from mmg_nb.training.state import Optimiser, follow, newest_share, trained
 from mmg_nb.training.stopping import Record
 
-__all__ = ["Learner", "Outcome", "Stack", "train"]
+__all__ = ["CriticOutcome", "Learner", "Stack", "train"]
 
 WORTH_MORE_STEPS = 0.01  # gain in loss over the last fifth of the steps; above: step limit
 BETTER = 0.001  # a validation loss counts as better if it falls by more than this
@@ -60,7 +60,7 @@ class Stack:
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
+class CriticOutcome:
     """The result of training: best weights of each member, status, and validation record."""
 
     net: nn.Module
@@ -77,7 +77,7 @@ def train(
     schedule: Schedule,
     generator: Generator,
     listen: Listener,
-) -> Outcome:
+) -> CriticOutcome:
     """Train all members at once, and keep the weights of each with the lowest validation loss.
 
     Args:
@@ -125,7 +125,7 @@ def train(
             status = Status.INTERRUPTED
         elif schedule.is_over(step, best):
             status = Status.EARLY_STOPPED
-    return Outcome(kept, status or record.verdict(WORTH_MORE_STEPS).status, record.history())
+    return CriticOutcome(kept, status or record.verdict(WORTH_MORE_STEPS).status, record.history())
 
 
 @torch.no_grad()

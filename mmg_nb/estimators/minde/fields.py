@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from mmg_nb.data.splits import usual_folds
+from mmg_nb.data.splits import default_folds
 from mmg_nb.estimators.base import TrainedEstimator
 from mmg_nb.fields import field
 
@@ -66,7 +66,7 @@ class MINDE(TrainedEstimator):
 
     def folds_for(self, n_samples: int) -> int:
         """Number of folds, from `folds` or from the number of rows."""
-        return usual_folds(n_samples) if self.folds is None else self.folds
+        return default_folds(n_samples) if self.folds is None else self.folds
 
     @property
     def gap(self) -> str:

@@ -27,10 +27,10 @@ from mmg_nb.results.finding import Finding
 from mmg_nb.runs.context import RunContext
 from mmg_nb.runs.events import Phase
 from mmg_nb.training.batches import antithetic_pairs, even_batch
-from mmg_nb.training.loop import Outcome, TrainingTask, train
+from mmg_nb.training.loop import TrainingOutcome, TrainingTask, train
 from mmg_nb.training.optimisers import ClippedMuon
 from mmg_nb.training.schedule import Schedule, trapezoid
-from mmg_nb.training.stopping import Weights
+from mmg_nb.training.stopping import KeepWeights
 from mmg_nb.training.validation import Validation
 
 __all__ = ["run", "schedule_logsnr"]
@@ -102,14 +102,14 @@ def _train(
     rows: Rows,
     held: Rows,
     grid: BinnedProposal,
-) -> Outcome:
+) -> TrainingOutcome:
     draws = max(VALIDATION_DRAWS, held.samples.x.shape[1])
     schedule = Schedule(
         steps=config.steps,
         batch=even_batch(config.batch // 2, int(rows.count.min())),
         check_every=100,
         grace=min(GRACE, max(1, config.steps // 2)),
-        weights=Weights.BEST,
+        weights=KeepWeights.BEST,
         rate=trapezoid,
     )
     task = TrainingTask(
@@ -173,7 +173,7 @@ def _sigma_values(run: DenoisingRun, fitted: Fitted, draws: int) -> tuple[Tensor
     """λ and ‖c − g‖² − ‖u − g‖² of each draw and evaluation row, each `(draws, m)`."""
     generator, device = run.random.device, run.device
     levels, found = [], []
-    for reading in run.plan.readings:
+    for reading in run.plan.evaluation_folds:
         one = selected(fitted.outcome.denoiser, reading.members[:1])
         rows = torch.as_tensor(reading.rows, device=device)
         x, y = (v[rows][None].float() for v in (fitted.x, fitted.y))

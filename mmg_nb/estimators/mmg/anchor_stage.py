@@ -17,7 +17,7 @@ from mmg_nb.denoisers.conditioning import without_condition
 from mmg_nb.denoisers.logsnr import HIGHEST, BinnedProposal, LogisticProposal, uniform_bins
 from mmg_nb.denoisers.members import Rows, member_rows
 from mmg_nb.estimators.mmg.fields import MMG, Y_IS_NOISED
-from mmg_nb.estimators.mmg.fit import Fit, Prepared, Problem
+from mmg_nb.estimators.mmg.fit import Fit, Problem, TransformedData
 from mmg_nb.estimators.mmg.sizes import (
     WIDEST_FOCUS,
     anchor_steps,
@@ -41,7 +41,7 @@ SENSITIVITY_PASSES = 32_768  # rows times columns of x from which the sensitivit
 class Base(NamedTuple):
     """The start of training: anchor, residual variance, training rows and validation rows."""
 
-    data: Prepared
+    data: TransformedData
     anchor: Anchor
     variance: Tensor
     rows: Rows
@@ -84,7 +84,7 @@ def regressed(problem: Problem, *, smooth: bool) -> Base:
     """
     run = problem.run
     data = _prepare(problem, smooth=smooth)
-    fitted = run.keep.once(
+    fitted = run.keep.cached(
         "smooth anchor" if smooth else "anchor",
         partial(_fit_anchor, problem, data),
         run.random.device,
@@ -114,7 +114,7 @@ def laid_out(problem: Problem, base: Base, variance: Tensor) -> Fit:
     draws = validation_draws(n_samples, dim_x, data.y.shape[1])
     draws = max(draws, held.samples.x.shape[1])
     sensitivity = _sensitivity(base.anchor, base.rows)
-    blocks = run.plan.validation_blocks
+    blocks = run.plan.validation_clusters
     return Fit(
         data=data,
         anchor=base.anchor,
@@ -125,7 +125,7 @@ def laid_out(problem: Problem, base: Base, variance: Tensor) -> Fit:
     )
 
 
-def _prepare(problem: Problem, *, smooth: bool) -> Prepared:
+def _prepare(problem: Problem, *, smooth: bool) -> TransformedData:
     config, pairs = problem.config, problem.run.pairs
     rows = problem.run.plan.transform_rows
     fit = partial(
@@ -143,11 +143,11 @@ def _prepare(problem: Problem, *, smooth: bool) -> Prepared:
         x, y, names = y, x, ("y", "x")
         notes += (Y_IS_NOISED,)
     if pairs.given is None:
-        return Prepared(x, y, 0, notes)
+        return TransformedData(x, y, 0, notes)
     given, notes_z = fit(pairs.given, "given", discrete=pairs.discrete_z)
     z = _on_device(problem, given)
     x, y = _less_condition(problem, (x, y), z, names)
-    return Prepared(x, torch.cat([y, z], dim=1), z.shape[1], notes + notes_z)
+    return TransformedData(x, torch.cat([y, z], dim=1), z.shape[1], notes + notes_z)
 
 
 def _transform(problem: Problem) -> str:
@@ -187,7 +187,7 @@ def _less_condition(
     return x, y
 
 
-def _fit_anchor(problem: Problem, data: Prepared) -> dict[str, Tensor]:
+def _fit_anchor(problem: Problem, data: TransformedData) -> dict[str, Tensor]:
     """The tensors of the anchor, and the variance of its residual."""
     config, members = problem.config, problem.run.plan.members
     anchor, variance = fit_anchor(

@@ -24,7 +24,7 @@ from mmg_nb.nets.layers import StackedLinear, StackedUpdate
 from mmg_nb.nets.ldl import eliminate
 from mmg_nb.runs.events import Listener, Phase, Step
 from mmg_nb.runs.randomness import Sources
-from mmg_nb.training.batches import Lesson, even_batch
+from mmg_nb.training.batches import PreparedBatch, even_batch
 from mmg_nb.training.loop import train
 from mmg_nb.training.optimisers import ClippedMuon
 from mmg_nb.training.schedule import EMA_DECAY, trapezoid
@@ -38,8 +38,8 @@ BLOCKS = 3  # residual layers of the features (LOG.md, "Canonical pairs")
 LEARNING_RATE, MUON_RATE = 1.5e-3, 1.5e-2
 RIDGE = 1e-9  # relative ridge of covariances, and the smallest noise variance
 DOF = 3.0  # degrees of freedom of Student's t, from which the weights of rows follow
-FEW = 2**15  # maximum rows from which scales are estimated
-LATE = 0.75  # fraction of the steps after which a gain in precision counts as late
+MOST_ROWS_FOR_SCALES = 2**15  # maximum rows from which scales are estimated
+LATE_SHARE = 0.75  # fraction of the steps after which a gain in precision counts as late
 LOG_SQUARE = math.log(2) + 0.5772156649015329  # −E ln z² of a standard normal z
 
 
@@ -96,7 +96,9 @@ class CanonicalPairs:
         base = regressed(problem, smooth=True)
         generator = problem.run.random.device
         try:
-            state = problem.run.keep.once("pairs", partial(self.fitted, problem, base), generator)
+            state = problem.run.keep.cached(
+                "pairs", partial(self.fitted, problem, base), generator
+            )
         except PairFitFailed as reason:
             return _without_pairs(fit, reason.ended)
         pairs = CanonicalFeatures.restored(state)
@@ -109,8 +111,8 @@ class CanonicalPairs:
         if not gain >= 0:  # stopped early, or diverged
             return _without_pairs(fit, outcome.ended)
         # The missing precision is hardly larger than the gain from the pairs.
-        lacking = min(gain, float(pairs.imprecision.mean()))
-        whole = replace(concatenated(fit.training, outcome), imprecision=lacking)
+        lacking = min(gain, float(pairs.pair_error.mean()))
+        whole = replace(concatenated(fit.training, outcome), pair_error=lacking)
         return replace(with_pairs, start=denoiser, training=whole)
 
     def fitted(self, problem: Problem, base: Base) -> dict[str, Tensor]:
@@ -194,15 +196,15 @@ def fit_pairs(
     )
     learn = stepper(parameters, averages, optimiser)
     for step in range(steps):
-        if step == round(LATE * steps):
-            _settle(average.requires_grad_(False), rows, held)  # compared after the last step
+        if step == round(LATE_SHARE * steps):
+            _finalise(average.requires_grad_(False), rows, held)  # compared after the last step
         some = rows.samples.take(rows.pick(batch, random.device))
-        lesson = Lesson(partial(_loss, pairs), {"x": some.x, "y": some.y})
+        lesson = PreparedBatch(partial(_loss, pairs), {"x": some.x, "y": some.y})
         learn(lesson, trapezoid(step / steps), newest_share(step, EMA_DECAY))
         if listen(Step(step + 1, steps)) and step + 1 < steps:
             raise PairFitFailed(Ended.INTERRUPTED)
-    _settle(pairs.requires_grad_(False), rows, held)
-    pairs.imprecision.copy_(_imprecision(pairs, average.variance, rows))
+    _finalise(pairs.requires_grad_(False), rows, held)
+    pairs.pair_error.copy_(_pair_error(pairs, average.variance, rows))
     return pairs
 
 
@@ -237,15 +239,15 @@ def _moments(values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     return centred, (weight * centred).mT @ centred + ridge
 
 
-def _settle(pairs: CanonicalFeatures, rows: Rows, held: Rows) -> None:
+def _finalise(pairs: CanonicalFeatures, rows: Rows, held: Rows) -> None:
     """Turn the features into canonical pairs, with the noise estimated on validation rows."""
     if not all(bool(parameter.isfinite().all()) for parameter in pairs.parameters()):
         raise PairFitFailed(Ended.DIVERGED)
-    _align(pairs, rows)
+    _to_canonical_basis(pairs, rows)
     pairs.variance.copy_(_noise(pairs, held))
 
 
-def _align(pairs: CanonicalFeatures, rows: Rows) -> None:
+def _to_canonical_basis(pairs: CanonicalFeatures, rows: Rows) -> None:
     """Turn features into canonical variables, and scale those of y to predict those of x."""
     for member, (a, b) in enumerate(_features(pairs, rows)):
         mean_a, mean_b = a.mean(0), b.mean(0)
@@ -279,25 +281,25 @@ def _noise(pairs: CanonicalFeatures, rows: Rows) -> Tensor:
     return variance
 
 
-def _imprecision(pairs: CanonicalFeatures, earlier: Tensor, rows: Rows) -> Tensor:
+def _pair_error(pairs: CanonicalFeatures, earlier: Tensor, rows: Rows) -> Tensor:
     """Late gain in precision and loss by overfitting, combined, in nats, for each member.
 
     If features are linear in the fitted weights, the noise is as much smaller on training rows as
     it is larger on other rows. The loss by overfitting is therefore half of the difference.
     """
-    late = _nats(earlier, pairs.variance)
-    lost = 0.5 * _nats(pairs.variance, _noise(pairs, rows))
+    late = _information_gain(earlier, pairs.variance)
+    lost = 0.5 * _information_gain(pairs.variance, _noise(pairs, rows))
     return torch.hypot(late, lost)
 
 
-def _nats(larger: Tensor, smaller: Tensor) -> Tensor:
+def _information_gain(larger: Tensor, smaller: Tensor) -> Tensor:
     """Information gained by all pairs with the smaller noise, in nats, for each member."""
     return 0.5 * (larger / smaller).log().sum((1, 2)).clamp_min(0.0)
 
 
 def _features(pairs: CanonicalFeatures, rows: Rows) -> list[tuple[Tensor, Tensor]]:
     """Unaligned features of some rows of each member, on the host, float64."""
-    every = -(-int(rows.count.max()) // FEW)
+    every = -(-int(rows.count.max()) // MOST_ROWS_FOR_SCALES)
     a = pairs.of_x(rows.samples.x[:, ::every]).double().cpu()
     b = pairs.of_y(rows.samples.y[:, ::every]).double().cpu()
     counts = (-(-rows.count // every)).tolist()
@@ -322,7 +324,7 @@ class CanonicalFeatures(nn.Module):
 
     Attributes:
         variance: Noise variance of each pair, `(members, 1, count)`.
-        imprecision: Nats that more precise pairs might add, `(members,)`.
+        pair_error: Nats that more precise pairs might add, `(members,)`.
     """
 
     def __init__(
@@ -336,13 +338,13 @@ class CanonicalFeatures(nn.Module):
         self.register_buffer("map_x", torch.eye(count).repeat(members, 1, 1))
         self.register_buffer("map_y", torch.eye(count).repeat(members, 1, 1))
         self.register_buffer("variance", torch.ones(members, 1, count))
-        self.register_buffer("imprecision", torch.zeros(members))
+        self.register_buffer("pair_error", torch.zeros(members))
         self.mean_x: Tensor
         self.mean_y: Tensor
         self.map_x: Tensor
         self.map_y: Tensor
         self.variance: Tensor
-        self.imprecision: Tensor
+        self.pair_error: Tensor
 
     @classmethod
     def restored(cls, state: Mapping[str, Tensor]) -> CanonicalFeatures:
@@ -353,15 +355,15 @@ class CanonicalFeatures(nn.Module):
         pairs.load_state_dict(state)
         return pairs.to(state["variance"].device).requires_grad_(False)
 
-    def features(self, x: Tensor) -> Tensor:
+    def features_of_x(self, x: Tensor) -> Tensor:
         """f(x), `(members, batch, dim_x)` to `(members, batch, count)`."""
         return (self.of_x(x) - self.mean_x) @ self.map_x
 
-    def told(self, y: Tensor) -> Tensor:
+    def features_of_y(self, y: Tensor) -> Tensor:
         """g(y), `(members, batch, dim_y)` to `(members, batch, count)`."""
         return (self.of_y(y) - self.mean_y) @ self.map_y
 
-    def update(self, x: Tensor, spread: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    def kalman_update(self, x: Tensor, spread: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Extended Kalman update of x ~ N(x, spread²) with the observation f(x) = g(y) + noise.
 
         f is linearised at the mean of x. If the two sides differ by more than their uncertainties
@@ -377,22 +379,23 @@ class CanonicalFeatures(nn.Module):
             `(members, batch, 1)`. The latter is about 1 on average if the model is correct.
         """
         parts = [
-            self._update(*(v[:, rows] for v in (x, spread, y))) for rows in chunks(x.shape[1])
+            self._kalman_update(*(v[:, rows] for v in (x, spread, y)))
+            for rows in chunks(x.shape[1])
         ]
         change, surprise = (torch.cat(each, dim=1) for each in zip(*parts, strict=True))
         return change, surprise
 
-    def _update(self, x: Tensor, spread: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    def _kalman_update(self, x: Tensor, spread: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         with torch.enable_grad():
             x = x.detach().requires_grad_()
-            found = self.features(x)
+            found = self.features_of_x(x)
             slopes = [
                 torch.autograd.grad(column.sum(), x, retain_graph=True)[0]
                 for column in found.unbind(-1)
             ]
         # In float64, because pairs may be functions of each other, up to their noise.
         slope = (torch.stack(slopes, dim=-2) * spread.unsqueeze(-2)).double()
-        difference = (self.told(y) - found.detach()).double().unsqueeze(-1)
+        difference = (self.features_of_y(y) - found.detach()).double().unsqueeze(-1)
         noise = torch.diag_embed(self.variance.double())
         known = slope @ slope.mT
         pivots, reduced = eliminate(known + noise, difference)

@@ -18,7 +18,7 @@ from mmg_nb.results.finding import Estimate, Finding
 from mmg_nb.results.status import Status
 from mmg_nb.runs.context import RunContext
 from mmg_nb.runs.events import Event, Listener, Snapshot, Started
-from mmg_nb.runs.keeper import Unkept
+from mmg_nb.runs.keeper import NoCheckpoint
 
 __all__ = ["run"]
 
@@ -55,7 +55,7 @@ def run(config: MMG | MMGImages, pairs: Pairs, context: RunContext) -> Finding:
     device = str(pick_device(context.device))
     steps = _steps(config, pairs.n_samples)
     context.listen(Started(config.name, *sizes, device, steps, pairs.dim_z))
-    of_terms = replace(context, listen=_Relay(context.listen), keep=Unkept())
+    of_terms = replace(context, listen=_Relay(context.listen), keep=NoCheckpoint())
     results = [_one(config, part_of(pairs, term), term, of_terms) for term in terms]
     used = next((each.device for each in results if each.curve is not None), "cpu")
     return replace(_joined(pairs, terms, results), device=used)

@@ -15,11 +15,11 @@ from mmg_nb.estimators.denoising_run import DenoisingRun
 from mmg_nb.estimators.mmg.fields import MMG
 from mmg_nb.results.curves import TrainingHistory
 from mmg_nb.runs.events import Event, Listener, Snapshot, Step
-from mmg_nb.training.loop import Outcome
+from mmg_nb.training.loop import TrainingOutcome
 from mmg_nb.training.stopping import Ended
 from mmg_nb.training.validation import Validation
 
-__all__ = ["Fit", "Prepared", "Problem", "Stage", "concatenated", "offset_steps"]
+__all__ = ["Fit", "Problem", "Stage", "TransformedData", "concatenated", "offset_steps"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +51,7 @@ class Problem:
 
 
 @dataclass(frozen=True, eq=False)
-class Prepared:
+class TransformedData:
     """Transformed data on the device, float64; x is the noised variable.
 
     The last `condition` columns of y are those of the condition.
@@ -78,14 +78,14 @@ class Fit:
         training: All trainings so far, joined into one; None before the first.
     """
 
-    data: Prepared
+    data: TransformedData
     anchor: Anchor
     variance: Tensor
     sensitivity: Tensor | None
     rows: Rows
     validation: Validation
     start: RefinedDenoiser | None = None
-    training: Outcome | None = None
+    training: TrainingOutcome | None = None
 
     @property
     def dims(self) -> tuple[int, int]:
@@ -102,7 +102,7 @@ class Fit:
         """Whether the user has stopped the run."""
         return self.training is not None and self.training.ended is Ended.INTERRUPTED
 
-    def trained(self, outcome: Outcome) -> Fit:
+    def trained(self, outcome: TrainingOutcome) -> Fit:
         """This fit after another training, which started where the last one ended."""
         before = self.training
         whole = outcome if before is None else concatenated(before, outcome)
@@ -165,7 +165,7 @@ def offset_steps(listen: Listener, earlier: int, later: int) -> Listener:
     return relay
 
 
-def concatenated(first: Outcome, second: Outcome) -> Outcome:
+def concatenated(first: TrainingOutcome, second: TrainingOutcome) -> TrainingOutcome:
     """Join two trainings into one; the second one started where the first one ended.
 
     `kept_at` is that of the second training: 0 if it improved nothing.
@@ -183,5 +183,5 @@ def concatenated(first: Outcome, second: Outcome) -> Outcome:
         history=history,
         steps=first.steps + second.steps,
         late_gain=late_gain,
-        hasty=first.hasty and second.hasty,
+        too_few_steps=first.too_few_steps and second.too_few_steps,
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from mmg_nb.data.splits import usual_folds
-from mmg_nb.denoisers.residual import crowding
+from mmg_nb.data.splits import default_folds
+from mmg_nb.denoisers.residual import dimension_ratio
 from mmg_nb.estimators.mmg.fields import EFFORT_STEPS, MMG
 
 __all__ = [
@@ -96,7 +96,7 @@ def folds_for(config: MMG, n_samples: int) -> int:
     """Number of folds, from `folds` or from the number of rows."""
     if config.folds is not None:
         return config.folds
-    return 3 if config.gap == "cross" else usual_folds(n_samples)
+    return 3 if config.gap == "cross" else default_folds(n_samples)
 
 
 def focuses(
@@ -104,7 +104,7 @@ def focuses(
 ) -> bool:
     """Whether there are many columns, and enough rows to find the informative directions."""
     enough = n_samples >= rows_per_column * dim_x
-    return crowding(dim_x) > 1 and enough and dim_y <= WIDEST_FOCUS
+    return dimension_ratio(dim_x) > 1 and enough and dim_y <= WIDEST_FOCUS
 
 
 def validation_draws(n_samples: int, dim_x: int, dim_y: int) -> int:
@@ -114,4 +114,6 @@ def validation_draws(n_samples: int, dim_x: int, dim_y: int) -> int:
     """
     if not focuses(n_samples, dim_x, dim_y):
         return VALIDATION_DRAWS
-    return round(VALIDATION_DRAWS * min(crowding(dim_x), max(1.0, COLUMNS_OF_DRAWS / dim_x)))
+    return round(
+        VALIDATION_DRAWS * min(dimension_ratio(dim_x), max(1.0, COLUMNS_OF_DRAWS / dim_x))
+    )

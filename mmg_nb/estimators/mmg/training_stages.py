@@ -17,7 +17,7 @@ from mmg_nb.denoisers.residual import (
     RadialDenoiser,
     RefinedDenoiser,
     ResidualDenoiser,
-    crowding,
+    dimension_ratio,
 )
 from mmg_nb.estimators.mmg.fields import MMG
 from mmg_nb.estimators.mmg.fit import Fit, Problem
@@ -34,7 +34,7 @@ from mmg_nb.training.batches import antithetic_pairs, even_batch
 from mmg_nb.training.loop import TrainingTask, train
 from mmg_nb.training.optimisers import ClippedMuon
 from mmg_nb.training.schedule import Schedule, trapezoid
-from mmg_nb.training.stopping import FEW_STEPS, SIGNIFICANT, Weights
+from mmg_nb.training.stopping import FEW_STEPS, SIGNIFICANT, KeepWeights
 
 __all__ = ["FullNetwork", "InformativeDirections", "RadialGain", "TrainingStage"]
 
@@ -138,7 +138,7 @@ class TrainingStage:
             batch=even_batch(batch_for(config, n_samples) // 2, fewest_rows),
             check_every=self.check_every,
             grace=min(self.grace_steps, max(shortest, round(self.grace_share * steps))),
-            weights=Weights.LEARNT if config.gap == "inner" else Weights.BEST,
+            weights=KeepWeights.GENERALISING if config.gap == "inner" else KeepWeights.BEST,
             rate=trapezoid,
             yields_above=self.yields_above(config),
         )
@@ -243,7 +243,7 @@ class InformativeDirections(FullNetwork):
 
     def rate_for(self, dim_x: int) -> float:
         """See `TrainingStage` (LOG.md, "Many columns")."""
-        return 1 / math.sqrt(crowding(dim_x))
+        return 1 / math.sqrt(dimension_ratio(dim_x))
 
     def yields_above(self, config: MMG) -> float | None:
         """Never: the full network follows."""

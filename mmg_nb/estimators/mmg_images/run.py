@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mmg_nb.data.columns import Shape
 from mmg_nb.data.pairs import Pairs
-from mmg_nb.data.splits import Plan
+from mmg_nb.data.splits import CrossFit
 from mmg_nb.data.transform_choice import fit_transform, image_transform
 from mmg_nb.denoisers.anchor import ImageAnchor, fit_image_anchor
 from mmg_nb.denoisers.image import ImageDenoiser
@@ -26,12 +26,12 @@ from mmg_nb.estimators.report import report
 from mmg_nb.results.finding import Finding
 from mmg_nb.runs.context import RunContext
 from mmg_nb.runs.events import Phase
-from mmg_nb.runs.keeper import Unkept
+from mmg_nb.runs.keeper import NoCheckpoint
 from mmg_nb.training.batches import antithetic_pairs, even_batch
-from mmg_nb.training.loop import Outcome, TrainingTask, train
+from mmg_nb.training.loop import TrainingOutcome, TrainingTask, train
 from mmg_nb.training.optimisers import ClippedMuon
 from mmg_nb.training.schedule import Schedule, trapezoid
-from mmg_nb.training.stopping import Weights
+from mmg_nb.training.stopping import KeepWeights
 from mmg_nb.training.validation import Validation
 
 __all__ = ["run"]
@@ -119,7 +119,7 @@ def _scaled(
     shape: Shape | None,
     name: str,
     discrete: tuple[int, ...],
-    plan: Plan,
+    plan: CrossFit,
 ) -> tuple[NDArray[np.float64], tuple[str, ...]]:
     if shape is not None:
         return image_transform(values, name, plan.transform_rows), ()
@@ -148,7 +148,7 @@ def _grid(data: _Data) -> BinnedProposal:
 
 def _train(
     config: MMGImages, run: DenoisingRun, data: _Data, anchor: ImageAnchor, grid: BinnedProposal
-) -> Outcome:
+) -> TrainingOutcome:
     members, random = run.plan.members, run.random
     denoiser = ImageDenoiser(
         len(members),
@@ -166,10 +166,10 @@ def _train(
         batch=even_batch(config.batch // 2, int(rows.count.min())),
         check_every=100,
         grace=min(GRACE, max(1, steps // 2)),
-        weights=Weights.LEARNT if config.gap == "inner" else Weights.BEST,
+        weights=KeepWeights.GENERALISING if config.gap == "inner" else KeepWeights.BEST,
         rate=trapezoid,
     )
-    blocks = run.plan.validation_blocks
+    blocks = run.plan.validation_clusters
     task = TrainingTask(
         denoiser=denoiser,
         optimiser=ClippedMuon(
@@ -186,4 +186,4 @@ def _train(
         generator=random.device,
         adapt=grid.adapted,
     )
-    return train(task, run.listen, Unkept())
+    return train(task, run.listen, NoCheckpoint())

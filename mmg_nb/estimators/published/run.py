@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 
 from mmg_nb.data.marginals import Standardize
 from mmg_nb.data.pairs import Pairs
-from mmg_nb.data.splits import Plan
+from mmg_nb.data.splits import CrossFit
 from mmg_nb.denoisers.anchor import Anchor
 from mmg_nb.denoisers.channel import transmit
 from mmg_nb.denoisers.gaussian import Denoiser, Prepared, Samples
@@ -33,11 +33,11 @@ from mmg_nb.results.status import Status
 from mmg_nb.runs.context import RunContext
 from mmg_nb.runs.events import Phase
 from mmg_nb.runs.randomness import Sources
-from mmg_nb.training.batches import Lesson, by_step, steps_ahead
-from mmg_nb.training.loop import Outcome, TrainingTask, train
+from mmg_nb.training.batches import PreparedBatch, by_step, steps_ahead
+from mmg_nb.training.loop import TrainingOutcome, TrainingTask, train
 from mmg_nb.training.optimisers import moments, restore_moments
 from mmg_nb.training.schedule import Schedule
-from mmg_nb.training.stopping import Weights
+from mmg_nb.training.stopping import KeepWeights
 from mmg_nb.training.validation import Validation
 
 __all__ = ["PublishedDenoiser", "run"]
@@ -93,7 +93,7 @@ class _Setting:
         return self.run.random
 
     @property
-    def plan(self) -> Plan:
+    def plan(self) -> CrossFit:
         return self.run.plan
 
 
@@ -125,7 +125,7 @@ def _fit(config: PublishedMMG, run: DenoisingRun) -> Fitted:
     return Fitted(x, y, anchor, _bins(proposal, run.device), outcome)
 
 
-def _standardized(values: np.ndarray, plan: Plan, device: torch.device) -> Tensor:
+def _standardized(values: np.ndarray, plan: CrossFit, device: torch.device) -> Tensor:
     fitted = Standardize.fit(values[plan.transform_rows])
     return torch.as_tensor(fitted(values), dtype=torch.float64, device=device)
 
@@ -155,7 +155,7 @@ def _validation(this: _Setting, proposal: Proposal, rows: Rows) -> Validation:
     return Validation.prepare(rows, _bins(proposal, this.x.device), draws, this.random.device)
 
 
-def _train(this: _Setting, proposal: LogisticProposal) -> Outcome:
+def _train(this: _Setting, proposal: LogisticProposal) -> TrainingOutcome:
     config, member = this.config, this.plan.members[0]
     this.run.listen(Phase("training"))
     denoiser = PublishedDenoiser(
@@ -171,7 +171,7 @@ def _train(this: _Setting, proposal: LogisticProposal) -> Outcome:
         batch=_batch(this),
         check_every=max(1, steps // CHECKS),
         grace=None,
-        weights=Weights.LAST,
+        weights=KeepWeights.LAST,
         rate=lambda fraction: 1.0,
         ema=config.ema,
     )
@@ -221,7 +221,7 @@ def _likelihood_lessons(
     proposal: Proposal,
     generator: Generator,
     most: int,
-) -> Sequence[Lesson]:
+) -> Sequence[PreparedBatch]:
     """½ E[‖ε − ε̂‖² / q(λ)], with or without y for the whole batch; see `Draw`."""
     shape, dim_x, device = (1, batch), rows.samples.x.shape[2], rows.count.device
 
@@ -242,7 +242,7 @@ def _likelihood_lessons(
         "density": proposal.density(logsnr).float(),
     }
     loss = partial(_likelihood_loss, denoiser)
-    return [Lesson(loss, each) for each in by_step(inputs, count, batch)]
+    return [PreparedBatch(loss, each) for each in by_step(inputs, count, batch)]
 
 
 def _likelihood_loss(denoiser: Denoiser, inputs: Prepared) -> Tensor:
@@ -250,7 +250,9 @@ def _likelihood_loss(denoiser: Denoiser, inputs: Prepared) -> Tensor:
     return 0.5 * (error / inputs["density"]).mean()
 
 
-def _adapted(this: _Setting, outcome: Outcome, proposal: LogisticProposal) -> LogisticProposal:
+def _adapted(
+    this: _Setting, outcome: TrainingOutcome, proposal: LogisticProposal
+) -> LogisticProposal:
     """The second proposal, from the conditional error of the first model."""
     member = this.plan.members[0]
     held = member_rows(this.x, this.y, this.anchor, [member.validation])
