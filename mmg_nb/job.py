@@ -69,7 +69,7 @@ class Job:
         _check_numbers(self.pairs)
         if self.pairs.shape_x is not None or self.pairs.shape_y is not None:
             what = "A run on images cannot be saved in a checkpoint."
-            raise MMGError(what, "Leave out checkpoint.")
+            raise MMGError(what, "Remove checkpoint=.")
         # Imported here because estimates in closed form must not load torch.
         from mmg_nb.training.checkpoint import Checkpoint
         from mmg_nb.training.checkpoint_file import Contents
@@ -221,7 +221,7 @@ def _check_resumable(estimator: Estimator) -> None:
     what = f"{estimator.name} needs no checkpoint: it does not train."
     if estimator.trains:
         what = f"The training of {estimator.name} cannot be saved in a checkpoint."
-    raise MMGError(what, "Leave out checkpoint.")
+    raise MMGError(what, "Remove checkpoint=.")
 
 
 def _check_numbers(pairs: Pairs) -> None:
@@ -230,7 +230,7 @@ def _check_numbers(pairs: Pairs) -> None:
         what = "A run on categories cannot be saved in a checkpoint."
         raise MMGError(
             what,
-            "Leave out checkpoint, or pass discrete='none' to treat integers as numbers.",
+            "Remove checkpoint=, or pass discrete='none' to treat integers as numbers.",
         )
 
 

@@ -18,7 +18,7 @@ class SweepOptions:
     )
     n: str = field("10000", "numbers of rows, for example 1000,1e4")
     seeds: str = field(
-        "1", "a number k for the seeds 0 to k-1, or a list such as 3,4 (a single seed: 7,)"
+        "1", "5: seeds 0 to 4; 3,4: these two seeds; 7, (with a comma): seed 7 only"
     )
     out: str = field(
         "benchmark.jsonl", "file of records; cells that it already has are not run again"

@@ -73,7 +73,7 @@ class ResumeOptions(_OutputOptions):
     """Options of `%mmg resume FILE`, without the setting `live`."""
 
     every: float | None = field(
-        None, "seconds between two writes of the checkpoint (default: as before)", low=0
+        None, "seconds between two writes of the checkpoint (default: as the run had)", low=0
     )
 
 

@@ -42,7 +42,7 @@ class MINDE(TrainedEstimator):
     steps: int = field(4000, "maximum training steps", low=0, high=10_000_000)
     batch: int = field(
         256,
-        "noisy rows per training step and member, two for each data row",
+        "noisy rows in one training step of one network; each data row gives two",
         low=4,
         high=1_000_000,
     )

@@ -73,12 +73,13 @@ class MMG(TrainedEstimator):
 
     effort: str = field(
         "normal",
-        "training budget; normal and high also train canonical pairs if dependence is very strong",
+        "how long to train; if dependence is very strong, normal and high also train canonical "
+        "pairs (matched features of x and y)",
         choices=("quick", "normal", "high"),
     )
     gap: str = field(
         "inner",
-        "reported form of the MMSE gap; it also decides when training stops",
+        "formula for the area between the error curves; it also decides when training stops",
         choices=("inner", "cross", "orthogonal", "difference"),
     )
     proposal: str = field(
@@ -87,7 +88,10 @@ class MMG(TrainedEstimator):
     loc: float = field(2.0, "centre of the logistic proposal", low=-20, high=20)
     scale: float = field(3.0, "scale of the logistic proposal", low=0.1, high=10)
     clip: float = field(
-        4.0, "half-width of the logistic proposal, in units of `scale`", low=1, high=10
+        4.0,
+        "how far log-SNRs reach to each side of `loc`, in multiples of `scale`",
+        low=1,
+        high=10,
     )
     noised: str = field(
         "auto",
@@ -117,8 +121,8 @@ class MMG(TrainedEstimator):
     )
     batch: int | None = field(
         None,
-        "noisy rows per training step and member, two for each data row; default: 256, growing to "
-        "1024 above 10 000 rows",
+        "noisy rows in one training step of one network; each data row gives two; default: 256 up "
+        "to 10 000 rows, then more, at most 1024",
         low=4,
         high=1_000_000,
     )

@@ -35,7 +35,7 @@ class MMGImages(TrainedEstimator):
     effort: str = field("normal", "training budget", choices=("quick", "normal", "high"))
     gap: str = field(
         "inner",
-        "reported form of the MMSE gap; it also decides when training stops",
+        "formula for the area between the error curves; it also decides when training stops",
         choices=("inner", "orthogonal", "difference"),
     )
     noised: str = field(
@@ -63,7 +63,7 @@ class MMGImages(TrainedEstimator):
     )
     batch: int = field(
         64,
-        "noisy images per training step and member, two for each image",
+        "noisy images in one training step of one network; each image gives two",
         low=2,
         high=1_000_000,
     )

@@ -41,7 +41,7 @@ class PublishedMMG(TrainedEstimator):
 
     gap: str = field(
         "difference",
-        "reported form of the MMSE gap; orthogonal is the best one in the paper",
+        "formula for the area between the error curves; orthogonal is best in the paper",
         choices=("difference", "orthogonal", "inner"),
     )
     adaptive: bool = field(False, "train twice, the second time with an adapted proposal")
@@ -65,5 +65,10 @@ class PublishedMMG(TrainedEstimator):
     ema: float = field(0.999, "decay of the averaged weights", low=0, high=1)
     loc: float = field(2.0, "centre of the first proposal", low=-20, high=20)
     scale: float = field(3.0, "scale of the first proposal", low=0.1, high=10)
-    clip: float = field(4.0, "half-width of the proposals, in units of `scale`", low=1, high=10)
+    clip: float = field(
+        4.0,
+        "how far log-SNRs reach to each side of `loc`, in multiples of `scale`",
+        low=1,
+        high=10,
+    )
     draws: int = field(10, "log-SNRs per evaluation row", low=2)
