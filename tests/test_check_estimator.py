@@ -259,7 +259,7 @@ def test_a_field_without_a_default_is_told():
 
 
 def test_what_needs_categories_has_no_data_here():
-    with pytest.raises(MMGError, match="no data here for an estimator that needs discrete"):
+    with pytest.raises(MMGError, match="has no data for an estimator that needs discrete"):
         check_estimator(broken(needs=frozenset({"discrete"}), accepts=frozenset({"discrete"})))
 
 

@@ -127,7 +127,7 @@ def blas_threads(count: int) -> AbstractContextManager[object]:
 
 
 def elsewhere(executor: Executor | None, workers: int | None) -> bool:
-    """Whether cells may run in other processes; the arguments are those of `opened`."""
+    """Whether cells may run in other processes. The arguments are those of `opened`."""
     here = executor is None or isinstance(executor, (SerialExecutor, ThreadPoolExecutor))
     return workers is not None or not here
 

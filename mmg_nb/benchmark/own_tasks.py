@@ -1,4 +1,4 @@
-"""Tasks that are not part of this package: registered ones, and those of installed packages."""
+"""Tasks from outside this package: registered, or of installed packages."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ _REGISTERED: dict[str, Task] = {}
 
 
 def register(made: Task) -> Task:
-    """Make a task known by its id: to `task`, `task_ids` and sweeps, in worker processes, too.
+    """Make a task available to `task`, `task_ids` and sweeps, also in worker processes.
 
-    To register again, as when a cell is run again, replaces the task. A package adds a task
-    without a call by an entry point in the group `mmg_nb.tasks`: its name is the id, its object
-    the task, or a function without arguments that builds it.
+    Registering the same id again replaces the task. An installed package adds a task by an entry
+    point in the group `mmg_nb.tasks`. The name of the entry point is the id. Its object is the
+    task, or a function without arguments that builds the task.
 
     Args:
-        made: The task. Worker processes get a copy by pickle.
+        made: The task. It is pickled for worker processes.
 
     Returns:
         The task.
 
     Raises:
-        MMGError: It is no task, its id has characters that lists and patterns need, or its id
-            is that of a built-in task or suite.
+        MMGError: The argument is not a task, or its id is invalid or belongs to a built-in task
+            or suite.
     """
     _check(made)
     if made.task_id in SUITES or built_in(made.task_id) is not None:
@@ -52,15 +52,15 @@ def registered(task_id: str) -> Task | None:
 
 
 def own_ids() -> tuple[str, ...]:
-    """Ids of all tasks that are not built in; none is built."""
+    """Ids of all tasks from outside. No task is built."""
     return tuple({**_installed(), **_REGISTERED})
 
 
 def own_task(task_id: str) -> Task | None:
-    """A task that is not built in, or None if there is none of this id.
+    """The task from outside with this id, or None.
 
     Raises:
-        MMGError: The installed package that names it does not give it.
+        MMGError: An installed package names this task, and it cannot be loaded.
     """
     if task_id in _REGISTERED:
         return _REGISTERED[task_id]
@@ -92,10 +92,10 @@ def _loaded(entry: EntryPoint) -> Task:
 
 
 def _check(made: Any) -> None:
-    """Refuse what is no task.
+    """Refuse what is not a task.
 
     Raises:
-        MMGError: Says what is missing.
+        MMGError: The argument is not a task, or its id is invalid.
     """
     from mmg_nb.benchmark.tasks import Task
 
@@ -104,5 +104,5 @@ def _check(made: Any) -> None:
         remedy = "Give Task(task_id=…, title=…, base=…), see mmg_nb.benchmark.Task."
         raise MMGError(what, remedy)
     if not _ID.fullmatch(made.task_id):
-        remedy = "Use letters, digits, _, ., + and - only, as lists and patterns of ids need."
+        remedy = "Use only letters, digits and the characters _ . + - in an id."
         raise MMGError(f"{made.task_id!r:.80} cannot be the id of a task.", remedy)

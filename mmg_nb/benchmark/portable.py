@@ -1,7 +1,6 @@
-"""What another process must know to run a cell: estimators and tasks that were registered here.
+"""Send registered estimators and tasks to worker processes.
 
-An estimator travels as its home, `module:class`, which the other process imports; a task by
-pickle.
+An estimator is sent as `module:class`, which the worker imports. A task is pickled.
 """
 
 from __future__ import annotations
@@ -31,16 +30,16 @@ _REMEDY = (
 
 
 def packed(cells: Iterable[Cell]) -> bytes:
-    """Pack what cells need that was registered in this process.
+    """Pack the estimators and tasks of cells that were registered in this process.
 
     Args:
         cells: The cells.
 
     Returns:
-        What `unpack` takes; empty if nothing is needed.
+        Bytes for `unpack`; empty if the cells use built-in and installed ones only.
 
     Raises:
-        MMGError: An estimator or a task is made of something that no other process can import.
+        MMGError: Worker processes cannot import an estimator, or a class or function of a task.
     """
     cells = tuple(cells)
     owners = {cell.spec.estimator: registry.registered(cell.spec.estimator) for cell in cells}
@@ -51,10 +50,10 @@ def packed(cells: Iterable[Cell]) -> bytes:
 
 
 def unpack(data: bytes) -> None:
-    """Register in this process what `packed` has packed.
+    """Register estimators and tasks in this process.
 
     Args:
-        data: What it gave.
+        data: Output of `packed`.
 
     Raises:
         ImportError: A module is not there.
@@ -73,7 +72,7 @@ def _home(owner: type[Estimator]) -> str:
     """`module:class` of an estimator.
 
     Raises:
-        MMGError: No other process can import it.
+        MMGError: Worker processes cannot import it.
     """
     if not _importable(owner):
         raise MMGError(f"{_lost(owner)}, so worker processes cannot import it.", _REMEDY)
@@ -91,10 +90,10 @@ def _pickled(task: Task) -> bytes:
 
 
 class _Strict(pickle.Pickler):
-    """Refuses classes and functions that another process cannot import."""
+    """Refuses classes and functions that worker processes cannot import."""
 
     def reducer_override(self, obj: Any) -> Any:
-        """Look at each object before it is pickled in the usual way."""
+        """Check each object, then pickle it in the usual way."""
         if isinstance(obj, (type, FunctionType)) and not _importable(obj):
             raise pickle.PicklingError(_lost(obj))
         return NotImplemented

@@ -1,4 +1,4 @@
-"""The suites of this package: which tasks there are, and how they are built."""
+"""The suites of tasks in this package."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def built_in(task_id: str) -> Task | None:
 
 
 def families() -> tuple[str, ...]:
-    """The forms of all ids, for messages."""
+    """The forms of valid ids, for error messages."""
     return tuple(form for name in SUITES for form in _suite(name).FAMILIES)
 
 
 def suite_ids(name: str) -> tuple[str, ...]:
-    """The standard tasks of a suite; none is built."""
+    """Ids of the standard tasks of a suite. No task is built."""
     ids: tuple[str, ...] = _suite(name).IDS
     return ids
 

@@ -1,13 +1,13 @@
-"""Checks of an estimator: whether it keeps the promises that the package makes for it.
+"""Checks whether an estimator keeps the promises of `mmg_nb.Estimator`.
 
-A test of an estimator of your own:
+To test an estimator of your own:
 
     from mmg_nb.testing import check_estimator
 
     def test_my_method() -> None:
         check_estimator(MyMethod(bins=10))
 
-No test framework is needed. `CHECKS` lists the checks, each a function that says what it asks.
+No test framework is needed. `CHECKS` lists the checks; their docstrings say what they require.
 May import `api` and what lies below it.
 """
 

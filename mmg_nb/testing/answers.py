@@ -1,4 +1,4 @@
-"""Checks of what an estimator answers, on data whose mutual information is known."""
+"""Checks of the estimates, on data with known mutual information."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = [
     "says_what_it_found",
 ]
 
-ERRORS = 3  # standard errors within which the truth must lie, and outside which what is wrong
+ERRORS = 3  # standard errors; the truth must lie within, wrong values outside
 BITS = TRUTH / math.log(2)
 
 
@@ -67,15 +67,15 @@ def finds_a_gaussian_pair(subject: Subject) -> None:
     result = subject.first
     if result.stderr is None:
         what = f"{told(result)}; expected {TRUTH:.3f} within a quarter."
-        require(abs(result.mi - TRUTH) < TRUTH / 4, what, "Train longer, or mend the estimate.")
+        require(abs(result.mi - TRUTH) < TRUTH / 4, what, "Train longer, or correct the estimate.")
         return
     reach = ERRORS * result.stderr
     what = f"{told(result)}; expected {TRUTH:.3f} within {ERRORS} standard errors."
-    remedy = "Mend the estimate, or let the standard error cover what it lacks."
+    remedy = "Correct the estimate, or include its bias in the standard error."
     require(abs(result.mi - TRUTH) < reach, what, remedy)
     for wrong in (0.0, TRUTH / 2, 2 * TRUTH):
         what = f"{told(result)}; {wrong:.3f} is wrong and lies within {ERRORS} standard errors."
-        remedy = "An error that admits anything says nothing: train longer, or make it smaller."
+        remedy = "The standard error is too large: train longer, or estimate it better."
         require(abs(result.mi - wrong) > reach, what, remedy)
 
 
@@ -88,11 +88,11 @@ def finds_nothing_in_independent_data(subject: Subject) -> None:
     result = subject.run(x, np.random.default_rng(1).permutation(y))
     reach = TRUTH / 4 if result.stderr is None else 4 * result.stderr
     what = f"{told(result)} for independent x and y; expected 0 within {reach:.3f}."
-    remedy = "Remove the bias, or let the standard error cover it."
+    remedy = "Remove the bias, or include it in the standard error."
     require(abs(result.mi) < reach, what, remedy)
     small = result.stderr is None or result.stderr < TRUTH / 8
     what = f"{told(result)} for independent x and y; expected an error below {TRUTH / 8:.3f}."
-    require(small, what, "An error that admits anything says nothing: make it smaller.")
+    require(small, what, "The standard error is too large: estimate it better.")
 
 
 def adds_up_its_error(subject: Subject) -> None:

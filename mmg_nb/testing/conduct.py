@@ -1,4 +1,4 @@
-"""Checks of how an estimator behaves: towards its input, randomness, stops and files."""
+"""Checks of side effects, random numbers, stops and JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a broken promise is told."""
+"""The error that reports a broken promise."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ __all__ = ["ContractError", "require"]
 
 
 class ContractError(AssertionError):
-    """An estimator breaks a promise.
+    """An estimator breaks a promise; reported in two lines.
 
     Args:
         what: What was expected and what came.
@@ -30,7 +30,7 @@ class ContractError(AssertionError):
 
 
 def require(condition: bool, what: str, remedy: str) -> None:
-    """Tell a broken promise.
+    """Raise an error unless a promise is kept.
 
     Args:
         condition: Whether the promise is kept.

@@ -1,4 +1,4 @@
-"""An estimator that is checked, and data whose mutual information is known."""
+"""An estimator under test, and data with known mutual information."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SIDE = 8  # pixels
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """An estimator that is checked, and data for it.
+    """An estimator under test, and data for it.
 
     Attributes:
         estimator: The estimator.
@@ -51,8 +51,8 @@ class Subject:
         """
         if self.estimator.needs - {"images", "given"}:
             needs = ", ".join(sorted(self.estimator.needs))
-            what = f"There are no data here for an estimator that needs {needs}."
-            raise MMGError(what, "Test it on data of its own.")
+            what = f"check_estimator has no data for an estimator that needs {needs}."
+            raise MMGError(what, "Test it on data of your own.")
         images = "images" in self.estimator.needs
         shape = (N_IMAGES if images else N, 1)
         generator = np.random.default_rng(0)
@@ -62,7 +62,7 @@ class Subject:
 
     @cached_property
     def events(self) -> list[Event]:
-        """What the first run has reported."""
+        """The events of the first run, on `pair`."""
         heard: list[Event] = []
         self.run(listen=heard.append)
         return heard
@@ -74,7 +74,7 @@ class Subject:
 
     @property
     def steps(self) -> int:
-        """How many events `Step` the first run has sent."""
+        """The number of events `Step` of the first run."""
         return sum(isinstance(event, Step) for event in self.events)
 
     def run(
@@ -86,14 +86,14 @@ class Subject:
         seed: int = 0,
         listen: Listener = silent,
     ) -> MIResult:
-        """Estimate, on copies; of `pair` where nothing else is given."""
+        """Estimate on copies of x and y, by default of `pair`."""
         x = (self.pair[0] if x is None else x).copy()
         y = (self.pair[1] if y is None else y).copy()
         options = {"given": self.given(given, len(x)), "seed": seed, "device": "cpu"}
         return estimate(x, y, self.estimator, listen=listen, **options)
 
     def given(self, given: Any, rows: int) -> Any:
-        """The condition; one that changes nothing where the estimator needs any."""
+        """The condition. If the estimator needs one and none is given, independent numbers."""
         if given is None and "given" in self.estimator.needs:
             return np.random.default_rng(5).normal(size=rows)
         return given
@@ -113,5 +113,5 @@ def told(result: MIResult) -> str:
 
 
 def soon(event: Event) -> bool:
-    """A listener for questions that need no training to the end."""
+    """A listener that stops the run at its first step, for checks that need no accuracy."""
     return isinstance(event, Step)
