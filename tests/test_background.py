@@ -159,7 +159,7 @@ def test_the_result_raises_the_error_of_a_failed_run(fake):
 
 def test_bad_arrays_are_refused_at_once(fake):
     before = threading.active_count()
-    with pytest.raises(MMGError, match="as many rows"):
+    with pytest.raises(MMGError, match="equal numbers of rows"):
         mmg_nb.start(X, Y[:-1], fake)
     assert threading.active_count() == before
 

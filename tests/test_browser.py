@@ -107,7 +107,7 @@ def frames_in_two_seconds(live: Locator) -> int:
 def test_a_panel_is_started_watched_and_stopped(panels, pictures):
     panel = panels_in(panels).first
     panel.get_by_label("x", exact=True).select_option("df")
-    panel.get_by_label("age").check()
+    panel.get_by_label("age", exact=True).check()
     panel.get_by_label("sugar").check()
     button(panel, "Start").click()
     assert 4 <= frames_in_two_seconds(panel.locator(".mmg-live")) <= 11

@@ -184,7 +184,7 @@ def test_a_condition_categories_and_missing_values_can_be_chosen(notebook, discr
         ({"settings": {"seed": "-1"}}, "seed must be a whole number", "seed"),
         (
             {"roles": {"x": {"name": "x"}, "y": {"expression": "y[:60]"}}},
-            "as many rows",
+            "equal numbers of rows",
             "select the rows",
         ),
         (
