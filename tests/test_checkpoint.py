@@ -309,7 +309,7 @@ def test_it_is_written_by_the_clock_and_at_the_end(tmp_path):
             return {}
 
     state = State()
-    checkpoint.begin(state)
+    checkpoint.track(state)
     for step in range(36):
         now[0], state.step = float(step), step
         checkpoint.maybe_save(state, urgent=step == 33)

@@ -182,7 +182,7 @@ BAD_ARGUMENTS = {
     "device_unknown": (
         {"device": "gpu"},
         "device must be auto, cpu, cuda or cuda:<index>; got 'gpu'.\n"
-        "Leave it out to use a GPU when there is one.",
+        "Leave it out to use a GPU if there is one.",
     ),
     "device_absent": (
         {"device": "cuda:99"},
@@ -206,17 +206,17 @@ BAD_ARGUMENTS = {
     "field_type": (
         {"steps": "many"},
         "steps must be a whole number from 0 to 10000000 or none; got 'many'.\n"
-        "steps: most training steps",
+        "steps: maximum training steps",
     ),
     "field_truth": ({"blocks": True}, "blocks must be a whole number from 1 to 32; got True."),
     "field_range": (
         {"learning_rate": -1.0},
-        "learning_rate must be a number from 0 to 1; got -1.0.\nlearning_rate: of AdamW",
+        "learning_rate must be a number from 0 to 1; got -1.0.\nlearning_rate: learning rate of",
     ),
     "field_nan": ({"weight_decay": float("nan")}, "weight_decay must be a number from 0 to 10"),
     "field_choice": (
         {"gap": "outer"},
-        re.compile(r"gap must be one of inner, .*difference; got 'outer'\.\ngap: form of the"),
+        re.compile(r"gap must be one of inner, .*difference; got 'outer'\.\ngap: formula for the"),
     ),
     "field_number": (
         {"folds": 6, "gap": "inner"},
@@ -225,7 +225,7 @@ BAD_ARGUMENTS = {
     "fields_together": (
         {"folds": 4, "gap": "cross"},
         "gap='cross' needs an odd number of folds; got folds=4.\n"
-        "Try folds=3 or 5, or gap='inner' with any number of folds.",
+        "Use folds=3 or 5, or gap='inner' with any number of folds.",
     ),
     "field_missing": (
         {"blocks": None},

@@ -17,7 +17,13 @@ from oracle import PAIRS, GaussianPair, mixed
 
 import mmg_nb
 from mmg_nb.benchmark import task
-from mmg_nb.estimators.mmg import anchor_stage, pipeline, sizes, training_stages
+from mmg_nb.estimators.mmg import (
+    anchor_stage,
+    canonical_pairs,
+    pipeline,
+    sizes,
+    training_stages,
+)
 from mmg_nb.estimators.mmg.canonical_pairs import CanonicalPairs
 from mmg_nb.estimators.mmg.fields import EFFORT_STEPS, MMG
 from mmg_nb.estimators.mmg.fit import concatenated
@@ -421,7 +427,8 @@ def test_pairs_that_come_to_less_leave_what_was_learnt_before(monkeypatch, yield
         history = replace(outcome.history, mi=outcome.history.mi - 10 * (len(statuses) - 1))
         return replace(outcome, history=history)
 
-    monkeypatch.setattr(training_stages, "train", worse)
+    for module in (training_stages, canonical_pairs):
+        monkeypatch.setattr(module, "train", worse)
     result = mmg_nb.estimate(X, X**3, **(SMALL | {"steps": None}))
     assert len(statuses) == 2
     assert result.status is (Status.STEP_LIMIT if yields else statuses[0])

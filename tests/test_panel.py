@@ -185,7 +185,7 @@ def test_a_condition_categories_and_missing_values_can_be_chosen(notebook, discr
         (
             {"roles": {"x": {"name": "x"}, "y": {"expression": "y[:60]"}}},
             "equal numbers of rows",
-            "select the rows",
+            "Select the rows",
         ),
         (
             {"roles": {"x": {"expression": "nothing"}, "y": {"name": "y"}}},

@@ -6,7 +6,6 @@ import dataclasses
 import importlib
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import entry_points
 from operator import attrgetter
 from typing import Any, TypeVar
 
@@ -133,6 +132,9 @@ def build(estimator: str | Estimator, fields: Mapping[str, Any]) -> Estimator:
 @cache
 def _installed() -> dict[str, str]:
     """Estimators of packages that are installed, name -> `module:class`."""
+    # Imported here because loading the extension must take no time for it.
+    from importlib.metadata import entry_points
+
     found = entry_points(group=GROUP)
     return {each.name: each.value for each in found if each.name not in _HOMES}
 
