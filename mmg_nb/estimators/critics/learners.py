@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mmg_nb.estimators.critics import objectives
-from mmg_nb.estimators.critics.objectives import EvaluationFold, Objective
+from mmg_nb.estimators.critics.objectives import Objective, Readout
 
 __all__ = ["CriticLearner", "DensityLearner", "critic_learner"]
 
@@ -25,14 +25,14 @@ class CriticLearner:
     Attributes:
         objective: Maximised in training; may have a state.
         selection: Maximised in validation.
-        reading: Contribution of each row to the estimate.
+        readout: Contribution of each row to the estimate.
         negatives: Independent pairs per pair in training.
         counts_negatives: Whether the estimate itself, not only its noise, depends on their number.
     """
 
     objective: Objective
     selection: Objective
-    reading: EvaluationFold
+    readout: Readout
     negatives: int
     counts_negatives: bool
 
@@ -45,13 +45,13 @@ class CriticLearner:
         """Validation loss and estimate; see `Learner`."""
         joint, product, partners = self._scores(net, x, y, SELECTION_NEGATIVES)
         loss = -self.selection(joint, product)
-        read = [self.reading(j, p, partners).mean() for j, p in zip(joint, product, strict=True)]
+        read = [self.readout(j, p, partners).mean() for j, p in zip(joint, product, strict=True)]
         return loss, float(torch.stack(read).mean())
 
     def points(self, net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
         """Contribution of each row to the estimate of one member, `(n,)`; x, y `(1, n, …)`."""
         joint, product, partners = self._scores(net, x, y, READING_NEGATIVES)
-        return self.reading(joint[0], product[0], partners)
+        return self.readout(joint[0], product[0], partners)
 
     def _scores(
         self, net: nn.Module, x: Tensor, y: Tensor, most: int
@@ -88,7 +88,7 @@ class DensityLearner:
         return (given - alone)[0].double()
 
 
-_EQUATIONS: dict[str, Callable[[Any], tuple[Objective, Objective, EvaluationFold]]] = {
+_EQUATIONS: dict[str, Callable[[Any], tuple[Objective, Objective, Readout]]] = {
     "mine": lambda config: (
         objectives.MovingAverage(config.average),
         objectives.donsker_varadhan,
@@ -132,6 +132,6 @@ def critic_learner(config: Any, batch: int) -> CriticLearner:
     Returns:
         The learner, in its initial state.
     """
-    objective, selection, reading = _EQUATIONS[config.name](config)
+    objective, selection, readout = _EQUATIONS[config.name](config)
     negatives = min(config.negatives or batch - 1, batch - 1)
-    return CriticLearner(objective, selection, reading, negatives, config.name == "infonce")
+    return CriticLearner(objective, selection, readout, negatives, config.name == "infonce")

@@ -17,9 +17,9 @@ from torch import Tensor
 
 __all__ = [
     "DIVERGENCES",
-    "EvaluationFold",
     "MovingAverage",
     "Objective",
+    "Readout",
     "donsker_varadhan",
     "donsker_varadhan_points",
     "gan",
@@ -35,7 +35,7 @@ __all__ = [
 Objective = Callable[[Tensor, Tensor], Tensor]
 """(joint, product) -> objective to maximise, one value per member."""
 
-EvaluationFold = Callable[[Tensor, Tensor, Tensor], Tensor]
+Readout = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(joint `(n,)`, product `(n, k)`, partners `(n, k)`) -> contribution of each row, `(n,)`.
 
 The mean is the estimate. Row i enters product pairs as x and as y. Both count towards row i, so
@@ -107,7 +107,7 @@ class MovingAverage:
         return joint.mean(-1) - weight.mean((-2, -1))
 
 
-# --- evaluation_folds
+# --- readouts
 
 
 def donsker_varadhan_points(joint: Tensor, product: Tensor, partners: Tensor) -> Tensor:
@@ -121,7 +121,7 @@ def nwj_points(joint: Tensor, product: Tensor, partners: Tensor) -> Tensor:
     return 1 + joint - _by_row(product.exp(), partners)
 
 
-def smile_points(clip: float) -> EvaluationFold:
+def smile_points(clip: float) -> Readout:
     """E f − ln E_product clip(eᶠ, e^−τ, e^τ) (Song & Ermon 2020, arXiv 1910.06222, section 4).
 
     Only the partition term is clipped, because its variance grows with eᴵ. The result is no

@@ -8,7 +8,7 @@
     pairs         if dependence is very strong: fit matched features of x and of y, then train the
                   full network again
 
-Each stage starts from the result of the previous one. KeepWeights that the validation rows do not
+Each stage starts from the result of the previous one. Weights that the validation rows do not
 confirm are not kept. Then the gap is measured on rows that the member was not trained on. To drop
 a stage or to change a threshold, edit its line in `STAGES`.
 """
