@@ -1,0 +1,71 @@
+"""A run in which canonical pairs are fitted goes on from any of its stages."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import mmg_nb
+from mmg_nb.estimators.mmg import pipeline, sizes
+from mmg_nb.estimators.mmg.pipeline import STAGES
+from mmg_nb.estimators.mmg.training_stages import FullNetwork
+from mmg_nb.results.status import Status
+from mmg_nb.runs.events import Step
+
+FIELDS = {"width": 32, "blocks": 1, "batch": 128, "draws": 4, "folds": 3, "learning_rate": 0.01}
+Y = np.random.default_rng(0).normal(size=(400, 1))
+X = Y**2  # a function of y: much is still learned after 100 steps of 300
+
+
+def content(result):
+    """Everything but where and when."""
+    data = result.to_dict()
+    del data["provenance"]
+    return json.dumps(data)
+
+
+def stop_at(step):
+    """A listener that stops at a step, counted over all trainings."""
+    done = []
+
+    def listen(event):
+        done.extend([event] if isinstance(event, Step) else [])
+        return len(done) == step
+
+    return listen
+
+
+@pytest.fixture(scope="module", autouse=True)
+def impatient():
+    """300 steps, after the first 100 of which training yields to pairs."""
+    changed = tuple(
+        replace(each, still_improving=0.0) if type(each) is FullNetwork else each
+        for each in STAGES
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sizes, "EFFORT_STEPS", {"quick": 300, "normal": 300, "high": 300})
+        patch.setattr(pipeline, "STAGES", changed)
+        yield
+
+
+@pytest.fixture(scope="module")
+def whole(impatient):
+    """The run that nobody interrupts."""
+    return mmg_nb.estimate(X, Y, **FIELDS)
+
+
+def test_training_yields_after_100_steps_and_begins_again_with_pairs(whole):
+    assert list(whole.history.step[:4]) == [0, 100, 100, 200]
+    assert "features of x and of y" in " ".join(whole.notes)
+
+
+@pytest.mark.parametrize("step", [60, 100, 101, 430, 431, 530])
+def test_it_goes_on(tmp_path, whole, step):
+    """There are pairs 330 steps after training has yielded."""
+    path = tmp_path / "run.mmg"
+    stopped = mmg_nb.estimate(X, Y, checkpoint=path, listen=stop_at(step), **FIELDS)
+    assert stopped.status is Status.INTERRUPTED
+    assert content(mmg_nb.resume(path)) == content(whole)
