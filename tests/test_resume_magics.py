@@ -61,7 +61,7 @@ def test_a_resumed_run_is_the_value_and_may_be_quoted(run):
         ("%mmg resume 1 --every 3", "apply only to a checkpoint file", "Name the file"),
         ("%mmg resume run.mmg --evry 3", "no option --evry", "Did you mean '--every'?"),
         ("%mmg resume run.mmg -o 2res", "got '2res'", "-o res"),
-        ("%mmg estimate x y --estimator gcmi --checkpoint c", "needs no checkpoint", "Leave"),
+        ("%mmg estimate x y --estimator gcmi --checkpoint c", "needs no checkpoint", "Remove"),
         (f"%mmg estimate x y {FIELDS} --checkpoint run.mmg", "has not finished", "resume"),
         (f"%mmg estimate x y {FIELDS} --checkpoint no/c", "No checkpoint can be", "folder"),
         ("%mmg estimate x y --checkpoint c --every -1", "every must be", "seconds between"),
