@@ -331,12 +331,10 @@ def _fit_net(
     Returns:
         The network, and which members keep it; the network of the others is 0.
     """
-    members, _, dim_y = rows.y.shape
-    device = rows.x.device
+    (members, _, dim_y), device = rows.y.shape, rows.x.device
     net = AnchorNet(members, dim_y, rows.x.shape[2], width, _host(generator)).to(device)
     best = copy.deepcopy(net)
-    target, y = rows.x.float(), rows.y.float()
-    held_target, held_y = held.x.float(), held.y.float()
+    target, y, held_target, held_y = (v.float() for v in (rows.x, rows.y, held.x, held.y))
     scale = scale.clamp_min(FLOOR).unsqueeze(1)
     before = (held_target**2 / scale).sum(-1, keepdim=True)
     least = held.mean(before).squeeze(-1)
