@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from resuming import content, stop_at
 from safetensors.numpy import save_file
 
 import mmg_nb
@@ -25,24 +25,6 @@ CHANCE = 1e-3  # nats by which rounding may change such a run, with room
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(120, 2))
 Y = X + RNG.normal(size=(120, 2))
-
-
-def content(result):
-    """Everything but where and when."""
-    data = result.to_dict()
-    del data["provenance"]
-    return json.dumps(data)
-
-
-def stop_at(step):
-    """A listener that stops at a step, counted over all trainings."""
-    done = []
-
-    def listen(event):
-        done.extend([event] if isinstance(event, Step) else [])
-        return len(done) == step
-
-    return listen
 
 
 def kept(path, step, **fields):

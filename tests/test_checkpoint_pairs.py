@@ -2,40 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from resuming import content, stop_at
 
 import mmg_nb
 from mmg_nb.estimators.mmg import pipeline, sizes
 from mmg_nb.estimators.mmg.pipeline import STAGES
 from mmg_nb.estimators.mmg.training_stages import FullNetwork
 from mmg_nb.results.status import Status
-from mmg_nb.runs.events import Step
 
 FIELDS = {"width": 32, "blocks": 1, "batch": 128, "draws": 4, "folds": 3, "learning_rate": 0.01}
 Y = np.random.default_rng(0).normal(size=(400, 1))
 X = Y**2  # a function of y: much is still learned after 100 steps of 300
-
-
-def content(result):
-    """Everything but where and when."""
-    data = result.to_dict()
-    del data["provenance"]
-    return json.dumps(data)
-
-
-def stop_at(step):
-    """A listener that stops at a step, counted over all trainings."""
-    done = []
-
-    def listen(event):
-        done.extend([event] if isinstance(event, Step) else [])
-        return len(done) == step
-
-    return listen
 
 
 @pytest.fixture(scope="module", autouse=True)
