@@ -1,6 +1,6 @@
 """Mutual information with diffusion denoisers, inside the notebook.
 
-`mmg_nb.estimate(x, y)` answers how much x tells about y; `%load_ext mmg_nb` adds the `%mmg` magic.
+`mmg_nb.estimate(x, y)` estimates mutual information; `%load_ext mmg_nb` adds the `%mmg` magic.
 Nothing heavy is imported before it is used.
 """
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
 
 from mmg_nb.benchmark.suites import SUITES, built_in
 from mmg_nb.errors import MMGError
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
     from mmg_nb.benchmark.tasks import Task
 
 __all__ = ["GROUP", "own_ids", "own_task", "register", "registered"]
@@ -70,6 +71,9 @@ def own_task(task_id: str) -> Task | None:
 @cache
 def _installed() -> dict[str, EntryPoint]:
     """Tasks of packages that are installed, by id."""
+    # Imported here because loading the extension must take no time for it.
+    from importlib.metadata import entry_points
+
     return {each.name: each for each in entry_points(group=GROUP)}
 
 

@@ -251,8 +251,8 @@ class ResidualDenoiser(RefinedDenoiser):
         # The posterior mean of x is m + α·v·w/d.
         x = mean + posterior.deviation * self.variance.sqrt() * posterior.whitened
         change, surprise = self.pairs.kalman_update(x, posterior.spread, y)
-        told = {"update": -change, "surprise": log_power_of(surprise)}
-        return {name: torch.where(given, value, 0.0) for name, value in told.items()}
+        inputs = {"update": -change, "surprise": log_power_of(surprise)}
+        return {name: torch.where(given, value, 0.0) for name, value in inputs.items()}
 
     def correction(self, prepared: Prepared) -> tuple[Tensor, Tensor]:
         """Shift and gain; see `RefinedDenoiser`."""

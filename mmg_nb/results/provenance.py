@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 __all__ = ["provenance"]
@@ -20,6 +19,9 @@ def provenance(seed: int, device: str, seconds: float) -> dict[str, Any]:
     Returns:
         A dictionary of plain values.
     """
+    # Imported here because loading the extension must take no time for it.
+    from importlib.metadata import PackageNotFoundError, version
+
     from mmg_nb import __version__
 
     versions = {"mmg_nb": __version__, "python": platform.python_version()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -31,7 +31,3 @@ class RunContext:
     def rng(self) -> np.random.Generator:
         """A new random generator, always with the same seed."""
         return np.random.default_rng(self.seed)
-
-    def heard_by(self, listen: Listener) -> RunContext:
-        """The same context with another listener."""
-        return replace(self, listen=listen)

@@ -11,7 +11,7 @@ import numpy as np
 from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Started
 from mmg_nb.testing.contract_error import require
-from mmg_nb.testing.subject import TRUTH, Subject, told
+from mmg_nb.testing.subject import TRUTH, Subject, shown
 
 __all__ = [
     "adds_up_its_error",
@@ -54,7 +54,7 @@ def says_what_it_found(subject: Subject) -> None:
 def answers_in_nats(subject: Subject) -> None:
     """The estimate of a Gaussian pair is nearer to the truth in nats than to that in bits."""
     mi = subject.first.mi
-    what = f"{told(subject.first)} where the truth is {TRUTH:.3f} nats, or {BITS:.3f} bits."
+    what = f"{shown(subject.first)} where the truth is {TRUTH:.3f} nats, or {BITS:.3f} bits."
     remedy = "Use natural logarithms, or multiply by ln 2."
     require(abs(mi - TRUTH) < abs(mi - BITS), what, remedy)
 
@@ -66,15 +66,15 @@ def finds_a_gaussian_pair(subject: Subject) -> None:
     """
     result = subject.first
     if result.stderr is None:
-        what = f"{told(result)}; expected {TRUTH:.3f} within a quarter."
+        what = f"{shown(result)}; expected {TRUTH:.3f} within a quarter."
         require(abs(result.mi - TRUTH) < TRUTH / 4, what, "Train longer, or correct the estimate.")
         return
     reach = ERRORS * result.stderr
-    what = f"{told(result)}; expected {TRUTH:.3f} within {ERRORS} standard errors."
+    what = f"{shown(result)}; expected {TRUTH:.3f} within {ERRORS} standard errors."
     remedy = "Correct the estimate, or include its bias in the standard error."
     require(abs(result.mi - TRUTH) < reach, what, remedy)
     for wrong in (0.0, TRUTH / 2, 2 * TRUTH):
-        what = f"{told(result)}; {wrong:.3f} is wrong and lies within {ERRORS} standard errors."
+        what = f"{shown(result)}; {wrong:.3f} is wrong and lies within {ERRORS} standard errors."
         remedy = "The standard error is too large: train longer, or estimate it better."
         require(abs(result.mi - wrong) > reach, what, remedy)
 
@@ -87,11 +87,11 @@ def finds_nothing_in_independent_data(subject: Subject) -> None:
     x, y = subject.pair
     result = subject.run(x, np.random.default_rng(1).permutation(y))
     reach = TRUTH / 4 if result.stderr is None else 4 * result.stderr
-    what = f"{told(result)} for independent x and y; expected 0 within {reach:.3f}."
+    what = f"{shown(result)} for independent x and y; expected 0 within {reach:.3f}."
     remedy = "Remove the bias, or include it in the standard error."
     require(abs(result.mi) < reach, what, remedy)
     small = result.stderr is None or result.stderr < TRUTH / 8
-    what = f"{told(result)} for independent x and y; expected an error below {TRUTH / 8:.3f}."
+    what = f"{shown(result)} for independent x and y; expected an error below {TRUTH / 8:.3f}."
     require(small, what, "The standard error is too large: estimate it better.")
 
 
@@ -117,6 +117,6 @@ def ignores_the_order_of_rows(subject: Subject) -> None:
     reach = TRUTH / 4
     if found.stderr is not None and first.stderr is not None:
         reach = ERRORS * math.hypot(found.stderr, first.stderr)
-    what = f"{told(found)} with the rows in another order, before {first.mi:.3f}."
+    what = f"{shown(found)} with the rows in another order, before {first.mi:.3f}."
     remedy = "Treat rows as independent draws, and split them at random by run.rng()."
     require(abs(found.mi - first.mi) <= reach, what, remedy)

@@ -17,7 +17,7 @@ from mmg_nb.fields import check_fields, field_infos, from_fields, parse
 from mmg_nb.results.result import MIResult
 from mmg_nb.runs.events import silent
 from mmg_nb.testing.contract_error import ContractError, require
-from mmg_nb.testing.subject import CORRELATION, TRUTH, Array, Subject, as_images, soon, told
+from mmg_nb.testing.subject import CORRELATION, TRUTH, Array, Subject, as_images, shown, soon
 
 __all__ = [
     "describes_itself",
@@ -127,7 +127,9 @@ def takes_a_condition_or_not(subject: Subject) -> None:
     if result is None:
         return
     reach = TRUTH / 4 if result.stderr is None else 4 * result.stderr
-    what = f"{told(result)} for x and y that share only z, given z; expected 0 within {reach:.3f}."
+    what = (
+        f"{shown(result)} for x and y that share only z, given z; expected 0 within {reach:.3f}."
+    )
     remedy = "Use pairs.z, or leave 'given' out of the class variable accepts."
     require(abs(result.mi) < min(reach, TRUTH / 2), what, remedy)
 

@@ -16,7 +16,7 @@ from mmg_nb.estimators.base import Estimator
 from mmg_nb.results.result import MIResult
 from mmg_nb.runs.events import Event, Finished, Listener, Step, silent
 
-__all__ = ["CORRELATION", "TRUTH", "Array", "Subject", "as_images", "soon", "told"]
+__all__ = ["CORRELATION", "TRUTH", "Array", "Subject", "as_images", "shown", "soon"]
 
 Array = NDArray[np.float64]
 
@@ -106,7 +106,7 @@ def as_images(values: Array) -> Array:
     return values[:, :, None, None] * spot
 
 
-def told(result: MIResult) -> str:
+def shown(result: MIResult) -> str:
     """Estimator and estimate in words."""
     error = "" if result.stderr is None else f" ± {result.stderr:.3f}"
     return f"{result.estimator} gives {result.mi:.3f}{error} nats"
