@@ -367,6 +367,10 @@ def test_what_is_told_precisely_is_learnt_first(monkeypatch):
     assert 9.5 < result.mi < 14.5
     assert result.error_parts["canonical pairs"] > 0.1
     assert math.hypot(*result.error_parts.values()) == pytest.approx(result.stderr)
+
+
+@pytest.mark.accuracy
+def test_less_is_found_from_scores_of_ranks_and_without_pairs(monkeypatch):
     assert precise(monkeypatch, transform="normal_scores").mi < 8.5
     monkeypatch.setattr(MMG, "seeks_pairs", False)
     plain = precise(monkeypatch)
@@ -374,6 +378,7 @@ def test_what_is_told_precisely_is_learnt_first(monkeypatch):
     assert "canonical pairs" not in plain.error_parts
 
 
+@pytest.mark.accuracy
 def test_of_many_columns_it_is_learnt_after_what_is_simpler(monkeypatch):
     """9.9 nats; 6.0 of a training that does not give way, for it has learnt most in its stages."""
     result = precise(monkeypatch, columns=8)
