@@ -36,7 +36,7 @@ STEP = {"digits": 2, "mnist": 4}
 """Rows k that data processing adds. The value for MNIST is that of the paper."""
 
 IDEALS = {"baseline": None, "processing": 1.0, "additivity": 2.0}
-"""Ideal ratio for views without noise. The baseline has none: its ratio increases with r."""
+"""Ideal ratio for views without noise. The baseline has no ideal: its ratio increases with r."""
 
 
 def _standard_ids() -> tuple[str, ...]:
