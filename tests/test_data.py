@@ -112,7 +112,7 @@ BAD_X = {
     "ragged": (
         [[1, 2], [3]] * (N // 2),
         "x must have rows of equal length; got ragged lists.\n"
-        "Give every sample the same number of values.",
+        "Give every row the same number of values.",
     ),
     "sparse_tensor": (
         torch.tensor(X).to_sparse(),
@@ -128,7 +128,7 @@ BAD_X = {
 BAD_ARGUMENTS = {
     "few": (
         {"x": X[:49], "y": Y[:49]},
-        "At least 50 samples are needed; got 49.\n"
+        "At least 50 rows are needed; got 49.\n"
         "Collect more rows. Estimates from fewer rows are not reliable.",
     ),
     "copies": (
@@ -216,7 +216,7 @@ BAD_ARGUMENTS = {
     "field_nan": ({"weight_decay": float("nan")}, "weight_decay must be a number from 0 to 10"),
     "field_choice": (
         {"gap": "outer"},
-        re.compile(r"gap must be one of inner, .*difference; got 'outer'\.\ngap: formula for the"),
+        re.compile(r"gap must be one of inner, .*difference; got 'outer'\.\ngap: form of the gap"),
     ),
     "field_number": (
         {"folds": 6, "gap": "inner"},

@@ -176,7 +176,7 @@ def test_infinite_values_are_not_missing():
 
 
 def test_too_many_missing_values_are_refused():
-    said = "At least 50 samples are needed; got 49. 151 of 200 rows were dropped"
+    said = "At least 50 rows are needed; got 49. 151 of 200 rows were dropped"
     with pytest.raises(MMGError, match=said):
         make_pairs(holes(Y, *range(151)), Y, missing="drop")
 

@@ -64,7 +64,7 @@ class Cell:
         return f"{self.spec.estimator}-{digest}/{self.task}/{self.n}/{self.seed}"
 
     def to_dict(self) -> dict[str, Any]:
-        """The input of a worker, and the first entries of a record."""
+        """The cell as a dictionary: what a worker gets, and how its record begins."""
         return {
             "id": self.cell_id,
             "estimator": self.spec.estimator,

@@ -95,7 +95,7 @@ class RecordFile:
         except OSError as error:
             what = f"{str(path)!r} cannot be written ({error.strerror})."
             raise MMGError(
-                what, "Set out= (--out) to a file in a folder that you can write."
+                what, "Set out= (--out) to a file in a folder that you can write to."
             ) from error
         try:
             _lock(self._descriptor, path)

@@ -298,7 +298,7 @@ def _to_numpy(values: Any, name: str) -> NDArray[Any]:
         array = np.asarray(values)
     except ValueError as error:
         what = f"{name} must have rows of equal length; got ragged lists."
-        raise MMGError(what, "Give every sample the same number of values.") from error
+        raise MMGError(what, "Give every row the same number of values.") from error
     if array.ndim == 0:
         what = f"{name} must be an array with one row per sample; got "
         if hasattr(values, "toarray"):

@@ -34,7 +34,7 @@ Columns = tuple[int, ...]
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """Samples of x and y, and of the conditioning variable z if there is one. One row per sample.
+    """Rows of x and y, and of the condition z if there is one.
 
     Columns of categories hold codes 0, 1, ….
 
@@ -225,7 +225,7 @@ def _check_lengths(rows: Mapping[str, int]) -> None:
         )
     n = rows["x"]
     if n < MIN_SAMPLES:
-        what = f"At least {MIN_SAMPLES} samples are needed; got {n}."
+        what = f"At least {MIN_SAMPLES} rows are needed; got {n}."
         raise MMGError(what, "Collect more rows. Estimates from fewer rows are not reliable.")
 
 
@@ -255,7 +255,7 @@ def _without_missing(
     where = ", ".join(f"{name}: {rows.sum()}" for name, rows in gaps.items() if rows.any())
     lost = f"{(~keep).sum()} of {len(keep)} rows were dropped because of missing values ({where})."
     if keep.sum() < MIN_SAMPLES:
-        what = f"At least {MIN_SAMPLES} samples are needed; got {keep.sum()}. {lost}"
+        what = f"At least {MIN_SAMPLES} rows are needed; got {keep.sum()}. {lost}"
         raise MMGError(
             what, "Leave out columns with many missing values, or fill in the values first."
         )

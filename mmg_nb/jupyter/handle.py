@@ -238,7 +238,7 @@ class Run:
         return self._watch()
 
     def inspect(self) -> Interim:
-        """The latest estimate on validation points. The run continues.
+        """The latest estimate on validation rows. The run continues.
 
         Raises:
             MMGError: The run has not been validated yet, or its estimator does not train.

@@ -19,10 +19,10 @@ class Interim:
     """The latest validation estimate of a run.
 
     Validation points also decide when training stops. This estimate is therefore slightly
-    optimistic, and it has no standard error. The result uses separate evaluation points.
+    optimistic, and it has no standard error. The result uses separate evaluation rows.
 
     Attributes:
-        mi: Estimate on validation points, nats.
+        mi: Estimate on validation rows, nats.
         step: Training steps done before it.
         total_steps: Training steps planned.
         logsnr: Grid, `(k,)`.
@@ -53,5 +53,5 @@ class Interim:
     def __repr__(self) -> str:
         return (
             f"validation estimate {self.mi:.3f} nats at step {self.step} of "
-            f"{self.total_steps}; the result will use separate evaluation points"
+            f"{self.total_steps}; the result will use separate evaluation rows"
         )

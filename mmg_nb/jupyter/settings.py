@@ -30,7 +30,7 @@ class Settings:
         "display of a running estimate; auto: widget in a notebook, else card, else text",
         choices=("auto", "widget", "card", "text", "none"),
     )
-    traceback: bool = field(False, "show the full traceback of a user's mistake")
+    traceback: bool = field(False, "show full tracebacks of error messages")
 
 
 def setting_infos() -> dict[str, FieldInfo]:

@@ -122,10 +122,10 @@ class TrainingData:
 
     Attributes:
         step: Training steps done.
-        mi: Estimate on validation points, nats.
+        mi: Estimate on validation rows, nats.
         loss: Validation loss.
         loss_label: Name of the loss.
-        final: The result on evaluation points, nats.
+        final: The result on evaluation rows, nats.
     """
 
     step: NDArray[np.int64]

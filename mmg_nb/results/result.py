@@ -46,8 +46,8 @@ class MIResult(ArrayRecord):
         gap: The form of the gap that `mi` uses; None for other methods.
         forms: Every form of the gap -> estimate and standard error.
         curve: Denoising errors against log-SNR.
-        pointwise: Pointwise MI of the evaluation points.
-        history: Validation record of training.
+        pointwise: Pointwise MI of the evaluation rows.
+        history: Estimates and losses on validation rows during training.
         status: How the run ended.
         notes: What to check in the data or the fit, and what to do.
         fields: The estimator's fields in this run.
@@ -62,7 +62,7 @@ class MIResult(ArrayRecord):
             * `late learning`: the estimate still rose in the second half of training.
             * `canonical pairs`: the fitted pairs have limited precision.
             * `nearest neighbours`: a nearest-neighbour estimate is higher by this amount.
-            * `detection`: with this number of rows, no estimator distinguishes less from 0.
+            * `detection`: weaker dependence is not distinguishable from 0 with so few rows.
             * `sparse table`: the bias of a table with few rows per cell is only partly removed.
     """
 

@@ -54,7 +54,7 @@ def stepper(
 
 @dataclass(frozen=True, eq=False)
 class Direct:
-    """Steps without replay.
+    """Runs each training step directly, without a CUDA graph.
 
     Attributes:
         parameters: The current weights.

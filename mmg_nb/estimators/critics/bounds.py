@@ -27,10 +27,13 @@ class CriticBased(Variational):
 
 @dataclass(frozen=True, kw_only=True)
 class ByRatio(CriticBased):
-    """A critic trained with a few independent pairs per pair; more of them reduce the noise."""
+    """A critic trained with a few independent pairs per row; more of them reduce the noise."""
 
     negatives: int = field(
-        3, "independent pairs per pair; 0: all pairs of the batch", low=0, high=100_000
+        3,
+        "independent pairs (x and y of different rows) per row; 0: all of the batch",
+        low=0,
+        high=100_000,
     )
 
 
@@ -87,7 +90,10 @@ class InfoNCE(CriticBased):
         choices=("joint", "separable"),
     )
     negatives: int | None = field(
-        None, "independent pairs per pair; default: all pairs of the batch", low=1, high=100_000
+        None,
+        "independent pairs (x and y of different rows) per row; default: all of the batch",
+        low=1,
+        high=100_000,
     )
 
 

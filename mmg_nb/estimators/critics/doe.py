@@ -25,5 +25,5 @@ class DoE(Variational):
     summary: ClassVar[str] = "Difference of fitted entropies: no ceiling, assumes a density shape"
 
     head: str = field(
-        "gaussian", "shape of the fitted densities", choices=("gaussian", "logistic")
+        "gaussian", "family of the fitted densities", choices=("gaussian", "logistic")
     )

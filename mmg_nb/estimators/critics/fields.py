@@ -33,12 +33,12 @@ class Variational(TrainedEstimator):
     weight_decay: float = field(1e-2, "weight decay of the hidden matrices", low=0, high=10)
     folds: int | None = field(
         None,
-        "number of cross-fitting folds; 1: a single split; default: 5 up to 5000 rows, else 3",
+        "number of cross-fitting folds; 1: a single split; default: 5 up to 5 000 rows, else 3",
         choices=(1, 2, 3, 4, 5, 7, 9, 10),
     )
     transform: str = field(
         "normal_scores",
-        "transform of each column before whitening",
+        "map of each column before training",
         choices=("normal_scores", "standardize", "none"),
     )
 

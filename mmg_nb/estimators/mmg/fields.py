@@ -35,7 +35,7 @@ class MMG(TrainedEstimator):
     posterior around it. Training then corrects this start in up to four stages:
 
     1. Radial gain: one factor per row that depends on vector lengths only. For several columns
-       and at most 2500 rows, at 2.5 times the `learning_rate`.
+       and at most 2 500 rows, at 2.5 times the `learning_rate`.
     2. Informative directions: a network that sees mainly the directions that the anchor found.
        For more than six columns and at least 25 rows per column, at a lower rate.
     3. Full network: a network that sees everything.
@@ -79,17 +79,19 @@ class MMG(TrainedEstimator):
     )
     gap: str = field(
         "inner",
-        "formula for the area between the error curves; it also decides when training stops",
+        "form of the gap between the error curves; the stopping rule uses the same form",
         choices=("inner", "cross", "orthogonal", "difference"),
     )
     proposal: str = field(
-        "adaptive", "density of the log-SNRs in training", choices=("adaptive", "logistic")
+        "adaptive",
+        "density from which log-SNRs are drawn; adaptive: follows the gap",
+        choices=("adaptive", "logistic"),
     )
     loc: float = field(2.0, "centre of the logistic proposal", low=-20, high=20)
     scale: float = field(3.0, "scale of the logistic proposal", low=0.1, high=10)
     clip: float = field(
         4.0,
-        "how far log-SNRs reach to each side of `loc`, in multiples of `scale`",
+        "range of log-SNRs: loc ± clip·scale; proposal=adaptive may extend it upwards",
         low=1,
         high=10,
     )
@@ -101,14 +103,14 @@ class MMG(TrainedEstimator):
     folds: int | None = field(
         None,
         "number of cross-fitting folds (odd for gap='cross'); 1: a single split; "
-        "default: 5 up to 5000 rows, else 3 (always 3 for gap='cross')",
+        "default: 5 up to 5 000 rows, else 3 (always 3 for gap='cross')",
         choices=(1, 2, 3, 4, 5, 7, 9, 10),
     )
     transform: str = field(
         "auto",
-        "transform of each variable before whitening; normal_scores: ranks to Gaussian quantiles; "
-        "elliptical: also removes a fitted t copula; auto: elliptical if it fits x and y, else "
-        "normal_scores (smoothed for canonical pairs)",
+        "map of each variable before training; normal_scores: ranks of each column to normal "
+        "quantiles; elliptical: also removes a fitted t copula; auto: elliptical if it fits x and "
+        "y, else normal_scores (smooth scores for canonical pairs)",
         choices=("auto", "normal_scores", "elliptical", "standardize", "none"),
     )
     steps: int | None = field(
@@ -122,7 +124,7 @@ class MMG(TrainedEstimator):
     batch: int | None = field(
         None,
         "noisy rows in one training step of one network; each data row gives two; default: 256 up "
-        "to 10 000 rows, then more, at most 1024",
+        "to 10 000 rows, then more, at most 1 024",
         low=4,
         high=1_000_000,
     )
@@ -139,7 +141,7 @@ class MMG(TrainedEstimator):
     weight_decay: float = field(1e-3, "weight decay of the hidden matrices", low=0, high=10)
     draws: int | None = field(
         None,
-        "log-SNRs per evaluation row; default: 20, growing to 60 below 3000 rows",
+        "log-SNRs per evaluation row; default: 20, growing to 60 below 3 000 rows",
         low=4,
         high=10_000,
     )

@@ -32,10 +32,10 @@ class MMGImages(TrainedEstimator):
     needs: ClassVar[frozenset[str]] = frozenset({"images"})
     runner: ClassVar[str] = "mmg_nb.estimators.mmg.categories:run"
 
-    effort: str = field("normal", "training budget", choices=("quick", "normal", "high"))
+    effort: str = field("normal", "how long to train", choices=("quick", "normal", "high"))
     gap: str = field(
         "inner",
-        "formula for the area between the error curves; it also decides when training stops",
+        "form of the gap between the error curves; the stopping rule uses the same form",
         choices=("inner", "orthogonal", "difference"),
     )
     noised: str = field(

@@ -42,13 +42,13 @@ class KSG(Estimator):
     The terms are equations 8 (variant 1) and 9 (variant 2) of PRE 69:066138. The joint distance
     is the larger one of the distances in x and in y. With a condition z the terms are
     ψ(k) + ψ(n_z) − ψ(n_xz) − ψ(n_yz) (Frenzel & Pompe 2007, PRL 99:204101), where n_… counts the
-    points that are nearer in those variables.
+    rows that are nearer in those variables.
 
     Rows of different categories are infinitely far apart (Ross 2014, PLOS ONE 9:e87357). If all
     columns are categories, the estimate is the closed form of their table. Repeated values are
     separated by a tiny jitter that depends on the seed.
 
-    The standard error is the spread of the terms. It is approximate because neighbouring points
+    The standard error is the spread of the terms. It is approximate because neighbouring rows
     share neighbours. It does not include the bias. In many columns, or for strong dependence, the
     bias is far larger than the standard error, and the estimate is too low.
     """
@@ -65,7 +65,7 @@ class KSG(Estimator):
     )
     variant: int = field(
         1,
-        "1: one distance per point; 2: one distance per point and variable",
+        "1: one neighbour distance per row; 2: one in x and one in y",
         choices=(1, 2),
     )
     metric: str = field(
@@ -75,7 +75,7 @@ class KSG(Estimator):
     )
     transform: str = field(
         "standardize",
-        "transform of each column; use normal_scores for heavy tails",
+        "map of each column; use normal_scores for heavy tails",
         choices=("standardize", "normal_scores", "none"),
     )
 

@@ -41,7 +41,7 @@ class PublishedMMG(TrainedEstimator):
 
     gap: str = field(
         "difference",
-        "formula for the area between the error curves; orthogonal is best in the paper",
+        "form of the gap between the error curves; orthogonal is best in the paper",
         choices=("difference", "orthogonal", "inner"),
     )
     adaptive: bool = field(False, "train twice, the second time with an adapted proposal")
@@ -67,7 +67,7 @@ class PublishedMMG(TrainedEstimator):
     scale: float = field(3.0, "scale of the first proposal", low=0.1, high=10)
     clip: float = field(
         4.0,
-        "how far log-SNRs reach to each side of `loc`, in multiples of `scale`",
+        "range of log-SNRs of the first proposal: loc ± clip·scale",
         low=1,
         high=10,
     )
