@@ -8,7 +8,7 @@ squares:
     late learning       the estimate still rose in the second half of training
     canonical pairs     the fitted pairs have limited precision
     nearest neighbours  a nearest-neighbour estimate is higher than that of the networks
-    detection           with this number of rows, no estimator distinguishes less from 0
+    detection           weaker dependence is not distinguishable from 0 with so few rows
 """
 
 from __future__ import annotations

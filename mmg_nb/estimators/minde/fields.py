@@ -62,7 +62,7 @@ class MINDE(TrainedEstimator):
         "map of each column before training",
         choices=("normal_scores", "standardize", "none"),
     )
-    draws: int = field(10, "log-SNRs per evaluation row", low=2, high=10_000)
+    draws: int = field(10, "number of log-SNRs at which each row is evaluated", low=2, high=10_000)
 
     def folds_for(self, n_samples: int) -> int:
         """Number of folds, from `folds` or from the number of rows."""

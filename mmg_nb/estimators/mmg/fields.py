@@ -87,7 +87,7 @@ class MMG(TrainedEstimator):
         "density from which log-SNRs are drawn; adaptive: follows the gap",
         choices=("adaptive", "logistic"),
     )
-    loc: float = field(2.0, "centre of the logistic proposal", low=-20, high=20)
+    loc: float = field(2.0, "log-SNR at the centre of the logistic proposal", low=-20, high=20)
     scale: float = field(3.0, "scale of the logistic proposal", low=0.1, high=10)
     clip: float = field(
         4.0,
@@ -141,7 +141,8 @@ class MMG(TrainedEstimator):
     weight_decay: float = field(1e-3, "weight decay of the hidden matrices", low=0, high=10)
     draws: int | None = field(
         None,
-        "log-SNRs per evaluation row; default: 20, growing to 60 below 3 000 rows",
+        "number of log-SNRs at which each row is evaluated; default: 20, growing to 60 below "
+        "3 000 rows",
         low=4,
         high=10_000,
     )

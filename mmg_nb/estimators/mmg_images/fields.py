@@ -70,7 +70,9 @@ class MMGImages(TrainedEstimator):
     width: int = field(8, "features of the U-Nets at full resolution", low=2, high=4096)
     learning_rate: float = field(4e-3, "learning rate of AdamW", low=0, high=1)
     weight_decay: float = field(1e-3, "weight decay of AdamW", low=0, high=10)
-    draws: int = field(4, "log-SNRs per evaluation image", low=2, high=10_000)
+    draws: int = field(
+        4, "number of log-SNRs at which each image is evaluated", low=2, high=10_000
+    )
 
     @classmethod
     def like(cls, config: Estimator) -> MMGImages:

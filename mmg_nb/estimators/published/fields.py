@@ -63,7 +63,7 @@ class PublishedMMG(TrainedEstimator):
     )
     weight_decay: float = field(1e-5, "weight decay of Adam", low=0, high=1)
     ema: float = field(0.999, "decay of the averaged weights", low=0, high=1)
-    loc: float = field(2.0, "centre of the first proposal", low=-20, high=20)
+    loc: float = field(2.0, "log-SNR at the centre of the first proposal", low=-20, high=20)
     scale: float = field(3.0, "scale of the first proposal", low=0.1, high=10)
     clip: float = field(
         4.0,
@@ -71,4 +71,4 @@ class PublishedMMG(TrainedEstimator):
         low=1,
         high=10,
     )
-    draws: int = field(10, "log-SNRs per evaluation row", low=2)
+    draws: int = field(10, "number of log-SNRs at which each row is evaluated", low=2)
