@@ -27,7 +27,7 @@ class Estimator:
         name: Name in the registry.
         summary: What it is, in a line.
         accepts: What it takes beside two plain vectors, see `mmg_nb.estimators.acceptance`.
-        needs: What the data must have, of the same words as `accepts`.
+        needs: What the data must contain, in the same words as `accepts`.
         trains: Whether it takes training steps.
         resumable: Whether its training can be kept in a checkpoint and resumed.
     """

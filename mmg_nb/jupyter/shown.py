@@ -1,4 +1,4 @@
-"""Display each result once: not again as the value of a cell if its live view showed it."""
+"""Display each result once. A cell does not display again what its live view has shown."""
 
 from __future__ import annotations
 
