@@ -357,14 +357,14 @@ def test_training_lowers_the_error_where_the_start_is_wrong():
 
 
 def test_the_kept_weights_are_those_of_the_best_validation():
-    """Training improves for 60 steps; then steps are 30 times as long and spoil the weights."""
+    """Training improves for 60 steps; then steps go uphill and spoil the weights."""
     plan = {"n": 1000, "speed": 1e-2, "steps": 100, "batch": 128, "ema": 0.9}
-    outcome, _ = learning(**plan, rate=lambda fraction: 1.0 if fraction < 0.6 else 30.0)
+    outcome, _ = learning(**plan, rate=lambda fraction: 1.0 if fraction < 0.6 else -1.0)
     found = float(validation_of(LEARNABLE).measure(outcome.denoiser).error.mean())
     loss = outcome.history.loss
     assert found == pytest.approx(loss.min(), rel=1e-6)
     assert loss.argmin() == 3
-    assert loss[-1] > loss.min() + 0.2
+    assert loss[-1] > 2 * loss.min()
 
 
 def test_what_is_learnt_beside_much_overfitting_is_kept():
