@@ -102,9 +102,9 @@ def rows_of(n, seed):
     return Rows(Samples(x, x, y), torch.tensor([n]))
 
 
-def fitted(steps=1500, listen=silent, n=4000):
-    host, device = (Generator().manual_seed(seed) for seed in (0, 1))
-    random = Sources(np.random.default_rng(0), device, host)
+def fitted(steps=1500, listen=silent, n=4000, seed=0):
+    host, device = (Generator().manual_seed(10 * seed + k) for k in (0, 1))
+    random = Sources(np.random.default_rng(seed), device, host)
     plan = {"count": 2, "width": 32, "steps": steps, "batch": 256}
     return fit_pairs(rows_of(n, 0), rows_of(1000, 1), **plan, random=random, listen=listen)
 
@@ -132,18 +132,22 @@ def test_the_noise_of_features_is_learnt_to_its_scale():
 
 
 @pytest.mark.parametrize(
-    "plan", [{"steps": 300}, {"steps": 600, "n": 400}, {"steps": 1500, "n": 400}]
+    ("plan", "fits"),
+    [({"steps": 300}, 4), ({"steps": 600, "n": 400}, 1), ({"steps": 1500, "n": 400}, 1)],
 )
-def test_what_more_precise_pairs_might_tell_is_about_known(plan):
-    """In so few steps 0.6 nats are lacking, with few rows 0.75, with both 0.7.
+def test_what_more_precise_pairs_might_tell_is_about_known(plan, fits):
+    """In so few steps 0.6 to 1 nats are lacking, with few rows 0.75, with both 0.7.
 
-    Rejects none, and what only the steps or only the rows tell. Of that 0.47 to 0.65 are known
-    here. Where both are plenty (1500 steps, 4000 rows) 0.3 nats are lacking, and what is known of
-    them scatters from 0.2 to 0.75 with nothing but rounding.
+    Rejects none, and what only the steps or only the rows tell. Of 14 seeds, 0.27 to 0.6 of it
+    are known after few steps (hence the mean of four), 0.39 to 0.57 with few rows. Where both are
+    plenty (1500 steps, 4000 rows) 0.3 nats are lacking, and what is known of them scatters from
+    0.2 to 0.75 with nothing but rounding.
     """
-    pairs = fitted(**plan)
-    assert lacking(pairs) > 0.3
-    assert lacking(pairs) / 3 < float(pairs.pair_error) < 1.5 * lacking(pairs)
+    pairs = [fitted(**plan, seed=seed) for seed in range(fits)]
+    lack = np.array([lacking(each) for each in pairs])
+    assert lack.min() > 0.3
+    known = np.mean([float(each.pair_error) for each in pairs] / lack)
+    assert 0.3 < known < 1.5
 
 
 def test_late_gains_and_overfitting_add_up_as_errors_do():
