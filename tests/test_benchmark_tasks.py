@@ -30,7 +30,7 @@ BMI = {
     for row in json.loads((Path(__file__).parent / "reference" / "bmi_tasks.json").read_text())
 }
 EXTRA = ("high_mi-spiral-5-650", "high_mi-half_cube-20-2000", "staircase-cubic-3.5")
-EXACT = tuple(i for i in task_ids() if not i.startswith("consistency"))
+EXACT = tuple(i for s in ("bmi", "high_mi", "staircase", "outside") for i in task_ids(s))
 EVERY = (*EXACT, *EXTRA)
 N = 20_000
 LIMIT = 4.0  # standard errors
@@ -54,9 +54,8 @@ def test_suites_and_patterns_select() -> None:
     assert task_ids("staircase-cubic-*") == tuple(f"staircase-cubic-{i}" for i in (2, 4, 6, 8, 10))
     assert len(task_ids("*student*")) == 11
     assert len(set(task_ids())) == len(task_ids())
-    assert set(task_ids()) == {
-        i for s in ("bmi", "high_mi", "staircase", "outside", "consistency") for i in task_ids(s)
-    }
+    suites = ("bmi", "high_mi", "staircase", "outside", "consistency", "generated")
+    assert set(task_ids()) == {i for suite in suites for i in task_ids(suite)}
 
 
 def test_a_pattern_without_a_match_says_what_to_give() -> None:

@@ -9,7 +9,8 @@ Suites:
 * `high_mi`: strong dependence (arXiv 2509.20609);
 * `staircase`: 20 correlated pairs (arXiv 1910.06222);
 * `outside`: dependence other than a Gaussian copula;
-* `consistency`: ratios of estimates with a known value, for images.
+* `consistency`: ratios of estimates with a known value, for images;
+* `generated`: tasks drawn by a number, `generated-0` and so on.
 
 >>> task_ids("staircase-cubic-*")[0]
 'staircase-cubic-2'
@@ -76,8 +77,8 @@ def task_ids(pattern: str = "*") -> tuple[str, ...]:
     """List the ids of the standard tasks and of those that were registered.
 
     Args:
-        pattern: A suite (`"bmi"`, `"high_mi"`, `"staircase"`, `"outside"`, `"consistency"`), or a
-            shell-style pattern for ids, e.g. `"*student*"`.
+        pattern: A suite (`"bmi"`, `"high_mi"`, `"staircase"`, `"outside"`, `"consistency"`,
+            `"generated"`), or a shell-style pattern for ids, e.g. `"*student*"`.
 
     Returns:
         The matching ids, suite by suite. No task is built.

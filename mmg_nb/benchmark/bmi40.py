@@ -11,12 +11,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mmg_nb.benchmark import transforms as tf
+from mmg_nb.benchmark.distributions.elliptical import EllipticalPairs
 from mmg_nb.benchmark.distributions.gaussian import (
     CorrelatedPairs,
     ExchangeableNormal,
     interaction,
 )
-from mmg_nb.benchmark.distributions.student import StudentPair
 from mmg_nb.benchmark.distributions.uniform import AdditiveUniform
 from mmg_nb.benchmark.tasks import Task
 
@@ -126,7 +126,7 @@ def _base(base_id: str) -> tuple[str, JointDistribution, tuple[tf.Transform, ...
             sparse = CorrelatedPairs(dim=int(dim), n_pairs=int(n_pairs), rho=strong)
             return f"Multinormal {dim} × {dim} ({n_pairs}-pair)", sparse, ()
         case ["student", "identity", dim, _, dof]:
-            student = StudentPair(dim=int(dim), dof=float(dof))
+            student = EllipticalPairs(dim_x=int(dim), dim_y=int(dim), dof=float(dof))
             return f"Student-t {dim} × {dim} (dof={dof})", student, ()
     raise ValueError(f"no base distribution is named {base_id!r}")
 

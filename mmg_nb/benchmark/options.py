@@ -30,3 +30,4 @@ class SweepOptions:
     device: str = field("auto", "device of each cell: auto, cpu, cuda or cuda:<index>")
     retry_failed: bool = field(False, "run failed cells again")
     curves: bool = field(False, "store the error curves as well")
+    reporting: bool = field(False, "allow tasks that are kept for reported figures")

@@ -18,6 +18,7 @@ SUITES = {
     "staircase": "staircase",
     "outside": "outside",
     "consistency": "consistency",
+    "generated": "generated.suite",
 }
 """Name of a suite -> its module."""
 

@@ -15,6 +15,7 @@ from mmg_nb.benchmark.executors import blas_threads, elsewhere, opened
 from mmg_nb.benchmark.portable import packed
 from mmg_nb.benchmark.progress import Forecast, Progress, SweepListener, console
 from mmg_nb.benchmark.records import RecordFile, latest, records_path
+from mmg_nb.benchmark.reporting import check_reporting
 from mmg_nb.benchmark.tables import Table, tabulate
 from mmg_nb.benchmark.worker import Record, compute
 from mmg_nb.errors import MMGError
@@ -73,6 +74,7 @@ def run(
     device: str = "auto",
     retry_failed: bool = False,
     curves: bool = False,
+    reporting: bool = False,
     listen: SweepListener | None = None,
 ) -> Sweep:
     """Run every estimator on every task with every n and seed, or continue such a sweep.
@@ -111,6 +113,8 @@ def run(
         retry_failed: Whether to run failed cells again.
         curves: Whether to store the error curves as well, about 8 kB per cell. Cells whose line
             has no key `curve` are run again.
+        reporting: Whether tasks may run that are kept for reported figures (`generated-100000`
+            and above). A line beside the file of records notes each use.
         listen: Called with a `Progress` after each cell. Returning true stops the sweep. By
             default, progress is written to standard error.
 
@@ -127,6 +131,7 @@ def run(
         what = f"threads must be a whole number of at least 1; got {threads!r}."
         raise MMGError(what, "Leave threads out to use one thread per cell.")
     cells = grid(tasks, estimators, n, seeds)
+    check_reporting(cells, records_path(out), allowed=reporting)
     registered = packed(cells) if elsewhere(executor, workers) else b""
     work = partial(compute, device=device, threads=threads, curves=curves, registered=registered)
     with RecordFile(records_path(out)) as file:

@@ -19,7 +19,7 @@ __all__ = ["Row", "Table", "read_all", "table", "tabulate", "tolerance"]
 
 SOLVED_NATS = 0.05  # nats; a task is solved if its error is at most this
 SOLVED_SHARE = 0.05  # of the true value; a task is also solved if its error is at most this
-_SUITES = ("outside", "high_mi", "staircase", "consistency")
+_SUITES = ("outside", "high_mi", "staircase", "consistency", "generated")
 _GROUPS = ("copula", "other BMI", "all BMI", *_SUITES, "other")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -15,14 +15,18 @@ if TYPE_CHECKING:
 
     from mmg_nb.benchmark.transforms import Transform
 
-__all__ = ["JointDistribution", "Task"]
+__all__ = ["REPORTING_TAG", "JointDistribution", "Task"]
+
+REPORTING_TAG = "reporting"
+"""Group of tasks that no method may be tuned on."""
 
 
 class JointDistribution(Protocol):
     """A distribution of (x, y) with a sampler, its exact MI and its exact log-density ratio."""
 
-    gaussian: ClassVar[bool]
-    """Whether (x, y) is jointly Gaussian."""
+    @property
+    def gaussian(self) -> bool:
+        """Whether (x, y) is jointly Gaussian."""
 
     @property
     def dim_x(self) -> int:
@@ -71,7 +75,7 @@ class Task:
     @property
     def dim_y(self) -> int:
         """Number of columns of y."""
-        return self.base.dim_y
+        return self.base.dim_y + sum(t.added_y for t in self.transforms)
 
     @property
     def tags(self) -> frozenset[str]:

@@ -43,6 +43,7 @@ class Transform:
         apply: The map, from arrays `(n, dim_x)` and `(n, dim_y)` to arrays with n rows.
         coordinatewise: Whether every output is a monotone function of its own input.
         added_x: Columns of x' minus columns of x.
+        added_y: The same of y.
         min_dim: Smallest number of columns of x, and of y, that the transform accepts.
     """
 
@@ -54,6 +55,7 @@ class Transform:
     ]
     coordinatewise: bool
     added_x: int = 0
+    added_y: int = 0
     min_dim: int = 1
 
 
