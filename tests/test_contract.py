@@ -106,7 +106,7 @@ def test_fewer_rows_than_a_batch_give_an_answer(name):
     ("x", "y", "said"),
     [
         (X, Y[:-1], "equal numbers of rows"),
-        (X[:20], Y[:20], "At least 50 samples"),
+        (X[:20], Y[:20], "At least 50 rows"),
         (X.reshape(10, 100, 1, 1, 1), Y, "must have shape"),
         (np.where(np.arange(N)[:, None] == 3, np.nan, X), Y, "must be finite"),
         (np.ones_like(X), Y, "must vary"),
