@@ -15,7 +15,7 @@ from mmg_nb.errors import MMGError
 from mmg_nb.estimators.registry import estimator_class, names
 from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Phase, Snapshot, Started, Step
-from mmg_nb.training import batches
+from mmg_nb.training import batches, checkpoint_file
 from mmg_nb.training.checkpoint import Checkpoint
 from mmg_nb.training.checkpoint_file import Contents, read, write
 
@@ -363,17 +363,32 @@ def test_tensors_of_another_program_are_refused(tmp_path):
     )
 
 
-@pytest.mark.parametrize(("number", "remedy"), [(9, "Update mmg_nb;"), (7, "that wrote it;")])
+@pytest.mark.parametrize(("number", "remedy"), [(10, "Update mmg_nb;"), (8, "that wrote it;")])
 def test_another_format_is_told(file, monkeypatch, number, remedy):
-    from mmg_nb.training import checkpoint_file
-
     contents = read(file)
     monkeypatch.setattr(checkpoint_file, "NUMBER", number)
     write(file, contents)
     monkeypatch.undo()
-    with pytest.raises(MMGError, match=f"is in format {number}; this version reads 8") as caught:
+    with pytest.raises(MMGError, match=f"is in format {number}; this version reads 9") as caught:
         mmg_nb.resume(file)
     assert remedy in caught.value.remedy
+
+
+def test_stored_names_belong_to_the_number_of_the_format(file):
+    """A new name needs a new number. Older files are then refused with a remedy."""
+    values, arrays = read(file).values, read(file).arrays
+    job = {name for name in (*values["job"], *arrays) if not name.startswith(("once", "training"))}
+    pairs = {"notes", "given", "discrete_x", "discrete_y", "discrete_z", "shape_x", "shape_y"}
+    assert checkpoint_file.NUMBER == 9
+    assert job == {"estimator", "fields", "seed", "device", *pairs} | {
+        "job.x",
+        "job.y",
+        "job.clusters",
+    }
+    training = values["trainings"][0]
+    steps = {"step", "drawn_at", "kept_at", "last_signal_step", "best"}
+    assert set(training) == steps | {"least", "ended", "record"}
+    assert set(training["record"]) == {"step", "loss", "mi", "progress_loss"}
 
 
 def test_weights_of_another_version_are_told(file):

@@ -121,8 +121,8 @@ def test_a_condition_is_checked_like_x_and_y():
 def test_rows_that_differ_in_the_condition_are_no_copies():
     x, y, z = MODELS["chain"].sample(100, 0)
     x, y = np.tile(x[:50], (2, 1)), np.tile(y[:50], (2, 1))
-    assert len(set(make_pairs(x, y, given=z).blocks)) == 100
-    assert len(set(make_pairs(x, y).blocks)) == 50
+    assert len(set(make_pairs(x, y, given=z).clusters)) == 100
+    assert len(set(make_pairs(x, y).clusters)) == 50
 
 
 def test_estimators_without_a_conditional_form_say_who_has_one():

@@ -412,7 +412,7 @@ def test_copies_of_a_row_never_straddle_splits(folds, twins):
         "training on a copy would bias the estimate. Remove copies that are mistakes."
     )
     assert not straddling(label, pairs, folds, twins, seed=5)
-    # The same rows without their blocks do straddle: the check above can fail.
+    # The same rows without their clusters do straddle: the check above can fail.
     loose = make_pairs(rng.normal(size=300), rng.normal(size=300))
     assert straddling(label, loose, folds, twins, seed=5)
 
@@ -440,8 +440,8 @@ def test_copies_join_the_groups_they_connect():
     x, y, groups = rng.normal(size=n), rng.normal(size=n), np.arange(n) // 2
     x[3], y[3] = x[0], y[0]  # rows 0, 1 and rows 2, 3 are two groups with a row in common
     pairs = make_pairs(x, y, groups)
-    assert len(set(pairs.blocks[:4])) == 1
-    assert pairs.blocks.max() + 1 == n // 2 - 1
+    assert len(set(pairs.clusters[:4])) == 1
+    assert pairs.clusters.max() + 1 == n // 2 - 1
     assert pairs.notes[-1] == "49 groups were used; no split divides a group."
 
 

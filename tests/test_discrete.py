@@ -162,7 +162,7 @@ def test_rows_with_a_missing_value_are_dropped_when_asked():
     pairs = make_pairs(x, Y, groups, holes(Y, 9), missing="drop")
     kept = np.delete(np.arange(N), [3, 5, 8, 9])
     np.testing.assert_array_equal(pairs.y[:, 0], Y[kept])
-    np.testing.assert_array_equal(pairs.blocks, groups[kept])
+    np.testing.assert_array_equal(pairs.clusters, groups[kept])
     assert pairs.notes[0] == (
         "4 of 200 rows were dropped because of missing values (x: 3, given: 1). "
         "To keep these rows, fill in the values first."
@@ -453,17 +453,17 @@ def test_zeros_that_many_rows_share_are_no_copies():
     x, _, _ = inflated(1000, 1)
     y, _, _ = inflated(1000, 2)
     pairs = make_pairs(x, y)
-    assert np.bincount(pairs.blocks).max() < 10
+    assert np.bincount(pairs.clusters).max() < 10
     assert all("repeat another" not in note for note in pairs.notes)
     again = make_pairs(np.r_[x, x], np.r_[y, y])  # real copies are still found
-    assert np.bincount(again.blocks).max() >= 2
+    assert np.bincount(again.clusters).max() >= 2
 
 
 def test_rounded_numbers_that_agree_are_no_copies():
     x, y = np.random.default_rng(7).normal(50, 10, (2, 300)).round()
-    assert len(set(make_pairs(x, y).blocks)) == 300
+    assert len(set(make_pairs(x, y).clusters)) == 300
     fine = np.random.default_rng(7).normal(50, 10, 150).round(4)
-    assert len(set(make_pairs(np.r_[fine, fine], np.r_[fine, fine]).blocks)) == 150
+    assert len(set(make_pairs(np.r_[fine, fine], np.r_[fine, fine]).clusters)) == 150
 
 
 @pytest.mark.parametrize("decimals", [0, 1])

@@ -65,7 +65,7 @@ def test_images_keep_their_shape_and_all_their_pixels(pair, kind):
 def test_repeated_images_stay_on_one_side_of_splits(pair):
     x, y = (np.concatenate([values, values[:30]]) for values in (pair[0], pair[2]))
     pairs = make_pairs(np.round(255 * x).astype(np.uint8), y)
-    np.testing.assert_array_equal(pairs.blocks[:30], pairs.blocks[N:])
+    np.testing.assert_array_equal(pairs.clusters[:30], pairs.clusters[N:])
 
 
 @pytest.mark.parametrize(

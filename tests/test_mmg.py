@@ -533,20 +533,20 @@ def test_the_forms_lag_by_different_powers():
 
 
 @pytest.mark.parametrize("shape", [(), (4, 4)])
-def test_the_blocks_of_the_validation_rows_reach_the_validation(monkeypatch, shape):
+def test_the_clusters_of_the_validation_rows_reach_the_validation(monkeypatch, shape):
     seen = []
     prepare = Validation.prepare
 
-    def spy(rows, grid, draws, generator, blocks=None):
-        seen.append((rows.count.tolist(), blocks))
-        return prepare(rows, grid, draws, generator, blocks)
+    def spy(rows, grid, draws, generator, clusters=None):
+        seen.append((rows.count.tolist(), clusters))
+        return prepare(rows, grid, draws, generator, clusters)
 
     monkeypatch.setattr(Validation, "prepare", spy)
     x = np.random.default_rng(0).normal(size=(200, *shape))
     mmg_nb.estimate(x, x + 1, steps=2, folds=2, groups=np.arange(200) // 4)
-    ((count, blocks),) = seen
-    assert [len(labels) for labels in blocks] == count
-    assert all((np.unique(labels, return_counts=True)[1] == 4).all() for labels in blocks)
+    ((count, clusters),) = seen
+    assert [len(labels) for labels in clusters] == count
+    assert all((np.unique(labels, return_counts=True)[1] == 4).all() for labels in clusters)
 
 
 def test_the_result_tells_what_was_run():

@@ -445,11 +445,11 @@ def test_errors_of_independent_members_cancel_in_the_cross_form_alone():
     assert float(mean[3]) == pytest.approx(1 - 0.4**2 + 0.25 - 1.0, abs=0.02)
 
 
-def points_of(values, block=None, fold=None):
+def points_of(values, cluster=None, fold=None):
     n = len(values)
     return PointValues(
         index=np.arange(n),
-        block=np.arange(n) if block is None else block,
+        cluster=np.arange(n) if cluster is None else cluster,
         fold=np.zeros(n, dtype=np.int64) if fold is None else fold,
         values=np.tile(values, (4, 1)),
         noise=np.zeros((2, n)),
@@ -459,12 +459,12 @@ def points_of(values, block=None, fold=None):
 @forms
 def test_rows_may_come_in_any_order(form):
     points = measured(PAIRS["1x1"], 200, 9).points
-    block, fold = np.arange(200) // 3, np.arange(200) % 3
+    cluster, fold = np.arange(200) // 3, np.arange(200) % 3
     order = np.random.default_rng(0).permutation(200)
-    straight = PointValues(points.index, block, fold, points.values, points.noise)
+    straight = PointValues(points.index, cluster, fold, points.values, points.noise)
     turned = PointValues(
         points.index[order],
-        block[order],
+        cluster[order],
         fold[order],
         points.values[:, order],
         points.noise[:, order],
@@ -520,10 +520,10 @@ def test_independent_rows_give_the_usual_standard_error():
     assert estimate.stderr == pytest.approx(values.std() / math.sqrt(1000))
 
 
-def test_repeated_measures_in_one_block_are_not_taken_for_news():
+def test_repeated_measures_in_one_cluster_are_not_taken_for_news():
     values = np.random.default_rng(0).normal(size=500)
     once = estimate_from_points(points_of(values), "inner")
-    fourfold = points_of(np.repeat(values, 4), block=np.repeat(np.arange(500), 4))
+    fourfold = points_of(np.repeat(values, 4), cluster=np.repeat(np.arange(500), 4))
     again = estimate_from_points(fourfold, "inner")
     assert again.mi == pytest.approx(once.mi)
     assert again.stderr == pytest.approx(once.stderr)

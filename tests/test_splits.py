@@ -13,25 +13,25 @@ LAYOUTS = [(1, False), (1, True), *CROSS_FITS]
 layouts = pytest.mark.parametrize(("folds", "twins"), LAYOUTS)
 
 
-def make(blocks):
-    blocks = np.unique(blocks, return_inverse=True)[1].astype(np.int64)
-    return Pairs(np.zeros((len(blocks), 1)), np.zeros((len(blocks), 1)), blocks)
+def make(clusters):
+    clusters = np.unique(clusters, return_inverse=True)[1].astype(np.int64)
+    return Pairs(np.zeros((len(clusters), 1)), np.zeros((len(clusters), 1)), clusters)
 
 
-def shuffled(blocks, seed):
-    return np.random.default_rng(seed).permutation(np.asarray(blocks))
+def shuffled(clusters, seed):
+    return np.random.default_rng(seed).permutation(np.asarray(clusters))
 
 
 def huge(n_huge, n_small, seed=0):
-    """One block of `n_huge` rows and small ones of one row each."""
+    """One cluster of `n_huge` rows and small ones of one row each."""
     return make(shuffled(np.r_[np.zeros(n_huge), np.arange(1, n_small + 1)], seed))
 
 
 KINDS = {
     "singles": make(np.arange(211)),
     "fewest_rows": make(np.arange(50)),
-    "blocks": make(np.random.default_rng(1).integers(0, 60, 300)),
-    "fewest_blocks": make(np.r_[np.arange(20), np.random.default_rng(2).integers(0, 20, 180)]),
+    "clusters": make(np.random.default_rng(1).integers(0, 60, 300)),
+    "fewest_clusters": make(np.r_[np.arange(20), np.random.default_rng(2).integers(0, 20, 180)]),
     "one_huge": huge(400, 19),
     "two_huge": make(shuffled(np.r_[np.zeros(200), np.ones(200), np.arange(2, 20)], 3)),
     "huge_and_many": huge(2000, 48),
@@ -66,15 +66,17 @@ def test_readers_saw_neither_the_rows_read_nor_each_others(kind, folds, twins):
 
 @layouts
 @pytest.mark.parametrize("kind", KINDS)
-def test_blocks_never_straddle(kind, folds, twins):
-    blocks = KINDS[kind].blocks
+def test_clusters_never_straddle(kind, folds, twins):
+    clusters = KINDS[kind].clusters
     for seed in range(5):
         plan = plan_of(kind, folds, twins, seed)
         for member in plan.members:
-            assert disjoint(np.unique(blocks[member.fit]), np.unique(blocks[member.validation]))
+            assert disjoint(
+                np.unique(clusters[member.fit]), np.unique(clusters[member.validation])
+            )
         for reading in plan.evaluation_folds:
             known = [rows_of(plan.members[i]) for i in dict.fromkeys(reading.members)]
-            sets = [np.unique(blocks[rows]) for rows in (reading.rows, *known)]
+            sets = [np.unique(clusters[rows]) for rows in (reading.rows, *known)]
             assert disjoint(*sets)
 
 
@@ -125,7 +127,7 @@ def test_a_single_split_can_read_a_given_share():
 @layouts
 def test_plans_depend_on_the_generator_alone(folds, twins):
     def laid_out(seed):
-        plan = plan_of("blocks", folds, twins, seed)
+        plan = plan_of("clusters", folds, twins, seed)
         parts = [r.rows for r in plan.evaluation_folds] + [rows_of(m) for m in plan.members]
         return np.concatenate(parts).tolist()
 

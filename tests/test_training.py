@@ -252,11 +252,11 @@ class Blend(Denoiser):
 def test_the_calibrated_error_is_that_of_the_best_multiple_up_to_one(share, noise, gained):
     start, end = GaussianDenoiser(torch.ones(2, 1, 1)), LEARNABLE.model(2).denoiser
     validation = validation_of(LEARNABLE, n=2000, draws=8000).starting_from(start)
-    worst, best = (validation.measure(each).judged for each in (start, end))
+    worst, best = (validation.measure(each).progress_loss for each in (start, end))
     found = validation.measure(Blend(start, end, share, noise))
-    assert (worst - found.judged) / (worst - best) == pytest.approx(gained, abs=0.03)
+    assert (worst - found.progress_loss) / (worst - best) == pytest.approx(gained, abs=0.03)
     learnt = min(1.0, 1 / share) if share > 0 else 0.0
-    assert found.share == pytest.approx(learnt, abs=0.05)
+    assert found.learned_fraction == pytest.approx(learnt, abs=0.05)
 
 
 def test_the_calibrated_error_forgives_noise_that_the_raw_error_does_not():
@@ -265,34 +265,34 @@ def test_the_calibrated_error_forgives_noise_that_the_raw_error_does_not():
     clean, noisy = (validation.measure(Blend(start, end, 1.0, noise)) for noise in (0.0, 1.0))
     nothing = validation.measure(start)
     assert noisy.error.mean() > nothing.error.mean() + 0.5
-    assert clean.judged < noisy.judged < nothing.judged
+    assert clean.progress_loss < noisy.progress_loss < nothing.progress_loss
 
 
 def test_what_has_been_learnt_before_needs_less_evidence():
     start, end = GaussianDenoiser(torch.ones(2, 1, 1)), LEARNABLE.model(2).denoiser
-    found, likely = {}, {}
+    found, tentative = {}, {}
     for share in (0.0, 0.15, 0.45, 1.0):
         blend = Blend(start, end, share, 1.0)
         validation = validation_of(LEARNABLE, n=300).starting_from(start)
         measured = [validation.measure(blend, begun=begun) for begun in (False, True)]
-        found[share] = [each.share > 0 for each in measured]
-        likely[share] = [each.likely > 0 for each in measured]
+        found[share] = [each.learned_fraction > 0 for each in measured]
+        tentative[share] = [each.tentative_fraction > 0 for each in measured]
     no, yes = [False, False], [True, True]
     assert found == {0.0: no, 0.15: no, 0.45: [False, True], 1.0: yes}
-    assert likely == {0.0: no, 0.15: no, 0.45: yes, 1.0: yes}
+    assert tentative == {0.0: no, 0.15: no, 0.45: yes, 1.0: yes}
 
 
-def test_what_is_learnt_of_rows_that_repeat_each_other_is_judged_by_blocks():
+def test_what_is_learnt_of_rows_that_repeat_each_other_is_judged_by_clusters():
     """Sixteen rows that say the same are no more evidence than one."""
     copies = torch.arange(16 * 12).repeat(2, 1) % 12
     rows = Rows(rows_of(LEARNABLE, 12, 3).samples.take(copies), torch.full((2,), 16 * 12))
     product = 0.6 + torch.randn(2, 12, generator=Generator().manual_seed(0)).double()
     said = product.gather(1, copies)
 
-    def share(blocks):
-        validation = Validation.prepare(rows, GRID, 16 * 12, Generator(), blocks)
+    def share(clusters):
+        validation = Validation.prepare(rows, GRID, 16 * 12, Generator(), clusters)
         return learned_fraction(
-            said, torch.ones_like(said), validation.block, validation.blocks, SIGNIFICANT
+            said, torch.ones_like(said), validation.cluster, validation.n_clusters, SIGNIFICANT
         )[1]
 
     assert share([row.numpy() + 5 for row in copies]) == 0
@@ -303,21 +303,21 @@ def test_what_is_learnt_of_rows_that_repeat_each_other_is_judged_by_blocks():
     )
 
 
-def test_one_block_is_no_evidence():
+def test_one_cluster_is_no_evidence():
     rows = rows_of(LEARNABLE, 12, 3, members=1)
-    blocks = [np.zeros(12, dtype=int)]
-    validation = Validation.prepare(rows, GRID, 48, Generator(), blocks)
+    clusters = [np.zeros(12, dtype=int)]
+    validation = Validation.prepare(rows, GRID, 48, Generator(), clusters)
     ones = torch.ones(1, 48).double()
-    block, count = validation.block, validation.blocks
-    assert learned_fraction(ones, ones, block, count, SIGNIFICANT) == (0.0, 0.0)
+    cluster, count = validation.cluster, validation.n_clusters
+    assert learned_fraction(ones, ones, cluster, count, SIGNIFICANT) == (0.0, 0.0)
 
 
-def test_rows_that_are_never_drawn_count_for_no_block():
+def test_rows_that_are_never_drawn_count_for_no_cluster():
     rows = rows_of(LEARNABLE, 300, 3)
-    for blocks in (None, [np.arange(300)] * 2):
-        validation = Validation.prepare(rows, GRID, 100, Generator(), blocks)
-        assert validation.blocks == 200
-        assert validation.block.max() == 99
+    for clusters in (None, [np.arange(300)] * 2):
+        validation = Validation.prepare(rows, GRID, 100, Generator(), clusters)
+        assert validation.n_clusters == 200
+        assert validation.cluster.max() == 99
         validation.starting_from(network(LEARNABLE)).measure(network(LEARNABLE))
 
 
@@ -554,7 +554,7 @@ def test_the_end_comes_when_too_little_of_what_changed_is_learnt(n):
         )
     )
     kept = validation.measure(outcome.denoiser)
-    assert kept.share >= MIN_LEARNED_FRACTION
+    assert kept.learned_fraction >= MIN_LEARNED_FRACTION
     stopped = outcome.status is Status.EARLY_STOPPED
     assert stopped == (n == 12)
     assert (outcome.steps < 600) == stopped
@@ -601,8 +601,8 @@ def test_what_is_learnt_without_y_counts_where_there_is_nothing_to_learn_with_y(
     right = LEARNABLE.model(2).denoiser
     validation = validation_of(LEARNABLE, n=2000, draws=8000).starting_from(Timid(right))
     found = validation.measure(right)
-    assert found.judged < -0.01
-    assert found.share > 0.9
+    assert found.progress_loss < -0.01
+    assert found.learned_fraction > 0.9
 
 
 def test_no_steps_leave_the_start_as_it_was():

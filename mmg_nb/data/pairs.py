@@ -41,7 +41,7 @@ class Pairs:
     Attributes:
         x: `(n, dim_x)`, finite, without constant columns.
         y: `(n, dim_y)`, finite, without constant columns.
-        blocks: Labels 0, 1, …, `(n,)`. No split separates rows with one label.
+        clusters: Labels 0, 1, …, `(n,)`. No split separates rows with one label.
         notes: What the user should know about the data.
         given: Conditioning variable z, `(n, dim_z)`; None for I(x; y).
         discrete_x: Columns of x that are categories.
@@ -53,7 +53,7 @@ class Pairs:
 
     x: Array
     y: Array
-    blocks: NDArray[np.int64]
+    clusters: NDArray[np.int64]
     notes: tuple[str, ...] = ()
     given: Array | None = None
     discrete_x: Columns = ()
@@ -178,7 +178,7 @@ def make_pairs(
             remarks += (_image_note(each.shape, name),)
             continue
         remarks += _inferred_notes(used[name], name) + _tie_notes(used[name], name)
-    blocks, block_notes = clusters_of(used, labels)
+    clusters, cluster_notes = clusters_of(used, labels)
     condition = used.get("given")
     if condition is not None and condition.shape is not None:
         what = "given holds images, but only x and y can be images."
@@ -186,8 +186,8 @@ def make_pairs(
     return Pairs(
         used["x"].values,
         used["y"].values,
-        blocks,
-        (*notes, *remarks, *block_notes),
+        clusters,
+        (*notes, *remarks, *cluster_notes),
         None if condition is None else condition.values,
         used["x"].discrete,
         used["y"].discrete,

@@ -55,17 +55,17 @@ class CrossFit:
     Attributes:
         members: The rows of each member.
         evaluation_folds: The evaluation folds.
-        blocks: Label of each row, `(n,)`. Rows with one label depend on each other.
+        clusters: Label of each row, `(n,)`. Rows with one label depend on each other.
     """
 
     members: tuple[Member, ...]
     evaluation_folds: tuple[EvaluationFold, ...]
-    blocks: NDArray[np.int64]
+    clusters: NDArray[np.int64]
 
     @property
     def validation_clusters(self) -> list[NDArray[np.int64]]:
-        """Block labels of each member's validation rows."""
-        return [self.blocks[member.validation] for member in self.members]
+        """Cluster labels of each member's validation rows."""
+        return [self.clusters[member.validation] for member in self.members]
 
     @property
     def transform_rows(self) -> Rows | slice:
@@ -104,7 +104,7 @@ def make_cross_fit(
     i, …, i + m − 1 (modulo the number of folds). Members e + 1 and e + m + 1 evaluate fold e.
 
     Args:
-        pairs: The data. Rows of one block stay together.
+        pairs: The data. Rows of one cluster stay together.
         folds: 1 for a single split, or the number of folds, at least 2. Odd with twins.
         twins: Whether two members evaluate each row.
         rng: Source of the random assignment.
@@ -134,7 +134,7 @@ def make_cross_fit(
             for e, rows in enumerate(fold)
         )
     members = [Member(*_split(part, pairs, VALIDATION_SHARE, rng)) for part in parts]
-    return CrossFit(tuple(members), evaluation_folds, pairs.blocks)
+    return CrossFit(tuple(members), evaluation_folds, pairs.clusters)
 
 
 def _split(
@@ -153,25 +153,25 @@ def _partition(
 ) -> tuple[Rows, ...]:
     """Split rows at random into parts with about these shares of the rows.
 
-    Blocks stay whole. Each part gets at least `least` blocks.
+    Clusters stay whole. Each part gets at least `least` clusters.
     """
-    blocks, block_of_row, sizes = np.unique(
-        pairs.blocks[rows], return_inverse=True, return_counts=True
+    clusters, cluster_of_row, sizes = np.unique(
+        pairs.clusters[rows], return_inverse=True, return_counts=True
     )
-    order = rng.permutation(len(blocks))
+    order = rng.permutation(len(clusters))
     middle = np.cumsum(sizes[order]) - sizes[order] / 2
-    part = np.empty(len(blocks), dtype=np.int64)
+    part = np.empty(len(clusters), dtype=np.int64)
     part[order] = np.searchsorted(np.cumsum(shares)[:-1] * len(rows), middle)
     _fill(part, order[np.argsort(sizes[order], kind="stable")], len(shares), least)
     shuffled = rng.permutation(len(rows))
-    label = part[block_of_row.reshape(-1)][shuffled]
+    label = part[cluster_of_row.reshape(-1)][shuffled]
     return tuple(rows[shuffled[label == k]] for k in range(len(shares)))
 
 
 def _fill(part: Rows, smallest_first: Rows, parts: int, least: int) -> None:
-    """Move small blocks to parts that hold fewer than `least` blocks, in place.
+    """Move small clusters to parts that hold fewer than `least` clusters, in place.
 
-    This happens when one block is very large.
+    This happens when one cluster is very large.
     """
     for _ in range(parts * least):
         counts = np.bincount(part, minlength=parts)

@@ -147,7 +147,7 @@ def evaluate(
     run.listen(Phase("evaluation"))
     return measure(
         Model(fitted.anchor, fitted.outcome.denoiser),
-        EvaluationRows(fitted.x, fitted.y, run.pairs.blocks, run.plan.evaluation_folds),
+        EvaluationRows(fitted.x, fitted.y, run.pairs.clusters, run.plan.evaluation_folds),
         Design(
             proposal=fitted.outcome.proposal,
             bins=fitted.grid,

@@ -140,13 +140,13 @@ class EvaluationRows:
     Attributes:
         x: `(n, dim_x)`, float64, common coordinates.
         y: `(n, dim_y)`, float64.
-        blocks: Block of dependent rows of each row, `(n,)`.
+        clusters: Cluster of each row, `(n,)`.
         evaluation_folds: The members that evaluate each set of rows.
     """
 
     x: Tensor
     y: Tensor
-    blocks: NDArray[np.int64]
+    clusters: NDArray[np.int64]
     evaluation_folds: Sequence[EvaluationFold]
 
 
@@ -191,7 +191,7 @@ def measure(
     index = np.concatenate([fold.rows for fold in evaluation_folds])
     points = PointValues(
         index=index,
-        block=data.blocks[index],
+        cluster=data.clusters[index],
         fold=np.repeat(np.arange(len(evaluation_folds)), [len(r.rows) for r in evaluation_folds]),
         values=torch.cat(values, dim=1).cpu().numpy(),
         noise=torch.cat(noises, dim=1).cpu().numpy(),

@@ -67,14 +67,14 @@ class PointValues:
 
     Attributes:
         index: Index of the row, `(m,)`.
-        block: Its block of dependent rows, `(m,)`.
+        cluster: Its cluster, `(m,)`.
         fold: Index of the fold that the row was evaluated in, `(m,)`.
         values: ½ gap / q(λ), averaged over the draws of the row, nats, `(4, m)`; see `FORMS`.
         noise: Monte-Carlo variance of `values` for `LOG_RATIOS`, `(2, m)`.
     """
 
     index: NDArray[np.int64]
-    block: NDArray[np.int64]
+    cluster: NDArray[np.int64]
     fold: NDArray[np.int64]
     values: Array
     noise: Array

@@ -82,18 +82,18 @@ def all_parts(
     return {**parts, DETECTION: detection}
 
 
-def sampling_variance(block: NDArray[np.int64], values: Array) -> float:
-    """Variance of the mean from the spread of the values, clustered by block.
+def sampling_variance(cluster: NDArray[np.int64], values: Array) -> float:
+    """Cluster-robust variance of the mean, from the spread of the values.
 
     Args:
-        block: Block label; rows of a block depend on each other, `(m,)`.
+        cluster: Cluster of each row, `(m,)`.
         values: `(m,)`.
 
     Returns:
         The variance of the mean of `values`.
     """
-    _, cluster = np.unique(block, return_inverse=True)
-    sums = np.bincount(cluster.reshape(-1), weights=values - values.mean())
+    _, label = np.unique(cluster, return_inverse=True)
+    sums = np.bincount(label.reshape(-1), weights=values - values.mean())
     return float(np.sum(sums**2)) / len(values) ** 2
 
 
@@ -119,7 +119,7 @@ def training_variance(fold: NDArray[np.int64], values: Array) -> float:
 def error_parts(points: PointValues, form: str) -> dict[str, float]:
     """The parts of the standard error that follow from the values of the evaluation rows.
 
-    `sampling` is the spread of the values, clustered by block. `members` is the difference between
+    `sampling` is the cluster-robust spread of the values. `members` is the difference between
     folds beyond that.
 
     The forms `inner` and `orthogonal` depend on the trained members at first order. Their error
@@ -136,10 +136,10 @@ def error_parts(points: PointValues, form: str) -> dict[str, float]:
         Part -> standard error, nats.
     """
     values = points.values[FORMS.index(form)]
-    variance = sampling_variance(points.block, values)
+    variance = sampling_variance(points.cluster, values)
     if form in ("inner", "orthogonal"):
         difference = points.values[FORMS.index("difference")]
-        log_ratio = sampling_variance(points.block, difference)
+        log_ratio = sampling_variance(points.cluster, difference)
         variance = max(variance, min(log_ratio, 4 * variance))
     training = training_variance(points.fold, values)
     return {"sampling": math.sqrt(variance), "members": math.sqrt(training)}

@@ -24,7 +24,7 @@ from mmg_nb.results.atomic_write import write_whole
 __all__ = ["Contents", "read", "write"]
 
 FORMAT = "mmg_nb.Checkpoint"
-NUMBER = 8
+NUMBER = 9
 LEFT_ALONE = "The file was not changed. Pass the path of a checkpoint, or a new path."
 
 

@@ -173,19 +173,19 @@ def _validate(
     found, grid = validation.measure(state.average, begun=state.kept_at > 0), validation.grid
     if state.step and not bool(found.error.isfinite().all()):
         return Ended.DIVERGED
-    if found.judged < state.least - BETTER / (0.5 * (grid.high - grid.low)):
-        state.least, state.best = found.judged, state.step
-    if schedule.keeps(state.step, state.best, found.share):
+    if found.progress_loss < state.least - BETTER / (0.5 * (grid.high - grid.low)):
+        state.least, state.best = found.progress_loss, state.step
+    if schedule.keeps(state.step, state.best, found.learned_fraction):
         _copy(state.kept, state.average)
         state.kept_at, state.last_signal_step = state.step, 0
-    elif state.kept_at == 0 and found.likely >= MIN_LEARNED_FRACTION:
+    elif state.kept_at == 0 and found.tentative_fraction >= MIN_LEARNED_FRACTION:
         state.last_signal_step = state.step
     if task.adapt is not None and state.step:
         state.proposal = task.adapt(found.curves.gap)
     _report(state, found, grid, listen)
     if stopped:
         return Ended.INTERRUPTED
-    if schedule.is_over(state.step, state.best, found.share, state.last_signal_step):
+    if schedule.is_over(state.step, state.best, found.learned_fraction, state.last_signal_step):
         return Ended.EARLY_STOPPED
     if state.step < schedule.steps:
         return Ended.STILL_IMPROVING if schedule.still_improving(state) else None
@@ -203,7 +203,7 @@ def _copy(target: Denoiser, source: Denoiser) -> None:
 def _report(state: TrainingState, found: Measured, grid: BinnedProposal, listen: Listener) -> None:
     error = float(found.error.mean())
     mi = float(0.5 * (found.curves.gap * grid.widths).sum())
-    state.record.add(state.step, error, mi, found.judged)
+    state.record.add(state.step, error, mi, found.progress_loss)
     error_u, error_c, gap = (curve.cpu().numpy() for curve in found.curves)
     density = state.proposal.density(grid.centres).cpu().numpy()
     centres = grid.centres.cpu().numpy()

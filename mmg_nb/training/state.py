@@ -75,8 +75,8 @@ class TrainingState:
         step: Steps done.
         kept_at: Step of the kept weights.
         last_signal_step: Last step with tentative signs of learning; 0 after weights are kept.
-        best: Step of the lowest judged loss.
-        least: The lowest judged loss.
+        best: Step of the lowest progress loss.
+        least: The lowest progress loss.
         ended: How training ended; None while it goes on.
     """
 

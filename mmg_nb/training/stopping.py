@@ -80,19 +80,19 @@ class Ended(StrEnum):
 
 @dataclass(eq=False)
 class Record:
-    """All validations so far; `judged` is the loss that measures progress."""
+    """All validations so far; the progress loss is that of `Measured`."""
 
     step: list[int] = field(default_factory=list)
     loss: list[float] = field(default_factory=list)
     mi: list[float] = field(default_factory=list)
-    judged: list[float] = field(default_factory=list)
+    progress_loss: list[float] = field(default_factory=list)
 
-    def add(self, step: int, loss: float, mi: float, judged: float | None = None) -> None:
-        """Record a validation; without `judged`, the loss measures progress."""
+    def add(self, step: int, loss: float, mi: float, progress_loss: float | None = None) -> None:
+        """Record a validation; by default, the loss measures progress."""
         self.step.append(step)
         self.loss.append(loss)
         self.mi.append(mi)
-        self.judged.append(loss if judged is None else judged)
+        self.progress_loss.append(loss if progress_loss is None else progress_loss)
 
     def history(self) -> TrainingHistory:
         """The record as part of a result."""
@@ -119,14 +119,14 @@ class Record:
         """Decide how a training ended that used all its steps.
 
         Args:
-            worth: Threshold for the fall of the judged loss over the last fifth of the steps.
+            worth: Threshold for the fall of the progress loss over the last fifth of the steps.
 
         Returns:
             `STEP_LIMIT` if the loss fell by more, else `CONVERGED`.
         """
-        steps = zip(self.step, self.judged, strict=True)
+        steps = zip(self.step, self.progress_loss, strict=True)
         earlier = min(loss for step, loss in steps if step <= 0.8 * self.step[-1])
-        gained = earlier - min(self.judged)
+        gained = earlier - min(self.progress_loss)
         enough = math.isfinite(gained) and gained > worth
         return Ended.STEP_LIMIT if enough else Ended.CONVERGED
 
@@ -158,31 +158,33 @@ class StoppingRule:
     weights: KeepWeights
     yields_above: float | None = None
 
-    def keeps(self, step: int, best: int, share: float) -> bool:
+    def keeps(self, step: int, best: int, fraction: float) -> bool:
         """Whether the weights at `step` replace the kept ones.
 
         Args:
             step: Steps done.
             best: Step of the lowest validation loss so far.
-            share: The learned fraction.
+            fraction: The learned fraction.
         """
         if self.weights is KeepWeights.GENERALISING:
-            return share >= MIN_LEARNED_FRACTION
+            return fraction >= MIN_LEARNED_FRACTION
         return self.weights is KeepWeights.LAST or step == best
 
-    def is_over(self, step: int, best: int, share: float = 1.0, last_signal_step: int = 0) -> bool:
+    def is_over(
+        self, step: int, best: int, fraction: float = 1.0, last_signal_step: int = 0
+    ) -> bool:
         """Whether training stops early.
 
         Args:
             step: Steps done.
             best: Step of the lowest validation loss so far.
-            share: The learned fraction.
+            fraction: The learned fraction.
             last_signal_step: Last step with tentative signs of learning, if nothing is kept yet.
         """
         if self.grace is None or step < self.grace or self.weights is KeepWeights.LAST:
             return False
         if self.weights is KeepWeights.GENERALISING:
-            return share < MIN_LEARNED_FRACTION and step >= 2 * last_signal_step
+            return fraction < MIN_LEARNED_FRACTION and step >= 2 * last_signal_step
         return step >= 2 * best
 
     def still_improving(self, state: _Progress) -> bool:
@@ -198,7 +200,7 @@ class StoppingRule:
 
 
 def learned_fraction(
-    along: Tensor, size: Tensor, block: Tensor, blocks: int, least: float
+    along: Tensor, size: Tensor, cluster: Tensor, n_clusters: int, least: float
 ) -> tuple[float, float]:
     """Fall of the error at the best multiple of a correction, and that multiple, at most 1.
 
@@ -208,20 +210,20 @@ def learned_fraction(
     Args:
         along: Product at each draw, `(members, draws)`.
         size: Square of the correction, of the same shape.
-        block: Block of dependent rows of each draw, of the same shape.
-        blocks: Number of blocks in all members together.
+        cluster: Cluster of each draw, of the same shape.
+        n_clusters: Number of clusters in all members together.
         least: Number of standard errors that the product must exceed.
 
     Returns:
         Fall of the mean squared error, and the learned fraction.
     """
-    by_block = torch.zeros_like(along).scatter_add_(1, block, along)
+    by_cluster = torch.zeros_like(along).scatter_add_(1, cluster, along)
     total = float(along.sum())
-    if blocks < 2:
+    if n_clusters < 2:
         return 0.0, 0.0
-    variance = float(by_block.square().sum()) - total**2 / blocks
-    if not total > least * math.sqrt(max(0.0, variance) * blocks / (blocks - 1)):
+    variance = float(by_cluster.square().sum()) - total**2 / n_clusters
+    if not total > least * math.sqrt(max(0.0, variance) * n_clusters / (n_clusters - 1)):
         return 0.0, 0.0
     whole = float(size.sum())
-    share = min(1.0, total / whole)
-    return (2 * share * total - share**2 * whole) / along.numel(), share
+    fraction = min(1.0, total / whole)
+    return (2 * fraction * total - fraction**2 * whole) / along.numel(), fraction

@@ -32,8 +32,8 @@ class Validation:
         eps: Their noise.
         logsnr: Their λ, stratified uniformly over the bins, `(members, draws)`.
         bins: Bin of each λ.
-        block: Block of each repeated row, counted from 0 in each member, `(members, draws)`.
-        blocks: Number of blocks of the used rows, in all members together.
+        cluster: Cluster of each repeated row, counted from 0 in each member, `(members, draws)`.
+        n_clusters: Number of clusters of the used rows, in all members together.
         grid: The bins.
         start: Predictions before training, without and with y, `(2, members, draws, …)`; None if
             they are not needed.
@@ -46,8 +46,8 @@ class Validation:
     eps: Tensor
     logsnr: Tensor
     bins: Tensor
-    block: Tensor
-    blocks: int
+    cluster: Tensor
+    n_clusters: int
     grid: BinnedProposal
     start: Tensor | None = None
     significant: float = SIGNIFICANT
@@ -60,7 +60,7 @@ class Validation:
         grid: BinnedProposal,
         draws: int,
         generator: Generator,
-        blocks: Sequence[NDArray[np.int64]] | None = None,
+        clusters: Sequence[NDArray[np.int64]] | None = None,
     ) -> Validation:
         """Draw the noise.
 
@@ -69,8 +69,8 @@ class Validation:
             grid: The bins.
             draws: Draws per member; rows are repeated to this number.
             generator: Source of the noise.
-            blocks: Block labels of the rows of each member; rows of a block depend on each other.
-                None if all rows are independent.
+            clusters: Cluster labels of the rows of each member; rows of a cluster depend on each
+                other. None if all rows are independent.
 
         Returns:
             The fixed validation set.
@@ -84,13 +84,15 @@ class Validation:
         strata = torch.rand(shape, generator=generator, device=device).argsort(dim=1)
         level = grid.low + (grid.high - grid.low) * (strata + jitter) / draws
         eps = torch.randn(samples.x.shape, generator=generator, device=device)
-        block, total = row, int(rows.count.clamp_max(draws).sum())
-        if blocks is not None:
-            found = [np.unique(labels[:draws], return_inverse=True) for labels in blocks]
+        cluster, total = row, int(rows.count.clamp_max(draws).sum())
+        if clusters is not None:
+            found = [np.unique(labels[:draws], return_inverse=True) for labels in clusters]
             total = sum(len(labels) for labels, _ in found)
             numbers = [torch.as_tensor(inverse.reshape(-1)) for _, inverse in found]
-            block = nn.utils.rnn.pad_sequence(numbers, batch_first=True).to(device).gather(1, row)
-        return cls(samples, eps, level.float(), grid.bins(level), block, total, grid)
+            cluster = (
+                nn.utils.rnn.pad_sequence(numbers, batch_first=True).to(device).gather(1, row)
+            )
+        return cls(samples, eps, level.float(), grid.bins(level), cluster, total, grid)
 
     @torch.no_grad()
     def starting_from(self, denoiser: Denoiser) -> Validation:
@@ -129,12 +131,12 @@ class Validation:
         if self.start is None:
             return Measured(errors, float(errors.mean()), 1.0, curves)
         least = STILL_SIGNIFICANT if begun else self.significant
-        judged, share = self._judged(both, self.start, least)
+        loss, learned = self._progress(both, self.start, least)
         # An improvement that is not significant yet may become so.
-        likely = share
-        if share == 0 and not begun:
-            _, likely = self._judged(both, self.start, STILL_SIGNIFICANT)
-        return Measured(errors, judged, share, curves, likely)
+        tentative = learned
+        if learned == 0 and not begun:
+            _, tentative = self._progress(both, self.start, STILL_SIGNIFICANT)
+        return Measured(errors, loss, learned, curves, tentative)
 
     def _predict(self, denoiser: Denoiser) -> Tensor:
         if self.prepared:
@@ -157,17 +159,17 @@ class Validation:
     def _flag(self, given: bool) -> Tensor:
         return torch.full((1, 1, 1), given, device=self.eps.device)
 
-    def _judged(self, both: Tensor, start: Tensor, least: float) -> tuple[float, float]:
-        """Judged loss and learned fraction with y; if the fraction is 0, of both branches."""
+    def _progress(self, both: Tensor, start: Tensor, least: float) -> tuple[float, float]:
+        """Progress loss and learned fraction with y; if the fraction is 0, of both branches."""
         rest, correction = self.eps - start, both - start
         along = (rest * correction).sum(-1).double()
         size = correction.square().sum(-1).double()
-        fall, share = learned_fraction(along[1], size[1], self.block, self.blocks, least)
-        if share == 0:
-            fall, share = learned_fraction(
-                along.sum(0), size.sum(0), self.block, self.blocks, least
+        fall, fraction = learned_fraction(along[1], size[1], self.cluster, self.n_clusters, least)
+        if fraction == 0:
+            fall, fraction = learned_fraction(
+                along.sum(0), size.sum(0), self.cluster, self.n_clusters, least
             )
-        return -fall, share
+        return -fall, fraction
 
 
 class Curves(NamedTuple):
@@ -190,16 +192,16 @@ class Measured:
 
     Attributes:
         error: Mean squared ε-error of each member, both branches together, `(members,)`.
-        judged: The loss that measures progress. Without a start it is the mean error. With a
-            start it is minus the fall of the error at the best multiple of the change.
-        share: The learned fraction: this multiple, at most 1. It is 0 if the change is not
-            significant, and 1 without a start.
+        progress_loss: The loss that measures progress. Without a start it is the mean error. With
+            a start it is minus the fall of the error at the best multiple of the change.
+        learned_fraction: This multiple, at most 1. It is 0 if the change is not significant, and
+            1 without a start.
         curves: Means over bins.
-        likely: The learned fraction by the weaker evidence that is enough for later improvements.
+        tentative_fraction: The same by the weaker evidence that is enough for later improvements.
     """
 
     error: Tensor
-    judged: float
-    share: float
+    progress_loss: float
+    learned_fraction: float
     curves: Curves
-    likely: float = 1.0
+    tentative_fraction: float = 1.0

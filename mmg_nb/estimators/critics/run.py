@@ -93,7 +93,7 @@ def _finding(
 ) -> Finding:
     index = np.concatenate([reading.rows for reading in data.plan.evaluation_folds])
     sizes = [len(reading.rows) for reading in data.plan.evaluation_folds]
-    variance = sampling_variance(pairs.blocks[index], points)
+    variance = sampling_variance(pairs.clusters[index], points)
     variance += training_variance(np.repeat(np.arange(len(sizes)), sizes), points)
     least = null_standard_error(pairs.n_samples, pairs.dim_x, pairs.dim_y)
     mi = float(points.mean())

@@ -114,14 +114,14 @@ def laid_out(problem: Problem, base: Base, variance: Tensor) -> Fit:
     draws = validation_draws(n_samples, dim_x, data.y.shape[1])
     draws = max(draws, held.samples.x.shape[1])
     sensitivity = _sensitivity(base.anchor, base.rows)
-    blocks = run.plan.validation_clusters
+    clusters = run.plan.validation_clusters
     return Fit(
         data=data,
         anchor=base.anchor,
         variance=base.variance,
         sensitivity=sensitivity,
         rows=base.rows,
-        validation=Validation.prepare(held, grid, draws, run.random.device, blocks),
+        validation=Validation.prepare(held, grid, draws, run.random.device, clusters),
     )
 
 

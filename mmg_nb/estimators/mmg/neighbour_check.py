@@ -45,7 +45,9 @@ def by_neighbours(pairs: Pairs) -> Estimate | None:
 
 
 def _independent(pairs: Pairs) -> Pairs:
-    """At most `MOST_ROWS` rows, one of each block: rows of a block would be neighbours."""
-    _, first = np.unique(pairs.blocks, return_index=True)
+    """At most `MOST_ROWS` rows, one of each cluster: rows of a cluster would be neighbours."""
+    _, first = np.unique(pairs.clusters, return_index=True)
     rows = np.sort(first)[:: -(-len(first) // MOST_ROWS)]
-    return replace(pairs, x=pairs.x[rows], y=pairs.y[rows], blocks=np.arange(len(rows)), notes=())
+    return replace(
+        pairs, x=pairs.x[rows], y=pairs.y[rows], clusters=np.arange(len(rows)), notes=()
+    )

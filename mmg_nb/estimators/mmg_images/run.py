@@ -169,7 +169,7 @@ def _train(
         weights=KeepWeights.GENERALISING if config.gap == "inner" else KeepWeights.BEST,
         rate=trapezoid,
     )
-    blocks = run.plan.validation_clusters
+    clusters = run.plan.validation_clusters
     task = TrainingTask(
         denoiser=denoiser,
         optimiser=ClippedMuon(
@@ -179,7 +179,7 @@ def _train(
             weight_decay=config.weight_decay,
         ),
         rows=rows,
-        validation=Validation.prepare(held, grid, VALIDATION_DRAWS, random.device, blocks),
+        validation=Validation.prepare(held, grid, VALIDATION_DRAWS, random.device, clusters),
         proposal=grid,
         schedule=schedule,
         draw=antithetic_pairs,
