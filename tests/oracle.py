@@ -12,7 +12,7 @@ from mmg_nb.data.splits import EvaluationFold
 from mmg_nb.denoisers.anchor import Anchor
 from mmg_nb.denoisers.gaussian import GaussianDenoiser, gaussian_mse
 from mmg_nb.denoisers.logsnr import LogisticProposal, uniform_bins
-from mmg_nb.denoisers.residual import RadialDenoiser
+from mmg_nb.denoisers.residual import AnchorSummary, RadialDenoiser
 from mmg_nb.mmse.evaluation import Design, EvaluationRows, Measurement, Model, measure
 from mmg_nb.runs.events import silent
 
@@ -96,7 +96,9 @@ def measured(
     model = pair.model()
     if known:
         variance, untrained = model.denoiser.variance, Generator().manual_seed(0)
-        model = Model(model.anchor, RadialDenoiser(variance, y.shape[1], generator=untrained))
+        model = Model(
+            model.anchor, RadialDenoiser(AnchorSummary(variance, y.shape[1]), generator=untrained)
+        )
     return measure(
         model,
         EvaluationRows(

@@ -10,7 +10,7 @@ from torch import Generator, nn
 from mmg_nb.denoisers.gaussian import Denoiser, Samples
 from mmg_nb.denoisers.logsnr import uniform_bins
 from mmg_nb.denoisers.members import Rows
-from mmg_nb.denoisers.residual import RadialDenoiser, ResidualDenoiser
+from mmg_nb.denoisers.residual import AnchorSummary, RadialDenoiser, ResidualDenoiser
 from mmg_nb.estimators.minde.denoisers import JointDenoiser
 from mmg_nb.training import batches
 from mmg_nb.training.batches import antithetic_pairs
@@ -101,14 +101,18 @@ def joint():
 
 def radial():
     return RadialDenoiser(
-        torch.full((MEMBERS, 1, DIM_X), 0.5), DIM_Y, generator=Generator().manual_seed(1)
+        AnchorSummary(torch.full((MEMBERS, 1, DIM_X), 0.5), DIM_Y),
+        generator=Generator().manual_seed(1),
     )
 
 
-def residual(**fields):
+def residual(start=None, focused=False, **of_anchor):
     variance = torch.tensor([0.5, 0.1, 0.9]).expand(MEMBERS, 1, DIM_X)
     generator = Generator().manual_seed(2)
-    return ResidualDenoiser(variance, DIM_Y, width=16, blocks=2, generator=generator, **fields)
+    anchor = AnchorSummary(variance, DIM_Y, **of_anchor)
+    return ResidualDenoiser(
+        anchor, width=16, blocks=2, generator=generator, start=start, focused=focused
+    )
 
 
 KINDS = {

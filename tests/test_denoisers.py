@@ -10,7 +10,7 @@ from torch import Generator, nn
 
 from mmg_nb.denoisers.channel import scales
 from mmg_nb.denoisers.gaussian import GaussianDenoiser, Samples
-from mmg_nb.denoisers.residual import FOCUS_FLOOR, RadialDenoiser, ResidualDenoiser
+from mmg_nb.denoisers.residual import FOCUS_FLOOR, AnchorSummary, RadialDenoiser, ResidualDenoiser
 
 MEMBERS, BATCH, DIM_X, DIM_Y = 2, 64, 3, 2
 VARIANCE = torch.tensor([0.5, 0.1, 0.9]).expand(MEMBERS, 1, DIM_X)
@@ -31,7 +31,9 @@ def drawn():
 @pytest.fixture
 def denoiser():
     generator = Generator().manual_seed(1)
-    return ResidualDenoiser(VARIANCE, DIM_Y, width=16, blocks=1, generator=generator)
+    return ResidualDenoiser(
+        AnchorSummary(VARIANCE, DIM_Y), width=16, blocks=1, generator=generator
+    )
 
 
 @pytest.mark.parametrize("with_y", [False, True])
@@ -73,12 +75,10 @@ def test_without_y_there_is_the_null_in_its_place_but_for_the_condition(conditio
     """As if y were the null and the anchor said 0; the network must not look at the flag."""
     generator = Generator().manual_seed(1)
     denoiser = ResidualDenoiser(
-        torch.ones(MEMBERS, 1, DIM_X),
-        DIM_Y,
+        AnchorSummary(torch.ones(MEMBERS, 1, DIM_X), DIM_Y, condition),
         width=16,
         blocks=1,
         generator=generator,
-        condition=condition,
     )
     samples, eps, logsnr = drawn
     with torch.no_grad():
@@ -103,14 +103,14 @@ def test_without_y_there_is_the_null_in_its_place_but_for_the_condition(conditio
 def radial():
     """One whose network says something."""
     generator = Generator().manual_seed(1)
-    denoiser = RadialDenoiser(VARIANCE, DIM_Y, generator=generator)
+    denoiser = RadialDenoiser(AnchorSummary(VARIANCE, DIM_Y), generator=generator)
     torch.nn.init.normal_(denoiser.net.leave.weight, generator=generator)
     return denoiser
 
 
 @pytest.mark.parametrize("with_y", [False, True])
 def test_without_training_the_gain_is_zero(drawn, with_y):
-    denoiser = RadialDenoiser(VARIANCE, DIM_Y, generator=Generator().manual_seed(1))
+    denoiser = RadialDenoiser(AnchorSummary(VARIANCE, DIM_Y), generator=Generator().manual_seed(1))
     given = torch.full((1, 1, 1), with_y)
     assert torch.equal(denoiser(*drawn, given), GaussianDenoiser(VARIANCE)(*drawn, given))
 
@@ -120,7 +120,9 @@ def test_only_lengths_decide_on_the_gain(drawn, with_y):
     """Turning x and y turns the prediction; a network of the columns would not know."""
     samples, eps, logsnr = drawn
     generator = Generator().manual_seed(1)
-    denoiser = RadialDenoiser(torch.full((MEMBERS, 1, DIM_X), 0.4), DIM_Y, generator=generator)
+    denoiser = RadialDenoiser(
+        AnchorSummary(torch.full((MEMBERS, 1, DIM_X), 0.4), DIM_Y), generator=generator
+    )
     torch.nn.init.normal_(denoiser.net.leave.weight, generator=generator)
     turn_x, turn_y = (
         torch.linalg.qr(torch.randn(d, d, generator=generator))[0] for d in (DIM_X, DIM_Y)
@@ -149,7 +151,11 @@ def test_without_y_the_gain_does_not_know_its_length(radial, drawn):
 @pytest.mark.parametrize("with_y", [False, True])
 def test_what_lengths_tell_is_where_the_whole_network_starts(radial, drawn, with_y):
     whole = ResidualDenoiser(
-        VARIANCE, DIM_Y, width=16, blocks=1, generator=Generator().manual_seed(2), start=radial
+        AnchorSummary(VARIANCE, DIM_Y),
+        width=16,
+        blocks=1,
+        generator=Generator().manual_seed(2),
+        start=radial,
     )
     given = torch.full((1, 1, 1), with_y)
     torch.testing.assert_close(whole(*drawn, given), radial(*drawn, given))
@@ -160,13 +166,10 @@ def test_what_lengths_tell_is_where_the_whole_network_starts(radial, drawn, with
 
 def built(variance, sensitivity, condition=0):
     return ResidualDenoiser(
-        variance,
-        sensitivity.shape[-1],
+        AnchorSummary(variance, sensitivity.shape[-1], condition, sensitivity),
         width=16,
         blocks=1,
         generator=Generator().manual_seed(0),
-        condition=condition,
-        sensitivity=sensitivity,
     )
 
 
@@ -191,7 +194,7 @@ def test_a_focused_network_looks_at_little_but_what_the_anchor_has_found():
     generator = Generator().manual_seed(5)
     share = torch.tensor([0.6, 0.3, 0.3] + 21 * [0.0]).view(1, 1, 24)
     denoiser = ResidualDenoiser(
-        1 - share, 2, width=16, blocks=1, generator=generator, focused=True
+        AnchorSummary(1 - share, 2), width=16, blocks=1, generator=generator, focused=True
     )
     nn.init.normal_(denoiser.net.leave.weight, generator=generator)
     oracle = GaussianDenoiser(denoiser.variance)

@@ -9,7 +9,7 @@ import torch
 from torch import Generator, nn
 
 from mmg_nb.denoisers.gaussian import Samples
-from mmg_nb.denoisers.residual import ResidualDenoiser
+from mmg_nb.denoisers.residual import AnchorSummary, ResidualDenoiser
 from mmg_nb.training.optimisers import MuonAdamW, clip_by_member, orthogonalized
 
 
@@ -60,7 +60,7 @@ def test_each_matrix_is_treated_alone():
 def denoiser(members, seed=0):
     variance = torch.rand(members, 1, 2, generator=Generator().manual_seed(seed)) * 0.8 + 0.1
     return ResidualDenoiser(
-        variance, 3, width=16, blocks=2, generator=Generator().manual_seed(seed)
+        AnchorSummary(variance, 3), width=16, blocks=2, generator=Generator().manual_seed(seed)
     )
 
 

@@ -15,7 +15,7 @@ from torch import Generator
 from mmg_nb.denoisers.gaussian import Denoiser, GaussianDenoiser, Samples
 from mmg_nb.denoisers.logsnr import uniform_bins
 from mmg_nb.denoisers.members import Rows
-from mmg_nb.denoisers.residual import ResidualDenoiser
+from mmg_nb.denoisers.residual import AnchorSummary, ResidualDenoiser
 from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Phase, Snapshot, Step, silent
 from mmg_nb.runs.keeper import NoCheckpoint
@@ -58,7 +58,10 @@ def validation_of(pair, n=300, seed=1, draws=4000, padding=0, members=2):
 def network(pair, members=2, width=16):
     variance = pair.model(members).denoiser.variance
     return ResidualDenoiser(
-        variance, pair.k.shape[1], width=width, blocks=1, generator=Generator().manual_seed(0)
+        AnchorSummary(variance, pair.k.shape[1]),
+        width=width,
+        blocks=1,
+        generator=Generator().manual_seed(0),
     )
 
 
@@ -167,7 +170,10 @@ LEARNABLE = sparse(1, 3.0, pairs=1)
 def learning(n=100, speed=3e-2, **schedule):
     """A run with something to learn: the members start from "y tells nothing"."""
     model = ResidualDenoiser(
-        torch.ones(2, 1, 1), 1, width=16, blocks=1, generator=Generator().manual_seed(0)
+        AnchorSummary(torch.ones(2, 1, 1), 1),
+        width=16,
+        blocks=1,
+        generator=Generator().manual_seed(0),
     )
     descent = Descent(model, speed)
     task = TrainingTask(
@@ -550,7 +556,10 @@ def test_the_end_comes_when_too_little_of_what_changed_is_learnt(n):
     outcome, _ = learning(**plan, grace=50, weights=KeepWeights.GENERALISING)
     validation = validation_of(LEARNABLE).starting_from(
         ResidualDenoiser(
-            torch.ones(2, 1, 1), 1, width=16, blocks=1, generator=Generator().manual_seed(0)
+            AnchorSummary(torch.ones(2, 1, 1), 1),
+            width=16,
+            blocks=1,
+            generator=Generator().manual_seed(0),
         )
     )
     kept = validation.measure(outcome.denoiser)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -14,6 +15,7 @@ from mmg_nb.nets.layers import repeat_antithetic
 from mmg_nb.nets.mlp import ResidualMLP
 
 __all__ = [
+    "AnchorSummary",
     "PairFeatures",
     "RadialDenoiser",
     "RefinedDenoiser",
@@ -27,6 +29,25 @@ FOCUS_FLOOR = 0.02  # explained variance below which directions get about the sa
 UNAIDED_COLUMNS = (
     6  # maximum columns of x for which a network finds the informative directions by itself
 )
+
+
+@dataclass(frozen=True, eq=False)
+class AnchorSummary:
+    """What a denoiser is built from: the numbers of columns, and what the anchor found in them.
+
+    Attributes:
+        variance: Residual variance v of the anchor, `(members, 1, dim_x)`.
+        dim_y: Columns of y.
+        condition: Columns of the condition; they are the last ones of y, and both branches get
+            them.
+        sensitivity: Sensitivity of the anchor to directions of y, `(members, dim_y, dim_y)`; see
+            `Anchor.sensitivity`. None for the same scale in all directions.
+    """
+
+    variance: Tensor
+    dim_y: int
+    condition: int = 0
+    sensitivity: Tensor | None = None
 
 
 class PairFeatures(Protocol):
@@ -50,26 +71,18 @@ class RefinedDenoiser(Denoiser):
     start instead of σ·w/d.
 
     Args:
-        variance: v, `(members, 1, dim_x)`.
-        dim_y: Dimensions of y.
-        condition: Columns of the condition; they are the last ones of y, and both branches get
-            them.
+        anchor: The anchor around which the Gaussian posterior lies.
         start: Denoiser of an earlier stage; None for the Gaussian posterior.
     """
 
     net: ResidualMLP
 
-    def __init__(
-        self,
-        variance: Tensor,
-        dim_y: int,
-        condition: int,
-        start: RefinedDenoiser | None = None,
-    ) -> None:
+    def __init__(self, anchor: AnchorSummary, start: RefinedDenoiser | None = None) -> None:
         super().__init__()
         self.start = start
-        self.register_buffer("variance", variance)
-        self.register_buffer("known", _last_columns(len(variance), dim_y, condition))
+        members = len(anchor.variance)
+        self.register_buffer("variance", anchor.variance)
+        self.register_buffer("known", _last_columns(members, anchor.dim_y, anchor.condition))
         self.variance: Tensor
         self.known: Tensor
 
@@ -131,18 +144,15 @@ class RadialDenoiser(RefinedDenoiser):
     this form. So few inputs need few rows.
 
     Args:
-        variance: v, `(members, 1, dim_x)`.
-        dim_y: Dimensions of y.
+        anchor: See `RefinedDenoiser`.
         generator: Source of the initial weights.
-        condition: See `RefinedDenoiser`.
     """
 
-    def __init__(
-        self, variance: Tensor, dim_y: int, *, generator: Generator, condition: int = 0
-    ) -> None:
-        super().__init__(variance, dim_y, condition)
+    def __init__(self, anchor: AnchorSummary, *, generator: Generator) -> None:
+        super().__init__(anchor)
+        members = len(anchor.variance)
         self.net = ResidualMLP(
-            len(variance), POWERS + 1, 1, width=RADIAL_WIDTH, blocks=1, generator=generator
+            members, POWERS + 1, 1, width=RADIAL_WIDTH, blocks=1, generator=generator
         )
 
     def seen(self, posterior: Posterior, samples: Samples, given: Tensor) -> Prepared:
@@ -175,15 +185,11 @@ class ResidualDenoiser(RefinedDenoiser):
     * It also gets z and m multiplied by the log-power of z.
 
     Args:
-        variance: v, `(members, 1, dim_x)`.
-        dim_y: Dimensions of y.
+        anchor: See `RefinedDenoiser`.
         width: Hidden features of the network.
         blocks: Residual blocks of the network.
         generator: Source of the initial weights.
-        condition: See `RefinedDenoiser`.
         start: Denoiser of an earlier stage; None for the Gaussian posterior.
-        sensitivity: Sensitivity of the anchor to directions of y, `(members, dim_y, dim_y)`; see
-            `Anchor.sensitivity`. None for the same scale in all directions.
         focused: Whether the network sees mainly the informative directions.
         pairs: Canonical pairs, which are not trained here. Their Kalman update is part of the
             shift, times a trained factor that starts at 1. This start is right if the pairs
@@ -192,19 +198,17 @@ class ResidualDenoiser(RefinedDenoiser):
 
     def __init__(
         self,
-        variance: Tensor,
-        dim_y: int,
+        anchor: AnchorSummary,
         *,
         width: int,
         blocks: int,
         generator: Generator,
-        condition: int = 0,
         start: RefinedDenoiser | None = None,
-        sensitivity: Tensor | None = None,
         focused: bool = False,
         pairs: PairFeatures | None = None,
     ) -> None:
-        super().__init__(variance, dim_y, condition, start)
+        super().__init__(anchor, start)
+        variance, dim_y, sensitivity = anchor.variance, anchor.dim_y, anchor.sensitivity
         members, _, dim_x = variance.shape
         self.focused = focused
         self.pairs = pairs

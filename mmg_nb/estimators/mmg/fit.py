@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mmg_nb.denoisers.anchor import Anchor
 from mmg_nb.denoisers.members import Rows
-from mmg_nb.denoisers.residual import RefinedDenoiser
+from mmg_nb.denoisers.residual import AnchorSummary, RefinedDenoiser
 from mmg_nb.estimators.denoising_run import DenoisingRun
 from mmg_nb.estimators.mmg.fields import MMG
 from mmg_nb.results.curves import TrainingHistory
@@ -71,7 +71,7 @@ class Fit:
         data: The transformed data.
         anchor: The regression of x on y, one for each member.
         variance: Residual variance of the anchor, `(members, 1, dim_x)`, float64.
-        sensitivity: Sensitivity of the anchors; see `ResidualDenoiser`.
+        sensitivity: Sensitivity of the anchors; see `AnchorSummary`.
         rows: Training rows of every member.
         validation: Fixed validation set.
         start: Denoiser that the next stage corrects; None for the Gaussian posterior.
@@ -91,6 +91,12 @@ class Fit:
     def dims(self) -> tuple[int, int]:
         """Columns of x and of y."""
         return self.data.x.shape[1], self.data.y.shape[1]
+
+    @property
+    def anchor_summary(self) -> AnchorSummary:
+        """What a denoiser is built from, on the host."""
+        variance = self.variance.float().cpu()
+        return AnchorSummary(variance, self.dims[1], self.data.condition, self.sensitivity)
 
     @property
     def steps(self) -> int:

@@ -167,12 +167,7 @@ class RadialGain(TrainingStage):
 
     def build(self, problem: Problem, fit: Fit) -> RefinedDenoiser:
         """See `TrainingStage`."""
-        return RadialDenoiser(
-            fit.variance.float().cpu(),
-            fit.dims[1],
-            generator=problem.run.random.host,
-            condition=fit.data.condition,
-        )
+        return RadialDenoiser(fit.anchor_summary, generator=problem.run.random.host)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,14 +204,11 @@ class FullNetwork(TrainingStage):
     ) -> ResidualDenoiser:
         """The untrained network; see `ResidualDenoiser`."""
         return ResidualDenoiser(
-            fit.variance.float().cpu(),
-            fit.dims[1],
+            fit.anchor_summary,
             width=width_for(problem.config, problem.n_samples),
             blocks=problem.config.blocks,
             generator=problem.run.random.host,
-            condition=fit.data.condition,
             start=fit.start,
-            sensitivity=fit.sensitivity,
             focused=focused,
             pairs=pairs,
         )
