@@ -197,9 +197,27 @@ def test_what_is_simpler_comes_first(n, dim, wide, shares):
 
 def test_many_columns_are_learnt_gently_and_validated_often():
     assert stages(10_000, 24, 24)[0].rate_for(24) == 0.5
-    found = [validation_draws(10**6, dim, dim) for dim in (6, 24, 256)]
-    assert found == [2048, 4 * 2048, 2048]
-    assert validation_draws(500, 24, 24) == 2048
+    assert [validation_draws(dim) for dim in (6, 24, 256)] == [2048, 4 * 2048, 2048]
+
+
+@pytest.mark.parametrize(("rows_per_column", "draws", "steps"), [(22, 2048, 6), (18, 2731, 10)])
+def test_validation_and_planned_steps_follow_the_line_of_a_stage(
+    monkeypatch, rows_per_column, draws, steps
+):
+    """Of 150 rows there are 22 a column neither for eight columns nor for seven."""
+    with_stages(monkeypatch, rows_per_column=rows_per_column)
+    seen, prepare = [], Validation.prepare
+
+    def spy(rows, grid, draws, *rest):
+        seen.append(draws)
+        return prepare(rows, grid, draws, *rest)
+
+    monkeypatch.setattr(Validation, "prepare", spy)
+    x, y = np.random.default_rng(0).normal(size=(2, 150, 8))
+    events = []
+    mmg_nb.estimate(x, y, **(SMALL | {"steps": 4}), listen=events.append)
+    assert seen == [draws]
+    assert events[0].total_steps == steps
 
 
 def test_the_pipeline_is_the_table_of_contents_of_the_method():

@@ -19,12 +19,13 @@ from mmg_nb.denoisers.members import Rows, member_rows
 from mmg_nb.estimators.mmg.fields import MMG, Y_IS_NOISED
 from mmg_nb.estimators.mmg.fit import Fit, Problem, TransformedData
 from mmg_nb.estimators.mmg.sizes import (
+    VALIDATION_DRAWS,
     WIDEST_FOCUS,
     anchor_steps,
     full_batch,
     full_width,
-    validation_draws,
 )
+from mmg_nb.estimators.mmg.training_stages import TrainingStage
 from mmg_nb.runs.events import Listener
 from mmg_nb.training.batches import even_batch
 from mmg_nb.training.validation import Validation
@@ -110,9 +111,7 @@ def laid_out(problem: Problem, base: Base, variance: Tensor) -> Fit:
     """
     run, data, held = problem.run, base.data, base.held
     grid = _grid(problem.config, variance, run.device)
-    n_samples, dim_x = data.x.shape
-    draws = validation_draws(n_samples, dim_x, data.y.shape[1])
-    draws = max(draws, held.samples.x.shape[1])
+    draws = max(_validation_draws(problem, data), held.samples.x.shape[1])
     sensitivity = _sensitivity(base.anchor, base.rows)
     clusters = run.plan.validation_clusters
     return Fit(
@@ -219,6 +218,13 @@ def _grid(config: MMG, variance: Tensor, device: torch.device) -> BinnedProposal
     low = min(NARROWEST[0], max(low, WIDEST[0]))
     high = max(NARROWEST[1], min(high, WIDEST[1]))
     return uniform_bins(low, high, BIN_WIDTH, device)
+
+
+def _validation_draws(problem: Problem, data: TransformedData) -> int:
+    """Validation draws; the stage that needs most sets their number."""
+    sizes = len(data.x), data.x.shape[1], data.y.shape[1]
+    training = [stage for stage in problem.stages if isinstance(stage, TrainingStage)]
+    return max((s.validation_draws(*sizes) for s in training), default=VALIDATION_DRAWS)
 
 
 def _sensitivity(anchor: Anchor, rows: Rows) -> Tensor | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol
 
@@ -29,10 +30,12 @@ class Problem:
     Attributes:
         config: The estimator.
         run: The data, the device, and the cross-fit.
+        stages: The stages of the method, in order; see `STAGES`.
     """
 
     config: MMG
     run: DenoisingRun
+    stages: Sequence[Stage]
 
     @property
     def n_samples(self) -> int:

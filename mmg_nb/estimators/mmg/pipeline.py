@@ -25,13 +25,7 @@ from mmg_nb.estimators.mmg.fields import MMG
 from mmg_nb.estimators.mmg.fit import Fit, Problem, Stage, offset_steps
 from mmg_nb.estimators.mmg.neighbour_check import by_neighbours
 from mmg_nb.estimators.mmg.noised import variable_to_noise
-from mmg_nb.estimators.mmg.sizes import (
-    ROWS_PER_COLUMN,
-    batch_for,
-    draws_for,
-    folds_for,
-    full_width,
-)
+from mmg_nb.estimators.mmg.sizes import batch_for, draws_for, folds_for, full_width
 from mmg_nb.estimators.mmg.training_stages import FullNetwork, InformativeDirections, RadialGain
 from mmg_nb.estimators.report import report
 from mmg_nb.results.finding import Finding
@@ -68,7 +62,7 @@ def run(config: MMG, pairs: Pairs, context: RunContext) -> Finding:
         pairs, context, activations=activations, folds=folds, crossed=config.gap == "cross"
     ) as opened_run:
         noised = variable_to_noise(pairs, config.noised)
-        problem = Problem(replace(config, noised=noised), opened_run)
+        problem = Problem(replace(config, noised=noised), opened_run, STAGES)
         opened_run.started(config.name, _most_steps(problem))
         found = fit(problem)
         assert found.training is not None, "the last stages apply to all data"
@@ -99,7 +93,7 @@ def fit(problem: Problem) -> Fit:
     """
     fitted: Fit | None = None
     shown = ""
-    for k, stage in enumerate(STAGES):
+    for k, stage in enumerate(problem.stages):
         if not stage.applies(problem, fitted):
             continue
         if stage.phase != shown:
@@ -107,7 +101,7 @@ def fit(problem: Problem) -> Fit:
             problem.run.listen(Phase(shown))
         listen = problem.run.listen
         if fitted is not None:
-            later = [each for each in STAGES[k + 1 :] if each.applies(problem, fitted)]
+            later = [each for each in problem.stages[k + 1 :] if each.applies(problem, fitted)]
             planned = sum(each.planned_steps(problem, fitted.dims[0]) for each in later)
             listen = offset_steps(listen, fitted.steps, planned)
         fitted = stage.run(problem, fitted, listen)
@@ -119,8 +113,7 @@ def fit(problem: Problem) -> Fit:
 
 def _most_steps(problem: Problem) -> int:
     """Upper limit of the steps, whichever columns are dropped: fewer may need more stages."""
-    dim = problem.dim_noised
-    fewer = max(1, min(dim, problem.n_samples // ROWS_PER_COLUMN))
     return max(
-        sum(stage.planned_steps(problem, columns) for stage in STAGES) for columns in (dim, fewer)
+        sum(stage.planned_steps(problem, columns) for stage in problem.stages)
+        for columns in range(1, problem.dim_noised + 1)
     )

@@ -9,11 +9,11 @@ from mmg_nb.denoisers.residual import dimension_ratio
 from mmg_nb.estimators.mmg.fields import EFFORT_STEPS, MMG
 
 __all__ = [
+    "VALIDATION_DRAWS",
     "WIDEST_FOCUS",
     "anchor_steps",
     "batch_for",
     "draws_for",
-    "focuses",
     "folds_for",
     "full_batch",
     "full_width",
@@ -31,9 +31,8 @@ WIDTH_POWER, WIDTH_UNIT = 0.3, 8  # the width grows with rows to this power, in 
 ANCHOR_SHARE, ANCHOR_STEPS = 0.5, 3000  # anchor steps: fraction of those of `effort`; maximum
 DRAWS, MOST_DRAWS = 20, 60  # log-SNRs per row, with many rows and with few rows
 FEW_POINTS = 3000  # below this number of rows, each row gets more draws
-VALIDATION_DRAWS = 2048  # with few columns
+VALIDATION_DRAWS = 2048  # with few columns, or too few rows to find informative directions
 COLUMNS_OF_DRAWS = 256  # beyond this number of columns there are no extra draws, to save memory
-ROWS_PER_COLUMN = 25  # minimum rows per column for the stage of informative directions
 WIDEST_FOCUS = 256  # maximum columns of y; beyond it, focusing costs more than the network
 
 
@@ -99,21 +98,11 @@ def folds_for(config: MMG, n_samples: int) -> int:
     return 3 if config.gap == "cross" else default_folds(n_samples)
 
 
-def focuses(
-    n_samples: int, dim_x: int, dim_y: int, rows_per_column: int = ROWS_PER_COLUMN
-) -> bool:
-    """Whether there are many columns, and enough rows to find the informative directions."""
-    enough = n_samples >= rows_per_column * dim_x
-    return dimension_ratio(dim_x) > 1 and enough and dim_y <= WIDEST_FOCUS
-
-
-def validation_draws(n_samples: int, dim_x: int, dim_y: int) -> int:
+def validation_draws(dim_x: int) -> int:
     """Number of validation draws; more with many columns, where overfitting hides the signal.
 
     The number grows up to about 40 columns and then falls again, to save memory.
     """
-    if not focuses(n_samples, dim_x, dim_y):
-        return VALIDATION_DRAWS
     return round(
         VALIDATION_DRAWS * min(dimension_ratio(dim_x), max(1.0, COLUMNS_OF_DRAWS / dim_x))
     )

@@ -22,11 +22,12 @@ from mmg_nb.denoisers.residual import (
 from mmg_nb.estimators.mmg.fields import MMG
 from mmg_nb.estimators.mmg.fit import Fit, Problem
 from mmg_nb.estimators.mmg.sizes import (
-    ROWS_PER_COLUMN,
+    VALIDATION_DRAWS,
+    WIDEST_FOCUS,
     batch_for,
-    focuses,
     share_without_y,
     steps_for,
+    validation_draws,
     width_for,
 )
 from mmg_nb.runs.events import Listener
@@ -69,6 +70,10 @@ class TrainingStage:
     def build(self, problem: Problem, fit: Fit) -> RefinedDenoiser:
         """The untrained denoiser."""
         raise NotImplementedError
+
+    def validation_draws(self, n_samples: int, dim_x: int, dim_y: int) -> int:
+        """Validation draws that this stage needs for data of such a size."""
+        return VALIDATION_DRAWS
 
     def yields_above(self, config: MMG) -> float | None:
         """See `StoppingRule`."""
@@ -226,12 +231,17 @@ class InformativeDirections(FullNetwork):
         evidence: LOG.md, "Many columns".
     """
 
-    rows_per_column: int = ROWS_PER_COLUMN
+    rows_per_column: int = 25
     evidence: float = 3.5
 
     def suits(self, n_samples: int, dim_x: int, dim_y: int) -> bool:
         """For many columns with enough rows; see `TrainingStage`."""
-        return focuses(n_samples, dim_x, dim_y, self.rows_per_column)
+        enough = n_samples >= self.rows_per_column * dim_x
+        return dimension_ratio(dim_x) > 1 and enough and dim_y <= WIDEST_FOCUS
+
+    def validation_draws(self, n_samples: int, dim_x: int, dim_y: int) -> int:
+        """More, if this stage runs; see `TrainingStage`."""
+        return validation_draws(dim_x) if self.suits(n_samples, dim_x, dim_y) else VALIDATION_DRAWS
 
     def rate_for(self, dim_x: int) -> float:
         """See `TrainingStage` (LOG.md, "Many columns")."""
