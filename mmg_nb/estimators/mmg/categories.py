@@ -49,11 +49,12 @@ def run(config: MMG | MMGImages, pairs: Pairs, context: RunContext) -> Finding:
     if len(terms) == 1:
         return _one(config, pairs, terms[0], context)
     # Imported here because categories alone need no torch.
+    from mmg_nb.estimators.mmg.sizes import steps_for
     from mmg_nb.runs.devices import pick_device
 
     sizes = pairs.n_samples, pairs.dim_x, pairs.dim_y
     device = str(pick_device(context.device))
-    steps = _steps(config, pairs.n_samples)
+    steps = steps_for(config, pairs.n_samples)
     context.listen(Started(config.name, *sizes, device, steps, pairs.dim_z))
     of_terms = replace(context, listen=_Relay(context.listen), keep=NoCheckpoint())
     results = [_one(config, part_of(pairs, term), term, of_terms) for term in terms]
@@ -97,14 +98,6 @@ def _one(config: MMG | MMGImages, pairs: Pairs, term: Term, context: RunContext)
 
     assert isinstance(config, MMG), "mmg_images is taken for images only"
     return run_on_numbers(config, pairs, context)
-
-
-def _steps(config: MMG | MMGImages, n_samples: int) -> int:
-    if isinstance(config, MMGImages):
-        return config.steps_for(n_samples)
-    from mmg_nb.estimators.mmg.sizes import steps_for
-
-    return steps_for(config, n_samples)
 
 
 def _joined(pairs: Pairs, terms: Sequence[Term], results: Sequence[Finding]) -> Finding:

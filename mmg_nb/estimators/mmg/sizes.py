@@ -7,6 +7,7 @@ import math
 from mmg_nb.data.splits import default_folds
 from mmg_nb.denoisers.residual import dimension_ratio
 from mmg_nb.estimators.mmg.fields import EFFORT_STEPS, MMG
+from mmg_nb.estimators.mmg_images.fields import MMGImages
 
 __all__ = [
     "VALIDATION_DRAWS",
@@ -36,8 +37,10 @@ COLUMNS_OF_DRAWS = 256  # beyond this number of columns there are no extra draws
 WIDEST_FOCUS = 256  # maximum columns of y; beyond it, focusing costs more than the network
 
 
-def steps_for(config: MMG, n_samples: int) -> int:
+def steps_for(config: MMG | MMGImages, n_samples: int) -> int:
     """Steps of the full network, from `steps`, or from `effort` and the number of rows."""
+    if isinstance(config, MMGImages):
+        return config.most_steps
     if config.steps is not None:
         return config.steps
     share = math.sqrt(min(1.0, n_samples / MANY_ROWS))

@@ -94,6 +94,7 @@ class MMGImages(TrainedEstimator):
                 raise MMGError(what, f"Leave out {name}.")
         return from_fields(cls, given)
 
-    def steps_for(self, n_samples: int) -> int:
+    @property
+    def most_steps(self) -> int:
         """Maximum training steps, from `steps` or from `effort`."""
         return EFFORT_STEPS[self.effort] if self.steps is None else self.steps

@@ -72,7 +72,7 @@ def run(config: MMGImages, pairs: Pairs, context: RunContext) -> Finding:
     pixels = pairs.dim_x if noised == "x" else pairs.dim_y
     activations = config.folds * (4 * config.batch) * (8 * config.width) * pixels // 128
     with opened(pairs, context, activations=activations, folds=config.folds) as opened_run:
-        steps = config.steps_for(pairs.n_samples)
+        steps = config.most_steps
         opened_run.started(config.name, steps)
         opened_run.listen(Phase("anchor"))
         data = _prepare(config, opened_run, noised)
@@ -160,7 +160,7 @@ def _train(
     ).to(run.device)
     rows = member_rows(data.x, data.y, anchor, [member.fit for member in members])
     held = member_rows(data.x, data.y, anchor, [member.validation for member in members])
-    steps = config.steps_for(run.pairs.n_samples)
+    steps = config.most_steps
     schedule = Schedule(
         steps=steps,
         batch=even_batch(config.batch // 2, int(rows.count.min())),
