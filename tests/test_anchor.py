@@ -11,8 +11,9 @@ from oracle import PAIRS, drawn, independent, mixed, sparse
 from torch import Generator
 
 from mmg_nb.data.splits import Member
-from mmg_nb.denoisers.anchor import Anchor, AnchorNet, fit_anchor
+from mmg_nb.denoisers.anchor import Anchor, AnchorNet
 from mmg_nb.denoisers.shrunk_regression import radial_regression
+from mmg_nb.training.anchor_fit import fit_anchor
 
 
 def fitted(samples, held, *, steps=0, seed=0, width=32, generator=None):

@@ -12,11 +12,12 @@ from torch import Generator
 
 from mmg_nb.denoisers.gaussian import Samples
 from mmg_nb.denoisers.members import Rows
-from mmg_nb.estimators.mmg import canonical_pairs as canonical
-from mmg_nb.estimators.mmg.canonical_pairs import (
-    CanonicalFeatures,
+from mmg_nb.estimators.mmg import canonical_features, pair_fit
+from mmg_nb.estimators.mmg.canonical_features import CanonicalFeatures
+from mmg_nb.estimators.mmg.pair_fit import (
     PairFitFailed,
     _information,
+    _loss,
     _noise,
     _pair_error,
     fit_pairs,
@@ -186,12 +187,12 @@ def test_a_listener_can_stop_the_fit():
 @pytest.mark.parametrize("step", [5, 95])
 def test_a_fit_that_diverges_is_told(monkeypatch, step):
     """Before precision is looked at for the first time, and after."""
-    steps, loss = itertools.count(), canonical._loss
+    steps, loss = itertools.count(), _loss
 
     def broken(pairs, some):
         return loss(pairs, some) * (math.nan if next(steps) == step else 1.0)
 
-    monkeypatch.setattr(canonical, "_loss", broken)
+    monkeypatch.setattr(pair_fit, "_loss", broken)
     with pytest.raises(PairFitFailed) as caught:
         fitted(steps=100)
     assert caught.value.ended is Ended.DIVERGED
@@ -229,6 +230,6 @@ def test_many_rows_are_updated_some_at_a_time(monkeypatch):
     samples = rows_of(100, 3).samples
     rows = samples.x, torch.ones_like(samples.x), samples.y
     whole = pairs.kalman_update(*rows)
-    monkeypatch.setattr(canonical, "chunks", lambda count: chunks(count, 30))
+    monkeypatch.setattr(canonical_features, "chunks", lambda count: chunks(count, 30))
     for one, other in zip(whole, pairs.kalman_update(*rows), strict=True):
         assert torch.allclose(one, other, atol=1e-5)

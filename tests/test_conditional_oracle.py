@@ -11,9 +11,9 @@ from torch import Generator
 
 from mmg_nb.data.splits import EvaluationFold, Member
 from mmg_nb.denoisers.anchor import Anchor
-from mmg_nb.denoisers.conditioning import without_condition
 from mmg_nb.denoisers.gaussian import GaussianDenoiser
 from mmg_nb.denoisers.logsnr import uniform_bins
+from mmg_nb.estimators.mmg.conditioning import without_condition
 from mmg_nb.mmse.evaluation import Design, EvaluationRows, Model, measure
 from mmg_nb.mmse.gap import FORMS
 from mmg_nb.mmse.standard_error import estimate_from_points

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 PEAK = """
 import numpy as np
 import torch
-from mmg_nb.denoisers.anchor import fit_anchor
+from mmg_nb.training.anchor_fit import fit_anchor
 from mmg_nb.data.pairs import make_pairs
 from mmg_nb.denoisers.members import member_rows
 from mmg_nb.data.splits import make_cross_fit

@@ -51,7 +51,7 @@ class AnchorSummary:
 
 
 class PairFeatures(Protocol):
-    """Matched features of x and of y; see `mmg_nb.estimators.mmg.canonical_pairs`."""
+    """Matched features of x and of y; see `mmg_nb.estimators.mmg.canonical_features`."""
 
     def kalman_update(self, x: Tensor, spread: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Kalman update of x ~ N(x, spread²) in units of spread, and normalised squared error."""

@@ -14,12 +14,12 @@ from mmg_nb.denoisers.logsnr import BinnedProposal, Proposal
 from mmg_nb.denoisers.members import Rows
 from mmg_nb.results.curves import TrainingHistory
 from mmg_nb.results.status import Status
-from mmg_nb.runs.events import Listener, Snapshot, Step
+from mmg_nb.runs.events import Listener, Snapshot
 from mmg_nb.runs.keeper import Keeper
 from mmg_nb.training.batches import Draw, PreparedBatch
 from mmg_nb.training.schedule import Schedule
-from mmg_nb.training.state import RestorableOptimiser, TrainingState, newest_share, trained
-from mmg_nb.training.step import stepper
+from mmg_nb.training.state import RestorableOptimiser, TrainingState, trained
+from mmg_nb.training.step import descend, stepper
 from mmg_nb.training.stopping import (
     BETTER,
     FEW_STEPS,
@@ -122,27 +122,37 @@ def train(task: TrainingTask, listen: Listener, keep: Keeper) -> TrainingOutcome
     keep.track(state)
     validation = validation.prepared_for(state.average)
     weights, averages = trained(task.denoiser, state.average)
-    learn = stepper(weights, averages, task.optimiser)
-    stopped = False
     ahead = deque[PreparedBatch]()
     if state.step > state.drawn_at:
         # In a resumed run, even an ended one, the generator must reach its earlier state.
         ahead += task.lessons(state, state.drawn_at)[state.step - state.drawn_at :]
-    while state.ended is None:
-        keep.maybe_save(state, urgent=stopped)
-        if stopped or schedule.is_due(state.step):
-            state.ended = _validate(state, validation, task, stopped, listen)
-            if state.ended is not None:
-                break
+
+    def draw(step: int) -> PreparedBatch:
         if not ahead:
-            state.drawn_at, state.drawn_from = state.step, generator.get_state()
-            ahead += task.lessons(state, state.step)
-        rate = schedule.rate(state.step / schedule.steps)
-        learn(ahead.popleft(), rate, newest_share(state.step, schedule.ema))
-        state.step += 1
-        stopped = bool(listen(Step(state.step, schedule.steps)))
-    if not stopped:
-        keep.maybe_save(state, urgent=True)
+            state.drawn_at, state.drawn_from = step, generator.get_state()
+            ahead.extend(task.lessons(state, step))
+        return ahead.popleft()
+
+    def is_over(step: int, stopped: bool) -> bool:
+        state.step = step
+        if state.ended is None:
+            keep.maybe_save(state, urgent=stopped)
+            if stopped or schedule.is_due(step):
+                state.ended = _validate(state, validation, task, stopped, listen)
+        if state.ended is not None and not stopped:
+            keep.maybe_save(state, urgent=True)
+        return state.ended is not None
+
+    descend(
+        stepper(weights, averages, task.optimiser),
+        draw,
+        is_over,
+        steps=schedule.steps,
+        rate=schedule.at,
+        ema=schedule.ema,
+        listen=listen,
+        first=state.step,
+    )
     return _outcome(state, schedule)
 
 

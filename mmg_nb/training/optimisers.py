@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 __all__ = [
+    "AdamW",
     "ClippedMuon",
     "MuonAdamW",
     "add_multiple",
@@ -21,6 +22,43 @@ CLIP_NORM = 5.0
 MUON_TO_ADAMW = 5.0  # ratio of the learning rates
 MUON_EVERY = 2  # steps per orthogonalisation; the rate is multiplied by the same number
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # Jordan et al. 2024: quintic
+
+
+class AdamW:
+    """PyTorch's AdamW at a rate that is given at every step.
+
+    Args:
+        parameters: The trained parameters.
+        learning_rate: Learning rate.
+        weight_decay: Decoupled weight decay.
+    """
+
+    def __init__(
+        self, parameters: Iterable[nn.Parameter], *, learning_rate: float, weight_decay: float
+    ) -> None:
+        every = list(parameters)
+        self.learning_rate = learning_rate
+        self._inner = torch.optim.AdamW(
+            every,
+            lr=learning_rate,
+            weight_decay=weight_decay,
+            fused=True,
+            capturable=every[0].device.type == "cuda",
+        )
+
+    def step(self, scale: float) -> None:
+        """Update parameters from their gradients; `scale` multiplies the learning rate."""
+        self.update(scale, self.advance())
+
+    def advance(self) -> int:
+        """All steps are of one kind; see `MuonAdamW.advance`."""
+        return 0
+
+    def update(self, scale: float | Tensor, kind: int) -> None:
+        """Update the parameters."""
+        for group in self._inner.param_groups:
+            group["lr"] = self.learning_rate * scale
+        self._inner.step()
 
 
 class MuonAdamW:

@@ -31,6 +31,10 @@ class Schedule(StoppingRule):
         """Whether a validation is due: every `check_every` steps, and after the last step."""
         return step % self.check_every == 0 or step == self.steps
 
+    def at(self, step: int) -> float:
+        """Factor of the learning rate after some steps."""
+        return self.rate(step / self.steps)
+
     def until_due(self, step: int) -> int:
         """Number of steps until the next validation."""
         return min(self.check_every - step % self.check_every, self.steps - step)

@@ -192,10 +192,12 @@ def follow(average: Sequence[Tensor], present: Sequence[Tensor], share: float | 
     """Move a running average of weights towards the current weights.
 
     Args:
-        average: The running average; changed in place.
+        average: The running average; changed in place. Empty for none.
         present: The current weights.
         share: See `newest_share`; it may be a tensor on the device.
     """
+    if not average:
+        return
     if isinstance(share, Tensor):
         add_multiple(average, torch._foreach_sub(list(present), list(average)), share)
     else:

@@ -1,8 +1,8 @@
-"""One training step: gradient, update, running average."""
+"""Training steps: gradient, update, running average, and the loop of every training."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
@@ -10,10 +10,43 @@ import torch
 from torch import Tensor, nn
 
 from mmg_nb.nets.cuda_graph import Replay
+from mmg_nb.runs.events import Listener, Step
 from mmg_nb.training.batches import PreparedBatch
-from mmg_nb.training.state import Optimiser, follow
+from mmg_nb.training.state import Optimiser, follow, newest_share
 
-__all__ = ["Direct", "Replayed", "Stepper", "stepper"]
+__all__ = ["Direct", "Replayed", "Stepper", "descend", "keep_better", "stepper"]
+
+
+def descend(
+    learn: Stepper,
+    draw: Callable[[int], PreparedBatch],
+    is_over: Callable[[int, bool], bool],
+    *,
+    steps: int,
+    rate: Callable[[int], float],
+    ema: float,
+    listen: Listener,
+    first: int = 0,
+) -> None:
+    """The loop of every training: take steps until it is over.
+
+    Args:
+        learn: Takes a step.
+        draw: Returns the batch of the next step, from the number of steps done.
+        is_over: Called before each step and after the last one, with the number of steps done and
+            whether the listener asked to stop. It validates if that is due, keeps what is worth
+            keeping, and returns whether the training ends.
+        steps: Planned steps.
+        rate: Factor of the learning rates, from the number of steps done.
+        ema: Decay of the running average of the weights.
+        listen: Gets a `Step` after each step.
+        first: Steps done before, in a resumed training.
+    """
+    step, stopped = first, False
+    while not is_over(step, stopped):
+        learn(draw(step), rate(step), newest_share(step, ema))
+        step += 1
+        stopped = bool(listen(Step(step, steps)))
 
 
 class Stepper(Protocol):
@@ -52,13 +85,26 @@ def stepper(
     return Direct(parameters, averages, optimiser)
 
 
+@torch.no_grad()
+def keep_better(kept: nn.Module, new: nn.Module, better: Tensor) -> None:
+    """Replace the kept weights of those members that are better.
+
+    Args:
+        kept: The kept weights; changed in place.
+        new: The current weights.
+        better: Which members are better, `(members,)`, bool.
+    """
+    for old, parameter in zip(kept.parameters(), new.parameters(), strict=True):
+        old.copy_(torch.where(better.view(-1, 1, 1), parameter, old))
+
+
 @dataclass(frozen=True, eq=False)
 class Direct:
     """Runs each training step directly, without a CUDA graph.
 
     Attributes:
         parameters: The current weights.
-        averages: Their running averages.
+        averages: Their running averages; empty for none.
         optimiser: Updates the weights from their gradients.
     """
 
@@ -80,7 +126,7 @@ class Replayed:
 
     Args:
         parameters: The current weights.
-        averages: Running averages of the weights.
+        averages: Running averages of the weights; empty for none.
         optimiser: Updates the weights.
     """
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -13,9 +14,11 @@ from torch import Generator, Tensor, nn
 
 from mmg_nb.results.curves import TrainingHistory
 from mmg_nb.results.status import Status
-from mmg_nb.runs.events import Listener, Snapshot, Step
+from mmg_nb.runs.events import Listener, Snapshot
+from mmg_nb.training.batches import PreparedBatch
 from mmg_nb.training.schedule import Schedule
-from mmg_nb.training.state import Optimiser, follow, newest_share, trained
+from mmg_nb.training.state import Optimiser, trained
+from mmg_nb.training.step import Direct, descend, keep_better
 from mmg_nb.training.stopping import Record
 
 __all__ = ["CriticOutcome", "Learner", "Stack", "train"]
@@ -95,51 +98,67 @@ def train(
         The outcome.
     """
     average = copy.deepcopy(net).requires_grad_(False)
-    kept = copy.deepcopy(average)
     parameters, averages = trained(net, average)
-    record, status, step, best = Record(), None, 0, 0
-    least, mi = _check(learner, average, held)
-    _report(record, 0, least, mi, listen)
+    state = _State(average, copy.deepcopy(average))
     batches = fit.batches(schedule.batch, generator)
-    while step < schedule.steps and status is None:
-        value = learner.loss(net, *next(batches))
-        for parameter in parameters:
-            parameter.grad = None
-        value.backward()
-        optimiser.step(schedule.rate(step / schedule.steps))
-        follow(averages, parameters, newest_share(step, schedule.ema))
-        step += 1
-        stopped = bool(listen(Step(step, schedule.steps)))
-        if not (stopped or step % schedule.check_every == 0 or step == schedule.steps):
-            continue
-        loss, mi = _check(learner, average, held)
-        if not bool(loss.isfinite().all()):
-            status = Status.DIVERGED
-            break
-        if bool((loss < least - BETTER).any()):
-            best = step
-        _keep(kept, average, loss < least)
-        least = torch.minimum(least, loss)
-        _report(record, step, loss, mi, listen)
+
+    def draw(step: int) -> PreparedBatch:
+        x, y = next(batches)
+        return PreparedBatch(
+            lambda rows: learner.loss(net, rows["x"], rows["y"]), {"x": x, "y": y}
+        )
+
+    def is_over(step: int, stopped: bool) -> bool:
+        if stopped or schedule.is_due(step):
+            with torch.no_grad():
+                loss, mi = learner.check(average, held.x, held.y)
+            state.status = state.after(step, loss, mi, stopped, schedule, listen)
+        return state.status is not None
+
+    descend(
+        Direct(parameters, averages, optimiser),
+        draw,
+        is_over,
+        steps=schedule.steps,
+        rate=schedule.at,
+        ema=schedule.ema,
+        listen=listen,
+    )
+    assert state.status is not None, "training goes on"
+    return CriticOutcome(state.kept, state.status, state.record.history())
+
+
+@dataclass(eq=False)
+class _State:
+    """Averaged and kept weights, all validations, the least losses, and how training ended."""
+
+    average: nn.Module
+    kept: nn.Module
+    record: Record = field(default_factory=Record)
+    least: Tensor = field(default_factory=lambda: torch.tensor(math.inf))
+    best: int = 0
+    status: Status | None = None
+
+    def after(
+        self,
+        step: int,
+        loss: Tensor,
+        mi: float,
+        stopped: bool,
+        schedule: Schedule,
+        listen: Listener,
+    ) -> Status | None:
+        """Keep what is better, and decide whether training ends, after a validation."""
+        if step and not bool(loss.isfinite().all()):
+            return Status.DIVERGED
+        if step and bool((loss < self.least - BETTER).any()):
+            self.best = step
+        keep_better(self.kept, self.average, loss < self.least)
+        self.least = torch.minimum(self.least.to(loss), loss)
+        self.record.add(step, float(loss.mean()), mi)
+        listen(Snapshot(step, mi, self.record.loss[-1], *[_NO_CURVE] * 5))
         if stopped:
-            status = Status.INTERRUPTED
-        elif schedule.is_over(step, best):
-            status = Status.EARLY_STOPPED
-    return CriticOutcome(kept, status or record.verdict(WORTH_MORE_STEPS).status, record.history())
-
-
-@torch.no_grad()
-def _check(learner: Learner, net: nn.Module, held: Stack) -> tuple[Tensor, float]:
-    return learner.check(net, held.x, held.y)
-
-
-def _report(record: Record, step: int, loss: Tensor, mi: float, listen: Listener) -> None:
-    record.add(step, float(loss.mean()), mi)
-    listen(Snapshot(step, mi, record.loss[-1], *[_NO_CURVE] * 5))
-
-
-@torch.no_grad()
-def _keep(kept: nn.Module, new: nn.Module, better: Tensor) -> None:
-    """Replace the kept weights of those members that are better, `(members,)`."""
-    for old, parameter in zip(kept.parameters(), new.parameters(), strict=True):
-        old.copy_(torch.where(better.view(-1, 1, 1), parameter, old))
+            return Status.INTERRUPTED
+        if schedule.is_over(step, self.best):
+            return Status.EARLY_STOPPED
+        return self.record.verdict(WORTH_MORE_STEPS).status if step == schedule.steps else None

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from mmg_nb.data.transform_choice import fit_transform, suited_transform
-from mmg_nb.denoisers.anchor import Anchor, fit_anchor
-from mmg_nb.denoisers.conditioning import without_condition
+from mmg_nb.denoisers.anchor import Anchor
 from mmg_nb.denoisers.logsnr import HIGHEST, BinnedProposal, LogisticProposal, uniform_bins
 from mmg_nb.denoisers.members import Rows, member_rows
+from mmg_nb.estimators.mmg.conditioning import without_condition
 from mmg_nb.estimators.mmg.fields import MMG, Y_IS_NOISED
 from mmg_nb.estimators.mmg.fit import Fit, Problem, TransformedData
 from mmg_nb.estimators.mmg.sizes import (
@@ -27,6 +27,7 @@ from mmg_nb.estimators.mmg.sizes import (
 )
 from mmg_nb.estimators.mmg.training_stages import TrainingStage
 from mmg_nb.runs.events import Listener
+from mmg_nb.training.anchor_fit import fit_anchor
 from mmg_nb.training.batches import even_batch
 from mmg_nb.training.validation import Validation
 

@@ -14,7 +14,7 @@ from mmg_nb.data.columns import Shape
 from mmg_nb.data.pairs import Pairs
 from mmg_nb.data.splits import CrossFit
 from mmg_nb.data.transform_choice import fit_transform, image_transform
-from mmg_nb.denoisers.anchor import ImageAnchor, fit_image_anchor
+from mmg_nb.denoisers.anchor import ImageAnchor
 from mmg_nb.denoisers.image import ImageDenoiser
 from mmg_nb.denoisers.logsnr import BinnedProposal, uniform_bins
 from mmg_nb.denoisers.members import member_rows, stack_pairs
@@ -27,6 +27,7 @@ from mmg_nb.results.finding import Finding
 from mmg_nb.runs.context import RunContext
 from mmg_nb.runs.events import Phase
 from mmg_nb.runs.keeper import NoCheckpoint
+from mmg_nb.training.anchor_fit import fit_image_anchor
 from mmg_nb.training.batches import antithetic_pairs, even_batch
 from mmg_nb.training.loop import TrainingOutcome, TrainingTask, train
 from mmg_nb.training.optimisers import ClippedMuon

@@ -6,10 +6,10 @@ import torch
 from torch import Generator, Tensor
 
 from mmg_nb.data.splits import Member
-from mmg_nb.denoisers.anchor import fit_anchor
 from mmg_nb.denoisers.principal_axes import oriented
 from mmg_nb.errors import MMGError
 from mmg_nb.nets.chunks import row_by_row
+from mmg_nb.training.anchor_fit import fit_anchor
 
 __all__ = ["without_condition"]
 

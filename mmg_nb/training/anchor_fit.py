@@ -1,0 +1,257 @@
+"""Fit the anchor: linear maps of each member, a small network, and the residual's coordinates."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Generator, Tensor
+
+from mmg_nb.data.splits import Member
+from mmg_nb.denoisers.anchor import Anchor, AnchorNet, ImageAnchor
+from mmg_nb.denoisers.gaussian import Prepared
+from mmg_nb.denoisers.principal_axes import principal_axes
+from mmg_nb.denoisers.shrunk_regression import FLOOR, radial_regression
+from mmg_nb.nets.chunks import chunks, stacked
+from mmg_nb.nets.layers import selected
+from mmg_nb.runs.events import silent
+from mmg_nb.training.batches import PreparedBatch
+from mmg_nb.training.optimisers import AdamW
+from mmg_nb.training.step import descend, keep_better, stepper
+
+__all__ = ["fit_anchor", "fit_image_anchor"]
+
+LEARNING_RATE, WEIGHT_DECAY = 3e-3, 1e-3  # of AdamW; not measured
+WARM_UP = 50  # steps; not measured
+CHECKS = 10
+GRACE = 1000  # steps after which training stops if the network does not lower the error
+
+
+@dataclass(frozen=True, eq=False)
+class _PaddedRows:
+    """Rows of all members, padded to one length; `weight` is 0 on the padding, `(M, n, 1)`."""
+
+    x: Tensor
+    y: Tensor
+    weight: Tensor
+    count: Tensor
+
+    def mean(self, values: Tensor) -> Tensor:
+        return (values * self.weight).sum(1) / self.count.unsqueeze(-1)
+
+
+def fit_anchor(
+    x: Tensor,
+    y: Tensor,
+    members: Sequence[Member],
+    *,
+    width: int,
+    steps: int,
+    batch: int,
+    generator: Generator,
+) -> tuple[Anchor, Tensor]:
+    """Fit m(y) and the coordinates in which the residual is uncorrelated.
+
+    The network of a member is kept only if it lowers the validation loss. To save memory, members
+    are fitted one after the other, except for the network.
+
+    Args:
+        x: `(n, dim_x)`, float64.
+        y: `(n, dim_y)`, float64.
+        members: Training rows and validation rows of each member.
+        width: Hidden features of the network.
+        steps: Maximum training steps of the network; 0 for the linear maps only.
+        batch: Rows per step.
+        generator: Random generator.
+
+    Returns:
+        The anchor, and the variance of its residual in its coordinates, `(members, 1, dim_x)`.
+    """
+    fit, held = [member.fit for member in members], [member.validation for member in members]
+    anchor = Anchor(*_regressions(x, y, fit))
+    kept = torch.zeros(len(members), dtype=torch.bool, device=x.device)
+    if steps:
+        rest, held_rest = (_residuals(anchor, x, y, rows) for rows in (fit, held))
+        scale = held_rest.mean(held_rest.x**2)
+        anchor.net, kept = _fit_net(rest, held_rest, scale, width, steps, batch, generator)
+        del rest, held_rest  # frees memory for the next step
+    # Without a network, the validation rows are still unused, so the linear maps are fitted to
+    # them as well. Later they measure only how the denoiser improves on this start. Overfitting
+    # of the denoiser to its own rows still raises its validation loss.
+    for k in (~kept).nonzero().flatten().tolist():
+        every = np.concatenate([fit[k], held[k]])
+        anchor.matrix[k : k + 1], anchor.radial[k : k + 1] = _regressions(x, y, [every])
+    found = [
+        _coordinates(selected(anchor, [k]), x, y, member, netted=bool(kept[k]))
+        for k, member in enumerate(members)
+    ]
+    anchor.rotation, variance = (torch.stack(each) for each in zip(*found, strict=True))
+    return anchor, variance
+
+
+def _coordinates(
+    anchor: Anchor, x: Tensor, y: Tensor, member: Member, *, netted: bool
+) -> tuple[Tensor, Tensor]:
+    """Coordinates of one member, as `rotation`, and the residual variance `(1, dim_x)`."""
+    fit, held = (_moments(anchor, x, y, rows) for rows in (member.fit, member.validation))
+    # For a conditional mean, cov(residual) = cov(x) − cov(m). With white x both covariances share
+    # their eigenvectors. In directions that m does not explain, the residual is x (variance 1).
+    rotation = principal_axes(fit.mean.cpu()).to(x)
+    # A network overfits its training rows, so then the variance is that of the validation rows.
+    residual, total = held.residual, held.x
+    if not netted:
+        residual, total = residual + fit.residual, total + fit.x
+    left, whole = ((rotation * (v @ rotation)).sum(0) for v in (residual, total))
+    return rotation, (left / whole).clamp(FLOOR, 1.0).unsqueeze(0)
+
+
+@dataclass(frozen=True, eq=False)
+class _Moments:
+    """Sums over rows of the outer products of the residual, of x, and of m(y)."""
+
+    residual: Tensor
+    x: Tensor
+    mean: Tensor
+
+
+def _moments(anchor: Anchor, x: Tensor, y: Tensor, rows: NDArray[np.int64]) -> _Moments:
+    """Moments of the anchor of one member."""
+    sums = x.new_zeros(3, x.shape[1], x.shape[1])
+    for part in chunks(len(rows)):
+        index = torch.as_tensor(rows[part], device=x.device)
+        some = x[index]
+        residual = anchor.residual(some[None], y[index][None])[0]
+        parts = torch.stack([residual, some, some - residual])
+        sums += parts.mT @ parts
+    return _Moments(*sums)
+
+
+def _residuals(
+    anchor: Anchor, x: Tensor, y: Tensor, rows: Sequence[NDArray[np.int64]]
+) -> _PaddedRows:
+    """Residuals of the anchor, and y, for rows of each member, in float32."""
+    ones = [selected(anchor, [k]) for k in range(len(rows))]
+    left = stacked(
+        rows, x.shape[1], x.device, lambda k, i: ones[k].residual(x[i][None], y[i][None])[0]
+    )
+    known = stacked(rows, y.shape[1], y.device, lambda _, i: y[i])
+    return _padded(left, known, torch.tensor([len(each) for each in rows], device=x.device))
+
+
+def fit_image_anchor(
+    fit: tuple[Tensor, Tensor, Tensor],
+    validation: tuple[Tensor, Tensor, Tensor],
+    *,
+    width: int,
+    steps: int,
+    batch: int,
+    generator: Generator,
+) -> ImageAnchor:
+    """Fit m(y) if x holds images; the arguments are those of `fit_anchor`.
+
+    All pixels have the same weight and unit: pixels that hardly vary must not be scaled up.
+
+    Returns:
+        The anchor; m(y) = 0 for members whose network does not clearly lower the validation loss.
+    """
+    rows, held = _padded(*fit), _padded(*validation)
+    scale = held.mean(held.x**2).mean(1, keepdim=True).expand(-1, held.x.shape[2])
+    return ImageAnchor(_fit_net(rows, held, scale, width, steps, batch, generator)[0])
+
+
+def _regressions(x: Tensor, y: Tensor, rows: Sequence[NDArray[np.int64]]) -> tuple[Tensor, Tensor]:
+    """`radial_regression` of each member on its own rows, `(members, dim_y, dim_x)`."""
+    indices = (torch.as_tensor(each, device=x.device) for each in rows)
+    maps = [radial_regression(x[index], y[index]) for index in indices]
+    matrix, radial = (torch.stack(each) for each in zip(*maps, strict=True))
+    return matrix, radial
+
+
+def _padded(x: Tensor, y: Tensor, count: Tensor) -> _PaddedRows:
+    weight = torch.arange(x.shape[1], device=x.device) < count.unsqueeze(-1)
+    return _PaddedRows(x, y, weight.unsqueeze(-1).double(), count.double())
+
+
+def _fit_net(
+    rows: _PaddedRows,
+    held: _PaddedRows,
+    scale: Tensor,
+    width: int,
+    steps: int,
+    batch: int,
+    generator: Generator,
+) -> tuple[AnchorNet, Tensor]:
+    """Train a network for x given y, with errors in units of `scale`, `(members, dim_x)`.
+
+    Returns:
+        The network, and which members keep it; the network of the others is 0.
+    """
+    (members, _, dim_y), device = rows.y.shape, rows.x.device
+    net = AnchorNet(members, dim_y, rows.x.shape[2], width, _host(generator)).to(device)
+    best = copy.deepcopy(net)
+    target, y, held_target, held_y = (v.float() for v in (rows.x, rows.y, held.x, held.y))
+    scale = scale.clamp_min(FLOOR).unsqueeze(1)
+    member = torch.arange(members, device=device).unsqueeze(1)
+    before = (held_target**2 / scale).sum(-1, keepdim=True)
+    least = held.mean(before).squeeze(-1)
+    optimiser = AdamW(net.parameters(), learning_rate=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+
+    def loss(some: Prepared) -> Tensor:
+        error = (some["x"] - net(some["y"])) ** 2 / scale
+        return error.sum(-1).mean(-1).sum()
+
+    def draw(step: int) -> PreparedBatch:
+        uniform = torch.rand(members, batch, generator=generator, device=device)
+        index = (uniform * rows.count.unsqueeze(1)).long()
+        return PreparedBatch(loss, {"x": target[member, index], "y": y[member, index]})
+
+    @torch.no_grad()
+    def found_better() -> Tensor:
+        return _clearly_better(before, _errors(best, held_target, held_y, scale), held)
+
+    @torch.no_grad()
+    def is_over(step: int, stopped: bool) -> bool:
+        nonlocal least
+        if step and step % max(1, steps // CHECKS) == 0:
+            found = held.mean(_errors(net, held_target, held_y, scale)).squeeze(-1)
+            keep_better(best, net, found < least)
+            least = torch.minimum(least, found)
+            if step >= GRACE and not bool(found_better().any()):
+                return True
+        return step == steps
+
+    descend(
+        stepper(list(net.parameters()), [], optimiser),
+        draw,
+        is_over,
+        steps=steps,
+        rate=lambda step: min(1.0, (step + 1) / WARM_UP) * (1 - step / steps),
+        ema=0.0,
+        listen=silent,
+    )
+    kept = found_better()
+    for parameter in best.requires_grad_(False).parameters():
+        parameter.mul_(kept.view(-1, 1, 1))
+    return best, kept
+
+
+def _errors(net: AnchorNet, target: Tensor, y: Tensor, scale: Tensor) -> Tensor:
+    return ((target - net(y)).square() / scale).sum(-1, keepdim=True)
+
+
+def _clearly_better(before: Tensor, after: Tensor, held: _PaddedRows) -> Tensor:
+    """Members whose error fell by more than two standard errors, `(members,)`."""
+    fall = held.mean(before - after)
+    spread = held.mean((before - after - fall.unsqueeze(1)) ** 2)
+    return (fall > 2 * (spread / held.count.unsqueeze(-1)).sqrt()).squeeze(-1)
+
+
+def _host(generator: Generator) -> Generator:
+    """A CPU generator: the given one, or one with the same seed."""
+    if generator.device.type == "cpu":
+        return generator
+    return Generator().manual_seed(generator.initial_seed())
