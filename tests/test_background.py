@@ -129,19 +129,37 @@ def test_a_listener_that_raises_at_every_event_ends_only_the_run(fake):
     assert "at the end" in run.log[-1]
 
 
-def test_the_end_of_the_process_ends_a_run_and_writes_its_checkpoint(tmp_path, fresh_python):
+@pytest.mark.parametrize(
+    ("moment", "trained"),
+    [
+        ("True", False),  # torch is being imported
+        ("all(run.progress.phase == 'anchor' for run in runs)", False),
+        ("all(run.inspect().step for run in runs)", True),
+        ("all(run.inspect().step for run in runs) and [run.pause() for run in runs]", True),
+    ],
+    ids=["import", "anchor", "training", "paused"],
+)
+def test_the_end_of_the_process_ends_all_runs(tmp_path, fresh_python, moment, trained):
+    """With status 0, at once, and a checkpoint of the steps so far."""
     code = f"""
 import time
 import numpy as np
 import mmg_nb
-x, y = np.random.default_rng(0).normal(size=(2, 300))
-run = mmg_nb.start(x, y, steps=100_000, checkpoint={str(tmp_path / "run.mmg")!r})
-while run.progress.step is None or run.progress.phase != "training":
-    time.sleep(0.05)
+x, y = np.random.default_rng(0).normal(size=(2, 300, 3))
+files = [{str(tmp_path)!r} + "/run%d.mmg" % k for k in range(2)]
+fields = dict(steps=100_000, width=16, blocks=1, folds=1)
+runs = [mmg_nb.start(x, y, checkpoint=file, every=1000, **fields) for file in files]
+while True:
+    try:
+        if {moment}:
+            break
+    except mmg_nb.MMGError:  # not yet validated
+        time.sleep(0.001)
 """
     fresh_python(code)
-    job = reopen(tmp_path / "run.mmg")
-    assert job.keep._trainings[0][0]["step"] > 0
+    for k in range(2):
+        trainings = reopen(tmp_path / f"run{k}.mmg").keep._trainings
+        assert bool(trainings and trainings[-1][0]["step"]) is trained
 
 
 def test_the_result_raises_the_error_of_a_failed_run(fake):

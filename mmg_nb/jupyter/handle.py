@@ -52,7 +52,8 @@ class Run:
     """A handle of an estimate that runs in its own thread.
 
     `mmg_nb.start` and `%mmg estimate x y --background` return it. All methods may be called from
-    any thread. All methods except `wait` return at once. The end of the process stops the run.
+    any thread. All methods except `wait` return at once. The end of the process ends the run
+    without a result; a training first writes its checkpoint.
 
     Args:
         work: Function that computes the estimate and reports to the listener it receives.

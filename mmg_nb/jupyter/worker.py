@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import atexit
 import contextvars
 import threading
-import time
 import traceback
 from collections.abc import Callable
 from types import TracebackType
@@ -14,7 +12,15 @@ from weakref import WeakSet
 from mmg_nb.errors import MMGError
 from mmg_nb.results.result import MIResult
 from mmg_nb.results.status import Status
-from mmg_nb.runs.events import Event, Listener, RunState, StateChanged
+from mmg_nb.runs.events import (
+    Event,
+    Finished,
+    Listener,
+    RunState,
+    Snapshot,
+    StateChanged,
+    Step,
+)
 
 __all__ = ["Work", "Worker"]
 
@@ -22,10 +28,7 @@ Work = Callable[[Listener], MIResult]
 """Executes a run and reports its events to the listener."""
 
 
-EXIT_SECONDS = 4.0  # for all runs together, to write their checkpoints when the process ends
-
-
-class _AbandonedError(Exception):
+class _AbandonedError(BaseException):
     """Ends a run whose result is not needed any more."""
 
 
@@ -47,6 +50,8 @@ class Worker:
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         self._abandoned = threading.Event()
+        self._ending = threading.Event()  # the process ends
+        self._halted = False  # a step was told to stop, so training has saved its state
         self._unpaused = threading.Event()  # not set while paused
         self._unpaused.set()
         self._done = threading.Event()
@@ -59,9 +64,12 @@ class Worker:
         # With the context of the cell, Jupyter sends the outputs of the thread to that cell.
         # Without it, ipykernel 7.0 sends no outputs at all.
         run = contextvars.copy_context().run
-        self._thread = threading.Thread(target=run, args=(self._run,), name="mmg-run", daemon=True)
-        self._thread.start()
+        # Not a daemon: torch aborts the process if Python ends while a thread computes.
+        self._thread = threading.Thread(
+            target=run, args=(self._run,), name="mmg-run", daemon=False
+        )
         _ACTIVE.add(self)
+        self._thread.start()
         return self
 
     @property
@@ -96,6 +104,14 @@ class Worker:
     def abandon(self) -> None:
         """Ask the run to end at its next event, without a result. Returns at once."""
         self._abandoned.set()
+        self._unpaused.set()
+
+    def end(self) -> None:
+        """Ask a training to write its checkpoint at its next step, and end without a result.
+
+        Any other phase ends at its next event. Returns at once.
+        """
+        self._ending.set()
         self._unpaused.set()
 
     def pause(self) -> None:
@@ -149,7 +165,8 @@ class Worker:
             _ACTIVE.discard(self)
 
     def _on_event(self, event: Event) -> bool:
-        if self._abandoned.is_set():
+        saved = self._halted or not isinstance(event, (Step, Snapshot, Finished))
+        if self._abandoned.is_set() or (self._ending.is_set() and saved):
             raise _AbandonedError
         asked = bool(self._listen(event))
         if not (self._unpaused.is_set() or asked):
@@ -158,7 +175,9 @@ class Worker:
             self._report(self.state)
         elif self._stop.is_set():
             self._report(RunState.STOPPING)
-        return asked or self._stop.is_set()
+        asked = asked or self._stop.is_set() or self._ending.is_set()
+        self._halted = self._halted or (asked and isinstance(event, Step))
+        return asked
 
     def _report(self, state: RunState) -> None:
         if state is not self._reported:
@@ -169,21 +188,15 @@ class Worker:
 _ACTIVE: WeakSet[Worker] = WeakSet()
 
 
-@atexit.register
 def _end_with_the_process() -> None:
-    """Stop all runs, so that they write their checkpoints.
+    """End all runs. Python then waits for their threads; a thread left would crash the process."""
+    for worker in list(_ACTIVE):
+        worker.end()
 
-    A thread that still computes when Python ends would crash the process. The wait is short,
-    because Jupyter kills a kernel some seconds after its request to end.
-    """
-    workers, until = list(_ACTIVE), time.monotonic() + EXIT_SECONDS
-    for worker in workers:
-        worker.stop()
-    for worker in workers:
-        if not worker.wait(max(0.0, until - time.monotonic())):
-            worker.abandon()
-    for worker in workers:
-        worker.wait(1.0)
+
+# `atexit` is too late: Python first waits for all threads that are not daemons.
+# `concurrent.futures` ends its threads in the same way.
+threading._register_atexit(_end_with_the_process)  # type: ignore[attr-defined]
 
 
 def _without_locals(error: BaseException) -> BaseException:
