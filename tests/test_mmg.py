@@ -709,6 +709,29 @@ def test_a_second_interrupt_gives_up():
         estimate(listen=listen)
 
 
+@pytest.mark.parametrize("answer", ["own", signal.SIG_IGN, signal.SIG_DFL])
+def test_what_the_user_does_with_interrupts_is_kept(answer):
+    calls, during = [], set()
+    wanted = (lambda *_: calls.append(1)) if answer == "own" else answer
+
+    def listen(event):
+        during.add(signal.getsignal(signal.SIGINT))
+        if isinstance(event, Step) and event.step < 3 and answer is not signal.SIG_DFL:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, wanted)
+    try:
+        result = estimate(listen=listen)
+        assert signal.getsignal(signal.SIGINT) is wanted
+    finally:
+        signal.signal(signal.SIGINT, before)
+    stopped = answer == "own"
+    assert (result.status is Status.INTERRUPTED) is stopped
+    assert (len(calls) >= 2) is stopped
+    assert stopped or during == {answer}
+
+
 def test_a_worker_thread_can_estimate():
     found = []
     thread = threading.Thread(target=lambda: found.append(estimate()))

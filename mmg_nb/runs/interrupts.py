@@ -17,6 +17,9 @@ __all__ = ["first_interrupt", "stoppable"]
 def first_interrupt(ask: Callable[[], object]) -> Iterator[None]:
     """Call `ask` at the first interrupt, and raise KeyboardInterrupt at the second one.
 
+    A handler of the user's own is called at every interrupt, and decides what the second one
+    does. If the process ignores interrupts, or if they end it, nothing changes.
+
     An exception could leave a training step, an import or a drawing half done. A flag cannot.
     Only the main thread gets interrupts, so in other threads nothing changes. If one context is
     inside another, for example in a comparison, both get the interrupt.
@@ -24,32 +27,33 @@ def first_interrupt(ask: Callable[[], object]) -> Iterator[None]:
     Args:
         ask: Called at the first interrupt; must be fast.
     """
-    if threading.current_thread() is not threading.main_thread():
+    previous = signal.getsignal(signal.SIGINT)
+    # SIG_IGN and SIG_DFL are not callable. None is a handler that Python could not restore.
+    if threading.current_thread() is not threading.main_thread() or not callable(previous):
         yield
         return
-    previous = signal.getsignal(signal.SIGINT)
     signal.signal(signal.SIGINT, _Handler(ask, previous))
     try:
         yield
     finally:
-        # None stands for a handler that Python did not set and cannot restore.
-        signal.signal(signal.SIGINT, signal.default_int_handler if previous is None else previous)
+        signal.signal(signal.SIGINT, previous)
 
 
 class _Handler:
-    """Calls `ask` once, and the enclosing handler of this kind as well."""
+    """Calls `ask` once, and the enclosing handler: Python's own only at the second interrupt."""
 
-    def __init__(self, ask: Callable[[], object], enclosing: object) -> None:
+    def __init__(
+        self, ask: Callable[[], object], enclosing: Callable[[int, FrameType | None], object]
+    ) -> None:
         self._ask = ask
         self._enclosing = enclosing
         self._asked = False
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        if self._asked:
-            raise KeyboardInterrupt
-        self._asked = True
-        self._ask()
-        if isinstance(self._enclosing, _Handler):
+        again, self._asked = self._asked, True
+        if not again:
+            self._ask()
+        if again or self._enclosing is not signal.default_int_handler:
             self._enclosing(number, frame)
 
 
