@@ -16,6 +16,7 @@ from mmg_nb.errors import MMGError
 from mmg_nb.estimators.base import Estimator
 from mmg_nb.estimators.registry import build
 from mmg_nb.results.finding import Estimate, Finding
+from mmg_nb.results.paths import as_path
 from mmg_nb.results.provenance import provenance
 from mmg_nb.results.result import MIResult
 from mmg_nb.runs.context import RunContext
@@ -235,6 +236,9 @@ def _check_numbers(pairs: Pairs) -> None:
 
 
 def _as_path(path: str | Path) -> Path:
-    if not isinstance(path, (str, Path)) or not str(path):
-        raise MMGError(f"checkpoint must be the path of a file; got {path!r}.", "Try 'run.mmg'.")
-    return Path(path).expanduser().absolute()
+    given = as_path(path, "checkpoint", "Try 'run.mmg'.")
+    try:
+        return given.expanduser().absolute()
+    except (OSError, RuntimeError) as error:  # the current folder is gone; no such user
+        what = f"The path {str(path)!r} cannot be completed ({error})."
+        raise MMGError(what, "Write the whole path, beginning with /.") from error

@@ -321,7 +321,8 @@ def refused(act):
 
 def test_no_file(tmp_path):
     assert "There is no checkpoint at" in refused(lambda: mmg_nb.resume(tmp_path / "none.mmg"))
-    assert "There is no checkpoint at" in refused(lambda: mmg_nb.resume(tmp_path))
+    for act in (mmg_nb.resume, lambda path: mmg_nb.estimate(X, Y, checkpoint=path, **SMALL)):
+        assert "is a folder, not a checkpoint" in refused(lambda act=act: act(tmp_path))
     assert "must be the path of a file" in refused(lambda: mmg_nb.resume(3))
 
 

@@ -12,6 +12,7 @@ from typing import Self
 
 from mmg_nb.benchmark.worker import FORMAT, Record
 from mmg_nb.errors import MMGError
+from mmg_nb.results.paths import as_path
 
 __all__ = ["RecordFile", "latest", "read_records", "records_path"]
 
@@ -20,7 +21,7 @@ _BEGINNING = f'{{"format": "{FORMAT}"'.encode()
 
 def records_path(out: str | Path) -> Path:
     """The path of the file `out`, with the suffix `.jsonl` added if it is missing."""
-    path = Path(out)
+    path = as_path(out, "out (--out)", "Try out='sweep.jsonl'.")
     return path if path.suffix == ".jsonl" else path.with_name(path.name + ".jsonl")
 
 
@@ -36,8 +37,9 @@ def read_records(path: str | Path) -> list[Record]:
     Raises:
         MMGError: The file does not exist, or a line is not a record.
     """
+    path = as_path(path, "path", "Pass a file that a sweep has written (out=, --out).")
     try:
-        data = Path(path).read_bytes()
+        data = path.read_bytes()
     except OSError as error:
         what = f"Expected a file of records at {str(path)!r}; could not read it ({error})."
         raise MMGError(what, "Pass a file that a sweep has written (out=, --out).") from error
@@ -119,8 +121,18 @@ class RecordFile:
             raise MMGError(what, "Use another file, or remove this line.")
 
     def append(self, record: Record) -> None:
-        """Write one record to disk, completely or not at all."""
-        self._write(json.dumps(record, ensure_ascii=False, allow_nan=False).encode() + b"\n")
+        """Write one record to disk, completely or not at all.
+
+        Raises:
+            MMGError: It cannot be written, for example because the disk is full.
+        """
+        data = json.dumps(record, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        try:
+            self._write(data)
+        except OSError as error:
+            what = f"{str(self.path)!r} cannot be written ({error.strerror or error})."
+            remedy = "Finished cells are kept. Free the disk, and call the same sweep again."
+            raise MMGError(what, remedy) from error
 
     def _write(self, data: bytes) -> None:
         size = os.fstat(self._descriptor).st_size

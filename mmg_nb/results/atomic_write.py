@@ -15,16 +15,18 @@ def write_whole(path: Path, data: bytes) -> None:
 
     The new content is first written to a temporary file in the same folder and flushed to disk.
     This file then gets the permissions and the name of the old one. It is left behind only if the
-    process is killed, and nothing reads it.
+    process is killed, and nothing reads it. A link stays; the file that it leads to is replaced.
 
     Args:
-        path: The file.
+        path: The file, or a link to it.
         data: The new content.
 
     Raises:
         OSError: The file cannot be written. The old file is unchanged.
     """
-    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.partial")
+    path = Path(os.path.realpath(path))
+    # A longer name could exceed the limit of the file system.
+    partial = path.with_name(f"{path.name[:40]}.{secrets.token_hex(4)}.partial")
     try:
         with partial.open("xb") as file:
             file.write(data)

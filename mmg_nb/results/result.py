@@ -18,6 +18,7 @@ from mmg_nb.errors import MMGError
 from mmg_nb.results.atomic_write import write_whole
 from mmg_nb.results.curves import MMSECurve, PointwiseMI, TrainingHistory
 from mmg_nb.results.finding import Estimate
+from mmg_nb.results.paths import as_path
 from mmg_nb.results.picture import Picture
 from mmg_nb.results.plain import ArrayRecord, as_plain, with_arrays
 from mmg_nb.results.status import Status
@@ -218,7 +219,7 @@ class MIResult(ArrayRecord):
         Raises:
             MMGError: The file cannot be written.
         """
-        path = Path(path)
+        path = as_path(path, "path", "Try res.save('result.json').")
         try:
             write_whole(path, self.to_json().encode())
         except OSError as error:
@@ -233,9 +234,10 @@ class MIResult(ArrayRecord):
         Raises:
             MMGError: There is no such file, or it does not contain a result.
         """
+        path = as_path(path, "path", "Pass the path that MIResult.save returned.")
         try:
-            text = Path(path).read_text(encoding="utf-8")
-        except (OSError, TypeError, UnicodeDecodeError) as error:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
             what = f"Expected a saved result at {str(path)!r}; could not read it ({error})."
             raise MMGError(what, "Pass the path that MIResult.save returned.") from error
         return cls.from_json(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -75,7 +76,7 @@ class Checkpoint:
         Raises:
             MMGError: The file holds anything else, or cannot be written.
         """
-        if path.exists():
+        if os.path.exists(path):  # unlike path.exists(), no error if the name is too long
             _check_finished(path)
         checkpoint = cls(path, every, job)
         checkpoint._write()

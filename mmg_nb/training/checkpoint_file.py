@@ -7,6 +7,7 @@ plain values as JSON, and a checksum of all content.
 from __future__ import annotations
 
 import json
+import os
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -70,7 +71,10 @@ def read(path: Path) -> Contents:
     Raises:
         MMGError: The file does not exist, is damaged, is not a checkpoint, or has another format.
     """
-    if not path.is_file():
+    if os.path.isdir(path):
+        what = f"{str(path)!r} is a folder, not a checkpoint."
+        raise MMGError(what, "Pass the path of a file in it, such as 'run.mmg'.")
+    if not os.path.isfile(path):  # unlike path.is_file(), no error if the name is too long
         what = f"There is no checkpoint at {str(path)!r}."
         raise MMGError(what, "Pass the path that was given as checkpoint.")
     try:
