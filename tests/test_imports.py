@@ -174,6 +174,15 @@ else:
     assert not loaded(fresh_python, SHELL + code) & {"torch", "matplotlib", "ipywidgets"}
 
 
+def test_loading_the_extension_looks_up_no_installed_package(fresh_python):
+    """Choices of `--estimator` are looked up when they are shown, and then those installed too."""
+    code = SHELL + "shell.run_line_magic('load_ext', 'mmg_nb')"
+    listed = "\nprint('importlib.metadata' in set(sys.modules) - before)"
+    assert fresh_python(f"import sys{code}{listed}").strip() == "False"
+    shown = "\nshell.run_line_magic('mmg', 'estimate -h')"
+    assert fresh_python(f"import sys{code}{shown}{listed}").strip().endswith("True")
+
+
 def test_closed_forms_load_no_torch(fresh_python):
     code = "import mmg_nb\nprint(mmg_nb.estimate(list(range(60)), list(range(60)), 'gcmi').mi)"
     assert "torch" not in loaded(fresh_python, code)

@@ -13,7 +13,7 @@ from mmg_nb.data.pairs import MISSING
 from mmg_nb.errors import MMGError
 from mmg_nb.estimators.registry import estimator_class, names
 from mmg_nb.fields import FieldInfo, closest, field, field_infos
-from mmg_nb.jupyter.settings import setting_infos
+from mmg_nb.jupyter.settings import SETTINGS, setting_infos
 from mmg_nb.plots.result import KINDS
 from mmg_nb.questions.comparison import DEFAULT_ESTIMATORS
 
@@ -109,10 +109,6 @@ class Command:
         return f"%mmg {self.name} {self.operands}{options}".rstrip()
 
 
-def _shared_settings(*names: str) -> tuple[FieldInfo, ...]:
-    return tuple(info for info in setting_infos().values() if info.name in names)
-
-
 COMMANDS = {
     each.name: each
     for each in (
@@ -121,7 +117,10 @@ COMMANDS = {
             "compare",
             "X Y",
             "run several estimators on the same data, with a live table",
-            (*field_infos(CompareOptions), *_shared_settings("seed", "device", "live")),
+            (
+                *field_infos(CompareOptions),
+                *(SETTINGS[name] for name in ("seed", "device", "live")),
+            ),
         ),
         Command("panel", "[X Y]", "choose data and settings with widgets, run and compare"),
         Command("plot", "[RESULT]", "draw a result (default: the last)", field_infos(PlotOptions)),
@@ -138,7 +137,7 @@ COMMANDS = {
             "resume",
             "[RUN | FILE]",
             "continue a paused run, or a run from its checkpoint file",
-            (*field_infos(ResumeOptions), setting_infos()["live"]),
+            (*field_infos(ResumeOptions), SETTINGS["live"]),
         ),
         Command("stop", "[RUN]", "end a run early, with a result (default: the latest)"),
         Command("config", "[KEY=VALUE ...]", "show or change the default settings"),

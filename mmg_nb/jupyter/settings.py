@@ -15,7 +15,7 @@ from mmg_nb.fields import FieldInfo, closest, field, field_infos, parse
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-__all__ = ["SessionSettings", "Settings", "setting_infos"]
+__all__ = ["SETTINGS", "SessionSettings", "Settings", "setting_infos"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,15 +33,18 @@ class Settings:
     traceback: bool = field(False, "show full tracebacks of error messages")
 
 
+SETTINGS = {info.name: info for info in field_infos(Settings)}
+"""The settings by name, without the choices of `estimator`: loading must not look them up."""
+
+
 def setting_infos() -> dict[str, FieldInfo]:
     """The settings by name. The choices of `estimator` are the registered estimators."""
-    infos = {info.name: info for info in field_infos(Settings)}
-    return {**infos, "estimator": replace(infos["estimator"], choices=names())}
+    return {**SETTINGS, "estimator": replace(SETTINGS["estimator"], choices=names())}
 
 
 def _trait(name: str) -> Any:
     """The configurable trait of a setting, for `%config MMG` and `ipython_config.py`."""
-    info = {info.name: info for info in field_infos(Settings)}[name]
+    info = SETTINGS[name]
     kinds = {int: traitlets.Int, bool: traitlets.Bool, str: traitlets.Unicode}
     if info.choices:
         made: Any = traitlets.Enum(info.choices, default_value=info.default, help=info.help)
@@ -64,7 +67,7 @@ class SessionSettings(Magics):
         super().__init__(shell)
         given = self.config.get("MMG", {})
         self._origins = {
-            name: "IPython config" if name in given else "default" for name in setting_infos()
+            name: "IPython config" if name in given else "default" for name in SETTINGS
         }
         self.observe(self._note, list(self._origins))
 
@@ -92,11 +95,10 @@ class SessionSettings(Magics):
         Raises:
             MMGError: The setting does not exist, or the value is not allowed.
         """
-        infos = setting_infos()
-        if name not in infos:
-            remedy = closest(name, infos) + "Settings: " + ", ".join(infos) + "."
+        if name not in SETTINGS:
+            remedy = closest(name, SETTINGS) + "Settings: " + ", ".join(SETTINGS) + "."
             raise MMGError(f"There is no setting {name!r}.", remedy)
-        setattr(self, name, parse(infos[name], text))
+        setattr(self, name, parse(setting_infos()[name], text))
         self._origins[name] = "%mmg config"
 
     def table(self) -> str:
@@ -104,6 +106,6 @@ class SessionSettings(Magics):
         lines = [
             f"{info.name:<10} {getattr(self, info.name)!s:<8} {self._origins[info.name]:<18} "
             f"{info.help}"
-            for info in setting_infos().values()
+            for info in SETTINGS.values()
         ]
         return "\n".join([f"{'setting':<10} {'value':<8} {'from':<18} meaning", *lines])

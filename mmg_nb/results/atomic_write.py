@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 from pathlib import Path
 
@@ -26,7 +25,7 @@ def write_whole(path: Path, data: bytes) -> None:
     """
     path = Path(os.path.realpath(path))
     # A longer name could exceed the limit of the file system.
-    partial = path.with_name(f"{path.name[:40]}.{secrets.token_hex(4)}.partial")
+    partial = path.with_name(f"{path.name[:40]}.{os.urandom(4).hex()}.partial")
     try:
         with partial.open("xb") as file:
             file.write(data)

@@ -9,7 +9,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -117,6 +116,9 @@ class MIResult(ArrayRecord):
         number = isinstance(level, (int, float, np.floating)) and not isinstance(level, bool)
         if not (number and 0 < level < 1):
             raise MMGError(f"level must lie between 0 and 1; got {level!r}.", "Try level=0.95.")
+        # Imported here because loading the extension must take no time for it.
+        from statistics import NormalDist
+
         half = math.inf if self.stderr is None else NormalDist().inv_cdf(0.5 + level / 2)
         half *= 1.0 if self.stderr is None else self.stderr
         return self.mi - half, self.mi + half
