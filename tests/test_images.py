@@ -172,9 +172,9 @@ def test_of_two_images_one_is_noised(pair):
     assert second.curve.noised == "y"
 
 
-@pytest.mark.parametrize(("name", "value"), [("gap", "cross"), ("proposal", "logistic")])
+@pytest.mark.parametrize(("name", "value"), [("gap", "cross"), ("blocks", 5)])
 def test_what_is_for_rows_of_numbers_is_refused(pair, name, value):
-    with pytest.raises(MMGError, match=f"{name}='{value}' is for rows of numbers"):
+    with pytest.raises(MMGError, match=f"{name}={value!r} is for rows of numbers"):
         mmg_nb.estimate(*pair[:2], **{name: value})
 
 

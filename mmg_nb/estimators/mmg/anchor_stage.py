@@ -13,10 +13,10 @@ from torch import Tensor
 
 from mmg_nb.data.transform_choice import fit_transform, suited_transform
 from mmg_nb.denoisers.anchor import Anchor
-from mmg_nb.denoisers.logsnr import HIGHEST, BinnedProposal, LogisticProposal, uniform_bins
+from mmg_nb.denoisers.logsnr import HIGHEST, BinnedProposal, uniform_bins
 from mmg_nb.denoisers.members import Rows, member_rows
 from mmg_nb.estimators.mmg.conditioning import without_condition
-from mmg_nb.estimators.mmg.fields import MMG, Y_IS_NOISED
+from mmg_nb.estimators.mmg.fields import Y_IS_NOISED
 from mmg_nb.estimators.mmg.fit import Fit, Problem, TransformedData
 from mmg_nb.estimators.mmg.sizes import (
     VALIDATION_DRAWS,
@@ -111,7 +111,7 @@ def laid_out(problem: Problem, base: Base, variance: Tensor) -> Fit:
         The fit before the first training.
     """
     run, data, held = problem.run, base.data, base.held
-    grid = _grid(problem.config, variance, run.device)
+    grid = _grid(variance, run.device)
     draws = max(_validation_draws(problem, data), held.samples.x.shape[1])
     sensitivity = _sensitivity(base.anchor, base.rows)
     clusters = run.plan.validation_clusters
@@ -202,15 +202,12 @@ def _fit_anchor(problem: Problem, data: TransformedData) -> dict[str, Tensor]:
     return {**anchor.state_dict(), "variance": variance}
 
 
-def _grid(config: MMG, variance: Tensor, device: torch.device) -> BinnedProposal:
+def _grid(variance: Tensor, device: torch.device) -> BinnedProposal:
     """Bins over the range in which the MMSE gap is relevant.
 
     For a Gaussian with residual variances v, the integral above λ is about ½ e^−λ Σ(1/v − 1), and
     below λ about ½ e^λ Σ(1 − v). Both ends follow from `TAIL`, within `NARROWEST` and `WIDEST`.
     """
-    if config.proposal == "logistic":
-        fixed = LogisticProposal(config.loc, config.scale, config.clip)
-        return uniform_bins(fixed.low, fixed.high, BIN_WIDTH, device)
     v = variance.squeeze(1)
     above = float((1 / v - 1).sum(1).max())
     below = float((1 - v).sum(1).max())

@@ -52,7 +52,7 @@ class MMG(TrainedEstimator):
     Training is cross-fitted: each fold of the rows is evaluated by a member that was trained on
     the other folds. So every row is used for training and for evaluation.
 
-    If the gap is still open at the highest log-SNR, the adaptive `proposal` adds higher log-SNRs.
+    If the gap is still open at the highest log-SNR, training adds higher log-SNRs.
 
     Networks may miss local dependence, for example in one row of twenty. With at most six columns
     of numbers, a nearest-neighbour estimate checks for this. If it is significantly higher, the
@@ -81,19 +81,6 @@ class MMG(TrainedEstimator):
         "inner",
         "form of the gap between the error curves; the stopping rule uses the same form",
         choices=("inner", "cross", "orthogonal", "difference"),
-    )
-    proposal: str = field(
-        "adaptive",
-        "density from which log-SNRs are drawn; adaptive: follows the gap",
-        choices=("adaptive", "logistic"),
-    )
-    loc: float = field(2.0, "log-SNR at the centre of the logistic proposal", low=-20, high=20)
-    scale: float = field(3.0, "scale of the logistic proposal", low=0.1, high=10)
-    clip: float = field(
-        4.0,
-        "range of log-SNRs: loc ± clip·scale; proposal=adaptive may extend it upwards",
-        low=1,
-        high=10,
     )
     noised: str = field(
         "auto",

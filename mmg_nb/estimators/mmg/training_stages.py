@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar
 
-from mmg_nb.denoisers.logsnr import LogisticProposal
 from mmg_nb.denoisers.residual import (
     PairFeatures,
     RadialDenoiser,
@@ -110,7 +109,6 @@ class TrainingStage:
         config, n_samples = problem.config, problem.n_samples
         grid = fit.validation.grid
         share = share_without_y(n_samples, conditional=fit.data.condition > 0)
-        adaptive = config.proposal == "adaptive"
         return TrainingTask(
             denoiser=denoiser,
             optimiser=ClippedMuon(
@@ -121,11 +119,11 @@ class TrainingStage:
             ),
             rows=fit.rows,
             validation=replace(fit.validation, significant=self.evidence),
-            proposal=grid if adaptive else LogisticProposal(config.loc, config.scale, config.clip),
+            proposal=grid,
             schedule=self.schedule(config, n_samples, int(fit.rows.count.min())),
             draw=partial(antithetic_pairs, without=share),
             generator=problem.run.random.device,
-            adapt=grid.reaching if adaptive else None,
+            adapt=grid.reaching,
         )
 
     def schedule(self, config: MMG, n_samples: int, fewest_rows: int) -> Schedule:
