@@ -69,11 +69,12 @@ def estimate(
         **fields: Fields of the estimator, e.g. `steps=8000`.
 
     Returns:
-        The result, in nats. An interrupt (Ctrl-C, or the stop button) ends training early. The
-        result is then computed with the networks as trained so far; its status is `interrupted`.
+        The result, in nats. An interrupt (Ctrl-C, or the stop button) ends the run early. The
+        result is then computed from what is known by then; its status is `interrupted`.
 
     Raises:
-        MMGError: The arrays or fields cannot be used. The message says why and what to do.
+        MMGError: The arrays or fields cannot be used, or the run was stopped before anything was
+            estimated. The message says why and what to do.
     """
     job = prepare(
         x,

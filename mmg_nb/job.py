@@ -15,12 +15,13 @@ from mmg_nb.data.pairs import Pairs
 from mmg_nb.errors import MMGError
 from mmg_nb.estimators.base import Estimator
 from mmg_nb.estimators.registry import build
+from mmg_nb.polling import Asking, asked
 from mmg_nb.results.finding import Estimate, Finding
 from mmg_nb.results.paths import as_path
 from mmg_nb.results.provenance import provenance
 from mmg_nb.results.result import MIResult
 from mmg_nb.runs.context import RunContext
-from mmg_nb.runs.events import Event, Finished, Listener, Started
+from mmg_nb.runs.events import Event, Finished, Listener, Started, Step, Working
 from mmg_nb.runs.interrupts import stoppable
 from mmg_nb.runs.keeper import NoCheckpoint
 
@@ -95,14 +96,16 @@ class Job:
         """Run the estimate; see `mmg_nb.estimate` for interrupts and errors."""
         began = time.perf_counter() - (self.keep.seconds if self.keep else 0.0)
         with stoppable(listen) as heard:
-            announced = _Announced(heard, self._started())
+            asking = Asking(lambda share: bool(announced(Working(share))))
+            announced = _Announced(heard, self._started(), asking)
             run = RunContext(
                 seed=self.seed,
                 device=self.device,
                 listen=announced,
                 keep=self.keep or NoCheckpoint(),
             )
-            found = self.estimator.method_for(self.pairs)(self.pairs, run)
+            with asked(asking):
+                found = self.estimator.method_for(self.pairs)(self.pairs, run)
             announced.begin()
             result = self._completed(found, time.perf_counter() - began)
             heard(Finished(result))
@@ -131,17 +134,24 @@ class Job:
 
 
 class _Announced:
-    """A listener that sends `Started` for an estimator that does not send it itself."""
+    """A listener that sends `Started` for an estimator that does not send it itself.
 
-    def __init__(self, listen: Listener, started: Started) -> None:
+    An estimator that was told to stop at a `Step` then makes its result. It is not told again.
+    """
+
+    def __init__(self, listen: Listener, started: Started, asking: Asking) -> None:
         self._listen = listen
         self._started: Started | None = started
+        self._asking = asking
 
     def __call__(self, event: Event) -> bool | None:
         if isinstance(event, Started):
             self._started = None
         self.begin()
-        return self._listen(event)
+        stop = self._listen(event)
+        if stop and isinstance(event, Step):
+            self._asking.told = True
+        return stop
 
     def begin(self) -> None:
         if self._started is not None:

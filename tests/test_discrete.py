@@ -18,7 +18,9 @@ from mmg_nb.data.pairs import make_pairs
 from mmg_nb.errors import MMGError
 from mmg_nb.estimators.mmg.chain_rule import decompose, part_of
 from mmg_nb.estimators.neighbours.contingency import table_information
+from mmg_nb.polling import Stopped
 from mmg_nb.results.result import MIResult
+from mmg_nb.runs.events import Phase, Step
 
 LIMIT = 4.0  # reported standard errors
 SMALL = {"steps": 60, "width": 16, "blocks": 1, "batch": 64, "draws": 8, "folds": 3}
@@ -408,12 +410,19 @@ def test_a_sum_stops_when_asked_and_tells_one_story():
 
     def listen(event):
         events.append(event)
-        return sum(type(e).__name__ == "Step" for e in events) >= 3
+        return events.count(Phase("training")) == 2 and isinstance(event, Step)
 
     found = mmg_nb.estimate(x, y, listen=listen, **SMALL)
+    assert events.count(Phase("training")) == len(found.terms) == 2
     assert found.status == "interrupted"
     assert np.isfinite(found.mi)
     assert [type(e).__name__ for e in events].count("Started") == 1
+
+
+def test_a_sum_that_is_stopped_in_its_first_term_tells_what_is_known():
+    x, y, _ = mixed(200, 0)
+    with pytest.raises(Stopped, match=r"after 1 of 2 terms.*Estimated: I\(.*\) = .* ± .* nats"):
+        mmg_nb.estimate(x, y, listen=lambda event: isinstance(event, Step), **SMALL)
 
 
 # --- ties and zeros ----------------------------------------------------------------------------

@@ -42,10 +42,11 @@ from mmg_nb.mmse.evaluation import Measurement
 from mmg_nb.mmse.gap import PointValues
 from mmg_nb.mmse.standard_error import TrainingErrors, all_parts, null_standard_error
 from mmg_nb.nets.mlp import ResidualMLP
+from mmg_nb.polling import Stopped
 from mmg_nb.results.curves import MMSECurve, TrainingHistory
 from mmg_nb.results.result import MIResult
 from mmg_nb.results.status import Status
-from mmg_nb.runs.events import Finished, Phase, Snapshot, Started, Step
+from mmg_nb.runs.events import Finished, Phase, Snapshot, Started, Step, Working
 from mmg_nb.training.loop import TrainingOutcome
 from mmg_nb.training.stopping import FEW_STEPS, Ended
 from mmg_nb.training.validation import Validation
@@ -616,14 +617,23 @@ def test_results_survive_json_and_files(tmp_path):
 # --- stops -------------------------------------------------------------------------------------
 
 MOMENTS = {
-    "started": lambda e: isinstance(e, Started),
-    "anchor": lambda e: e == Phase("anchor"),
     "training": lambda e: e == Phase("training"),
     "first_snapshot": lambda e: isinstance(e, Snapshot),
     "first_step": lambda e: isinstance(e, Step),
     "later_step": lambda e: isinstance(e, Step) and e.step == 17,
+}
+EARLY = {
+    "started": lambda e: isinstance(e, Started),
+    "anchor": lambda e: e == Phase("anchor"),
     "always": lambda e: True,
 }
+
+
+@pytest.mark.parametrize("moment", EARLY)
+def test_a_stop_before_anything_is_known_says_so(moment):
+    with pytest.raises(Stopped, match="stopped before anything was estimated") as caught:
+        estimate(listen=EARLY[moment])
+    assert caught.value.remedy
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
@@ -636,13 +646,28 @@ def test_a_true_answer_to_any_event_stops_the_run(moment):
 
     result = estimate(listen=listen)
     trained = sum(isinstance(e, Step) for e in events[: events.index(Phase("evaluation"))])
-    assert trained == (17 if moment == "later_step" else 1)
+    assert trained == {"later_step": 17, "first_step": 1}.get(moment, trained) <= 17
     assert result.status is Status.INTERRUPTED
     assert events[-1] == Finished(result)
     assert_usable(result)
 
 
-def test_a_stop_during_evaluation_comes_too_late_to_lose_anything():
+def test_a_stop_during_evaluation_keeps_the_rows_measured_by_then():
+    evaluating = []
+
+    def listen(event):
+        evaluating.extend([event] if evaluating or event == Phase("evaluation") else [])
+        return sum(isinstance(each, Step) for each in evaluating) >= 2
+
+    stopped, whole = estimate(listen=listen), estimate()
+    assert stopped.status is Status.INTERRUPTED
+    known = len(stopped.pointwise.mi)
+    assert 0 < known < len(whole.pointwise.mi)
+    assert np.array_equal(stopped.pointwise.mi, whole.pointwise.mi[:known])
+    assert_usable(stopped)
+
+
+def test_a_stop_at_the_beginning_of_evaluation_measures_few_rows():
     evaluating = []
 
     def listen(event):
@@ -650,8 +675,24 @@ def test_a_stop_during_evaluation_comes_too_late_to_lose_anything():
         return bool(evaluating)
 
     stopped = estimate(listen=listen)
-    assert content(stopped) == content(estimate())
+    assert stopped.status is Status.INTERRUPTED
     assert_usable(stopped)
+
+
+def test_a_stop_in_the_anchor_gives_the_estimate_of_the_anchor():
+    shares = []
+
+    def listen(event):
+        shares.extend([event.share] if isinstance(event, Working) and event.share else [])
+        return len(shares) == 2
+
+    x, y = mixed(2, 2).sample(3000, 0)
+    stopped = mmg_nb.estimate(x, y, listen=listen)
+    assert 0 < shares[0] < shares[1] < 1
+    assert stopped.status is Status.INTERRUPTED
+    assert any("Nothing was learned in 0 training steps" in note for note in stopped.notes)
+    assert_usable(stopped)
+    assert abs(stopped.mi - mixed(2, 2).mi) < 0.3 * mixed(2, 2).mi
 
 
 @pytest.fixture
@@ -893,7 +934,11 @@ def test_shuffled_rows_tell_nothing():
 @pytest.mark.parametrize("stopped", [False, True])
 def test_too_few_steps_claim_nothing(stopped):
     x = np.random.default_rng(0).normal(size=300)
-    result = estimate(x, x**2, steps=400 if stopped else 2, listen=lambda event: stopped)
+
+    def listen(event):
+        return stopped and isinstance(event, Step)
+
+    result = estimate(x, x**2, steps=400 if stopped else 2, listen=listen)
     assert result.status is (Status.INTERRUPTED if stopped else Status.STEP_LIMIT)
     assert "distinguishable" not in repr(result)
     assert any("Nothing was learned in" in note for note in result.notes)

@@ -198,9 +198,24 @@ def test_a_direction_of_small_variance_is_kept():
 def test_shrinkage_is_that_of_ledoit_and_wolf(shape):
     values = correlated(*shape)
     values -= values.mean(0)
-    ours = ledoit_wolf_shrinkage(values, values.T @ values / len(values))
-    assert ours == pytest.approx(sklearn_shrinkage(values, assume_centered=True), rel=1e-9)
+    theirs = sklearn_shrinkage(values, assume_centered=True)
+    for products in (values.T @ values, values @ values.T):
+        ours = ledoit_wolf_shrinkage(values, products / len(values))
+        assert ours == pytest.approx(theirs, rel=1e-9)
     assert 0 < ours <= 1
+
+
+def test_fewer_rows_than_columns_are_whitened_as_by_their_covariance():
+    values = correlated(60, 80)
+    scaled = (values - values.mean(0)) / values.std(0)
+    variances, directions = np.linalg.eigh(scaled.T @ scaled / 60)
+    shrinkage = ledoit_wolf_shrinkage(scaled, scaled.T @ scaled / 60)
+    kept = variances > 1e-9 * variances[-1]
+    expected = scaled @ directions[:, kept]
+    expected /= np.sqrt((1 - shrinkage) * variances[kept] + shrinkage)
+    found = Whiten.fit(values)
+    assert found.dropped == 21
+    np.testing.assert_allclose(abs(found(values)), abs(expected), atol=1e-9)
 
 
 def test_one_column_is_not_shrunk():

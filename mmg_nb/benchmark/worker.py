@@ -18,6 +18,8 @@ from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from mmg_nb.polling import Stopped
+
 if TYPE_CHECKING:
     from mmg_nb.results.result import MIResult
 
@@ -71,6 +73,8 @@ def compute(
             result = _fill(record, device)
         if curves:
             record["curve"] = _rounded(result.curve.to_dict()) if result.curve else None
+    except Stopped:
+        record |= {"status": "interrupted"}
     except Exception:  # an error in one cell must not stop the others
         record |= {"status": "failed", "traceback": traceback.format_exc()}
         record |= _origin(record["seed"], device, time.perf_counter() - began)

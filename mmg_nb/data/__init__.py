@@ -1,4 +1,4 @@
 """Reads, checks, pairs, splits and transforms the user's arrays.
 
-May import `errors` only.
+May import `errors` and `polling`.
 """

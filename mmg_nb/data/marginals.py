@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 from scipy.stats import norm
 
+from mmg_nb.polling import poll, polled
+
 __all__ = ["NormalScores", "SmoothScores", "Standardize"]
 
 Array = NDArray[np.float64]
@@ -42,9 +44,10 @@ class NormalScores:
         """Fit to `(n, d)` values. Equal values get one common score."""
         count = min(MAX_QUANTILES, len(values))
         levels = (np.arange(count) + 0.5) / count
-        quantiles = np.quantile(values, levels, axis=0)
+        quantiles = np.stack([np.quantile(v, levels) for v in polled(values.T)], axis=1)
         scores = np.empty_like(quantiles)
         for j, column in enumerate(quantiles.T):
+            poll()
             low, high = (np.searchsorted(column, column, side=s) for s in ("left", "right"))
             scores[:, j] = norm.ppf((low + high) / 2 / len(column))
         return cls(quantiles, scores)
@@ -52,7 +55,7 @@ class NormalScores:
     def __call__(self, values: Array) -> Array:
         """Map `(n, d)` values to scores of the same shape."""
         columns = zip(values.T, self.quantiles.T, self.scores.T, strict=True)
-        return np.stack([_score(v, q, s) for v, q, s in columns], axis=1)
+        return np.stack([_score(v, q, s) for v, q, s in polled(columns)], axis=1)
 
 
 def _score(
@@ -104,12 +107,12 @@ class SmoothScores:
         """Fit to `(n, d)` values. A column that no smooth map fits uses `NormalScores`."""
         exact = NormalScores.fit(values)
         columns = zip(values.T, exact.quantiles.T, exact.scores.T, strict=True)
-        return cls(tuple(_smooth_map(*column) for column in columns))
+        return cls(tuple(_smooth_map(*column) for column in polled(columns)))
 
     def __call__(self, values: Array) -> Array:
         """Map `(n, d)` values to scores of the same shape."""
         columns = zip(self.maps, values.T, strict=True)
-        return np.stack([smooth(column) for smooth, column in columns], axis=1)
+        return np.stack([smooth(column) for smooth, column in polled(columns)], axis=1)
 
 
 def _smooth_map(values: Array, quantiles: Array, scores: Array) -> Callable[[Array], Array]:

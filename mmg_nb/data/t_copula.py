@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
+from mmg_nb.polling import poll
+
 __all__ = ["ATOM", "TCopula", "largest_atom"]
 
 Array = NDArray[np.float64]
@@ -59,6 +61,7 @@ class TCopula:
         scatter = scores.T @ scores / n
         if _singular(scatter):
             return None
+        poll()
         normal = stats.multivariate_normal(cov=scatter).logpdf(scores).sum()
         enough = normal - stats.norm.logpdf(scores).sum() + MIN_EVIDENCE
         best, found = -np.inf, None
@@ -67,6 +70,7 @@ class TCopula:
             scatter = _t_scatter(t, dof, scatter)
             if _singular(scatter):
                 break
+            poll()
             joint = stats.multivariate_t(shape=scatter, df=dof).logpdf(t).sum()
             likelihood = joint - stats.t.logpdf(t, dof).sum()
             if not likelihood > best:
@@ -95,6 +99,7 @@ def largest_atom(values: Array) -> float:
 
 
 def _t_scores(scores: Array, dof: float) -> Array:
+    poll()
     level = special.ndtr(-np.minimum(np.abs(scores), MAX_SCORE))
     lower: Array = np.asarray(special.stdtrit(dof, level), np.float64)
     return np.copysign(lower, scores)
@@ -105,6 +110,7 @@ def _t_scatter(t: Array, dof: float, start: Array) -> Array:
     n, d = t.shape
     scatter = start
     for _ in range(SCATTER_SWEEPS):
+        poll()
         distance = np.sum((t @ np.linalg.pinv(scatter, hermitian=True)) * t, axis=1)
         weight = (dof + d) / (dof + distance)
         scatter = (t * weight[:, None]).T @ t / n

@@ -10,6 +10,7 @@ from torch import Generator, Tensor, nn
 
 from mmg_nb.denoisers.shrunk_regression import log_power
 from mmg_nb.nets.layers import StackedLinear
+from mmg_nb.polling import polled
 
 __all__ = ["Anchor", "AnchorNet", "ImageAnchor"]
 
@@ -100,7 +101,7 @@ class Anchor(nn.Module):
             y = y.detach().requires_grad_()
             mean = self.mean(y)
             total = y.new_zeros(len(y), y.shape[2], y.shape[2])
-            for column in mean.unbind(-1):
+            for column in polled(mean.unbind(-1)):
                 (gradient,) = torch.autograd.grad(column.sum(), y, retain_graph=True)
                 total = total + gradient.mT @ gradient
         return total / y.shape[1]

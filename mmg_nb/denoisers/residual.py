@@ -13,6 +13,7 @@ from mmg_nb.denoisers.gaussian import Denoiser, GaussianDenoiser, Posterior, Pre
 from mmg_nb.denoisers.shrunk_regression import log_power, log_power_of, power
 from mmg_nb.nets.layers import repeat_antithetic
 from mmg_nb.nets.mlp import ResidualMLP
+from mmg_nb.polling import poll
 
 __all__ = [
     "AnchorSummary",
@@ -105,6 +106,7 @@ class RefinedDenoiser(Denoiser):
     def _prepared(
         self, posterior: Posterior, samples: Samples, logsnr: Tensor, given: Tensor
     ) -> Prepared:
+        poll()
         base = posterior.mean
         if self.start is not None:
             base = self.start.predict(self.start._prepared(posterior, samples, logsnr, given))
@@ -235,6 +237,7 @@ class ResidualDenoiser(RefinedDenoiser):
         y = torch.where(given | self.known, samples.y, 0.0)
         lengths = [self._length(power(v), v.shape[-1]) for v in (z, whitened)]
         products = [v * lengths[0] for v in (z, mean)] if self.focused else []
+        poll()
         flag = _flag(given, y)
         return {
             "columns": torch.cat([v * self.focus_x for v in (z, whitened, mean)], dim=-1),

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from mmg_nb.nets.chunks import row_by_row
+from mmg_nb.polling import poll
 
 __all__ = ["FLOOR", "log_power", "log_power_of", "power", "radial_regression", "shrunk_regression"]
 
@@ -59,6 +60,7 @@ def shrunk_regression(x: Tensor, y: Tensor, margin: float = 0.0) -> Tensor:
     covariance = covariance + min(1.0, dim_x / n) * 1e-3 * mean * eye_x + FLOOR * eye_x
     root = torch.linalg.cholesky(covariance)
     in_noise = torch.linalg.solve_triangular(root.mT, matrix, upper=True, left=False)
+    poll()
     u, s, v = torch.linalg.svd(in_noise, full_matrices=False)
     return ((u * _shrink(s, n, dim_x, dim_y, margin)) @ v @ root.mT).to(x)
 
@@ -73,6 +75,7 @@ def _product(a: Tensor, b: Tensor) -> Tensor:
 
     On a GPU they would be slow, and loading the library for them would take seconds.
     """
+    poll()
     return (a.mT @ b).cpu()
 
 

@@ -4,14 +4,14 @@ The estimator supplies only the fit in between:
 
     with opened(pairs, context, ...) as run:
         fitted = ...                                   # depends on the estimator
-        return report(config, run, fitted, evaluate(run, fitted, draws=20))
+        return report(config, run, *evaluate(run, fitted, draws=20))
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -20,7 +20,15 @@ from mmg_nb.data.pairs import Pairs
 from mmg_nb.data.splits import CrossFit, make_cross_fit
 from mmg_nb.denoisers.anchor import Anchor, ImageAnchor
 from mmg_nb.denoisers.logsnr import BinnedProposal
-from mmg_nb.mmse.evaluation import Design, EvaluationRows, Measurement, Model, measure
+from mmg_nb.mmse.evaluation import (
+    DRAWS_IN_HASTE,
+    Design,
+    EvaluationRows,
+    Measurement,
+    Model,
+    measure,
+)
+from mmg_nb.polling import Stopped
 from mmg_nb.results.status import Status
 from mmg_nb.runs.context import RunContext
 from mmg_nb.runs.devices import pick_device, threads_for
@@ -28,6 +36,7 @@ from mmg_nb.runs.events import Listener, Phase, Started
 from mmg_nb.runs.keeper import Keeper
 from mmg_nb.runs.randomness import Sources
 from mmg_nb.training.loop import TrainingOutcome
+from mmg_nb.training.stopping import Ended
 
 __all__ = ["DenoisingRun", "Fitted", "evaluate", "opened"]
 
@@ -89,6 +98,10 @@ class Fitted:
         """Whether the user stopped the run."""
         return self.outcome.status is Status.INTERRUPTED
 
+    def interrupted(self) -> Fitted:
+        """The same, if the user stops the run now."""
+        return replace(self, outcome=replace(self.outcome, ended=Ended.INTERRUPTED))
+
 
 @contextmanager
 def opened(
@@ -130,8 +143,10 @@ def evaluate(
     noised: str = "x",
     paired: bool = True,
     chunk: int | None = None,
-) -> Measurement:
+) -> tuple[Fitted, Measurement]:
     """Measure the gap on rows that the members were not trained on.
+
+    After a stop, before or during the measurement, few rows and log-SNRs are measured.
 
     Args:
         run: The run.
@@ -142,20 +157,33 @@ def evaluate(
         chunk: See `Design`.
 
     Returns:
-        The measurement.
+        The result of training, interrupted if the measurement was, and the measurement.
     """
     run.listen(Phase("evaluation"))
-    return measure(
-        Model(fitted.anchor, fitted.outcome.denoiser),
-        EvaluationRows(fitted.x, fitted.y, run.pairs.clusters, run.plan.evaluation_folds),
-        Design(
-            proposal=fitted.outcome.proposal,
-            bins=fitted.grid,
-            draws=draws,
-            paired=paired,
-            chunk=chunk,
-        ),
-        run.random.device,
-        run.listen,
-        noised,
+    design = Design(
+        proposal=fitted.outcome.proposal,
+        bins=fitted.grid,
+        draws=draws,
+        paired=paired,
+        chunk=chunk,
     )
+    few = None if chunk is None else max(1, chunk // 16)
+    hasty = replace(design, draws=min(draws, DRAWS_IN_HASTE), chunk=few, haste=True)
+
+    def measured(design: Design) -> Measurement:
+        return measure(
+            Model(fitted.anchor, fitted.outcome.denoiser),
+            EvaluationRows(fitted.x, fitted.y, run.pairs.clusters, run.plan.evaluation_folds),
+            design,
+            run.random.device,
+            run.listen,
+            noised,
+        )
+
+    if fitted.stopped:
+        return fitted, measured(hasty)
+    try:
+        found = measured(design)
+    except Stopped:
+        return fitted.interrupted(), measured(hasty)
+    return fitted if found.complete else fitted.interrupted(), found

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from mmg_nb.jupyter.place import Place
 from mmg_nb.results.result import MIResult
-from mmg_nb.runs.events import Event, Phase, Snapshot, Started, Step
+from mmg_nb.runs.events import Event, Phase, Snapshot, Started, Step, Working
 
 __all__ = ["CardView", "NoView", "Progress", "TextView", "View"]
 
@@ -33,6 +33,7 @@ class Progress:
         self.started: Started | None = None
         self.phase = "starting"
         self.step: Step | None = None
+        self.share: float | None = None
         self.mi: float | None = None
         self.stopping = False
         self.paused = False
@@ -47,14 +48,18 @@ class Progress:
         elif isinstance(event, Snapshot):
             self.mi = event.mi
         elif isinstance(event, Phase):
-            self.phase, self.step = event.name, None
+            self.phase, self.step, self.share = event.name, None, None
+        elif isinstance(event, Working) and event.share is not None:
+            self.share = event.share
         elif isinstance(event, Started):
             self.started, self.mi, self.step = event, None, None
 
     @property
     def fraction(self) -> float:
-        """Fraction of the steps that are done."""
-        return 0.0 if self.step is None else self.step.step / max(1, self.step.total_steps)
+        """Fraction of the phase that is done."""
+        if self.step is None:
+            return self.share or 0.0
+        return self.step.step / max(1, self.step.total_steps)
 
     @property
     def seconds_left(self) -> float | None:
@@ -69,6 +74,8 @@ class Progress:
     def doing(self) -> str:
         """Phase, step and time left, e.g. `training, step 10 of 4000, about 9 s left`."""
         words = ["stopping" if self.stopping else "paused" if self.paused else self.phase]
+        if self.step is None and self.share is not None:
+            words.append(f"{100 * self.share:.0f} %")
         if self.step is not None:
             words.append(f"step {self.step.step} of {self.step.total_steps}")
             if self.seconds_left is not None and not self.stopping:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,15 +18,19 @@ from mmg_nb.denoisers.gaussian import Denoiser, GaussianDenoiser, Samples
 from mmg_nb.denoisers.logsnr import BinnedProposal, Proposal
 from mmg_nb.mmse.gap import FORMS, LOG_RATIOS, PointValues, gap_forms
 from mmg_nb.nets.layers import selected
+from mmg_nb.polling import Stopped, poll, polled
 from mmg_nb.results.curves import MMSECurve
 from mmg_nb.runs.events import Listener, Step
 
-__all__ = ["Design", "EvaluationRows", "Measurement", "Model", "measure"]
+__all__ = ["DRAWS_IN_HASTE", "Design", "EvaluationRows", "Measurement", "Model", "measure"]
 
 ROWS = {"cpu": 2**12, "cuda": 2**17}  # rows at a time, or draws of fewer rows
 NUMBERS = 2**23  # maximum numbers in these rows; each one needs about 200 bytes of memory
 
 
+HASTE = 0.2  # seconds of computing time for the rows that are measured after a stop
+ROWS_IN_HASTE, NUMBERS_IN_HASTE = 256, 2**14  # rows, and numbers in them, at a time then
+DRAWS_IN_HASTE = 8  # log-SNRs per row then
 ERRORS = ("error_u", "error_c")  # without and with y
 ROW = {name: row for row, name in enumerate((*ERRORS, *FORMS))}  # of what each draw gives
 
@@ -65,11 +70,15 @@ class Measurement:
         points: Values of each evaluation row.
         curve: Means over bins.
         planned: Upper end of the range before training extended it.
+        folds: The rows that were measured, and the members that measured them.
+        complete: Whether all rows were measured.
     """
 
     points: PointValues
     curve: MMSECurve
     planned: float
+    folds: Sequence[EvaluationFold] = ()
+    complete: bool = True
 
 
 class _Bins:
@@ -118,6 +127,7 @@ class Design:
         draws: Draws of (λ, ε) per row, at least 2.
         paired: Use the same λ and ε with and without y. The published method does not.
         chunk: Rows at a time, or draws of fewer rows; None for a size that suits the device.
+        haste: Whether the user waits: then measure a few rows of each fold, for `HASTE`.
     """
 
     proposal: Proposal
@@ -125,12 +135,20 @@ class Design:
     draws: int
     paired: bool = True
     chunk: int | None = None
+    haste: bool = False
 
     def chunk_for(self, x: Tensor, y: Tensor) -> int:
         """Rows at a time."""
         if self.chunk is not None:
             return self.chunk
         return min(ROWS[x.device.type], max(1, NUMBERS // (x.shape[1] + y.shape[1])))
+
+    def rows_in_haste(self, x: Tensor, y: Tensor) -> int | None:
+        """Rows at a time if the user waits, else None."""
+        if not self.haste:
+            return None
+        few = max(4, NUMBERS_IN_HASTE // (x.shape[1] + y.shape[1]))
+        return min(ROWS_IN_HASTE, few, self.chunk_for(x, y))
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,38 +184,70 @@ def measure(
         data: Evaluation rows, and the members that evaluate them.
         design: The log-SNRs, and how many there are.
         generator: Source of the noise.
-        listen: Gets a `Step` after each chunk; its return value is ignored.
+        listen: Gets a `Step` after each chunk. If it returns true, the measurement ends. Rows of a
+            fold are in random order, so those measured by then are a fair sample.
         noised: The user's name of the noised variable, here called x.
 
     Returns:
         The measurement.
+
+    Raises:
+        Stopped: The user has stopped the run before any row was measured.
     """
-    proposal, bins, evaluation_folds = design.proposal, design.bins, data.evaluation_folds
+    proposal, bins = design.proposal, design.bins
     chunk = design.chunk_for(data.x, data.y)
     sums = _Bins(proposal if isinstance(proposal, BinnedProposal) else bins)
+    parts = _parts(data.evaluation_folds, chunk, design.rows_in_haste(data.x, data.y))
     values, noises = [], []
-    total = sum(-(-len(fold.rows) // chunk) for fold in evaluation_folds)
-    done = 0
-    for fold in evaluation_folds:
-        pair = model.select(list(dict.fromkeys(fold.members)))
-        for rows in torch.as_tensor(fold.rows, device=data.x.device).split(chunk):
-            samples = pair.samples(data.x[rows], data.y[rows])
+    began = time.thread_time()
+    try:
+        for done, (fold, rows) in enumerate(parts):
+            pair = model.select(list(dict.fromkeys(data.evaluation_folds[fold].members)))
+            index = torch.as_tensor(rows, device=data.x.device)
+            samples = pair.samples(data.x[index], data.y[index])
             at_once = max(1, chunk // len(rows))
             value, noise = _measure_chunk(pair, samples, design, sums, at_once, generator)
             values.append(value)
             noises.append(noise)
-            done += 1
-            listen(Step(done, total))
-    index = np.concatenate([fold.rows for fold in evaluation_folds])
+            over = bool(listen(Step(done + 1, len(parts))))
+            if design.haste:
+                over = time.thread_time() - began > HASTE
+            if over:
+                break
+    except Stopped:
+        if not values:
+            raise
+    measured = parts[: len(values)]
+    order = np.concatenate([rows for _, rows in measured])
     points = PointValues(
-        index=index,
-        cluster=data.clusters[index],
-        fold=np.repeat(np.arange(len(evaluation_folds)), [len(r.rows) for r in evaluation_folds]),
+        index=order,
+        cluster=data.clusters[order],
+        fold=np.repeat([fold for fold, _ in measured], [len(rows) for _, rows in measured]),
         values=torch.cat(values, dim=1).cpu().numpy(),
         noise=torch.cat(noises, dim=1).cpu().numpy(),
     )
-    single = all(a == b for a, b in (fold.members for fold in evaluation_folds))
-    return Measurement(points, sums.curve(FORMS[1:] if single else FORMS, noised), bins.high)
+    complete = len(values) == len(parts)
+    folds = data.evaluation_folds
+    if not complete or design.haste:
+        folds = [EvaluationFold(rows, folds[fold].members) for fold, rows in measured]
+    single = all(a == b for a, b in (fold.members for fold in folds))
+    curve = sums.curve(FORMS[1:] if single else FORMS, noised)
+    return Measurement(points, curve, bins.high, folds, complete)
+
+
+def _parts(
+    folds: Sequence[EvaluationFold], chunk: int, haste: int | None
+) -> list[tuple[int, NDArray[np.int64]]]:
+    """The rows at a time, with the number of their fold; in haste, some of each fold first."""
+    size = chunk if haste is None else haste
+    parts = [
+        (start, fold, each.rows[start : start + size])
+        for fold, each in enumerate(folds)
+        for start in range(0, len(each.rows), size)
+    ]
+    if haste is not None:
+        parts.sort(key=lambda part: part[0])
+    return [(fold, rows) for _, fold, rows in parts]
 
 
 def _measure_chunk(
@@ -216,6 +266,7 @@ def _measure_chunk(
     total = torch.zeros(len(FORMS), batch, dtype=torch.float64, device=device)
     two_forms = []
     for draw in range(0, draws, at_once):
+        poll()
         count = min(at_once, draws - draw)
         jitter, noises = _draw(samples, count, generator, 1 if paired else 2)
         place = torch.arange(draw, draw + count, device=device).unsqueeze(1)
@@ -286,7 +337,7 @@ def _predict(
     level = logsnr.float().expand(wide.shape[:2])
     u, c = (
         denoiser(samples, wide, level, torch.full((1, 1, 1), flag, device=eps.device))
-        for flag in (False, True)
+        for flag in polled((False, True))
     )
     return anchor.from_member_basis(u), anchor.from_member_basis(c)
 
@@ -306,6 +357,7 @@ def _known_part(
     share with those of the reference.
     """
     u, c = _predict(pair.anchor, reference, samples, logsnr, eps)
+    poll()
     level = logsnr.float().expand(u.shape[:2])
     error_u, error_c, inner, orthogonal = reference.moments(samples, level).mean(1)
     difference = 2 * inner - orthogonal
@@ -317,6 +369,7 @@ def _known_part(
         "orthogonal": orthogonal,
         "difference": difference,
     }
+    poll()
     known = torch.stack([by_name[name] for name in ROW])
     part = known - _errors_and_gaps(eps, u, c)
     if len(u) > 1:

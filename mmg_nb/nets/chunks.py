@@ -9,14 +9,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mmg_nb.polling import poll
+
 __all__ = ["chunks", "row_by_row", "stacked"]
 
 CHUNK = 2**14  # rows per chunk
 
 
 def chunks(count: int, size: int = CHUNK) -> Iterator[slice]:
-    """Yield slices that cover `count` rows, at most `size` rows each."""
+    """Yield slices that cover `count` rows, at most `size` rows each, and poll before each."""
     for start in range(0, count, size):
+        poll()
         yield slice(start, min(start + size, count))
 
 

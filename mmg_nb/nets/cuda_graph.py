@@ -9,6 +9,8 @@ from functools import cache
 
 import torch
 
+from mmg_nb.polling import asked
+
 __all__ = ["Replay"]
 
 WARM_UP_CALLS = 2  # ordinary calls before recording; they allocate all persistent buffers
@@ -51,7 +53,7 @@ class Replay:
         stream, present = _recording_stream(self._device), torch.cuda.current_stream(self._device)
         with _RECORDING:
             stream.wait_stream(present)
-            with torch.cuda.stream(stream):
+            with torch.cuda.stream(stream), asked(None):
                 self._body(kind)
             present.wait_stream(stream)
 
@@ -59,7 +61,7 @@ class Replay:
         graph, stream = torch.cuda.CUDAGraph(), _recording_stream(self._device)
         # This mode allows other threads to use their own streams during recording.
         recording = torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local")
-        with _RECORDING, recording:
+        with _RECORDING, asked(None), recording:
             self._body(kind)
         return graph
 

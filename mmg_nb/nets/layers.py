@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
+from mmg_nb.polling import poll
+
 __all__ = [
     "FourierFeatures",
     "SplitProduct",
@@ -138,6 +140,7 @@ class StackedConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map `(batch, members·channels_in, h, w)` to `(batch, members·channels_out, …)`."""
+        poll()
         members, channels, fan_in = self.weight.shape
         kernel = self.weight.view(members * channels, fan_in // 9, 3, 3)
         bias = self.bias.flatten()

@@ -14,6 +14,7 @@ from mmg_nb.estimators.acceptance import accepts, check_acceptance
 from mmg_nb.estimators.registry import build
 from mmg_nb.fields import field_infos
 from mmg_nb.job import Job
+from mmg_nb.polling import Stopped
 from mmg_nb.results.picture import Picture
 from mmg_nb.results.result import MIResult
 from mmg_nb.results.status import Status
@@ -264,6 +265,8 @@ def _outcome(label: str, job: Job, listener: Listener) -> Line:
     try:
         check_acceptance(job.estimator, job.pairs)
         return Line(label, job.run(listener))
+    except Stopped:
+        return Line(label, reason=_NOT_RUN)
     except MMGError as error:  # only this estimator fails; the others still run
         return Line(label, reason=error.what)
 

@@ -17,6 +17,7 @@ from mmg_nb.data.columns import Choice, read_choice
 from mmg_nb.data.dependent_rows import MIN_SAMPLES
 from mmg_nb.errors import MMGError
 from mmg_nb.fields import closest
+from mmg_nb.polling import Stopped
 from mmg_nb.results.picture import Picture
 from mmg_nb.results.result import NATS_PER_BIT, MIResult
 from mmg_nb.runs.interrupts import first_interrupt
@@ -218,15 +219,18 @@ def dependency_map(
     stopped = threading.Event()
     with first_interrupt(stopped.set):
         for done, (i, j) in enumerate(pairs):
-            if stopped.is_set():
+            roles = {"x": [names[i]], "y": [names[j]]}
+            if condition:
+                roles["given"] = list(condition)
+            try:
+                if stopped.is_set():
+                    raise Stopped
+                found = _estimated(table, roles, choice, estimator, **options)
+            except Stopped:
                 notes += (
                     f"Stopped after {done} of {len(pairs)} pairs. The other cells are empty.",
                 )
                 break
-            roles = {"x": [names[i]], "y": [names[j]]}
-            if condition:
-                roles["given"] = list(condition)
-            found = _estimated(table, roles, choice, estimator, **options)
             mi[i, j] = mi[j, i] = found.mi
             stderr[i, j] = stderr[j, i] = np.nan if found.stderr is None else found.stderr
             for remark in _remarks(found):
@@ -297,6 +301,8 @@ def _estimated(
     asked["discrete"] = "auto" if choice.auto else named or "none"
     try:
         return estimate(asked.pop("x"), asked.pop("y"), estimator, **asked)
+    except Stopped:
+        raise
     except MMGError as error:
         (a,), (b,) = roles["x"], roles["y"]
         raise MMGError(f"{a} and {b}: {error.what}", error.remedy) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from functools import cache
 from typing import Any
 
 __all__ = ["provenance"]
@@ -19,6 +20,12 @@ def provenance(seed: int, device: str, seconds: float) -> dict[str, Any]:
     Returns:
         A dictionary of plain values.
     """
+    return {"seed": seed, "device": device, "seconds": seconds, "versions": dict(_versions())}
+
+
+@cache
+def _versions() -> dict[str, str]:
+    """Read once, because looking for installed packages takes as long as a closed form."""
     # Imported here because loading the extension must take no time for it.
     from importlib.metadata import PackageNotFoundError, version
 
@@ -30,4 +37,4 @@ def provenance(seed: int, device: str, seconds: float) -> dict[str, Any]:
             versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    return {"seed": seed, "device": device, "seconds": seconds, "versions": versions}
+    return versions

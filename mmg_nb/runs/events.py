@@ -21,6 +21,7 @@ __all__ = [
     "Started",
     "StateChanged",
     "Step",
+    "Working",
     "silent",
 ]
 
@@ -62,6 +63,17 @@ class Step:
 
     step: int
     total_steps: int
+
+
+@dataclass(frozen=True)
+class Working:
+    """The run computes, in a phase without steps. Sent several times a second.
+
+    Attributes:
+        share: Share of the phase that is done; None if unknown.
+    """
+
+    share: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +132,7 @@ class StateChanged:
     state: RunState
 
 
-Event = Started | Phase | Step | Snapshot | Finished | StateChanged
+Event = Started | Phase | Step | Working | Snapshot | Finished | StateChanged
 
 Listener = Callable[[Event], bool | None]
 """Called with each event. If it returns true, the run stops and evaluates what it has trained."""

@@ -22,7 +22,8 @@ def first_interrupt(ask: Callable[[], object]) -> Iterator[None]:
 
     An exception could leave a training step, an import or a drawing half done. A flag cannot.
     Only the main thread gets interrupts, so in other threads nothing changes. If one context is
-    inside another, for example in a comparison, both get the interrupt.
+    inside another, for example in a comparison, both get the interrupt, also one that came before
+    the inner context began.
 
     Args:
         ask: Called at the first interrupt; must be fast.
@@ -32,6 +33,8 @@ def first_interrupt(ask: Callable[[], object]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread() or not callable(previous):
         yield
         return
+    if isinstance(previous, _Handler) and previous.asked:
+        ask()
     signal.signal(signal.SIGINT, _Handler(ask, previous))
     try:
         yield
@@ -47,10 +50,10 @@ class _Handler:
     ) -> None:
         self._ask = ask
         self._enclosing = enclosing
-        self._asked = False
+        self.asked = False
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        again, self._asked = self._asked, True
+        again, self.asked = self.asked, True
         if not again:
             self._ask()
         if again or self._enclosing is not signal.default_int_handler:

@@ -18,17 +18,32 @@ from mmg_nb.denoisers.principal_axes import principal_axes
 from mmg_nb.denoisers.shrunk_regression import FLOOR, radial_regression
 from mmg_nb.nets.chunks import chunks, stacked
 from mmg_nb.nets.layers import selected
+from mmg_nb.polling import Stopped, poll
 from mmg_nb.runs.events import silent
 from mmg_nb.training.batches import PreparedBatch
 from mmg_nb.training.optimisers import AdamW
 from mmg_nb.training.step import descend, keep_better, stepper
 
-__all__ = ["fit_anchor", "fit_image_anchor"]
+__all__ = ["AnchorStopped", "fit_anchor", "fit_image_anchor"]
 
 LEARNING_RATE, WEIGHT_DECAY = 3e-3, 1e-3  # of AdamW; not measured
 WARM_UP = 50  # steps; not measured
 CHECKS = 10
 GRACE = 1000  # steps after which training stops if the network does not lower the error
+ROWS_WHEN_STOPPED = 1000  # rows of each kind from which the coordinates then follow
+
+
+class AnchorStopped(Stopped):
+    """The user has stopped the fit.
+
+    Attributes:
+        anchor: The anchor as it is by then.
+        variance: The variance of its residual; see `fit_anchor`.
+    """
+
+    def __init__(self, anchor: Anchor, variance: Tensor) -> None:
+        super().__init__()
+        self.anchor, self.variance = anchor, variance
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,30 +85,52 @@ def fit_anchor(
 
     Returns:
         The anchor, and the variance of its residual in its coordinates, `(members, 1, dim_x)`.
+
+    Raises:
+        AnchorStopped: The user has stopped the fit after the first linear maps.
     """
     fit, held = [member.fit for member in members], [member.validation for member in members]
     anchor = Anchor(*_regressions(x, y, fit))
     kept = torch.zeros(len(members), dtype=torch.bool, device=x.device)
-    if steps:
-        rest, held_rest = (_residuals(anchor, x, y, rows) for rows in (fit, held))
-        scale = held_rest.mean(held_rest.x**2)
-        anchor.net, kept = _fit_net(rest, held_rest, scale, width, steps, batch, generator)
-        del rest, held_rest  # frees memory for the next step
-    # Without a network, the validation rows are still unused, so the linear maps are fitted to
-    # them as well. Later they measure only how the denoiser improves on this start. Overfitting
-    # of the denoiser to its own rows still raises its validation loss.
-    for k in (~kept).nonzero().flatten().tolist():
-        every = np.concatenate([fit[k], held[k]])
-        anchor.matrix[k : k + 1], anchor.radial[k : k + 1] = _regressions(x, y, [every])
-    found = [
-        _coordinates(selected(anchor, [k]), x, y, member, netted=bool(kept[k]))
-        for k, member in enumerate(members)
-    ]
-    anchor.rotation, variance = (torch.stack(each) for each in zip(*found, strict=True))
+    try:
+        if steps:
+            rest, held_rest = (_residuals(anchor, x, y, rows) for rows in (fit, held))
+            scale = held_rest.mean(held_rest.x**2)
+            found = _fit_net(rest, held_rest, scale, width, steps, batch, generator)
+            anchor.net, kept, stopped = found
+            if stopped:
+                raise Stopped
+            del rest, held_rest  # frees memory for the next step
+        # Without a network, the validation rows are still unused, so the linear maps are fitted
+        # to them as well. Later they measure only how the denoiser improves on this start.
+        # Overfitting of the denoiser to its own rows still raises its validation loss.
+        for k in (~kept).nonzero().flatten().tolist():
+            every = np.concatenate([fit[k], held[k]])
+            anchor.matrix[k : k + 1], anchor.radial[k : k + 1] = _regressions(x, y, [every])
+        anchor.rotation, variance = _coordinates(anchor, x, y, members, kept)
+    except Stopped:
+        some = [
+            Member(*(rows[:ROWS_WHEN_STOPPED] for rows in each))
+            for each in zip(fit, held, strict=True)
+        ]
+        anchor.rotation, variance = _coordinates(anchor, x, y, some, kept)
+        raise AnchorStopped(anchor, variance) from None
     return anchor, variance
 
 
 def _coordinates(
+    anchor: Anchor, x: Tensor, y: Tensor, members: Sequence[Member], netted: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Coordinates of all members, as `rotation`, and residual variances `(members, 1, dim_x)`."""
+    found = [
+        _coordinates_of_one(selected(anchor, [k]), x, y, member, netted=bool(netted[k]))
+        for k, member in enumerate(members)
+    ]
+    rotation, variance = (torch.stack(each) for each in zip(*found, strict=True))
+    return rotation, variance
+
+
+def _coordinates_of_one(
     anchor: Anchor, x: Tensor, y: Tensor, member: Member, *, netted: bool
 ) -> tuple[Tensor, Tensor]:
     """Coordinates of one member, as `rotation`, and the residual variance `(1, dim_x)`."""
@@ -157,10 +194,16 @@ def fit_image_anchor(
 
     Returns:
         The anchor; m(y) = 0 for members whose network does not clearly lower the validation loss.
+
+    Raises:
+        Stopped: The user has stopped the run.
     """
     rows, held = _padded(*fit), _padded(*validation)
     scale = held.mean(held.x**2).mean(1, keepdim=True).expand(-1, held.x.shape[2])
-    return ImageAnchor(_fit_net(rows, held, scale, width, steps, batch, generator)[0])
+    net, _, stopped = _fit_net(rows, held, scale, width, steps, batch, generator)
+    if stopped:
+        raise Stopped
+    return ImageAnchor(net)
 
 
 def _regressions(x: Tensor, y: Tensor, rows: Sequence[NDArray[np.int64]]) -> tuple[Tensor, Tensor]:
@@ -184,11 +227,12 @@ def _fit_net(
     steps: int,
     batch: int,
     generator: Generator,
-) -> tuple[AnchorNet, Tensor]:
+) -> tuple[AnchorNet, Tensor, bool]:
     """Train a network for x given y, with errors in units of `scale`, `(members, dim_x)`.
 
     Returns:
-        The network, and which members keep it; the network of the others is 0.
+        The network, which members keep it, and whether the user has stopped the training. The
+        network of the other members is 0.
     """
     (members, _, dim_y), device = rows.y.shape, rows.x.device
     net = AnchorNet(members, dim_y, rows.x.shape[2], width, _host(generator)).to(device)
@@ -216,6 +260,7 @@ def _fit_net(
     @torch.no_grad()
     def is_over(step: int, stopped: bool) -> bool:
         nonlocal least
+        poll(step / steps)
         if step and step % max(1, steps // CHECKS) == 0:
             found = held.mean(_errors(net, held_target, held_y, scale)).squeeze(-1)
             keep_better(best, net, found < least)
@@ -224,19 +269,23 @@ def _fit_net(
                 return True
         return step == steps
 
-    descend(
-        stepper(list(net.parameters()), [], optimiser),
-        draw,
-        is_over,
-        steps=steps,
-        rate=lambda step: min(1.0, (step + 1) / WARM_UP) * (1 - step / steps),
-        ema=0.0,
-        listen=silent,
-    )
+    stopped = False
+    try:
+        descend(
+            stepper(list(net.parameters()), [], optimiser),
+            draw,
+            is_over,
+            steps=steps,
+            rate=lambda step: min(1.0, (step + 1) / WARM_UP) * (1 - step / steps),
+            ema=0.0,
+            listen=silent,
+        )
+    except Stopped:
+        stopped = True
     kept = found_better()
     for parameter in best.requires_grad_(False).parameters():
         parameter.mul_(kept.view(-1, 1, 1))
-    return best, kept
+    return best, kept, stopped
 
 
 def _errors(net: AnchorNet, target: Tensor, y: Tensor, scale: Tensor) -> Tensor:

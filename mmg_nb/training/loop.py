@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from torch import Generator, Tensor
 from mmg_nb.denoisers.gaussian import Denoiser
 from mmg_nb.denoisers.logsnr import BinnedProposal, Proposal
 from mmg_nb.denoisers.members import Rows
+from mmg_nb.polling import Stopped
 from mmg_nb.results.curves import TrainingHistory
 from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Listener, Snapshot
@@ -31,6 +33,8 @@ from mmg_nb.training.stopping import (
 from mmg_nb.training.validation import Measured, Validation
 
 __all__ = ["TrainingOutcome", "TrainingTask", "train"]
+
+MOST_AT_STOP = 0.15  # seconds that a user who stops the training waits for one more validation
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,8 +107,8 @@ def train(task: TrainingTask, listen: Listener, keep: Keeper) -> TrainingOutcome
     """Train all members at once.
 
     Only validations wait for the device. The saved state is always that between two steps, before
-    the validation that is due there. A stop adds a validation at an extra step. The saved state
-    does not include it, so a resumed run equals an uninterrupted one.
+    the validation that is due there. A stop adds a validation at an extra step, unless that takes
+    long. The saved state does not include it, so a resumed run equals an uninterrupted one.
 
     Args:
         task: The denoiser, its data, and how it trains.
@@ -114,46 +118,80 @@ def train(task: TrainingTask, listen: Listener, keep: Keeper) -> TrainingOutcome
 
     Returns:
         The outcome.
+
+    Raises:
+        Stopped: The user has stopped the run before the first validation.
     """
-    schedule, generator, validation = task.schedule, task.generator, task.validation
-    state = TrainingState.start(task.denoiser, task.optimiser, task.proposal, generator)
+    schedule = task.schedule
+    state = TrainingState.start(task.denoiser, task.optimiser, task.proposal, task.generator)
+    validation = task.validation
     if schedule.weights is KeepWeights.GENERALISING:
         validation = validation.starting_from(task.denoiser)
     keep.track(state)
     validation = validation.prepared_for(state.average)
     weights, averages = trained(task.denoiser, state.average)
-    ahead = deque[PreparedBatch]()
-    if state.step > state.drawn_at:
-        # In a resumed run, even an ended one, the generator must reach its earlier state.
-        ahead += task.lessons(state, state.drawn_at)[state.step - state.drawn_at :]
+    going = _Going(task, state, validation, listen, keep)
+    try:
+        descend(
+            stepper(weights, averages, task.optimiser),
+            going.draw,
+            going.is_over,
+            steps=schedule.steps,
+            rate=schedule.at,
+            ema=schedule.ema,
+            listen=listen,
+            first=state.step,
+        )
+    except Stopped:  # in a step or a validation, which then does not count
+        if not state.record.step:
+            raise
+        keep.maybe_save(state, urgent=True)
+        state.ended = Ended.INTERRUPTED
+    return _outcome(state, schedule)
 
-    def draw(step: int) -> PreparedBatch:
-        if not ahead:
-            state.drawn_at, state.drawn_from = step, generator.get_state()
-            ahead.extend(task.lessons(state, step))
-        return ahead.popleft()
 
-    def is_over(step: int, stopped: bool) -> bool:
+class _Going:
+    """A training that goes on: the batches drawn ahead, and what happens between two steps."""
+
+    def __init__(
+        self,
+        task: TrainingTask,
+        state: TrainingState,
+        validation: Validation,
+        listen: Listener,
+        keep: Keeper,
+    ) -> None:
+        self._task, self._state, self._validation = task, state, validation
+        self._listen, self._keep = listen, keep
+        self._seconds = 0.0  # of the last validation
+        self._ahead = deque[PreparedBatch]()
+        if state.step > state.drawn_at:
+            # In a resumed run, even an ended one, the generator must reach its earlier state.
+            self._ahead += task.lessons(state, state.drawn_at)[state.step - state.drawn_at :]
+
+    def draw(self, step: int) -> PreparedBatch:
+        """The next batch."""
+        state = self._state
+        if not self._ahead:
+            state.drawn_at, state.drawn_from = step, self._task.generator.get_state()
+            self._ahead += self._task.lessons(state, step)
+        return self._ahead.popleft()
+
+    def is_over(self, step: int, stopped: bool) -> bool:
+        """Save and validate if that is due. Returns whether the training has ended."""
+        state = self._state
         state.step = step
         if state.ended is None:
-            keep.maybe_save(state, urgent=stopped)
-            if stopped or schedule.is_due(step):
-                state.ended = _validate(state, validation, task, stopped, listen)
+            self._keep.maybe_save(state, urgent=stopped)
+            if stopped and self._seconds > MOST_AT_STOP:
+                state.ended = Ended.INTERRUPTED
+            elif stopped or self._task.schedule.is_due(step):
+                began = time.thread_time()
+                state.ended = _validate(state, self._validation, self._task, stopped, self._listen)
+                self._seconds = time.thread_time() - began
         if state.ended is not None and not stopped:
-            keep.maybe_save(state, urgent=True)
+            self._keep.maybe_save(state, urgent=True)
         return state.ended is not None
-
-    descend(
-        stepper(weights, averages, task.optimiser),
-        draw,
-        is_over,
-        steps=schedule.steps,
-        rate=schedule.at,
-        ema=schedule.ema,
-        listen=listen,
-        first=state.step,
-    )
-    return _outcome(state, schedule)
 
 
 def _outcome(state: TrainingState, schedule: Schedule) -> TrainingOutcome:

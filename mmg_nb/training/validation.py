@@ -15,6 +15,7 @@ from mmg_nb.denoisers.gaussian import Denoiser, Prepared, Samples
 from mmg_nb.denoisers.logsnr import BinnedProposal
 from mmg_nb.denoisers.members import Rows
 from mmg_nb.nets.chunks import chunks
+from mmg_nb.polling import poll, polled
 from mmg_nb.training.stopping import SIGNIFICANT, STILL_SIGNIFICANT, learned_fraction
 
 __all__ = ["Measured", "Validation"]
@@ -120,6 +121,7 @@ class Validation:
             begun: Whether weights were kept before; then weaker evidence is enough.
         """
         both = self._predict(denoiser)
+        poll()
         error = (self.eps - both).square().sum(-1)
         inner = ((self.eps - both[0]) * (both[1] - both[0])).sum(-1)
         values = torch.cat([error, inner.unsqueeze(0)]).flatten(1).double()
@@ -140,7 +142,7 @@ class Validation:
 
     def _predict(self, denoiser: Denoiser) -> Tensor:
         if self.prepared:
-            return torch.stack([denoiser.predict(branch) for branch in self.prepared])
+            return torch.stack([denoiser.predict(branch) for branch in polled(self.prepared)])
         # One branch after the other, and a few draws at a time, to save memory.
         both = self.eps.new_empty(2, *self.eps.shape)
         for given in (False, True):
@@ -161,6 +163,7 @@ class Validation:
 
     def _progress(self, both: Tensor, start: Tensor, least: float) -> tuple[float, float]:
         """Progress loss and learned fraction with y; if the fraction is 0, of both branches."""
+        poll()
         rest, correction = self.eps - start, both - start
         along = (rest * correction).sum(-1).double()
         size = correction.square().sum(-1).double()

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from mmg_nb.estimators.critics import objectives
 from mmg_nb.estimators.critics.objectives import Objective, Readout
+from mmg_nb.nets.chunks import chunks
 
 __all__ = ["CriticLearner", "DensityLearner", "critic_learner"]
 
@@ -59,7 +60,7 @@ class CriticLearner:
         """Scores `(members, n)` and `(members, n, k)`, float64, and the partners `(n, k)`."""
         n = x.shape[1]
         k = min(self.negatives if self.counts_negatives else most, n - 1)
-        parts = [net(x[:, i : i + CHUNK], y, k, i).double() for i in range(0, n, CHUNK)]
+        parts = [net(x[:, rows], y, k, rows.start).double() for rows in chunks(n, CHUNK)]
         scores = torch.cat(parts, dim=1)
         row, shift = torch.arange(n, device=x.device), torch.arange(1, k + 1, device=x.device)
         return scores[..., 0], scores[..., 1:], (row.unsqueeze(1) + shift) % n

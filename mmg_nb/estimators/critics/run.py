@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 
 from mmg_nb.data.pairs import Pairs
-from mmg_nb.data.splits import CrossFit, make_cross_fit
+from mmg_nb.data.splits import CrossFit, EvaluationFold, make_cross_fit
 from mmg_nb.data.transform_choice import fit_transform
 from mmg_nb.denoisers.members import stack_pairs
 from mmg_nb.errors import MMGError
@@ -30,11 +30,13 @@ from mmg_nb.mmse.standard_error import (
 from mmg_nb.nets.critics import CRITICS, Critic
 from mmg_nb.nets.entropy_net import EntropyNet
 from mmg_nb.nets.layers import selected
+from mmg_nb.polling import Stopped
 from mmg_nb.results.curves import PointwiseMI
 from mmg_nb.results.finding import Finding
+from mmg_nb.results.status import Status
 from mmg_nb.runs.context import RunContext
 from mmg_nb.runs.devices import pick_device, threads_for
-from mmg_nb.runs.events import Listener, Phase, Started, Step
+from mmg_nb.runs.events import Listener, Phase, Started, Step, silent
 from mmg_nb.runs.randomness import Sources
 from mmg_nb.training.optimisers import ClippedMuon
 from mmg_nb.training.schedule import Schedule, trapezoid
@@ -45,6 +47,7 @@ __all__ = ["run"]
 CHECK_EVERY = 50
 GRACE = 300  # steps before training may stop early
 EMA = 0.99
+ROWS_IN_HASTE = 512  # evaluation rows after a stop
 NEAR = 1.0  # nats: a note warns if a bound is within this distance of its ceiling
 
 Array = NDArray[np.float64]
@@ -84,15 +87,20 @@ def run(config: Variational, pairs: Pairs, context: RunContext) -> Finding:
         listen(Phase("training"))
         outcome = _train(config, data, net, learner, random.device, listen)
         listen(Phase("evaluation"))
-        points = _read(data, outcome.net, learner, listen)
-    return _finding(config, pairs, data, outcome, points)
+        outcome, folds, points = _evaluated(data, outcome, learner, listen)
+    return _finding(config, pairs, data, outcome, folds, points)
 
 
 def _finding(
-    config: Variational, pairs: Pairs, data: _Data, outcome: CriticOutcome, points: Array
+    config: Variational,
+    pairs: Pairs,
+    data: _Data,
+    outcome: CriticOutcome,
+    folds: Sequence[EvaluationFold],
+    points: Array,
 ) -> Finding:
-    index = np.concatenate([reading.rows for reading in data.plan.evaluation_folds])
-    sizes = [len(reading.rows) for reading in data.plan.evaluation_folds]
+    index = np.concatenate([reading.rows for reading in folds])
+    sizes = [len(reading.rows) for reading in folds]
     variance = sampling_variance(pairs.clusters[index], points)
     variance += training_variance(np.repeat(np.arange(len(sizes)), sizes), points)
     least = null_standard_error(pairs.n_samples, pairs.dim_x, pairs.dim_y)
@@ -184,12 +192,37 @@ def _stacked(data: _Data, rows: Sequence[NDArray[np.int64]]) -> Stack:
     return Stack(*stack_pairs(data.x, data.y, rows))
 
 
+def _evaluated(
+    data: _Data, outcome: CriticOutcome, learner: _Reader, listen: Listener
+) -> tuple[CriticOutcome, Sequence[EvaluationFold], Array]:
+    """Read the evaluation rows; after a stop, some rows of the first fold."""
+    folds = data.plan.evaluation_folds
+    if outcome.status is not Status.INTERRUPTED:
+        try:
+            return outcome, folds, _read(data, folds, outcome.net, learner, listen)
+        except Stopped:
+            outcome = replace(outcome, status=Status.INTERRUPTED)
+    folds = (replace(folds[0], rows=folds[0].rows[:ROWS_IN_HASTE]),)
+    return outcome, folds, _read(data, folds, outcome.net, learner, silent)
+
+
 @torch.no_grad()
-def _read(data: _Data, net: nn.Module, learner: _Reader, listen: Listener) -> Array:
-    """Contribution of each evaluation row to the estimate, fold by fold."""
+def _read(
+    data: _Data,
+    folds: Sequence[EvaluationFold],
+    net: nn.Module,
+    learner: _Reader,
+    listen: Listener,
+) -> Array:
+    """Contribution of each evaluation row to the estimate, fold by fold.
+
+    Raises:
+        Stopped: The user has stopped the run.
+    """
     points = []
-    for done, reading in enumerate(data.plan.evaluation_folds):
-        listen(Step(done, len(data.plan.evaluation_folds)))
+    for done, reading in enumerate(folds):
+        if listen(Step(done, len(folds))):
+            raise Stopped
         one = selected(net, reading.members[:1])
         rows = torch.as_tensor(reading.rows, device=data.x.device)
         points.append(learner.points(one, data.x[rows][None], data.y[rows][None]))

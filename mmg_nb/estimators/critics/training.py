@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
+from mmg_nb.polling import Stopped
 from mmg_nb.results.curves import TrainingHistory
 from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Listener, Snapshot
@@ -96,6 +97,9 @@ def train(
 
     Returns:
         The outcome.
+
+    Raises:
+        Stopped: The user has stopped the run before the first validation.
     """
     average = copy.deepcopy(net).requires_grad_(False)
     parameters, averages = trained(net, average)
@@ -115,15 +119,20 @@ def train(
             state.status = state.after(step, loss, mi, stopped, schedule, listen)
         return state.status is not None
 
-    descend(
-        Direct(parameters, averages, optimiser),
-        draw,
-        is_over,
-        steps=schedule.steps,
-        rate=schedule.at,
-        ema=schedule.ema,
-        listen=listen,
-    )
+    try:
+        descend(
+            Direct(parameters, averages, optimiser),
+            draw,
+            is_over,
+            steps=schedule.steps,
+            rate=schedule.at,
+            ema=schedule.ema,
+            listen=listen,
+        )
+    except Stopped:  # in a validation, which then does not count
+        if not state.record.step:
+            raise
+        state.status = Status.INTERRUPTED
     assert state.status is not None, "training goes on"
     return CriticOutcome(state.kept, state.status, state.record.history())
 

@@ -11,6 +11,7 @@ from scipy.special import psi
 
 from mmg_nb.data.pairs import Pairs
 from mmg_nb.errors import MMGError
+from mmg_nb.polling import poll
 from mmg_nb.results.finding import Estimate, Finding
 
 __all__ = ["gaussian_mi", "run"]
@@ -91,6 +92,7 @@ def _log_density(values: Array, floor: float) -> Array:
     """
     if not values.shape[1]:
         return np.zeros(len(values))
+    poll()
     covariance = values.T @ values / len(values)
     variances, directions = np.linalg.eigh(covariance)
     variances = np.maximum(variances, floor)

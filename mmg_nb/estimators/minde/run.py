@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from torch import Generator, Tensor
 
 from mmg_nb.data.pairs import Pairs
+from mmg_nb.data.splits import EvaluationFold
 from mmg_nb.data.transform_choice import fit_transform
 from mmg_nb.denoisers.anchor import Anchor
 from mmg_nb.denoisers.channel import transmit
@@ -20,9 +22,10 @@ from mmg_nb.estimators.denoising_run import DenoisingRun, Fitted, evaluate, open
 from mmg_nb.estimators.minde.denoisers import ConditionalDenoiser, JointDenoiser, gaussian_eps
 from mmg_nb.estimators.minde.fields import MINDE
 from mmg_nb.estimators.report import report
-from mmg_nb.mmse.evaluation import Measurement
+from mmg_nb.mmse.evaluation import DRAWS_IN_HASTE, Measurement
 from mmg_nb.mmse.standard_error import error_parts, estimate_from_points
 from mmg_nb.nets.layers import selected
+from mmg_nb.polling import Stopped, poll
 from mmg_nb.results.finding import Finding
 from mmg_nb.runs.context import RunContext
 from mmg_nb.runs.events import Phase
@@ -39,7 +42,6 @@ BETA_LOW, BETA_HIGH, FIRST_TIME = 0.1, 20.0, 1e-3
 BIN_WIDTH = 0.5
 VALIDATION_DRAWS = 2048
 GRACE = 1000  # steps before training may stop early
-DRAWS_WHEN_STOPPED = 4
 
 
 def schedule_logsnr(t: float) -> float:
@@ -62,12 +64,19 @@ def run(config: MINDE, pairs: Pairs, context: RunContext) -> Finding:
     with opened(pairs, context, activations=activations, folds=folds) as run:
         run.started(config.name, config.steps)
         fitted = _fit(config, run)
-        draws = min(config.draws, DRAWS_WHEN_STOPPED) if fitted.stopped else config.draws
-        measurement = evaluate(run, fitted, draws=draws)
-        found = report(config, run, fitted, measurement)
-        if config.sigma:
-            return _in_sigma_form(run, fitted, found, measurement, draws)
+        try:
+            return _finding(config, run, fitted)
+        except Stopped:  # in the sigma form
+            return _finding(config, run, fitted.interrupted())
+
+
+def _finding(config: MINDE, run: DenoisingRun, fitted: Fitted) -> Finding:
+    fitted, measurement = evaluate(run, fitted, draws=config.draws)
+    found = report(config, run, fitted, measurement)
+    if not config.sigma:
         return found
+    draws = min(config.draws, DRAWS_IN_HASTE) if fitted.stopped else config.draws
+    return _in_sigma_form(run, fitted, found, measurement, draws)
 
 
 def _fit(config: MINDE, run: DenoisingRun) -> Fitted:
@@ -140,7 +149,7 @@ def _in_sigma_form(
     """
     curve, grid = found.curve, fitted.grid
     assert curve is not None
-    logsnr, values = _sigma_values(run, fitted, draws)
+    logsnr, values = _sigma_values(run, fitted, measurement.folds, draws)
     bins = grid.bins(logsnr).flatten().cpu().numpy()
     flat = values.flatten().cpu().numpy()
     count = np.maximum(np.bincount(bins, minlength=len(curve.logsnr)), 1)
@@ -169,11 +178,13 @@ def _in_sigma_form(
 
 
 @torch.no_grad()
-def _sigma_values(run: DenoisingRun, fitted: Fitted, draws: int) -> tuple[Tensor, Tensor]:
+def _sigma_values(
+    run: DenoisingRun, fitted: Fitted, folds: Sequence[EvaluationFold], draws: int
+) -> tuple[Tensor, Tensor]:
     """λ and ‖c − g‖² − ‖u − g‖² of each draw and evaluation row, each `(draws, m)`."""
     generator, device = run.random.device, run.device
     levels, found = [], []
-    for reading in run.plan.evaluation_folds:
+    for reading in folds:
         one = selected(fitted.outcome.denoiser, reading.members[:1])
         rows = torch.as_tensor(reading.rows, device=device)
         x, y = (v[rows][None].float() for v in (fitted.x, fitted.y))
@@ -191,6 +202,7 @@ def _sigma_gap(
     denoiser: Denoiser, samples: Samples, logsnr: Tensor, generator: Generator
 ) -> Tensor:
     """‖c − g‖² − ‖u − g‖² at one draw of the noise, `(n,)`, float64."""
+    poll()
     eps = torch.randn(samples.x.shape, generator=generator, device=samples.x.device)
     level = logsnr.float().unsqueeze(0)
     reference = gaussian_eps(transmit(samples.x, eps, level), level)

@@ -17,7 +17,7 @@ from mmg_nb.denoisers.logsnr import HIGHEST, BinnedProposal, uniform_bins
 from mmg_nb.denoisers.members import Rows, member_rows
 from mmg_nb.estimators.mmg.conditioning import without_condition
 from mmg_nb.estimators.mmg.fields import Y_IS_NOISED
-from mmg_nb.estimators.mmg.fit import Fit, Problem, TransformedData
+from mmg_nb.estimators.mmg.fit import Fit, Problem, TransformedData, interrupted
 from mmg_nb.estimators.mmg.sizes import (
     VALIDATION_DRAWS,
     WIDEST_FOCUS,
@@ -26,12 +26,13 @@ from mmg_nb.estimators.mmg.sizes import (
     full_width,
 )
 from mmg_nb.estimators.mmg.training_stages import TrainingStage
+from mmg_nb.polling import Stopped
 from mmg_nb.runs.events import Listener
-from mmg_nb.training.anchor_fit import fit_anchor
+from mmg_nb.training.anchor_fit import AnchorStopped, fit_anchor
 from mmg_nb.training.batches import even_batch
 from mmg_nb.training.validation import Validation
 
-__all__ = ["Base", "RegressionAnchor", "laid_out", "regressed"]
+__all__ = ["Base", "RegressionAnchor", "based", "laid_out", "prepared", "regressed"]
 
 BIN_WIDTH = 0.5  # of log-SNR; not measured
 TAIL = 2e-3  # nats that may be lost at each end of the range, for a Gaussian with this residual
@@ -70,33 +71,53 @@ class RegressionAnchor:
 
     def run(self, problem: Problem, fit: Fit | None, listen: Listener) -> Fit:
         """Prepare the data, fit the anchor, draw the validation set; see `Stage`."""
-        base = regressed(problem, smooth=False)
-        return laid_out(problem, base, base.variance)
+        data = prepared(problem, smooth=False)
+        try:
+            anchor, variance = regressed(problem, data, "anchor")
+        except AnchorStopped as known:
+            return _at_stop(problem, data, known.anchor, known.variance)
+        try:
+            return laid_out(problem, based(problem, data, anchor, variance), variance)
+        except Stopped:
+            return _at_stop(problem, data, anchor, variance)
 
 
-def regressed(problem: Problem, *, smooth: bool) -> Base:
-    """Transform the data and fit the anchor.
+def _at_stop(problem: Problem, data: TransformedData, anchor: Anchor, variance: Tensor) -> Fit:
+    """The fit of the anchor alone, without what only the training needs."""
+    run = problem.run
+    held = member_rows(data.x, data.y, anchor, [each.validation for each in run.plan.members])
+    grid = _grid(variance, run.device)
+    validation = Validation.prepare(held, grid, len(grid.mass), run.random.device)
+    return interrupted(problem, Fit(data, anchor, variance, None, held, validation))
+
+
+def regressed(problem: Problem, data: TransformedData, name: str) -> tuple[Anchor, Tensor]:
+    """Fit the anchor, or restore it from the checkpoint.
 
     Args:
         problem: The data and the estimator.
-        smooth: Whether scores must be smooth functions of the columns; see `fit_transform`.
+        data: The transformed data.
+        name: Name in the checkpoint.
 
     Returns:
-        The start of training.
+        The anchor, and its residual variance, `(members, 1, dim_x)`.
+
+    Raises:
+        AnchorStopped: The user has stopped its training.
     """
     run = problem.run
-    data = _prepare(problem, smooth=smooth)
-    fitted = run.keep.cached(
-        "smooth anchor" if smooth else "anchor",
-        partial(_fit_anchor, problem, data),
-        run.random.device,
-    )
-    anchor, members = Anchor.restored(fitted), run.plan.members
+    fitted = run.keep.cached(name, partial(_fit_anchor, problem, data), run.random.device)
+    return Anchor.restored(fitted), fitted["variance"]
+
+
+def based(problem: Problem, data: TransformedData, anchor: Anchor, variance: Tensor) -> Base:
+    """The start of training, with the rows of every member."""
+    members = problem.run.plan.members
     rows, held = (
         member_rows(data.x, data.y, anchor, sets)
         for sets in ([m.fit for m in members], [m.validation for m in members])
     )
-    return Base(data, anchor, fitted["variance"], rows, held)
+    return Base(data, anchor, variance, rows, held)
 
 
 def laid_out(problem: Problem, base: Base, variance: Tensor) -> Fit:
@@ -125,7 +146,13 @@ def laid_out(problem: Problem, base: Base, variance: Tensor) -> Fit:
     )
 
 
-def _prepare(problem: Problem, *, smooth: bool) -> TransformedData:
+def prepared(problem: Problem, *, smooth: bool) -> TransformedData:
+    """Transform the data.
+
+    Args:
+        problem: The data and the estimator.
+        smooth: Whether scores must be smooth functions of the columns; see `fit_transform`.
+    """
     config, pairs = problem.config, problem.run.pairs
     rows = problem.run.plan.transform_rows
     fit = partial(

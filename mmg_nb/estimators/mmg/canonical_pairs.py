@@ -10,10 +10,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from mmg_nb.estimators.mmg.anchor_stage import Base, laid_out, regressed
+from mmg_nb.estimators.mmg.anchor_stage import Base, based, laid_out, prepared, regressed
 from mmg_nb.estimators.mmg.canonical_features import CanonicalFeatures
-from mmg_nb.estimators.mmg.fit import Fit, Problem, concatenated
-from mmg_nb.estimators.mmg.pair_fit import PairFitFailed, fit_pairs
+from mmg_nb.estimators.mmg.fit import Fit, Problem, concatenated, interrupted
+from mmg_nb.estimators.mmg.pair_fit import PairsDiverged, fit_pairs
 from mmg_nb.estimators.mmg.sizes import full_batch, full_width, steps_for
 from mmg_nb.estimators.mmg.training_stages import FullNetwork
 from mmg_nb.runs.events import Listener, Phase
@@ -74,14 +74,15 @@ class CanonicalPairs:
         """Fit pairs, and train the full network with them; see `Stage`."""
         assert fit is not None, "the full network comes first"
         assert fit.training is not None, "the full network comes first"
-        base = regressed(problem, smooth=True)
+        data = prepared(problem, smooth=True)
+        base = based(problem, data, *regressed(problem, data, "smooth anchor"))
         generator = problem.run.random.device
         try:
             state = problem.run.keep.cached(
                 "pairs", partial(self.fitted, problem, base), generator
             )
-        except PairFitFailed as reason:
-            return _without_pairs(fit, reason.ended)
+        except PairsDiverged:
+            return fit
         pairs = CanonicalFeatures.restored(state)
         problem.run.listen(Phase("training"))
         with_pairs = laid_out(problem, base, torch.cat([base.variance, pairs.variance], dim=2))
@@ -90,7 +91,7 @@ class CanonicalPairs:
         outcome = train(full.task(problem, with_pairs, denoiser), listen, problem.run.keep)
         gain = float(outcome.history.mi[-1] - fit.training.history.mi[-1])
         if not gain >= 0:  # stopped early, or diverged
-            return _without_pairs(fit, outcome.ended)
+            return interrupted(problem, fit) if outcome.ended is Ended.INTERRUPTED else fit
         # The missing precision is hardly larger than the gain from the pairs.
         lacking = min(gain, float(pairs.pair_error.mean()))
         whole = replace(concatenated(fit.training, outcome), pair_error=lacking)
@@ -110,11 +111,3 @@ class CanonicalPairs:
             random=problem.run.random,
             listen=problem.run.listen,
         ).state_dict()
-
-
-def _without_pairs(fit: Fit, ended: Ended) -> Fit:
-    """The earlier fit; a stop by the user is recorded in it."""
-    assert fit.training is not None, "the full network comes first"
-    if ended is not Ended.INTERRUPTED:
-        return fit
-    return replace(fit, training=replace(fit.training, ended=ended))

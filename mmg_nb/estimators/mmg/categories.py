@@ -13,6 +13,7 @@ from mmg_nb.estimators.mmg.fields import MMG
 from mmg_nb.estimators.mmg_images.fields import MMGImages
 from mmg_nb.estimators.neighbours.contingency import closed_form
 from mmg_nb.mmse.standard_error import error_of_sum
+from mmg_nb.polling import Stopped
 from mmg_nb.results.curves import PointwiseMI
 from mmg_nb.results.finding import Estimate, Finding
 from mmg_nb.results.status import Status
@@ -44,6 +45,9 @@ def run(config: MMG | MMGImages, pairs: Pairs, context: RunContext) -> Finding:
 
     Returns:
         The finding.
+
+    Raises:
+        Stopped: The user has stopped the run before the last term was begun.
     """
     terms = decompose(pairs)
     if len(terms) == 1:
@@ -57,9 +61,25 @@ def run(config: MMG | MMGImages, pairs: Pairs, context: RunContext) -> Finding:
     steps = steps_for(config, pairs.n_samples)
     context.listen(Started(config.name, *sizes, device, steps, pairs.dim_z))
     of_terms = replace(context, listen=_Relay(context.listen), keep=NoCheckpoint())
-    results = [_one(config, part_of(pairs, term), term, of_terms) for term in terms]
+    results: list[Finding] = []
+    for term in terms:
+        if results and results[-1].status is Status.INTERRUPTED:
+            raise Stopped(_known(terms, results))
+        results.append(_one(config, part_of(pairs, term), term, of_terms))
     used = next((each.device for each in results if each.curve is not None), "cpu")
     return replace(_joined(pairs, terms, results), device=used)
+
+
+def _known(terms: Sequence[Term], results: Sequence[Finding]) -> str:
+    """What to say if the user stops before all terms are known."""
+    known = [
+        f"{term.name} = {each.mi:.3f} ± {each.stderr or 0:.3f} nats"
+        for term, each in zip(terms, results, strict=False)
+    ]
+    return (
+        f"The run was stopped after {len(known)} of {len(terms)} terms, so their sum is unknown. "
+        f"Estimated: {', '.join(known)}."
+    )
 
 
 class _Relay:

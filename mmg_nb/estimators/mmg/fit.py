@@ -11,16 +11,24 @@ from torch import Tensor
 
 from mmg_nb.denoisers.anchor import Anchor
 from mmg_nb.denoisers.members import Rows
-from mmg_nb.denoisers.residual import AnchorSummary, RefinedDenoiser
+from mmg_nb.denoisers.residual import AnchorSummary, RadialDenoiser, RefinedDenoiser
 from mmg_nb.estimators.denoising_run import DenoisingRun
 from mmg_nb.estimators.mmg.fields import MMG
 from mmg_nb.results.curves import TrainingHistory
 from mmg_nb.runs.events import Event, Listener, Snapshot, Step
 from mmg_nb.training.loop import TrainingOutcome
-from mmg_nb.training.stopping import Ended
+from mmg_nb.training.stopping import Ended, Record
 from mmg_nb.training.validation import Validation
 
-__all__ = ["Fit", "Problem", "Stage", "TransformedData", "concatenated", "offset_steps"]
+__all__ = [
+    "Fit",
+    "Problem",
+    "Stage",
+    "TransformedData",
+    "concatenated",
+    "interrupted",
+    "offset_steps",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,6 +167,24 @@ class Stage(Protocol):
             The fit, extended by this stage.
         """
         ...
+
+
+def interrupted(problem: Problem, fit: Fit) -> Fit:
+    """What is known when the user stops: the last training, or that of the anchor alone."""
+    if fit.training is not None:
+        return replace(fit, training=replace(fit.training, ended=Ended.INTERRUPTED))
+    untrained = RadialDenoiser(fit.anchor_summary, generator=problem.run.random.host)
+    training = TrainingOutcome(
+        untrained.to(problem.run.device),
+        fit.validation.grid,
+        Ended.INTERRUPTED,
+        Record().history(),
+        steps=0,
+        kept_at=0,
+        late_gain=None,
+        too_few_steps=True,
+    )
+    return replace(fit, training=training)
 
 
 def offset_steps(listen: Listener, earlier: int, later: int) -> Listener:

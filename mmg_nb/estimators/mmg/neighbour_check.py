@@ -9,7 +9,9 @@ import numpy as np
 from mmg_nb.data.dependent_rows import MIN_SAMPLES
 from mmg_nb.data.pairs import Pairs
 from mmg_nb.estimators.neighbours.ksg import KSG
+from mmg_nb.polling import Stopped
 from mmg_nb.results.finding import Estimate
+from mmg_nb.results.status import Status
 from mmg_nb.runs.context import RunContext
 
 __all__ = ["by_neighbours"]
@@ -30,6 +32,9 @@ def by_neighbours(pairs: Pairs) -> Estimate | None:
     Returns:
         The estimate. None with more columns, categories, images, a condition, few rows, or a
         constant column.
+
+    Raises:
+        Stopped: The user has stopped the run.
     """
     discrete = pairs.discrete_x or pairs.discrete_y
     images = pairs.shape_x is not None or pairs.shape_y is not None
@@ -41,6 +46,8 @@ def by_neighbours(pairs: Pairs) -> Estimate | None:
         return None
     ksg = KSG(metric="chebyshev", transform="normal_scores")
     found = ksg.estimate(some, RunContext())
+    if found.status is Status.INTERRUPTED:
+        raise Stopped
     return Estimate(found.mi, found.stderr or 0.0)
 
 

@@ -13,6 +13,7 @@ from mmg_nb.denoisers.gaussian import Prepared
 from mmg_nb.denoisers.members import Rows
 from mmg_nb.estimators.mmg.canonical_features import CanonicalFeatures
 from mmg_nb.nets.ldl import eliminate
+from mmg_nb.polling import Stopped, poll
 from mmg_nb.runs.events import Listener
 from mmg_nb.runs.randomness import Sources
 from mmg_nb.training.batches import PreparedBatch
@@ -20,9 +21,8 @@ from mmg_nb.training.optimisers import ClippedMuon
 from mmg_nb.training.schedule import EMA_DECAY, trapezoid
 from mmg_nb.training.state import trained
 from mmg_nb.training.step import descend, stepper
-from mmg_nb.training.stopping import Ended
 
-__all__ = ["PairFitFailed", "fit_pairs"]
+__all__ = ["PairsDiverged", "fit_pairs"]
 
 LEARNING_RATE, MUON_RATE = 1.5e-3, 1.5e-2
 RIDGE = 1e-9  # relative ridge of covariances, and the smallest noise variance
@@ -32,16 +32,8 @@ LATE_SHARE = 0.75  # fraction of the steps after which a gain in precision count
 LOG_SQUARE = math.log(2) + 0.5772156649015329  # −E ln z² of a standard normal z
 
 
-class PairFitFailed(Exception):
-    """Fitting ended without pairs.
-
-    Attributes:
-        ended: The reason: the user stopped it, or it diverged.
-    """
-
-    def __init__(self, ended: Ended) -> None:
-        super().__init__(ended)
-        self.ended = ended
+class PairsDiverged(Exception):
+    """Fitting ended without pairs, because the loss became infinite or NaN."""
 
 
 def fit_pairs(
@@ -71,7 +63,8 @@ def fit_pairs(
         The pairs.
 
     Raises:
-        PairFitFailed: The listener asked to stop before the last step, or the fit diverged.
+        PairsDiverged: The fit diverged.
+        Stopped: The listener asked to stop before the last step.
     """
     x, y = rows.samples.x, rows.samples.y
     pairs = CanonicalFeatures(len(x), x.shape[2], y.shape[2], count, width, random.host)
@@ -96,7 +89,7 @@ def fit_pairs(
         if step == steps:
             return True
         if stopped:
-            raise PairFitFailed(Ended.INTERRUPTED)
+            raise Stopped
         if step == round(LATE_SHARE * steps):
             _finalise(average.requires_grad_(False), rows, held)  # compared after the last step
         return False
@@ -149,7 +142,7 @@ def _moments(values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
 def _finalise(pairs: CanonicalFeatures, rows: Rows, held: Rows) -> None:
     """Turn the features into canonical pairs, with the noise estimated on validation rows."""
     if not all(bool(parameter.isfinite().all()) for parameter in pairs.parameters()):
-        raise PairFitFailed(Ended.DIVERGED)
+        raise PairsDiverged
     _to_canonical_basis(pairs, rows)
     pairs.variance.copy_(_noise(pairs, held))
 
@@ -157,6 +150,7 @@ def _finalise(pairs: CanonicalFeatures, rows: Rows, held: Rows) -> None:
 def _to_canonical_basis(pairs: CanonicalFeatures, rows: Rows) -> None:
     """Turn features into canonical variables, and scale those of y to predict those of x."""
     for member, (a, b) in enumerate(_features(pairs, rows)):
+        poll()
         mean_a, mean_b = a.mean(0), b.mean(0)
         a, b = a - mean_a, b - mean_b
         root_a, root_b = (_root(v) for v in (a, b))

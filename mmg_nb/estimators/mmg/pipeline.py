@@ -22,12 +22,13 @@ from mmg_nb.estimators.denoising_run import Fitted, evaluate, opened
 from mmg_nb.estimators.mmg.anchor_stage import RegressionAnchor
 from mmg_nb.estimators.mmg.canonical_pairs import CanonicalPairs
 from mmg_nb.estimators.mmg.fields import MMG
-from mmg_nb.estimators.mmg.fit import Fit, Problem, Stage, offset_steps
+from mmg_nb.estimators.mmg.fit import Fit, Problem, Stage, interrupted, offset_steps
 from mmg_nb.estimators.mmg.neighbour_check import by_neighbours
 from mmg_nb.estimators.mmg.noised import variable_to_noise
 from mmg_nb.estimators.mmg.sizes import batch_for, draws_for, folds_for, full_width
 from mmg_nb.estimators.mmg.training_stages import FullNetwork, InformativeDirections, RadialGain
 from mmg_nb.estimators.report import report
+from mmg_nb.polling import Stopped
 from mmg_nb.results.finding import Finding
 from mmg_nb.runs.context import RunContext
 from mmg_nb.runs.events import Phase
@@ -41,7 +42,6 @@ STAGES: tuple[Stage, ...] = (
     FullNetwork(still_improving=0.2),
     CanonicalPairs(rows_per_column=300, min_mi=3.0, min_late_gain=0.5, max_pairs=4),
 )
-DRAWS_WHEN_STOPPED = 8  # log-SNRs per row after a stop, so that the user does not wait long
 
 
 def run(config: MMG, pairs: Pairs, context: RunContext) -> Finding:
@@ -74,11 +74,14 @@ def run(config: MMG, pairs: Pairs, context: RunContext) -> Finding:
             found.training,
             found.data.notes,
         )
-        draws = draws_for(config, n)
-        draws = min(draws, DRAWS_WHEN_STOPPED) if fitted.stopped else draws
         noised = "y" if problem.noises_y else "x"
-        measurement = evaluate(opened_run, fitted, draws=draws, noised=noised)
-        knn = None if fitted.stopped else by_neighbours(pairs)
+        fitted, measurement = evaluate(
+            opened_run, fitted, draws=draws_for(config, n), noised=noised
+        )
+        try:
+            knn = None if fitted.stopped else by_neighbours(pairs)
+        except Stopped:
+            knn, fitted = None, fitted.interrupted()
         return report(config, opened_run, fitted, measurement, knn)
 
 
@@ -89,7 +92,10 @@ def fit(problem: Problem) -> Fit:
         problem: The data and the estimator.
 
     Returns:
-        The fit after the last stage.
+        The fit after the last stage, or after a stop by the user.
+
+    Raises:
+        Stopped: The user has stopped the run before anything was known.
     """
     fitted: Fit | None = None
     shown = ""
@@ -104,7 +110,12 @@ def fit(problem: Problem) -> Fit:
             later = [each for each in problem.stages[k + 1 :] if each.applies(problem, fitted)]
             planned = sum(each.planned_steps(problem, fitted.dims[0]) for each in later)
             listen = offset_steps(listen, fitted.steps, planned)
-        fitted = stage.run(problem, fitted, listen)
+        try:
+            fitted = stage.run(problem, fitted, listen)
+        except Stopped:
+            if fitted is None:
+                raise
+            fitted = interrupted(problem, fitted)
         if fitted.stopped:
             break
     assert fitted is not None, "the first stage applies to all data"

@@ -40,7 +40,6 @@ __all__ = ["run"]
 BIN_WIDTH = 0.5  # of log-SNR
 TAIL = 2e-3  # nats that may be lost below the range
 HIGHEST = 8.0  # log-SNR at which pixels are practically free of noise
-DRAWS_WHEN_STOPPED = 2
 VALIDATION_DRAWS = 1024
 CHUNK_PIXELS = 2**18  # pixels at a time in the evaluation
 ANCHOR_STEPS, ANCHOR_WIDTH = 600, 128
@@ -82,10 +81,10 @@ def run(config: MMGImages, pairs: Pairs, context: RunContext) -> Finding:
         grid = _grid(data)
         outcome = _train(config, opened_run, data, anchor, grid)
         fitted = Fitted(data.x, data.y, anchor, grid, outcome, data.notes)
-        measurement = evaluate(
+        fitted, measurement = evaluate(
             opened_run,
             fitted,
-            draws=DRAWS_WHEN_STOPPED if fitted.stopped else config.draws,
+            draws=config.draws,
             chunk=max(config.batch, CHUNK_PIXELS // data.x.shape[1]),
             noised=noised,
         )

@@ -18,6 +18,7 @@ from mmg_nb.estimators.base import Estimator
 from mmg_nb.estimators.neighbours.contingency import cells, closed_form
 from mmg_nb.estimators.neighbours.search import Dense, Neighbours, Trees
 from mmg_nb.fields import field
+from mmg_nb.polling import Stopped, polled
 from mmg_nb.results.curves import PointwiseMI
 from mmg_nb.results.finding import Finding
 from mmg_nb.results.status import Status
@@ -30,7 +31,7 @@ JITTER = 1e-8  # standard deviations: far below the resolution of data, far abov
 MANY_COLUMNS = 10
 NEAR = 0.8  # fraction of the largest possible value, from which a note warns
 CHUNK = 500  # rows between two calls of the listener, at most
-DISTANCES = 2**24  # held in memory at a time, for each variable
+DISTANCES = 2**24  # at a time: held in memory for each variable, or computed for each column
 
 Array = NDArray[np.float64]
 
@@ -151,11 +152,16 @@ class KSG(Estimator):
         order = rng.permutation(n)
         terms: list[Array] = []
         trees = isinstance(neighbours, Trees)
-        chunk = CHUNK if trees else max(1, min(CHUNK, DISTANCES // n))
-        for done in range(0, n, chunk):
-            if listen(Step(done, n)) and done:
-                break
-            terms.append(self._chunk(neighbours, order[done : done + chunk], n))
+        columns = sum(v.shape[1] for v in numbers) if trees else 1
+        chunk = max(1, min(CHUNK, DISTANCES // (n * columns)))
+        try:
+            for done in range(0, n, chunk):
+                if listen(Step(done, n)) and done:
+                    break
+                terms.append(self._chunk(neighbours, order[done : done + chunk], n))
+        except Stopped:
+            if not terms:
+                raise
         values = np.concatenate(terms)
         return order[: len(values)], values
 
@@ -180,7 +186,7 @@ def _all_categories(pairs: Pairs) -> bool:
 def _distinct(values: Array, rng: np.random.Generator) -> Array:
     """The columns, with repeated values separated by `JITTER`; other values do not change."""
     out = values.copy()
-    for column in out.T:
+    for column in polled(out.T):
         _, group, counts = np.unique(column, return_inverse=True, return_counts=True)
         tied = counts[group.reshape(-1)] > 1
         column[tied] += JITTER * values.std() * rng.standard_normal(int(tied.sum()))

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from mmg_nb.polling import poll
+
 __all__ = ["Dense", "Neighbours", "Trees"]
 
 FEW_COLUMNS = 6
@@ -85,11 +87,13 @@ class _Tree:
     """A tree of one space; counts exclude the query row itself."""
 
     def __init__(self, values: Array) -> None:
+        poll()
         self._values = values
         self._tree = cKDTree(values)
 
     def inside(self, rows: Counts, k: int) -> Array:
         """Just below the distance of the k-th neighbour; the query row itself comes first."""
+        poll()
         found, _ = self._tree.query(self._values[rows], [k + 1], p=math.inf, workers=-1)
         return np.nextafter(np.asarray(found)[:, 0], 0)
 
@@ -100,6 +104,7 @@ class _Tree:
 
     def count(self, rows: Counts, radius: Array) -> Counts:
         """Count the other rows within a distance, `(m,)`."""
+        poll()
         v = self._values[rows]
         found = self._tree.query_ball_point(v, radius, p=math.inf, workers=-1, return_length=True)
         return np.asarray(found) - 1
@@ -160,6 +165,7 @@ def _kth(distances: Array, k: int) -> tuple[Counts, Array]:
 
     A row whose categories are rare has fewer than k neighbours at a finite distance.
     """
+    poll()
     near = np.sort(np.partition(distances, k - 1, axis=1)[:, :k], axis=1)
     found = np.isfinite(near).sum(axis=1)
     last = np.take_along_axis(near, np.maximum(found - 1, 0)[:, None], axis=1)
@@ -182,6 +188,7 @@ def _apart(values: Array, rows: Counts) -> Array:
 
 def _squared(values: Array, label: Counts, rows: Counts) -> Array:
     """Squared distances from some rows to all rows, `(m, n)`; infinity from a row to itself."""
+    poll()
     out = _apart(values, rows)
     if label.any():
         out[label[rows][:, None] != label] = np.inf

@@ -108,7 +108,7 @@ def run(config: PublishedMMG, pairs: Pairs, context: RunContext) -> Finding:
         evaluation_share=EVALUATION_SHARE,
     ) as run:
         fitted = _fit(config, run)
-        measurement = evaluate(run, fitted, draws=config.draws, paired=False)
+        fitted, measurement = evaluate(run, fitted, draws=config.draws, paired=False)
         return report(config, run, fitted, measurement)
 
 
