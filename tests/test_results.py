@@ -84,6 +84,77 @@ def test_text_that_is_no_result_is_refused(text, expected):
         MIResult.from_json(text)
 
 
+DEEP = "[" * 100_000 + "]" * 100_000
+NESTED = json.loads("[" * 50 + "]" * 50)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("mi", "0.5"),
+        ("mi", True),
+        ("mi", 10**400),
+        ("stderr", []),
+        ("estimator", None),
+        ("n_samples", 1.5),
+        ("dim_x", 2**70),
+        ("gap", "unknown"),
+        ("forms", {"inner": {"mi": 0.5}}),
+        ("forms", {"inner": 3}),
+        ("forms", [1]),
+        ("curve", {"logsnr": [1.0]}),
+        ("curve.mse", [1.0, 2.0]),
+        ("curve.mse", [[1.0]] * 40),
+        ("curve.mse", ["1"] * 40),
+        ("curve.mse", [10**30] * 40),
+        ("curve.gaps", {}),
+        ("curve.gaps.inner", [1.0]),
+        ("curve.stderrs", {"inner": [0.1] * 40}),
+        ("curve.noised", "z"),
+        ("pointwise.index", [0.5] * 5),
+        ("history", [1, 2]),
+        ("status", ["converged"]),
+        ("status", "²"),
+        ("notes", "one"),
+        ("notes", [1]),
+        ("fields", NESTED),
+        ("fields", {"a": NESTED}),
+        ("error_parts", {"sampling": "0.1"}),
+        ("provenance", 3),
+    ],
+)
+def test_a_value_of_another_type_is_refused_as_damage(result, place, value):
+    data = result.to_dict()
+    *path, last = place.split(".")
+    inner = data
+    for name in path:
+        inner = inner[name]
+    inner[last] = value
+    with pytest.raises(MMGError, match="this one is damaged") as caught:
+        MIResult.from_dict(data)
+    assert str(caught.value).count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "text", [DEEP, '{"format": ' + DEEP + "}", '{"mi": ' + "9" * 5000 + "}", "\0", "²"]
+)
+def test_a_text_that_python_cannot_read_is_refused(text):
+    with pytest.raises(MMGError, match="reading it failed"):
+        MIResult.from_json(text)
+
+
+@pytest.mark.parametrize("data", [None, 3, [], "text", {"format": [[]]}])
+def test_what_is_no_dictionary_of_a_result_is_refused(data):
+    with pytest.raises(MMGError, match="Expected a result in format"):
+        MIResult.from_dict(data)
+
+
+def test_values_of_a_newer_version_are_left_out(result):
+    data = result.to_dict()
+    data["curve"]["newer"] = data["newer"] = 1
+    assert MIResult.from_dict(data) == result
+
+
 def test_a_place_that_cannot_be_written_is_named_and_left_clean(result, tmp_path):
     (tmp_path / "folder").mkdir()
     with pytest.raises(MMGError, match="folder' cannot be written"):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmg_nb.results.plain import ArrayRecord, as_plain, with_arrays
+from mmg_nb.results.plain import ArrayRecord, as_plain, from_plain
 
 __all__ = ["MMSECurve", "PointwiseMI", "TrainingHistory"]
 
@@ -54,8 +54,12 @@ class MMSECurve(ArrayRecord):
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> MMSECurve:
-        """The inverse of `to_dict`."""
-        curve: MMSECurve = with_arrays(cls, data)
+        """The inverse of `to_dict`.
+
+        Raises:
+            ValueError: `data` does not describe a curve.
+        """
+        curve: MMSECurve = from_plain(cls, data, "curve")
         return curve
 
 

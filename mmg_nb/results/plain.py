@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
 from enum import Enum
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Union, cast, get_args, get_origin, get_type_hints
 
 import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["ArrayRecord", "as_plain", "with_arrays"]
+__all__ = ["ArrayRecord", "as_plain", "from_plain"]
+
+DEPTH = 20  # of dictionaries and lists in each other
+LARGEST = 2**63 - 1
 
 
 class ArrayRecord:
@@ -38,17 +42,78 @@ def as_plain(value: Any) -> Any:
     return value.value if isinstance(value, Enum) else value
 
 
-def with_arrays(kind: type, values: Mapping[str, Any]) -> Any:
-    """Build the dataclass `kind`, whose values are arrays, dictionaries of arrays, or texts.
+def from_plain(hint: Any, value: Any, name: str = "it") -> Any:
+    """Build what a type hint says from plain values, which may come from a damaged file.
 
-    The inverse of `as_plain` for such classes. In JSON, None stands for NaN.
+    The inverse of `as_plain`. In arrays, None stands for NaN. Unknown values of a dataclass are
+    left out, and missing ones get their default, so files of other versions can be read.
+
+    Args:
+        hint: A dataclass, an enum, `float`, `int`, `str`, `bool`, `Any`, or a union, tuple, list,
+            dictionary or array of these.
+        value: The plain value.
+        name: Its name, for the message.
+
+    Returns:
+        The object.
+
+    Raises:
+        ValueError: The value is of another type, a number is too large, arrays of one dataclass
+            differ in length, or values are nested too deeply.
     """
+    origin, parts = get_origin(hint) or hint, get_args(hint)
+    if origin in (Union, UnionType):
+        kinds = [part for part in parts if part is not NoneType]
+        return None if value is None else from_plain(kinds[0], value, name)
+    if origin is np.ndarray and isinstance(value, list):
+        return _array(get_args(parts[1])[0], value, name)
+    if dataclasses.is_dataclass(hint) and isinstance(value, dict):
+        return _record(cast(type, hint), value, name)
+    if origin in (list, tuple) and isinstance(value, list):
+        return origin(from_plain(parts[0], each, name) for each in value)
+    if origin is dict and isinstance(value, dict):
+        return {key: from_plain(parts[1], each, f"{name}.{key}") for key, each in value.items()}
+    if hint is Any:
+        if not _is_shallow(value, DEPTH):
+            raise ValueError(f"{name} is nested too deeply")
+        return value
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return hint(value)
+    kinds = {float: (int, float)}.get(hint, hint)
+    right = isinstance(kinds, (type, tuple)) and isinstance(value, kinds)
+    if not right or (isinstance(value, bool) and hint is not bool):
+        raise ValueError(f"{name} is of type {type(value).__name__}")
+    if isinstance(value, int) and abs(value) > LARGEST:
+        raise ValueError(f"{name} is too large")
+    return value
 
-    def array(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {k: array(v) for k, v in value.items()}
-        if isinstance(value, str):
-            return value
-        return np.asarray(value, dtype=np.float64 if None in value else None)
 
-    return kind(**{k: array(v) for k, v in values.items()})
+def _record(kind: type, values: dict[str, Any], name: str) -> Any:
+    hints = get_type_hints(kind)
+    made = {}
+    for each in dataclasses.fields(kind):
+        if each.name in values:
+            made[each.name] = from_plain(hints[each.name], values[each.name], each.name)
+        elif each.default is each.default_factory is dataclasses.MISSING:
+            raise ValueError(f"{each.name} is missing in {name}")
+    arrays = [v for value in made.values() for v in _parts(value) if isinstance(v, np.ndarray)]
+    if len({len(each) for each in arrays}) > 1:
+        raise ValueError(f"the arrays of {name} differ in length")
+    return kind(**made)
+
+
+def _parts(value: Any) -> list[Any]:
+    return list(value.values()) if isinstance(value, dict) else [value]
+
+
+def _array(kind: type[np.generic], value: list[Any], name: str) -> NDArray[Any]:
+    array = np.asarray(value, dtype=np.float64 if None in value else None if value else kind)
+    kinds = "iu" if issubclass(kind, np.integer) else "iuf"
+    if array.ndim != 1 or array.dtype.kind not in kinds:
+        raise ValueError(f"{name} is no list of numbers")
+    return array
+
+
+def _is_shallow(value: Any, depth: int) -> bool:
+    parts = _parts(value) if isinstance(value, dict) else value if isinstance(value, list) else []
+    return depth > 0 and all(_is_shallow(part, depth - 1) for part in parts)

@@ -19,7 +19,7 @@ from mmg_nb.results.curves import MMSECurve, PointwiseMI, TrainingHistory
 from mmg_nb.results.finding import Estimate
 from mmg_nb.results.paths import as_path
 from mmg_nb.results.picture import Picture
-from mmg_nb.results.plain import ArrayRecord, as_plain, with_arrays
+from mmg_nb.results.plain import ArrayRecord, as_plain, from_plain
 from mmg_nb.results.status import Status
 
 if TYPE_CHECKING:
@@ -179,14 +179,18 @@ class MIResult(ArrayRecord):
         Raises:
             MMGError: `data` does not describe a result.
         """
-        if data.get("format") != FORMAT:
-            what = f"Expected a result in format {FORMAT}; got {data.get('format')!r}."
-            raise MMGError(what, "Pass what MIResult.to_json or MIResult.save wrote.")
+        remedy = "Pass what MIResult.to_json or MIResult.save wrote."
+        if not isinstance(data, Mapping) or data.get("format") != FORMAT:
+            found = data.get("format") if isinstance(data, Mapping) else data
+            got = repr(found)[:80] if isinstance(found, str) else f"a {type(found).__name__}"
+            raise MMGError(f"Expected a result in format {FORMAT}; got {got}.", remedy)
         try:
-            return cls(**_read(data))
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            what = f"Expected a complete result; this one is damaged ({error!r})."
-            raise MMGError(what, "Pass what MIResult.to_json or MIResult.save wrote.") from error
+            result: MIResult = from_plain(cls, dict(data), "the result")
+            _check_forms(result)
+        except (TypeError, ValueError) as error:
+            what = f"Expected a complete result; this one is damaged ({error})."
+            raise MMGError(what, remedy) from error
+        return result
 
     def to_json(self) -> str:
         """The result as JSON text. Non-finite numbers are written as NaN and Infinity."""
@@ -201,7 +205,7 @@ class MIResult(ArrayRecord):
         """
         try:
             data = json.loads(text)
-        except (TypeError, json.JSONDecodeError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             what = f"Expected the JSON text of a result; reading it failed: {error}."
             raise MMGError(what, "Pass what MIResult.to_json or MIResult.save wrote.") from error
         if not isinstance(data, dict):
@@ -280,17 +284,16 @@ class MIResult(ArrayRecord):
 # Inline, because untrusted notebooks drop style sheets.
 _CELL = "text-align:left;vertical-align:top;padding:2px 10px 2px 0"
 
-_PARTS = {"curve": MMSECurve, "pointwise": PointwiseMI, "history": TrainingHistory}
 
+def _check_forms(result: MIResult) -> None:
+    """Check that the error curves have the reported form, and each form its error.
 
-def _read(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments of `MIResult` from plain values."""
-    values = {f.name: data[f.name] for f in dataclasses.fields(MIResult) if f.name in data}
-    for name in ("forms", "terms"):
-        values[name] = {k: Estimate(**v) for k, v in values.get(name, {}).items()}
-    values["status"] = Status(values["status"])
-    values["notes"] = tuple(values.get("notes", ()))
-    for name, kind in _PARTS.items():
-        part = values.get(name)
-        values[name] = None if part is None else with_arrays(kind, part)
-    return values
+    Raises:
+        ValueError: They do not.
+    """
+    curve = result.curve
+    if curve is None:
+        return
+    complete = curve.gaps.keys() == curve.stderrs.keys() and result.gap in (None, *curve.gaps)
+    if not complete or curve.noised not in ("x", "y"):
+        raise ValueError("the forms of the gap do not match")
