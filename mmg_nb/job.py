@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -18,6 +17,7 @@ from mmg_nb.estimators.registry import build
 from mmg_nb.polling import Asking, asked
 from mmg_nb.results.finding import Estimate, Finding
 from mmg_nb.results.paths import as_path
+from mmg_nb.results.plain import from_plain
 from mmg_nb.results.provenance import provenance
 from mmg_nb.results.result import MIResult
 from mmg_nb.runs.context import RunContext
@@ -206,24 +206,46 @@ def reopened(path: str | Path, every: float | None) -> Job:
     from mmg_nb.training.checkpoint import Checkpoint
 
     keep = Checkpoint.open(_as_path(path), every)
-    asked = keep.job.values
-    device = keep.device or asked["device"]
+    asked, pairs = _asked(keep)
+    device = keep.device or asked.device
     try:
         pick_device(device)
     except MMGError as error:
         what = f"The run in {str(path)!r} was started on {device}, which is not available here."
         remedy = f"Resume it on a machine with {device}, or start a new run with device='cpu'."
         raise MMGError(what, remedy) from error
-    chosen = build(asked["estimator"], asked["fields"])
-    return Job(chosen, _pairs(asked, keep.job.arrays), asked["seed"], device, keep)
+    chosen = build(asked.estimator, asked.fields)
+    return Job(chosen, pairs, asked.seed, device, keep)
 
 
-def _pairs(values: Mapping[str, Any], arrays: Mapping[str, Any]) -> Pairs:
-    parts: dict[str, Any] = {}
-    for part in dataclasses.fields(Pairs):
-        value = arrays[part.name] if part.name in arrays else values[part.name]
-        parts[part.name] = tuple(value) if isinstance(value, list) else value  # as read from JSON
-    return Pairs(**parts)
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """The plain values that `Job.kept_in` keeps, besides those of the pairs."""
+
+    estimator: str
+    fields: dict[str, Any]
+    seed: int
+    device: str
+
+
+def _asked(keep: Checkpoint) -> tuple[_Asked, Pairs]:
+    """The request and the data in a checkpoint.
+
+    Raises:
+        MMGError: They are not what `Job.kept_in` writes.
+    """
+    from mmg_nb.training.checkpoint_file import damaged
+
+    values = keep.job.values
+    try:
+        asked: _Asked = from_plain(_Asked, values, "its job")
+        pairs: Pairs = from_plain(Pairs, values | keep.job.arrays, "its data")
+        tables = [table for table in (pairs.x, pairs.y, pairs.given) if table is not None]
+        if asked.seed < 0 or pairs.blocks.ndim != 1 or any(table.ndim != 2 for table in tables):
+            raise ValueError("its seed is negative, or its data are no tables")
+    except (TypeError, ValueError) as error:
+        raise damaged(keep.path, error) from error
+    return asked, pairs
 
 
 def _check_resumable(estimator: Estimator) -> None:

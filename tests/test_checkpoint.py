@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from resuming import content, stop_at
 from safetensors.numpy import save_file
+from safetensors.torch import save_file as save_torch
 
 import mmg_nb
 from mmg_nb.errors import MMGError
@@ -355,6 +358,121 @@ def test_a_changed_byte_anywhere_is_noticed(file):
         damaged[place] ^= 0x11
         file.write_bytes(bytes(damaged))
         refused(lambda: read(file))
+
+
+NESTED = json.loads("[" * 50 + "]" * 50)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("package", 1),
+        ("every", -1),
+        ("every", "often"),
+        ("seconds", float("nan")),
+        ("device", 3),
+        ("finished", 0),
+        ("fingerprint", 10**30),
+        ("job", []),
+        ("job.estimator", None),
+        ("job.fields", {"steps": NESTED}),
+        ("job.seed", -1),
+        ("job.seed", 0.5),
+        ("job.notes", "one"),
+        ("job.discrete_x", ["²"]),
+        ("trainings", {}),
+        ("trainings.0.step", "30"),
+        ("trainings.0.step", -1),
+        ("trainings.0.step", 10**30),
+        ("trainings.0.least", None),
+        ("trainings.0.ended", "somehow"),
+        ("trainings.0.record", {"step": [0]}),
+        ("trainings.0.record.mi", []),
+        ("trainings.0.record", {"step": [], "loss": [], "mi": [], "judged": []}),
+    ],
+)
+def test_a_forged_value_is_refused_as_damage(file, place, value):
+    """The checksum is right, as in a file that someone has written by hand."""
+    contents = read(file)
+    *path, last = place.split(".")
+    inner = contents.values
+    for name in path:
+        inner = inner[int(name) if name.isdecimal() else name]
+    inner[last] = value
+    write(file, contents)
+    assert "is damaged (" in refused(lambda: mmg_nb.resume(file))
+    if not place.startswith("job."):
+        assert "is damaged (" in refused(lambda: mmg_nb.estimate(X, Y, checkpoint=file, **SMALL))
+
+
+@pytest.mark.parametrize("place", ["", "job", "trainings", "record"])
+def test_a_missing_value_is_refused_as_damage(file, place):
+    contents = read(file)
+    inner = contents.values
+    inner = inner.get(place, inner)
+    if place in ("trainings", "record"):
+        inner = contents.values["trainings"][-1].get(place, contents.values["trainings"][-1])
+    optional = {"notes", "given", "discrete_x", "discrete_y", "discrete_z", "shape_x", "shape_y"}
+    for key in set(inner) - optional:
+        value = inner.pop(key)
+        write(file, contents)
+        assert "is damaged (" in refused(lambda: mmg_nb.resume(file))
+        inner[key] = value
+    write(file, contents)
+    assert mmg_nb.resume(file).status.complete or place == "record"
+
+
+@pytest.mark.parametrize(
+    ("name", "array"),
+    [
+        ("x", X.astype(np.float32)),
+        ("x", X[:-1]),
+        ("x", X[:, 0]),
+        ("y", X.astype("i8")),
+        ("blocks", np.zeros((120, 1), dtype=np.int64)),
+        ("given", X[:7]),
+    ],
+)
+def test_forged_data_are_refused_as_damage(file, name, array):
+    contents = read(file)
+    contents.arrays[f"job.{name}"] = array
+    write(file, contents)
+    assert "is damaged (" in refused(lambda: mmg_nb.resume(file))
+
+
+@pytest.mark.parametrize("name", ["once.anchor.generator", "training 1.proposal.edges"])
+def test_a_forged_array_does_not_fit(file, name):
+    contents = read(file)
+    contents.arrays[name] = np.zeros(3)
+    write(file, contents)
+    assert "does not fit this version" in refused(lambda: mmg_nb.resume(file))
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "9" * 5000, "²", "", "[1]"])
+def test_values_that_python_cannot_read_are_refused(file, monkeypatch, text):
+    contents = read(file)
+    with monkeypatch.context() as patched:
+        patched.setattr(json, "dumps", lambda _: text)
+        write(file, contents)
+    assert "is damaged (" in refused(lambda: mmg_nb.resume(file))
+
+
+def test_numbers_that_numpy_lacks_are_refused(tmp_path):
+    path = tmp_path / "run.mmg"
+    save_torch(
+        {"weight": torch.zeros(3, dtype=torch.bfloat16)},
+        path,
+        {"format": "mmg_nb.Checkpoint", "number": "8"},
+    )
+    assert "is no checkpoint, or is incomplete" in refused(lambda: mmg_nb.resume(path))
+
+
+@pytest.mark.parametrize("number", ["²", "9" * 5000, "", "-1"])
+def test_a_format_that_is_no_number_is_refused(tmp_path, number):
+    path = tmp_path / "run.mmg"
+    header = {"format": "mmg_nb.Checkpoint", "number": number}
+    save_file({"weight": np.zeros(3)}, path, header)
+    assert "this version reads 8" in refused(lambda: mmg_nb.resume(path))
 
 
 def test_tensors_of_another_program_are_refused(tmp_path):

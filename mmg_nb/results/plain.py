@@ -45,8 +45,9 @@ def as_plain(value: Any) -> Any:
 def from_plain(hint: Any, value: Any, name: str = "it") -> Any:
     """Build what a type hint says from plain values, which may come from a damaged file.
 
-    The inverse of `as_plain`. In arrays, None stands for NaN. Unknown values of a dataclass are
-    left out, and missing ones get their default, so files of other versions can be read.
+    The inverse of `as_plain`. In lists of numbers, None stands for NaN. Arrays stay as they are.
+    Unknown values of a dataclass are left out, and missing ones get their default, so files of
+    other versions can be read.
 
     Args:
         hint: A dataclass, an enum, `float`, `int`, `str`, `bool`, `Any`, or a union, tuple, list,
@@ -65,7 +66,7 @@ def from_plain(hint: Any, value: Any, name: str = "it") -> Any:
     if origin in (Union, UnionType):
         kinds = [part for part in parts if part is not NoneType]
         return None if value is None else from_plain(kinds[0], value, name)
-    if origin is np.ndarray and isinstance(value, list):
+    if origin is np.ndarray and isinstance(value, (list, np.ndarray)):
         return _array(get_args(parts[1])[0], value, name)
     if dataclasses.is_dataclass(hint) and isinstance(value, dict):
         return _record(cast(type, hint), value, name)
@@ -106,7 +107,11 @@ def _parts(value: Any) -> list[Any]:
     return list(value.values()) if isinstance(value, dict) else [value]
 
 
-def _array(kind: type[np.generic], value: list[Any], name: str) -> NDArray[Any]:
+def _array(kind: type[np.generic], value: list[Any] | NDArray[Any], name: str) -> NDArray[Any]:
+    if isinstance(value, np.ndarray):
+        if value.dtype != kind or value.ndim == 0:
+            raise ValueError(f"{name} is an array of {value.ndim} dimensions, {value.dtype}")
+        return value
     array = np.asarray(value, dtype=np.float64 if None in value else None if value else kind)
     kinds = "iu" if issubclass(kind, np.integer) else "iuf"
     if array.ndim != 1 or array.dtype.kind not in kinds:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +15,57 @@ from torch import Generator
 
 from mmg_nb import __version__
 from mmg_nb.errors import MMGError
+from mmg_nb.results.plain import from_plain
 from mmg_nb.results.result import MIResult
 from mmg_nb.results.status import Status
 from mmg_nb.runs.keeper import Restorable, Tensors
-from mmg_nb.training.checkpoint_file import Contents, read, write
+from mmg_nb.training.checkpoint_file import Contents, damaged, read, write
 from mmg_nb.training.state import Arrays, as_tensors, named, part
+from mmg_nb.training.stopping import Ended, Record
 
 __all__ = ["Checkpoint"]
+
+
+@dataclass(frozen=True, eq=False)
+class _Training:
+    """The numbers of a training; see `TrainingState.numbers`."""
+
+    step: int
+    drawn_at: int
+    kept_at: int
+    last_signal_step: int
+    best: int
+    least: float
+    ended: Ended | None
+    record: Record
+
+    def check(self) -> None:
+        record = self.record
+        columns = record.step, record.loss, record.mi, record.judged
+        counts = self.step, self.drawn_at, self.kept_at, self.last_signal_step, self.best
+        validated = bool(record.step) or not (self.ended or self.kept_at)
+        if min(counts) < 0 or len(set(map(len, columns))) > 1 or not validated:
+            raise ValueError("the numbers of a training do not match")
+
+
+@dataclass(frozen=True, eq=False)
+class _Values:
+    """The plain values of a file; see `Checkpoint`."""
+
+    package: str
+    every: float
+    seconds: float
+    device: str | None
+    finished: bool
+    fingerprint: int | None
+    job: dict[str, Any]
+    trainings: tuple[_Training, ...]
+
+    def check(self) -> None:
+        if not all(math.isfinite(each) and each >= 0 for each in (self.every, self.seconds)):
+            raise ValueError("its times are no numbers of seconds")
+        for training in self.trainings:
+            training.check()
 
 
 class Checkpoint:
@@ -100,7 +146,7 @@ class Checkpoint:
             MMGError: The file does not exist, is damaged, is not a checkpoint, or has another
                 format.
         """
-        found = read(path)
+        found = _read(path)
         values = found.values
         chosen = values["every"] if every is None else every
         checkpoint = cls(path, chosen, Contents(values["job"], part(found.arrays, "job")))
@@ -128,7 +174,8 @@ class Checkpoint:
         """Compute tensors before training, or restore them with the state of the generator."""
         kept = as_tensors(self._once, name)
         if kept:
-            generator.set_state(kept.pop("generator"))
+            with self._fitting():
+                generator.set_state(kept.pop("generator"))
             return {key: value.to(generator.device) for key, value in kept.items()}
         made = compute()
         for key, value in {**made, "generator": generator.get_state()}.items():
@@ -143,8 +190,18 @@ class Checkpoint:
             self._trainings.append((state.numbers(), state.arrays()))
             return
         numbers, arrays = self._trainings[self._at]
-        try:
+        with self._fitting():
             state.restore(arrays, numbers)
+
+    @contextmanager
+    def _fitting(self) -> Iterator[None]:
+        """Report what does not fit into the objects of this version.
+
+        Raises:
+            MMGError: Names or shapes differ.
+        """
+        try:
+            yield
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
             what = (
                 f"{str(self.path)!r} was written by mmg_nb {self._package}, which does not fit "
@@ -208,9 +265,23 @@ class Checkpoint:
 
 
 def _check_finished(path: Path) -> None:
-    values = read(path).values
+    values = _read(path).values
     if values["finished"]:
         return
     step = values["trainings"][-1]["step"] if values["trainings"] else 0
     what = f"{str(path)!r} holds a run that has not finished (step {step})."
     raise MMGError(what, "Use resume to continue it, delete the file, or choose another path.")
+
+
+def _read(path: Path) -> Contents:
+    """Read a file and check its plain values, except for the job, which `mmg_nb.job` checks.
+
+    Raises:
+        MMGError: The file does not exist, is damaged, is not a checkpoint, or has another format.
+    """
+    found = read(path)
+    try:
+        from_plain(_Values, found.values, "its content").check()
+    except (TypeError, ValueError) as error:
+        raise damaged(path, error) from error
+    return found

@@ -22,7 +22,7 @@ from safetensors.numpy import save
 from mmg_nb.errors import MMGError
 from mmg_nb.results.atomic_write import write_whole
 
-__all__ = ["Contents", "read", "write"]
+__all__ = ["Contents", "damaged", "read", "write"]
 
 FORMAT = "mmg_nb.Checkpoint"
 NUMBER = 9
@@ -82,12 +82,30 @@ def read(path: Path) -> Contents:
             header = file.metadata() or {}
             _check_format(path, header)
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
+    except MMGError:
+        raise
+    # numpy has no bfloat16, for example; safetensors then fails in several ways.
+    except (OSError, SafetensorError, AttributeError, TypeError, ValueError) as error:
         what = f"{str(path)!r} is no checkpoint, or is incomplete ({error})."
         raise MMGError(what, LEFT_ALONE) from error
-    if header.get("checksum") != str(_checksum(header.get("values", ""), arrays)):
-        raise MMGError(f"The checkpoint {str(path)!r} is damaged.", LEFT_ALONE)
-    return Contents(json.loads(header["values"]), arrays)
+    text = header.get("values", "")
+    if header.get("checksum") != str(_checksum(text, arrays)):
+        raise damaged(path, "its checksum differs")
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise damaged(path, error) from error
+    return Contents(values, arrays)
+
+
+def damaged(path: Path, why: object) -> MMGError:
+    """The error of a file whose content is not what this package writes.
+
+    Args:
+        path: The file.
+        why: What is wrong with it.
+    """
+    return MMGError(f"The checkpoint {str(path)!r} is damaged ({why}).", LEFT_ALONE)
 
 
 def _check_format(path: Path, header: Mapping[str, str]) -> None:
@@ -95,8 +113,9 @@ def _check_format(path: Path, header: Mapping[str, str]) -> None:
         raise MMGError(f"{str(path)!r} is no checkpoint of mmg_nb.", LEFT_ALONE)
     number = header.get("number", "")
     if number != str(NUMBER):
-        what = f"The checkpoint {str(path)!r} is in format {number}; this version reads {NUMBER}."
-        older = number.isdigit() and int(number) < NUMBER
+        found = f"The checkpoint {str(path)!r} is in format {number[:20]}"
+        what = f"{found}; this version reads {NUMBER}."
+        older = number in map(str, range(NUMBER))
         hint = "Resume it with the version of mmg_nb that wrote it" if older else "Update mmg_nb"
         raise MMGError(what, f"{hint}; the file was not changed.")
 

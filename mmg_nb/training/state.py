@@ -147,6 +147,7 @@ class TrainingState:
         Raises:
             KeyError: A value is missing.
             RuntimeError: The weights have other names or shapes.
+            ValueError: Another value does not fit.
         """
         for name, module in self._modules().items():
             module.load_state_dict(as_tensors(arrays, name))
@@ -154,6 +155,8 @@ class TrainingState:
         if "proposal.mass" in arrays:
             device = self.generator.device
             found = as_tensors(arrays, "proposal")
+            if found["edges"].shape != (len(found["mass"]) + 1,):
+                raise ValueError("edges and mass of the proposal differ in length")
             self.proposal = BinnedProposal(found["edges"].to(device), found["mass"].to(device))
         self.drawn_from = torch.tensor(arrays["drawn_from"])
         self.generator.set_state(self.drawn_from)
