@@ -241,7 +241,7 @@ def _asked(keep: Checkpoint) -> tuple[_Asked, Pairs]:
         asked: _Asked = from_plain(_Asked, values, "its job")
         pairs: Pairs = from_plain(Pairs, values | keep.job.arrays, "its data")
         tables = [table for table in (pairs.x, pairs.y, pairs.given) if table is not None]
-        if asked.seed < 0 or pairs.blocks.ndim != 1 or any(table.ndim != 2 for table in tables):
+        if asked.seed < 0 or pairs.clusters.ndim != 1 or any(table.ndim != 2 for table in tables):
             raise ValueError("its seed is negative, or its data are no tables")
     except (TypeError, ValueError) as error:
         raise damaged(keep.path, error) from error

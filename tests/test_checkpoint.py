@@ -388,7 +388,7 @@ NESTED = json.loads("[" * 50 + "]" * 50)
         ("trainings.0.ended", "somehow"),
         ("trainings.0.record", {"step": [0]}),
         ("trainings.0.record.mi", []),
-        ("trainings.0.record", {"step": [], "loss": [], "mi": [], "judged": []}),
+        ("trainings.0.record", {"step": [], "loss": [], "mi": [], "progress_loss": []}),
     ],
 )
 def test_a_forged_value_is_refused_as_damage(file, place, value):

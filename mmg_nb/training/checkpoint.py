@@ -41,7 +41,7 @@ class _Training:
 
     def check(self) -> None:
         record = self.record
-        columns = record.step, record.loss, record.mi, record.judged
+        columns = record.step, record.loss, record.mi, record.progress_loss
         counts = self.step, self.drawn_at, self.kept_at, self.last_signal_step, self.best
         validated = bool(record.step) or not (self.ended or self.kept_at)
         if min(counts) < 0 or len(set(map(len, columns))) > 1 or not validated:
