@@ -429,7 +429,7 @@ def test_a_missing_value_is_refused_as_damage(file, place):
         ("x", X[:-1]),
         ("x", X[:, 0]),
         ("y", X.astype("i8")),
-        ("blocks", np.zeros((120, 1), dtype=np.int64)),
+        ("clusters", np.zeros((120, 1), dtype=np.int64)),
         ("given", X[:7]),
     ],
 )
@@ -462,7 +462,7 @@ def test_numbers_that_numpy_lacks_are_refused(tmp_path):
     save_torch(
         {"weight": torch.zeros(3, dtype=torch.bfloat16)},
         path,
-        {"format": "mmg_nb.Checkpoint", "number": "8"},
+        {"format": "mmg_nb.Checkpoint", "number": "9"},
     )
     assert "is no checkpoint, or is incomplete" in refused(lambda: mmg_nb.resume(path))
 
@@ -472,7 +472,7 @@ def test_a_format_that_is_no_number_is_refused(tmp_path, number):
     path = tmp_path / "run.mmg"
     header = {"format": "mmg_nb.Checkpoint", "number": number}
     save_file({"weight": np.zeros(3)}, path, header)
-    assert "this version reads 8" in refused(lambda: mmg_nb.resume(path))
+    assert "this version reads 9" in refused(lambda: mmg_nb.resume(path))
 
 
 def test_tensors_of_another_program_are_refused(tmp_path):

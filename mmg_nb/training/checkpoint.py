@@ -44,7 +44,7 @@ class _Training:
         columns = record.step, record.loss, record.mi, record.progress_loss
         counts = self.step, self.drawn_at, self.kept_at, self.last_signal_step, self.best
         validated = bool(record.step) or not (self.ended or self.kept_at)
-        if min(counts) < 0 or len(set(map(len, columns))) > 1 or not validated:
+        if min(counts) < 0 or len({len(column) for column in columns}) > 1 or not validated:
             raise ValueError("the numbers of a training do not match")
 
 
