@@ -14,20 +14,9 @@ from IPython.core.getipython import get_ipython
 from IPython.display import display, update_display
 
 from mmg_nb.errors import MMGError
-from mmg_nb.estimators.registry import estimator_class
-from mmg_nb.fields import FieldInfo, check_fields, closest, field_infos, from_fields, parse
+from mmg_nb.jupyter.choices import filled_in
 from mmg_nb.jupyter.comparing import ComparisonRun
-from mmg_nb.jupyter.form import (
-    ROLES,
-    SETTINGS,
-    Asked,
-    as_text,
-    describe,
-    general_infos,
-    read_beside,
-    read_form,
-    variables,
-)
+from mmg_nb.jupyter.form import Asked, describe, read_form, variables
 from mmg_nb.jupyter.front_end import module
 from mmg_nb.jupyter.handle import Run
 from mmg_nb.jupyter.history import (
@@ -131,25 +120,7 @@ class Panel:
         Raises:
             MMGError: A choice does not exist, or a value is not allowed.
         """
-        chosen = {name: dict(self._chosen[name]) for name in ("roles", "settings", "fields")}
-        before = self._chosen.get("estimator", "mmg")
-        estimator = values.pop("estimator", before)
-        infos = {info.name: info for info in field_infos(estimator_class(estimator))}
-        if estimator != before:
-            chosen["fields"] = {}
-        beside = _names(values.pop("beside", self._chosen.get("beside", ())))
-        for role in ROLES:
-            if role.name in values:
-                text = values.pop(role.name)
-                chosen["roles"][role.name] = {"expression": _checked_text(role.name, text)}
-        for name in SETTINGS:
-            if name in values:
-                chosen["settings"][name] = _checked(general_infos()[name], values.pop(name))
-        _check_known(values, infos)
-        check_fields(from_fields(estimator_class(estimator), values))
-        chosen["fields"] |= {name: as_text(value) for name, value in values.items()}
-        others = read_beside(beside, estimator)
-        self._chosen = {**chosen, "estimator": estimator, "beside": list(others)}
+        self._chosen = filled_in(self._chosen, values)
         self._widget.put(chosen=self._chosen)
         return self
 
@@ -350,35 +321,6 @@ def _needs_an_output(shell: InteractiveShell) -> bool:
     VS Code and Colab do; JupyterLab, Notebook 7 and Voila do not.
     """
     return "__vsc_ipynb_file__" in shell.user_ns or "google.colab" in sys.modules
-
-
-def _names(asked: Any) -> list[str]:
-    """Names from a text with commas or from a list; empty for None."""
-    parts = asked.split(",") if isinstance(asked, str) else asked or ()
-    if not isinstance(parts, (list, tuple)):
-        what = f"beside must be names of estimators; got {type(asked).__name__}."
-        raise MMGError(what, "E.g. panel.choose(beside='gcmi,ksg').")
-    return [str(part).strip() for part in parts if str(part).strip()]
-
-
-def _checked_text(name: str, text: Any) -> str:
-    if isinstance(text, str):
-        return text
-    what = f"{name} must be the name of a variable, as a string; got {type(text).__name__}."
-    raise MMGError(what, f"E.g. panel.choose({name}='data').")
-
-
-def _checked(info: FieldInfo, value: Any) -> str:
-    parse(info, as_text(value))
-    return as_text(value)
-
-
-def _check_known(values: Mapping[str, Any], infos: Mapping[str, FieldInfo]) -> None:
-    for name in values:
-        if name not in infos:
-            known = [role.name for role in ROLES] + ["estimator", "beside", *SETTINGS, *infos]
-            what = f"The panel has no choice {name!r}."
-            raise MMGError(what, closest(name, known) + "Choices: " + ", ".join(known) + ".")
 
 
 def panel(x: str | None = None, y: str | None = None, **values: Any) -> Panel:
