@@ -249,7 +249,9 @@ def _fit_net(
         return error.sum(-1).mean(-1).sum()
 
     def draw(step: int) -> PreparedBatch:
-        uniform = torch.rand(members, batch, generator=generator, device=device)
+        uniform = torch.rand(
+            members, batch, generator=generator, device=device, dtype=torch.float32
+        )
         index = (uniform * rows.count.unsqueeze(1)).long()
         return PreparedBatch(loss, {"x": target[member, index], "y": y[member, index]})
 

@@ -101,8 +101,10 @@ def _draw(rows: Rows, batch: int, generator: Generator) -> tuple[Tensor, Tensor,
     """
     (members, _, dim_x), device = rows.samples.x.shape, rows.count.device
     index = rows.pick(batch, generator)
-    jitter = torch.rand(members, batch, generator=generator, device=device)
-    noise = torch.randn(members, batch, dim_x, generator=generator, device=device)
+    jitter = torch.rand(members, batch, generator=generator, device=device, dtype=torch.float32)
+    noise = torch.randn(
+        members, batch, dim_x, generator=generator, device=device, dtype=torch.float32
+    )
     return index, jitter, noise
 
 

@@ -158,7 +158,9 @@ class _Work:
         self._parameters, self._averages = parameters, averages
         self._optimiser = optimiser
         self._lesson: PreparedBatch | None = None
-        self._scale, self._share = (torch.zeros((), device=parameters[0].device) for _ in "ab")
+        self._scale, self._share = (
+            torch.zeros((), device=parameters[0].device, dtype=torch.float32) for _ in "ab"
+        )
 
     def load(self, lesson: PreparedBatch, scale: float, share: float) -> None:
         self._scale.fill_(scale)

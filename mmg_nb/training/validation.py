@@ -82,9 +82,10 @@ class Validation:
         samples = rows.samples.take(row)
         shape = members, draws
         jitter = torch.rand(shape, generator=generator, device=device, dtype=torch.float64)
-        strata = torch.rand(shape, generator=generator, device=device).argsort(dim=1)
+        keys = torch.rand(shape, generator=generator, device=device, dtype=torch.float32)
+        strata = keys.argsort(dim=1)
         level = grid.low + (grid.high - grid.low) * (strata + jitter) / draws
-        eps = torch.randn(samples.x.shape, generator=generator, device=device)
+        eps = torch.randn(samples.x.shape, generator=generator, device=device, dtype=torch.float32)
         cluster, total = row, int(rows.count.clamp_max(draws).sum())
         if clusters is not None:
             found = [np.unique(labels[:draws], return_inverse=True) for labels in clusters]

@@ -57,7 +57,9 @@ class Stack:
         member = torch.arange(members, device=device).unsqueeze(1)
         whole = int(self.count.min()) // size
         while True:
-            keys = torch.rand(members, longest, generator=generator, device=device)
+            keys = torch.rand(
+                members, longest, generator=generator, device=device, dtype=torch.float32
+            )
             order = keys.masked_fill_(padding, 2.0).argsort(1)
             for rows in order[:, : whole * size].split(size, dim=1):
                 yield self.x[member, rows], self.y[member, rows]
@@ -144,7 +146,7 @@ class _State:
     average: nn.Module
     kept: nn.Module
     record: Record = field(default_factory=Record)
-    least: Tensor = field(default_factory=lambda: torch.tensor(math.inf))
+    least: Tensor = field(default_factory=lambda: torch.tensor(math.inf, dtype=torch.float32))
     best: int = 0
     status: Status | None = None
 

@@ -44,12 +44,12 @@ class CanonicalFeatures(nn.Module):
         super().__init__()
         self.of_x = _Features(members, dim_x, count, width, generator)
         self.of_y = _Features(members, dim_y, count, width, generator)
-        self.register_buffer("mean_x", torch.zeros(members, 1, count))
-        self.register_buffer("mean_y", torch.zeros(members, 1, count))
-        self.register_buffer("map_x", torch.eye(count).repeat(members, 1, 1))
-        self.register_buffer("map_y", torch.eye(count).repeat(members, 1, 1))
-        self.register_buffer("variance", torch.ones(members, 1, count))
-        self.register_buffer("pair_error", torch.zeros(members))
+        self.register_buffer("mean_x", torch.zeros(members, 1, count, dtype=torch.float32))
+        self.register_buffer("mean_y", torch.zeros(members, 1, count, dtype=torch.float32))
+        self.register_buffer("map_x", torch.eye(count, dtype=torch.float32).repeat(members, 1, 1))
+        self.register_buffer("map_y", torch.eye(count, dtype=torch.float32).repeat(members, 1, 1))
+        self.register_buffer("variance", torch.ones(members, 1, count, dtype=torch.float32))
+        self.register_buffer("pair_error", torch.zeros(members, dtype=torch.float32))
         self.mean_x: Tensor
         self.mean_y: Tensor
         self.map_x: Tensor
