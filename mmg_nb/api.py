@@ -16,6 +16,7 @@ from mmg_nb.estimators.registry import build
 from mmg_nb.job import Job, reopened
 from mmg_nb.results.result import MIResult
 from mmg_nb.runs.events import Listener, silent
+from mmg_nb.runs.surroundings import usual_surroundings
 
 __all__ = ["EVERY", "assemble", "estimate", "prepare", "reopen", "resume"]
 
@@ -156,6 +157,7 @@ def prepare(
     return job.kept_in(checkpoint, float(every))
 
 
+@usual_surroundings()
 def assemble(
     x: Any,
     y: Any,

@@ -24,6 +24,7 @@ from mmg_nb.runs.context import RunContext
 from mmg_nb.runs.events import Event, Finished, Listener, Started, Step, Working
 from mmg_nb.runs.interrupts import stoppable
 from mmg_nb.runs.keeper import NoCheckpoint
+from mmg_nb.runs.surroundings import usual_surroundings
 
 if TYPE_CHECKING:
     from mmg_nb.training.checkpoint import Checkpoint
@@ -95,7 +96,7 @@ class Job:
     def run(self, listen: Listener) -> MIResult:
         """Run the estimate; see `mmg_nb.estimate` for interrupts and errors."""
         began = time.perf_counter() - (self.keep.seconds if self.keep else 0.0)
-        with stoppable(listen) as heard:
+        with stoppable(listen) as heard, usual_surroundings():
             asking = Asking(lambda share: bool(announced(Working(share))))
             announced = _Announced(heard, self._started(), asking)
             run = RunContext(

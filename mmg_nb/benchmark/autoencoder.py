@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mmg_nb.runs.surroundings import usual_surroundings
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Generator, Tensor
@@ -17,6 +19,7 @@ HIDDEN, LATENTS = 400, 16  # units, as in MINDE and MMG (arXiv 2310.09031, 2509.
 STEPS, BATCH, RATE = 500, 128, 1e-3  # training steps, images per batch, learning rate
 
 
+@usual_surroundings()
 def latents(images: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
     """Train an auto-encoder on images, and encode them.
 

@@ -66,7 +66,7 @@ class ImageDenoiser(Denoiser):
             if shape_y is None
             else ImageEncoder(members, shape_y, CODE, width=width, generator=generator)
         )
-        self.null = nn.Parameter(torch.zeros(members, 1, CODE))
+        self.null = nn.Parameter(torch.zeros(members, 1, CODE, dtype=torch.float32))
         wide = 3 * channels, height, breadth
         self.a = UNet(members, shape_x, channels, CODE, width=width, generator=generator)
         self.b = UNet(members, wide, channels, CODE, width=width, generator=generator)

@@ -27,7 +27,13 @@ class Rows:
 
     def pick(self, batch: int, generator: Generator) -> Tensor:
         """Indices of the rows of a random batch, `(members, batch)`."""
-        uniform = torch.rand(len(self.count), batch, generator=generator, device=self.count.device)
+        uniform = torch.rand(
+            len(self.count),
+            batch,
+            generator=generator,
+            device=self.count.device,
+            dtype=torch.float32,
+        )
         return (uniform * self.count.unsqueeze(1)).long()
 
 

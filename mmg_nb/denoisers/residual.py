@@ -220,7 +220,7 @@ class ResidualDenoiser(RefinedDenoiser):
         self.register_buffer("focus_y", focus)
         self.focus_x: Tensor
         self.focus_y: Tensor | None
-        self.null = nn.Parameter(torch.zeros(members, 1, dim_y))
+        self.null = nn.Parameter(torch.zeros(members, 1, dim_y, dtype=torch.float32))
         self.net = ResidualMLP(
             members,
             (5 if focused else 3) * dim_x + dim_y + POWERS + 1 + (dim_x + 1 if pairs else 0),

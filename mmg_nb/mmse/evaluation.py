@@ -302,7 +302,10 @@ def _draw(
     for _ in range(count):
         jitter.append(torch.rand(batch, generator=generator, device=device, dtype=torch.float64))
         noises.append(
-            [torch.randn(batch, dim_x, generator=generator, device=device) for _ in range(kinds)]
+            [
+                torch.randn(batch, dim_x, generator=generator, device=device, dtype=torch.float32)
+                for _ in range(kinds)
+            ]
         )
     return torch.stack(jitter), [torch.cat(kind) for kind in zip(*noises, strict=True)]
 

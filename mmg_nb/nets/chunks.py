@@ -48,7 +48,7 @@ def stacked(
     Returns:
         Values `(members, longest, width)`, float32.
     """
-    out = torch.zeros(len(rows), max(map(len, rows)), width, device=device)
+    out = torch.zeros(len(rows), max(map(len, rows)), width, device=device, dtype=torch.float32)
     for member, index in enumerate(rows):
         for part in chunks(len(index)):
             some = torch.as_tensor(index[part], device=device)

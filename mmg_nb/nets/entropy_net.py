@@ -55,7 +55,7 @@ class EntropyNet(nn.Module):
     ) -> None:
         super().__init__()
         self._log_density = HEADS[head]
-        self.alone = nn.Parameter(torch.zeros(members, 1, 2 * dim_y))
+        self.alone = nn.Parameter(torch.zeros(members, 1, 2 * dim_y, dtype=torch.float32))
         self.enter = StackedLinear(members, dim_x, width, generator)
         self.trunk = StackedTrunk(members, width, blocks, generator)
         self.leave = StackedLinear(members, width, 2 * dim_y, generator, zero=True)

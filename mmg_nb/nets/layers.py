@@ -184,7 +184,9 @@ class FourierFeatures(nn.Module):
         self, members: int, dim: int, generator: Generator, *, spread: float = 0.3
     ) -> None:
         super().__init__()
-        frequencies = spread * torch.randn(members, 1, dim // 2, generator=generator)
+        frequencies = spread * torch.randn(
+            members, 1, dim // 2, generator=generator, dtype=torch.float32
+        )
         self.register_buffer("frequencies", frequencies)
         self.frequencies: Tensor
 
@@ -233,4 +235,4 @@ def _affine(base: Tensor, x: Tensor, weight: Tensor) -> Tensor:
 
 
 def _uniform(shape: tuple[int, ...], bound: float, generator: Generator) -> Tensor:
-    return (2 * torch.rand(shape, generator=generator) - 1) * bound
+    return (2 * torch.rand(shape, generator=generator, dtype=torch.float32) - 1) * bound

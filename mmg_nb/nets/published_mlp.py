@@ -22,8 +22,8 @@ def published_width(dim_x: int, dim_y: int) -> int:
 class _GroupNorm(nn.Module):
     def __init__(self, members: int, dim: int) -> None:
         super().__init__()
-        self.scale = nn.Parameter(torch.ones(members, 1, dim))
-        self.shift = nn.Parameter(torch.zeros(members, 1, dim))
+        self.scale = nn.Parameter(torch.ones(members, 1, dim, dtype=torch.float32))
+        self.shift = nn.Parameter(torch.zeros(members, 1, dim, dtype=torch.float32))
 
     def forward(self, x: Tensor) -> Tensor:
         groups = x.unflatten(-1, (GROUPS, -1))

@@ -40,7 +40,7 @@ class ConditionalDenoiser(Denoiser):
         generator: Generator,
     ) -> None:
         super().__init__()
-        self.null = nn.Parameter(torch.zeros(members, 1, dim_y))
+        self.null = nn.Parameter(torch.zeros(members, 1, dim_y, dtype=torch.float32))
         self.net = ResidualMLP(
             members, dim_x + dim_y + 1, dim_x, width=width, blocks=blocks, generator=generator
         )

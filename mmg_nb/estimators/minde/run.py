@@ -203,7 +203,9 @@ def _sigma_gap(
 ) -> Tensor:
     """‖c − g‖² − ‖u − g‖² at one draw of the noise, `(n,)`, float64."""
     poll()
-    eps = torch.randn(samples.x.shape, generator=generator, device=samples.x.device)
+    eps = torch.randn(
+        samples.x.shape, generator=generator, device=samples.x.device, dtype=torch.float32
+    )
     level = logsnr.float().unsqueeze(0)
     reference = gaussian_eps(transmit(samples.x, eps, level), level)
     none = torch.zeros(1, 1, 1, dtype=torch.bool, device=eps.device)

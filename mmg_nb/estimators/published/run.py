@@ -226,13 +226,13 @@ def _likelihood_lessons(
     shape, dim_x, device = (1, batch), rows.samples.x.shape[2], rows.count.device
 
     def draw(size: tuple[int, ...]) -> Tensor:
-        return torch.rand(size, generator=generator, device=device)
+        return torch.rand(size, generator=generator, device=device, dtype=torch.float32)
 
     count = steps_ahead(rows, batch, most)
     drawn = []
     for _ in range(count):
         index, u = rows.pick(batch, generator), draw(shape)
-        eps = torch.randn(*shape, dim_x, generator=generator, device=device)
+        eps = torch.randn(*shape, dim_x, generator=generator, device=device, dtype=torch.float32)
         drawn.append((index, u, eps, (draw((1, 1, 1)) < 0.5).expand(*shape, 1)))
     index, u, eps, given = (torch.cat(each, dim=1) for each in zip(*drawn, strict=True))
     logsnr = proposal.quantile(u)
