@@ -166,3 +166,10 @@ make_result()._repr_mimebundle_()
 make_result().plot()._repr_mimebundle_()
 assert "matplotlib.pyplot" not in sys.modules
 """)
+
+
+def test_a_card_needs_no_latex(result):
+    with mpl.rc_context({"text.usetex": True}), np.errstate(all="raise"):
+        for shown in (result, result.plot(kind="integrand"), result.plot(kind="training")):
+            assert "image/png" in shown._repr_mimebundle_()[0]
+        assert mpl.rcParams["text.usetex"]

@@ -5,12 +5,16 @@ from __future__ import annotations
 import base64
 import io
 import threading
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, cast
 
 import numpy as np
+from matplotlib import rc_context, rcParams
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
 __all__ = ["NotebookAxes", "axes_png", "new_axes"]
@@ -69,11 +73,24 @@ def axes_png(axes: Axes) -> bytes:
     Returns:
         The PNG file.
     """
-    with _drawing:
-        canvas: Any = FigureCanvasAgg(axes.get_figure(root=True))
+    figure: Any = axes.get_figure(root=True)
+    with _drawing, _without_latex(figure):
+        canvas: Any = FigureCanvasAgg(figure)
         canvas.draw()
         pixels = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
     buffer = io.BytesIO()
     # A palette quarters the file size, which matters for notebooks in version control.
     pixels.quantize(COLOURS).save(buffer, "png", optimize=True)
     return buffer.getvalue()
+
+
+@contextmanager
+def _without_latex(figure: Figure) -> Iterator[None]:
+    """Draw texts without LaTeX, which may not be installed. Titles may contain its characters."""
+    if not rcParams["text.usetex"]:
+        yield
+        return
+    for text in figure.findobj(Text):
+        cast(Text, text).set_usetex(False)
+    with rc_context({"text.usetex": False}):  # for the ticks, which are made on drawing
+        yield
