@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mmg_nb.data.pairs import make_pairs
-from mmg_nb.errors import MMGError
+from mmg_nb.errors import MMGError, brief
 from mmg_nb.estimators.acceptance import accepts, check_acceptance
 from mmg_nb.estimators.base import Estimator
 from mmg_nb.estimators.registry import build
@@ -187,12 +187,14 @@ def check_seed(seed: Any) -> None:
         MMGError: The seed is not a whole number of at least 0.
     """
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise MMGError(f"seed must be a whole number of at least 0; got {seed!r}.", "Try seed=0.")
+        raise MMGError(
+            f"seed must be a whole number of at least 0; got {brief(seed)}.", "Try seed=0."
+        )
 
 
 def _check_every(every: Any) -> None:
     number = isinstance(every, (int, float)) and not isinstance(every, bool)
     if not (number and math.isfinite(every) and every >= 0):
-        what = f"every must be a number of at least 0 seconds; got {every!r}."
+        what = f"every must be a number of at least 0 seconds; got {brief(every)}."
         remedy = f"every: seconds between two writes of the checkpoint (default: {EVERY:g})."
         raise MMGError(what, remedy)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 import numbers
 import typing
@@ -11,9 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass
 from typing import Any, TypeVar
 
-from mmg_nb.errors import MMGError
+from mmg_nb.errors import MMGError, brief, listed, one_of
 
-__all__ = ["FieldInfo", "check_fields", "closest", "field", "field_infos", "from_fields", "parse"]
+__all__ = ["FieldInfo", "check_fields", "field", "field_infos", "from_fields", "parse"]
 
 T = TypeVar("T")
 
@@ -46,7 +45,7 @@ class FieldInfo:
     def expected(self) -> str:
         """The allowed values in words, e.g. `a whole number of at least 1 or none`."""
         if self.choices:
-            return "one of " + ", ".join(map(str, self.choices))
+            return "one of " + listed(self.choices)
         words = {int: "a whole number", float: "a number", bool: "true or false", str: "a string"}
         text = words[self.kind]
         if self.low is not None and self.high is not None:
@@ -114,20 +113,6 @@ def _info(f: dataclasses.Field[Any], hint: Any) -> FieldInfo:
     return FieldInfo(f.name, kind, default, optional=type(None) in args, **f.metadata)
 
 
-def closest(word: str, known: typing.Iterable[str]) -> str:
-    """A "did you mean" sentence, or an empty string.
-
-    Args:
-        word: The word that came.
-        known: The valid words.
-
-    Returns:
-        The sentence with a trailing space, or "".
-    """
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f"Did you mean {near[0]!r}? " if near else ""
-
-
 def check_fields(obj: Any) -> None:
     """Check every field of a dataclass instance against its description.
 
@@ -137,7 +122,7 @@ def check_fields(obj: Any) -> None:
     for info in field_infos(type(obj)):
         value = getattr(obj, info.name)
         if not _fits(info, value):
-            what = f"{info.name} must be {info.expected}; got {value!r}."
+            what = f"{info.name} must be {info.expected}; got {brief(value)}."
             raise MMGError(what, _meaning(info))
 
 
@@ -176,8 +161,8 @@ def from_fields(owner: type[T], values: Mapping[str, Any]) -> T:
     known = [info.name for info in field_infos(owner)]
     for name in values:
         if name not in known:
-            what = f"{owner.__name__} has no field {name!r}."
-            raise MMGError(what, closest(name, known) + "Fields: " + ", ".join(known) + ".")
+            what = f"{owner.__name__} has no field {brief(name)}."
+            raise MMGError(what, one_of(name, known, "Fields"))
     return owner(**{name: _plain_number(value) for name, value in values.items()})
 
 
@@ -209,7 +194,7 @@ def parse(info: FieldInfo, text: str) -> Any:
         value = None
     if value is not None and _fits(info, value):
         return value
-    what = f"{info.name} must be {info.expected}; got {text!r}."
+    what = f"{info.name} must be {info.expected}; got {brief(text)}."
     raise MMGError(what, _meaning(info))
 
 

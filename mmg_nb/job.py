@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from mmg_nb.data.pairs import Pairs
-from mmg_nb.errors import MMGError
+from mmg_nb.errors import MMGError, brief
 from mmg_nb.estimators.base import Estimator
 from mmg_nb.estimators.registry import build
 from mmg_nb.polling import Asking, asked
@@ -129,7 +129,7 @@ class Job:
         if isinstance(found, Finding):
             found = result_of(found, self.estimator, self.pairs, self.seed, seconds)
         if not isinstance(found, MIResult):
-            what = f"The method estimate of {self.estimator.name} returned {found!r:.80}."
+            what = f"The method estimate of {self.estimator.name} returned {brief(found)}."
             raise MMGError(what, "Return mmg_nb.Estimate(mi, stderr) or mmg_nb.Finding(mi=mi).")
         return self.keep.close(found) if self.keep is not None else found
 

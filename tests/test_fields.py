@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from fake_estimator import Fake
 
-from mmg_nb.errors import MMGError
+from mmg_nb.errors import MMGError, closest
 from mmg_nb.estimators.registry import estimator_class, names
-from mmg_nb.fields import check_fields, closest, field_infos, from_fields, parse
+from mmg_nb.fields import check_fields, field_infos, from_fields, parse
 
 INFOS = {info.name: info for info in field_infos(Fake)}
 

@@ -250,7 +250,7 @@ def test_the_interrupt_handler_is_restored(run):
         ("%mmg estimate x", "takes two expressions, X and Y; got 1", "Arrays here: x (100×2), y"),
         ("%mmg estimate x + 1 y", "got 4", "in parentheses"),
         ("%mmg estimate x z", "no variable 'z'", "Arrays here: x (100×2), y (100)."),
-        ("%mmg estimate x[:, y", "never closed", "^"),
+        ("%mmg estimate x[:, y", "never closed", "It is the last character here: estimate x["),
         ("%mmg estimate x[:,9] y", "x[:,9] could not be evaluated: IndexError", "Arrays here"),
         ("%mmg estimate x= y", "Expected a variable or an expression; got 'x='", "parentheses"),
         ("%mmg estimate x y --stesp 3", "no option --stesp", "Did you mean '--steps'?"),
@@ -284,7 +284,7 @@ def test_the_interrupt_handler_is_restored(run):
         ("%%mmg estimate x y\nsteps 1", "Line 2: Expected 'field: value'", "Fields: output"),
         ("%%mmg estimate x y\n\nsteps: few", "Line 3: steps must be a whole number", "steps"),
         ("%%mmg estimate x y --seed 1\nseed: 2", "Line 2: seed is given twice", "Leave one"),
-        ("%%mmg estimate x y\ngroups: x[", "Line 2: The [ is never closed", "^"),
+        ("%%mmg estimate x y\ngroups: x[", "Line 2: The [ is never closed", "groups: x["),
         (
             "%%mmg plot x\nkind: gap",
             "A %%mmg cell needs the subcommand estimate",

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmg_nb.benchmark.own_tasks import own_ids, own_task, register
 from mmg_nb.benchmark.suites import SUITES, built_in, families, suite_ids
-from mmg_nb.errors import MMGError
+from mmg_nb.errors import MMGError, brief
 
 if TYPE_CHECKING:
     from mmg_nb.benchmark.loading import load
@@ -70,7 +70,7 @@ def task(task_id: str) -> Task:
     close = get_close_matches(task_id, task_ids(), n=3)
     hint = f"Did you mean {' or '.join(map(repr, close))}? " if close else ""
     known = "; ".join((*families(), *own_ids()))
-    raise MMGError(f"There is no task {task_id!r}.", f"{hint}Valid tasks: {known}.")
+    raise MMGError(f"There is no task {brief(task_id)}.", f"{hint}Valid tasks: {known}.")
 
 
 def task_ids(pattern: str = "*") -> tuple[str, ...]:
@@ -93,7 +93,7 @@ def task_ids(pattern: str = "*") -> tuple[str, ...]:
     if not matching:
         suites = ", ".join(SUITES)
         raise MMGError(
-            f"No task id matches {pattern!r}.",
+            f"No task id matches {brief(pattern)}.",
             f"Use a suite ({suites}) or a pattern such as '*student*'. "
             f"task_ids() lists all {len(every)} ids.",
         )

@@ -11,9 +11,9 @@ from typing import Any
 
 from mmg_nb.benchmark import task, task_ids
 from mmg_nb.data.dependent_rows import MIN_SAMPLES
-from mmg_nb.errors import MMGError
+from mmg_nb.errors import MMGError, brief, one_of
 from mmg_nb.estimators.registry import build, estimator_class
-from mmg_nb.fields import FieldInfo, closest, field_infos, parse
+from mmg_nb.fields import FieldInfo, field_infos, parse
 
 __all__ = ["Cell", "Estimators", "Spec", "grid", "read_spec", "read_specs", "read_tasks"]
 
@@ -118,7 +118,7 @@ def _whole_numbers(name: str, values: Iterable[int], *, least: int) -> list[int]
     numbers = list(values)
     for value in numbers:
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            what = f"{name} must be whole numbers of at least {least}; got {value!r}."
+            what = f"{name} must be whole numbers of at least {least}; got {brief(value)}."
             raise MMGError(what, f"Try {name}={max(least, 3)}.")
     if not numbers:
         raise MMGError(
@@ -174,7 +174,7 @@ def read_specs(estimators: Estimators) -> tuple[Spec, ...]:
     several = isinstance(estimators, Iterable) and not isinstance(estimators, str)
     items: list[Any] = list(estimators) if several else [estimators]
     if not all(map(_is_spec, items)):
-        what = f"estimators must be names, with or without fields; got {estimators!r:.80}."
+        what = f"estimators must be names, with or without fields; got {brief(estimators)}."
         raise MMGError(what, "Try 'gcmi,mmg:steps=1000', or [('mmg', {'steps': 1000})].")
     specs: list[Spec] = []
     for item in items:
@@ -218,8 +218,8 @@ def read_spec(text: str) -> Spec:
     for piece in filter(None, rest.split(",")):
         key, equals, value = piece.partition("=")
         if not equals or key not in infos:
-            what = f"Expected field=value of {name!r}; got {piece!r}."
-            raise MMGError(what, closest(key, infos) + "Fields: " + ", ".join(infos) + ".")
+            what = f"Expected field=value of {name!r}; got {brief(piece)}."
+            raise MMGError(what, one_of(key, infos, "Fields"))
         fields[key] = parse(infos[key], value)
     return _spec(name, fields)
 

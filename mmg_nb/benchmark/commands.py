@@ -14,7 +14,7 @@ from mmg_nb.benchmark.options import SweepOptions
 from mmg_nb.benchmark.progress import SweepListener
 from mmg_nb.benchmark.sweep import Sweep, run
 from mmg_nb.benchmark.tables import Table, table
-from mmg_nb.errors import MMGError
+from mmg_nb.errors import MMGError, brief
 from mmg_nb.fields import field_infos, from_fields, parse
 
 __all__ = [
@@ -32,7 +32,7 @@ class _Parser(ArgumentParser):
     """Raises `MMGError` for wrong arguments. `ArgumentParser` would exit the kernel."""
 
     def error(self, message: str) -> NoReturn:
-        raise MMGError(f"{self.prog}: {message}.", self.format_usage().strip())
+        raise MMGError(f"{self.prog}: {message}.", f"{self.prog} -h lists all arguments.")
 
 
 def sweep_parser(prog: str) -> ArgumentParser:
@@ -96,7 +96,7 @@ def _whole_numbers(name: str, text: str) -> list[int]:
     except (ValueError, OverflowError):
         numbers, whole = [], []
     if not whole or whole != numbers:
-        what = f"{name} must be whole numbers separated by commas; got {text!r}."
+        what = f"{name} must be whole numbers separated by commas; got {brief(text)}."
         raise MMGError(what, f"Try --{name} 3 or --{name} 1000,1e4.")
     return whole
 

@@ -10,7 +10,7 @@ from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any, ParamSpec, TypeVar
 
 from mmg_nb.benchmark.worker import start_worker
-from mmg_nb.errors import MMGError
+from mmg_nb.errors import MMGError, brief
 
 __all__ = ["SerialExecutor", "WorkerProcesses", "blas_threads", "elsewhere", "opened"]
 
@@ -157,7 +157,7 @@ def opened(
     elif workers is None:
         yield SerialExecutor(), 1
     elif isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
-        what = f"workers must be a whole number of at least 1; got {workers!r}."
+        what = f"workers must be a whole number of at least 1; got {brief(workers)}."
         raise MMGError(what, "Leave workers out to run one cell at a time in this process.")
     else:
         with WorkerProcesses(workers, threads) as pool:

@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from mmg_nb.benchmark.suites import SUITES, built_in
-from mmg_nb.errors import MMGError
+from mmg_nb.errors import MMGError, brief
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -104,9 +104,9 @@ def _check(made: Any) -> None:
     from mmg_nb.benchmark.tasks import Task
 
     if not isinstance(made, Task):
-        what = f"Expected a task; got {made!r:.80}."
+        what = f"Expected a task; got {brief(made)}."
         remedy = "Give Task(task_id=…, title=…, base=…), see mmg_nb.benchmark.Task."
         raise MMGError(what, remedy)
     if not _ID.fullmatch(made.task_id):
         remedy = "Use only letters, digits and the characters _ . + - in an id."
-        raise MMGError(f"{made.task_id!r:.80} cannot be the id of a task.", remedy)
+        raise MMGError(f"{brief(made.task_id)} cannot be the id of a task.", remedy)

@@ -13,7 +13,7 @@ from statistics import fmean, median
 from mmg_nb.benchmark.labelling import labels
 from mmg_nb.benchmark.records import latest, read_records
 from mmg_nb.benchmark.worker import Record
-from mmg_nb.errors import MMGError
+from mmg_nb.errors import MMGError, brief
 
 __all__ = ["Row", "Table", "read_all", "table", "tabulate", "tolerance"]
 
@@ -163,7 +163,7 @@ def table(paths: str | Path | Iterable[str | Path], by: str = "group") -> Table:
 def tabulate(records: Sequence[Record], by: str = "group") -> Table:
     """Make a table from records in memory, with at most one record per cell; see `table`."""
     if by not in ("group", "task"):
-        raise MMGError(f"by must be 'group' or 'task'; got {by!r}.", "Try by='task'.")
+        raise MMGError(f"by must be 'group' or 'task'; got {brief(by)}.", "Try by='task'.")
     names = labels(records)
     order = list(_GROUPS) if by == "group" else list(dict.fromkeys(r["task"] for r in records))
     estimators = list(dict.fromkeys(names.values()))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmg_nb.errors import MMGError
+from mmg_nb.errors import MMGError, brief, listed
 
 __all__ = [
     "Choice",
@@ -73,7 +73,7 @@ def read_choice(discrete: Any) -> Choice:
     """
     words = discrete.split(",") if isinstance(discrete, str) else discrete
     if not isinstance(words, Sequence) or not all(isinstance(w, str) for w in words):
-        what = f"discrete must be auto, none, or names of columns; got {discrete!r:.80}."
+        what = f"discrete must be auto, none, or names of columns; got {brief(discrete)}."
         raise MMGError(what, 'Try discrete="y" or discrete="sex,x[2]".')
     named = frozenset(w.strip() for w in words if w.strip())
     if named == {"auto"}:
@@ -235,7 +235,7 @@ def _pandas_columns(frame: Any, name: str) -> list[_Column]:
         remedy = "Pass real and imaginary parts as two columns."
         if any(getattr(t, "kind", "O") in "mM" for t in table.dtypes):
             remedy = _TIMES
-        raise MMGError(what + ", ".join(bad[:8]) + ".", remedy)
+        raise MMGError(what + listed(bad, room=80) + ".", remedy)
     return [_pandas_column(table.iloc[:, i], str(c), name) for i, c in enumerate(table.columns)]
 
 
@@ -304,7 +304,7 @@ def _to_numpy(values: Any, name: str) -> NDArray[Any]:
         if hasattr(values, "toarray"):
             what += f"a sparse {type(values).__name__}."
             raise MMGError(what, f"Pass {name}.toarray().")
-        what += f"{values!r:.80}."
+        what += f"{brief(values)}."
         raise MMGError(what, "Pass a numpy array, a pandas Series or DataFrame, or a tensor.")
     if array.dtype.kind == "O" and array.ndim <= 2:
         numbers = _numbers(array)

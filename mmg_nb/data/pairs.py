@@ -19,7 +19,7 @@ from mmg_nb.data.columns import (
     read_variable,
 )
 from mmg_nb.data.dependent_rows import MIN_SAMPLES, clusters_of
-from mmg_nb.errors import MMGError
+from mmg_nb.errors import MMGError, brief, listed
 
 __all__ = ["MISSING", "Pairs", "make_pairs"]
 
@@ -156,7 +156,7 @@ def make_pairs(
         MMGError: The variables cannot be used. The message says why and what to do.
     """
     if missing not in MISSING:
-        what = f"missing must be one of {', '.join(MISSING)}; got {missing!r:.80}."
+        what = f"missing must be one of {', '.join(MISSING)}; got {brief(missing)}."
         raise MMGError(what, "Use drop to leave out all rows with a missing value.")
     choice = read_choice(discrete)
     asked = {"x": x, "y": y} if given is None else {"x": x, "y": y, "given": given}
@@ -205,11 +205,12 @@ def _check_choice(choice: Choice, read: Mapping[str, Variable]) -> None:
         )
     strangers = sorted(choice.named - known)
     if strangers:
-        what = f"discrete names {', '.join(strangers)}, but no such variable or column exists."
+        asked = listed(strangers, room=80)
+        what = f"discrete names {asked}, but no such variable or column exists."
         names = [label for each in read.values() for label in each.labels if not label.isdigit()]
-        listed = ", ".join([*read, *names][:20])
+        valid = listed([*read, *names], strangers[0], room=140)
         place = "Write x[0] for a column by its position, for example if its name is a number."
-        raise MMGError(what, f"Use auto, none, or names from this list: {listed}. {place}")
+        raise MMGError(what, f"Use auto, none, or names from this list: {valid}. {place}")
 
 
 def _check_lengths(rows: Mapping[str, int]) -> None:
@@ -272,7 +273,7 @@ def _check_finite(variable: Variable, name: str) -> None:
         return
     rows, nan = int(bad.any(axis=1).sum()), int(np.isnan(values).sum())
     infinite = int(bad.sum()) - nan
-    columns = ", ".join(variable.labels[i] for i in np.flatnonzero(bad.any(axis=0))[:8])
+    columns = listed((variable.labels[i] for i in np.flatnonzero(bad.any(axis=0))), room=80)
     what = (
         f"{name} must be finite; it has {nan} NaN and {infinite} infinite values "
         f"in {rows} of {len(values)} rows (columns {columns})."
@@ -289,7 +290,7 @@ def _without_constants(variable: Variable, name: str) -> tuple[Variable, tuple[s
     constant = (values == values[0]).all(axis=0)
     if not constant.any() or (variable.shape is not None and not constant.all()):
         return variable, ()  # a constant pixel stays, so that images keep their shape
-    where = ", ".join(variable.labels[i] for i in np.flatnonzero(constant)[:8])
+    where = listed((variable.labels[i] for i in np.flatnonzero(constant)), room=80)
     if constant.all():
         what = f"{name} must vary; every column is constant."
         raise MMGError(
@@ -321,8 +322,8 @@ def _image_note(shape: Shape, name: str) -> str:
 def _inferred_notes(variable: Variable, name: str) -> tuple[str, ...]:
     if not variable.inferred:
         return ()
-    counts = ((i, len(np.unique(variable.values[:, i]))) for i in variable.inferred[:8])
-    where = ", ".join(f"{variable.labels[i]}: {count} values" for i, count in counts)
+    counts = ((i, len(np.unique(variable.values[:, i]))) for i in variable.inferred)
+    where = listed(f"{variable.labels[i]}: {count} values" for i, count in counts)
     return (
         f"{name}: {len(variable.inferred)} column(s) of few whole numbers are treated as "
         f"categories ({where}). To treat them as numbers, use discrete='none'.",
@@ -338,7 +339,7 @@ def _tie_notes(variable: Variable, name: str) -> tuple[str, ...]:
     ]
     if not columns:
         return ()
-    where = ", ".join(f"{variable.labels[i]}: {tied[i]:.0%}" for i in columns[:8])
+    where = listed(f"{variable.labels[i]}: {tied[i]:.0%}" for i in columns)
     note = (
         f"{name}: repeated values in {len(columns)} column(s) ({where}). They are treated as "
         "numbers, so a density may not exist."

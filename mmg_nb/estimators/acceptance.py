@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mmg_nb.data.pairs import Pairs
-from mmg_nb.errors import MMGError
+from mmg_nb.errors import MMGError, listed
 from mmg_nb.estimators.base import Estimator
 from mmg_nb.estimators.registry import estimator_class, names
 
@@ -50,7 +50,7 @@ def check_acceptance(estimator: Estimator, pairs: Pairs) -> None:
         raise MMGError(what, "Use mmg, which takes rows of numbers and categories.")
     for feature, where in _needed(pairs).items():
         if not accepts(estimator, feature):
-            able = ", ".join(estimators_that_accept(feature))
+            able = listed(estimators_that_accept(feature))
             what = f"{estimator.name} {FEATURES[feature].format(where=where)}."
             one = where.split()[0]
             flat = f" Or flatten: {one}.reshape(len({one}), -1)." if feature == "images" else ""
@@ -62,9 +62,7 @@ def _needed(pairs: Pairs) -> dict[str, str]:
     needed = {"given": "given"} if pairs.given is not None else {}
     columns = {"x": pairs.discrete_x, "y": pairs.discrete_y, "given": pairs.discrete_z}
     where = [
-        f"{name} (column {', '.join(map(str, found[:8]))})"
-        for name, found in columns.items()
-        if found
+        f"{name} (column {listed(found, room=60)})" for name, found in columns.items() if found
     ]
     shapes = {"x": pairs.shape_x, "y": pairs.shape_y}
     images = [name for name, shape in shapes.items() if shape is not None]

@@ -9,9 +9,9 @@ from functools import cache
 from operator import attrgetter
 from typing import Any, TypeVar
 
-from mmg_nb.errors import MMGError
+from mmg_nb.errors import MMGError, brief, closest, listed
 from mmg_nb.estimators.base import Estimator
-from mmg_nb.fields import check_fields, closest, field_infos, from_fields
+from mmg_nb.fields import check_fields, field_infos, from_fields
 
 __all__ = [
     "GROUP",
@@ -94,11 +94,11 @@ def estimator_class(name: Any) -> type[Estimator]:
         MMGError: There is no such estimator.
     """
     if not isinstance(name, str) or name not in names():
-        what = f"There is no estimator {name!r:.80}."
+        what = f"There is no estimator {brief(name)}."
         hint = closest(name, names()) if isinstance(name, str) else "Give its name as a text. "
         if isinstance(name, type) and issubclass(name, Estimator):
             hint = f"Give an instance: {name.__name__}(). "
-        raise MMGError(what, hint + "Estimators: " + ", ".join(names()) + ".")
+        raise MMGError(what, hint + f"Estimators: {listed(names())}.")
     if name in _REGISTERED:
         return _REGISTERED[name]
     return imported(_HOMES[name]) if name in _HOMES else _outside(name)
@@ -189,7 +189,7 @@ def check_class(owner: Any) -> None:
         raise MMGError(f"{shown} has no name.", remedy)
     if not name.isidentifier():
         remedy = "Use letters, digits and _ only, because names are written in lines of %mmg."
-        raise MMGError(f"{name!r} cannot be the name of an estimator.", remedy)
+        raise MMGError(f"{brief(name)} cannot be the name of an estimator.", remedy)
     if not _is_frozen(owner):
         raise MMGError(f"{shown} is no frozen dataclass.", f"Write {made}.")
     _check_fields_of(owner)

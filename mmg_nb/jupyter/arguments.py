@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from typing import Any
 
-from mmg_nb.errors import MMGError
+from mmg_nb.errors import MMGError, brief, closest, cut, listed
 from mmg_nb.estimators.registry import estimator_class, names
-from mmg_nb.fields import FieldInfo, closest, field_infos, parse
+from mmg_nb.fields import FieldInfo, field_infos, parse
 from mmg_nb.jupyter.commands import SHORT_FLAGS, Command, flag
 from mmg_nb.jupyter.tokens import Token, unquoted, without_comment
 
@@ -106,7 +106,7 @@ def _find(target: Command, written: str) -> FieldInfo | None:
 
 def _unknown(target: Command, written: str) -> MMGError:
     flags = [flag(info) for info in target.options]
-    what = f"%mmg {target.name} has no option {written}."
+    what = f"%mmg {target.name} has no option {cut(written, 80)}."
     if not flags:
         return MMGError(what, f"This subcommand has no options: {target.synopsis}")
     name = written.removeprefix("--").replace("-", "_")
@@ -114,11 +114,11 @@ def _unknown(target: Command, written: str) -> MMGError:
     if owners and target.name == "compare":
         return MMGError(what, f"Write it with its estimator: --estimators {owners[0]}:{name}=…")
     if owners and target.name == "estimate":
-        return MMGError(what, f"These estimators have it: {', '.join(owners)}.")
+        return MMGError(what, f"These estimators have it: {listed(owners)}.")
     near = closest(written, flags)
     if near:
         return MMGError(what, f"{near}All options: %mmg {target.name} -h")
-    remedy = f"Options: {', '.join(flags)}. Put an expression that begins with - in parentheses."
+    remedy = f"Options: {listed(flags)}. Put an expression that begins with - in parentheses."
     return MMGError(what, remedy)
 
 
@@ -160,14 +160,14 @@ def _read_line(line: str, known: Mapping[str, FieldInfo], values: dict[str, Any]
         return
     key, _, text = (part.strip() for part in line.partition(":"))
     if not text:
-        raise MMGError(f"Expected 'field: value'; got {line!r}.", _fields(known))
+        raise MMGError(f"Expected 'field: value'; got {brief(line)}.", _fields(known))
     name = key.replace("-", "_")
     if name not in known:
-        raise MMGError(f"There is no field {key!r}.", closest(name, known) or _fields(known))
+        raise MMGError(f"There is no field {brief(key)}.", closest(name, known) or _fields(known))
     if name in values:
         raise MMGError(f"{key} is given twice.", "Leave one of them out.")
     values[name] = parse(known[name], unquoted(text))
 
 
 def _fields(known: Mapping[str, FieldInfo]) -> str:
-    return "Fields: " + ", ".join(known) + "."
+    return f"Fields: {listed(known)}."

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mmg_nb.errors import MMGError
+from mmg_nb.errors import MMGError, brief, one_of
 from mmg_nb.estimators.registry import estimator_class
-from mmg_nb.fields import FieldInfo, check_fields, closest, field_infos, from_fields, parse
+from mmg_nb.fields import FieldInfo, check_fields, field_infos, from_fields, parse
 from mmg_nb.jupyter.form import ROLES, SETTINGS, as_text, general_infos, read_beside
 
 __all__ = ["filled_in"]
@@ -73,5 +73,5 @@ def _check_known(values: Mapping[str, Any], infos: Mapping[str, FieldInfo]) -> N
     for name in values:
         if name not in infos:
             known = [role.name for role in ROLES] + ["estimator", "beside", *SETTINGS, *infos]
-            what = f"The panel has no choice {name!r}."
-            raise MMGError(what, closest(name, known) + "Choices: " + ", ".join(known) + ".")
+            what = f"The panel has no choice {brief(name)}."
+            raise MMGError(what, one_of(name, known, "Choices"))

@@ -10,9 +10,9 @@ from typing import Any
 from mmg_nb.api import EVERY
 from mmg_nb.benchmark.options import SweepOptions
 from mmg_nb.data.pairs import MISSING
-from mmg_nb.errors import MMGError
+from mmg_nb.errors import MMGError, brief, one_of
 from mmg_nb.estimators.registry import estimator_class, names
-from mmg_nb.fields import FieldInfo, closest, field, field_infos
+from mmg_nb.fields import FieldInfo, field, field_infos
 from mmg_nb.jupyter.settings import SETTINGS, setting_infos
 from mmg_nb.plots.result import KINDS
 from mmg_nb.questions.comparison import DEFAULT_ESTIMATORS
@@ -160,8 +160,8 @@ def command(name: str, estimator: str) -> Command:
         MMGError: There is no such subcommand or estimator.
     """
     if name not in COMMANDS:
-        known = "Subcommands: " + ", ".join(COMMANDS) + "."
-        raise MMGError(f"There is no subcommand {name!r}.", closest(name, COMMANDS) + known)
+        what = f"There is no subcommand {brief(name)}."
+        raise MMGError(what, one_of(name, COMMANDS, "Subcommands"))
     found = COMMANDS[name]
     if name not in ("estimate", "panel"):
         return found

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mmg_nb.benchmark.cells import read_specs
-from mmg_nb.errors import MMGError
+from mmg_nb.errors import MMGError, brief, listed, one_of
 from mmg_nb.estimators.registry import estimator_class, names
-from mmg_nb.fields import FieldInfo, closest, field_infos, parse
+from mmg_nb.fields import FieldInfo, field_infos, parse
 from mmg_nb.jupyter.background import start
 from mmg_nb.jupyter.commands import DataOptions, flag
 from mmg_nb.jupyter.comparing import start_comparison
@@ -265,8 +265,8 @@ def _fields(
 ) -> dict[str, Any]:
     for name in given:
         if name not in owner:
-            what = f"{estimator} has no field {name!r}."
-            raise MMGError(what, closest(name, owner) + "Fields: " + ", ".join(owner) + ".")
+            what = f"{estimator} has no field {brief(name)}."
+            raise MMGError(what, one_of(name, owner, "Fields"))
     typed = {name: _typed(owner[name], text) for name, text in given.items()}
     return {name: value for name, value in typed.items() if value != owner[name].default}
 
@@ -296,5 +296,5 @@ def _selection(role: Role, name: str, labels: list[Any], positions: Sequence[int
     picked = [labels[k] for k in positions if 0 <= k < len(labels)]
     if not picked:
         what = f"Choose at least one column of {name} for {role.label}."
-        raise MMGError(what, "Columns: " + ", ".join(map(repr, labels[:MAX_COLUMNS])) + ".")
+        raise MMGError(what, f"Columns: {listed(map(repr, labels))}.")
     return f"[{picked[0]!r}]" if len(picked) == 1 else f"[{picked!r}]"

@@ -7,12 +7,11 @@ import keyword
 from collections.abc import Mapping
 from typing import Any
 
-from mmg_nb.errors import MMGError
-from mmg_nb.fields import closest
+from mmg_nb.errors import MMGError, brief, closest, cut, listed
 
 __all__ = ["arrays", "check_name", "columns", "in_words", "resolve"]
 
-MAX_LISTED = 8  # arrays in a message
+ROOM_FOR_ARRAYS = 180  # characters, of the arrays in a message
 
 
 def resolve(text: str, namespace: dict[str, Any]) -> Any:
@@ -31,7 +30,7 @@ def resolve(text: str, namespace: dict[str, Any]) -> Any:
     try:
         code = compile(text, "<%mmg>", "eval")
     except (SyntaxError, ValueError) as error:
-        what = f"Expected a variable or an expression; got {text!r}."
+        what = f"Expected a variable or an expression; got {brief(text)}."
         remedy = "Put an expression with spaces in parentheses, e.g. (x + 1)."
         raise MMGError(what, remedy) from error
     try:
@@ -39,15 +38,13 @@ def resolve(text: str, namespace: dict[str, Any]) -> Any:
     except NameError as error:
         raise _unknown(str(error.name), namespace) from error
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise MMGError(
-            f"{text} could not be evaluated: {reason}.", _hint(text, namespace)
-        ) from error
+        what = f"{cut(text, 80)} could not be evaluated: {type(error).__name__}: {error}."
+        raise MMGError(what, _hint(text, namespace)) from error
 
 
 def _unknown(name: str, namespace: Mapping[str, Any]) -> MMGError:
     near = closest(name, arrays(namespace))
-    return MMGError(f"There is no variable {name!r}.", near + in_words(namespace))
+    return MMGError(f"There is no variable {brief(name)}.", near + in_words(namespace))
 
 
 def _hint(text: str, namespace: Mapping[str, Any]) -> str:
@@ -55,7 +52,7 @@ def _hint(text: str, namespace: Mapping[str, Any]) -> str:
     owner = text.replace(".", "[").partition("[")[0]
     labels = columns(namespace.get(owner))
     if labels:
-        return f"Columns of {owner}: " + ", ".join(map(repr, labels)) + "."
+        return f"Columns of {owner}: {listed(map(repr, labels), text.partition(owner)[2])}."
     return in_words(namespace)
 
 
@@ -99,8 +96,7 @@ def in_words(namespace: Mapping[str, Any]) -> str:
     found = [f"{name} ({shape})" for name, shape in arrays(namespace).items()]
     if not found:
         return "There are no arrays here yet."
-    more = f" and {len(found) - MAX_LISTED} more" if len(found) > MAX_LISTED else ""
-    return "Arrays here: " + ", ".join(found[:MAX_LISTED]) + more + "."
+    return f"Arrays here: {listed(found, room=ROOM_FOR_ARRAYS)}."
 
 
 def check_name(name: str, namespace: Mapping[str, Any]) -> None:
@@ -115,7 +111,7 @@ def check_name(name: str, namespace: Mapping[str, Any]) -> None:
             table.
     """
     if not name.isidentifier() or keyword.iskeyword(name):
-        what = f"Expected the name of a variable; got {name!r}."
+        what = f"Expected the name of a variable; got {brief(name)}."
         raise MMGError(what, "Use letters, digits and underscores, e.g. -o res.")
     shape = _shape(namespace.get(name))
     if hasattr(builtins, name):

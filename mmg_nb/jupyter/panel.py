@@ -13,7 +13,7 @@ import traitlets
 from IPython.core.getipython import get_ipython
 from IPython.display import display, update_display
 
-from mmg_nb.errors import MMGError
+from mmg_nb.errors import MMGError, brief
 from mmg_nb.jupyter.choices import filled_in
 from mmg_nb.jupyter.comparing import ComparisonRun
 from mmg_nb.jupyter.form import Asked, describe, read_form, variables
@@ -269,7 +269,7 @@ class Panel:
 
     def _entry(self, number: int) -> Entry:
         if not 1 <= number <= len(self._entries):
-            what = f"This panel has no run {number!r}."
+            what = f"This panel has no run {brief(number)}."
             known = f"Choose a run from 1 to {len(self._entries)}."
             raise MMGError(what, known if self._entries else "It has no runs yet.")
         return self._entries[number - 1]

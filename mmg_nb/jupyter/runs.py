@@ -6,7 +6,7 @@ import html
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from mmg_nb.errors import MMGError
+from mmg_nb.errors import MMGError, brief
 from mmg_nb.jupyter.handle import Run
 from mmg_nb.runs.events import RunState
 
@@ -64,7 +64,7 @@ class Runs:
             raise MMGError(f"No run is {wanted}.", self._in_words())
         found = self._runs.get(int(number.removeprefix("#"))) if is_number(number) else None
         if found is None:
-            raise MMGError(f"There is no run {number!r}.", self._in_words())
+            raise MMGError(f"There is no run {brief(number)}.", self._in_words())
         return found
 
     def _in_words(self) -> str:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import traitlets
 from IPython.core.magic import Magics
 
-from mmg_nb.errors import MMGError
+from mmg_nb.errors import MMGError, brief, one_of
 from mmg_nb.estimators.registry import names
-from mmg_nb.fields import FieldInfo, closest, field, field_infos, parse
+from mmg_nb.fields import FieldInfo, field, field_infos, parse
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -96,8 +96,8 @@ class SessionSettings(Magics):
             MMGError: The setting does not exist, or the value is not allowed.
         """
         if name not in SETTINGS:
-            remedy = closest(name, SETTINGS) + "Settings: " + ", ".join(SETTINGS) + "."
-            raise MMGError(f"There is no setting {name!r}.", remedy)
+            what = f"There is no setting {brief(name)}."
+            raise MMGError(what, one_of(name, SETTINGS, "Settings"))
         setattr(self, name, parse(setting_infos()[name], text))
         self._origins[name] = "%mmg config"
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from mmg_nb.errors import MMGError
 
-__all__ = ["Line", "Token", "tokenize", "unquoted", "without_comment"]
+__all__ = ["Line", "Token", "has_comma", "tokenize", "unquoted", "without_comment"]
 
+SHOWN = 80  # characters up to the one that an error points at
 CLOSERS = {"(": ")", "[": "]", "{": "}"}
 
 
@@ -83,6 +84,11 @@ def unquoted(text: str) -> str:
     return text
 
 
+def has_comma(text: str) -> bool:
+    """Whether a token has a comma outside quotes and brackets."""
+    return any(char == "," and depth == 0 for _, char, depth in _plain(text))
+
+
 def _is_plain(code: str, position: int) -> bool:
     return any(at == position and depth == 0 for at, _, depth in _plain(code))
 
@@ -115,4 +121,5 @@ def _plain(line: str) -> Iterator[tuple[int, str, int]]:
 
 
 def _unbalanced(line: str, at: int, what: str) -> MMGError:
-    return MMGError(what, f"{line}\n{' ' * at}^")
+    begin = line[max(0, at + 1 - SHOWN) : at + 1]
+    return MMGError(what, f"It is the last character here: {begin}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmg_nb.errors import MMGError
+from mmg_nb.errors import MMGError, brief, listed
 from mmg_nb.results.result import MIResult
 
 if TYPE_CHECKING:
@@ -214,9 +214,11 @@ def plot_result(result: MIResult, ax: Axes | None = None, kind: str = "gap") -> 
         MMGError: `kind` is unknown, or the result has no data for it.
     """
     if isinstance(ax, str):
-        raise MMGError(f"ax must be matplotlib axes; got {ax!r}.", f"Write plot(kind={ax!r}).")
+        raise MMGError(
+            f"ax must be matplotlib axes; got {brief(ax)}.", f"Write plot(kind={brief(ax)})."
+        )
     if kind not in KINDS:
-        raise MMGError(f"There is no plot of kind {kind!r}.", "Kinds: " + ", ".join(KINDS) + ".")
+        raise MMGError(f"There is no plot of kind {brief(kind)}.", f"Kinds: {listed(KINDS)}.")
     compute, draw = KINDS[kind]
     data = compute(result)
     if ax is None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmg_nb.api import assemble
 from mmg_nb.benchmark.cells import Estimators, read_specs
-from mmg_nb.errors import MMGError
+from mmg_nb.errors import MMGError, brief, listed
 from mmg_nb.estimators.acceptance import accepts, check_acceptance
 from mmg_nb.estimators.registry import build
 from mmg_nb.fields import field_infos
@@ -97,8 +97,8 @@ class Comparison:
     def __getitem__(self, label: str) -> MIResult:
         if label in self.results:
             return self.results[label]
-        what = f"This comparison has no result for {label!r}."
-        raise MMGError(what, "Results: " + (", ".join(self.results) or "none") + ".")
+        what = f"This comparison has no result for {brief(label)}."
+        raise MMGError(what, f"Results: {listed(self.results) or 'none'}.")
 
     def __iter__(self) -> Iterator[MIResult]:
         return iter(self.results.values())

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from mmg_nb.api import check_seed, estimate
 from mmg_nb.data.columns import Choice, read_choice
 from mmg_nb.data.dependent_rows import MIN_SAMPLES
-from mmg_nb.errors import MMGError
-from mmg_nb.fields import closest
+from mmg_nb.errors import MMGError, brief, listed, one_of
 from mmg_nb.polling import Stopped
 from mmg_nb.results.picture import Picture
 from mmg_nb.results.result import NATS_PER_BIT, MIResult
@@ -95,7 +94,7 @@ class DependencyMap:
 
     def _in(self, unit: str) -> Array:
         if unit not in UNITS:
-            what = f"unit must be one of {', '.join(UNITS)}; got {unit!r}."
+            what = f"unit must be one of {', '.join(UNITS)}; got {brief(unit)}."
             raise MMGError(what, "Leave it out for nats.")
         return self.mi / (NATS_PER_BIT if unit == "bits" else 1.0)
 
@@ -246,7 +245,7 @@ def _read_table(table: Any, given: Any) -> tuple[Any, tuple[str, ...]]:
         raise MMGError(what, "Convert it: pandas.DataFrame(values, columns=[...]).")
     known = [str(name) for name in table.columns]
     if len(set(known)) < len(known):
-        what = f"Column names must differ from each other; got {', '.join(known)}."
+        what = f"Column names must differ from each other; got {listed(known)}."
         raise MMGError(what, "Rename the repeated columns.")
     single = isinstance(given, str) or not isinstance(given, Iterable)
     condition = () if given is None else tuple(map(str, [given] if single else given))
@@ -261,7 +260,7 @@ def _names(table: Any, condition: Sequence[str]) -> tuple[tuple[str, ...], tuple
     constant = [name for name in left if _is_constant(table[name])]
     names = tuple(name for name in left if name not in constant)
     if len(names) < 2:
-        what = f"A map needs at least two columns that vary; got {', '.join(names) or 'none'}."
+        what = f"A map needs at least two columns that vary; got {listed(names) or 'none'}."
         raise MMGError(what, "Add columns, or condition on fewer.")
     return names, tuple(f"{name} was left out because it is constant." for name in constant)
 
@@ -276,14 +275,16 @@ def _is_constant(column: Any) -> bool:
 def _check_rows(rows: Any) -> None:
     whole = isinstance(rows, (int, np.integer)) and not isinstance(rows, bool)
     if rows is not None and not (whole and rows >= MIN_SAMPLES):
-        what = f"rows must be a whole number of at least {MIN_SAMPLES}, or None; got {rows!r:.80}."
+        what = (
+            f"rows must be a whole number of at least {MIN_SAMPLES}, or None; got {brief(rows)}."
+        )
         raise MMGError(what, "rows: maximum number of rows, drawn at random. None uses all rows.")
 
 
 def _check_column(name: str, known: Sequence[str]) -> None:
     if name not in known:
-        hint = closest(name, known) + "Columns: " + ", ".join(known) + "."
-        raise MMGError(f"The table has no column {name!r}.", hint)
+        what = f"The table has no column {brief(name)}."
+        raise MMGError(what, one_of(name, known, "Columns"))
 
 
 def _estimated(

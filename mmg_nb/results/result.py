@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmg_nb.errors import MMGError
+from mmg_nb.errors import MMGError, brief
 from mmg_nb.results.atomic_write import write_whole
 from mmg_nb.results.curves import MMSECurve, PointwiseMI, TrainingHistory
 from mmg_nb.results.finding import Estimate
@@ -115,7 +115,9 @@ class MIResult(ArrayRecord):
         """
         number = isinstance(level, (int, float, np.floating)) and not isinstance(level, bool)
         if not (number and 0 < level < 1):
-            raise MMGError(f"level must lie between 0 and 1; got {level!r}.", "Try level=0.95.")
+            raise MMGError(
+                f"level must lie between 0 and 1; got {brief(level)}.", "Try level=0.95."
+            )
         # Imported here because loading the extension must take no time for it.
         from statistics import NormalDist
 

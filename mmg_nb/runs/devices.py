@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import torch
 
-from mmg_nb.errors import MMGError
+from mmg_nb.errors import MMGError, brief
 
 __all__ = ["pick_device", "threads_for"]
 
@@ -32,7 +32,7 @@ def pick_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except (RuntimeError, TypeError) as error:
-        what = f"device must be auto, cpu, cuda or cuda:<index>; got {name!r}."
+        what = f"device must be auto, cpu, cuda or cuda:<index>; got {brief(name)}."
         raise MMGError(what, "Leave it out to use a GPU if there is one.") from error
     if device.type == "cpu":
         return device

@@ -15,9 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from mmg_nb.errors import MMGError
+from mmg_nb.errors import MMGError, brief, one_of
 from mmg_nb.estimators.base import Estimator
-from mmg_nb.fields import closest
 from mmg_nb.testing.answers import (
     adds_up_its_error,
     answers_in_nats,
@@ -94,8 +93,8 @@ def check_estimator(
     """
     skipped = {skip} if isinstance(skip, str) else set(skip)
     for name in sorted(skipped - set(CHECKS)):
-        what = f"There is no check {name!r}."
-        raise MMGError(what, closest(name, CHECKS) + "Checks: " + ", ".join(CHECKS) + ".")
+        what = f"There is no check {brief(name)}."
+        raise MMGError(what, one_of(name, CHECKS, "Checks"))
     subject = Subject(instance(estimator))
     for name, check in CHECKS.items():
         if name in skipped:
