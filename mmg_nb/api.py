@@ -42,10 +42,10 @@ def estimate(
     """Estimate the mutual information I(x; y), or I(x; y | z) with `given=z`.
 
     Args:
-        x: Numbers or categories, `(n,)` or `(n, dim_x)`, from NumPy, pandas, PyTorch or lists. Or
-            images, `(n, height, width)` or `(n, channels, height, width)`. The array is never
-            modified. It is copied only if it must be converted, so do not change it before this
-            function returns.
+        x: Numbers or categories, `(n,)` or `(n, dim_x)`, from NumPy, pandas, Polars, PyArrow,
+            xarray, PyTorch or lists. Or images, `(n, height, width)` or `(n, channels, height,
+            width)`. The array is never modified. It is copied only if it must be converted, so do
+            not change it before this function returns.
         y: The same, `(n,)` or `(n, dim_y)`. Row i of y belongs to row i of x. Pandas tables must
             have equal indexes, so that no row is paired with a wrong one.
         estimator: Name in the registry, e.g. `mmg` or `gcmi`, or an instance, `MMG(steps=100)`.

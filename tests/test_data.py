@@ -21,7 +21,6 @@ N = 60
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(N, 2)), RNG.normal(size=N)
 ENCODE = "Convert the values to numbers or to text first."
-TIMES = "Convert times to numbers first, for example seconds since the start."
 ARRAY = "Pass a numpy array, a pandas Series or DataFrame, or a tensor."
 FLATTEN = "Flatten each sample to a row: x.reshape(len(x), -1)."
 
@@ -82,22 +81,6 @@ BAD_X = {
         torch.tensor(X) + 1j,
         "x must hold numbers or categories; got complex numbers",
     ),
-    "dates": (
-        np.arange(N).astype("datetime64[D]"),
-        f"x must hold numbers or categories; got dates (dtype datetime64[D]).\n{TIMES}",
-    ),
-    "time_spans": (
-        np.arange(N).astype("timedelta64[s]"),
-        f"x must hold numbers or categories; got time spans (dtype timedelta64[s]).\n{TIMES}",
-    ),
-    "date_column": (
-        pd.DataFrame({"a": Y, "day": pd.date_range("2020", periods=N)}),
-        f"x must hold numbers or categories; these columns do not: day.\n{TIMES}",
-    ),
-    "time_zone": (
-        pd.Series(pd.date_range("2020", periods=N, tz="UTC"), name="at"),
-        f"x must hold numbers or categories; these columns do not: at.\n{TIMES}",
-    ),
     "five_axes": (
         np.zeros((N, 1, 2, 2, 2)),
         f"x must have shape (n,), (n, d) or (n, c, h, w); got (60, 1, 2, 2, 2).\n{FLATTEN}",
@@ -156,7 +139,7 @@ BAD_ARGUMENTS = {
     ),
     "groups_ragged": (
         {"groups": [[1], [1, 2]] * (N // 2)},
-        "groups must have shape (60,), one label per row; got ragged lists.",
+        "groups must have rows of equal length; got ragged lists.",
     ),
     "groups_nan": (
         {"groups": np.r_[np.nan, np.arange(N - 1)]},

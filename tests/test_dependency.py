@@ -77,7 +77,7 @@ def test_options_reach_the_estimator():
 @pytest.mark.parametrize(
     ("table", "change", "said"),
     [
-        (TABLE.to_numpy(), {}, "table must be a pandas DataFrame; got ndarray"),
+        (TABLE.to_numpy(), {}, "table must be a DataFrame of pandas or Polars, .*; got ndarray"),
         (TABLE[["cause"]], {}, "at least two columns that vary"),
         (TABLE.iloc[:0, :0], {}, "got none"),
         (TABLE, {"given": "causes"}, "no column 'causes'.\nDid you mean 'cause'"),

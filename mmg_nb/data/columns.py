@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmg_nb.errors import MMGError, brief, listed
+from mmg_nb.data.arrays import plain_array, to_numpy
+from mmg_nb.data.numbers import integers_of, is_missing, numbers_in_texts, numbers_of, times_of
+from mmg_nb.data.tables import frame_of
+from mmg_nb.errors import MMGError, brief, cut, listed
 
 __all__ = [
     "Choice",
@@ -25,10 +28,12 @@ MAX_CATEGORY_VALUES = 20  # different whole numbers in a column that may hold ca
 MIN_ROWS_PER_VALUE = 10  # mean rows per value; with fewer, whole numbers are not categories
 ALIASES = {"given": "z"}
 
-_TIMES = "Convert times to numbers first, for example seconds since the start."
 _ENCODE = "Convert the values to numbers or to text first."
+_IDENTIFIER = (
+    "Leave the column out, or merge its categories.",
+    "Leave the column out, or convert its texts to numbers, for example with astype(float).",
+)
 _ROW_PER_SAMPLE = "Pass one row per sample."
-_MISSING = ("nan", "None", "<NA>", "NaT")
 
 Array = NDArray[np.float64]
 Shape = tuple[int, int, int]
@@ -93,6 +98,7 @@ class Variable:
             whole numbers.
         shape: Channels, height and width if the variable holds images, else None. The columns
             are the pixels.
+        notes: What the user should know about how columns were read.
     """
 
     values: Array
@@ -100,23 +106,43 @@ class Variable:
     discrete: tuple[int, ...] = ()
     inferred: tuple[int, ...] = ()
     shape: Shape | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class _Column:
-    """One column before the choice of categories. `kind` is number, truth or category."""
+    """One column before the choice of categories.
+
+    Attributes:
+        label: Name of the column.
+        values: Numbers, or codes of categories, `(n,)`, NaN where missing.
+        kind: number, truth or category.
+        origin: What the values were, if a note tells it: a key of `_ORIGINS`.
+        exact: Integers that the numbers stand for, `(n,)`, if float64 may not tell them apart.
+    """
 
     label: str
     values: Array
     kind: str
+    origin: str = ""
+    exact: NDArray[Any] | None = None
+
+
+_ORIGINS = {
+    "times": "Times in {where} are treated as numbers. Their unit and origin do not matter.",
+    "numbers": "Texts in {where} are numbers and were converted. To keep them as categories, use "
+    "discrete=.",
+    "digits": "Texts in {where} are whole numbers, which are treated as categories. To treat them "
+    "as numbers, convert them first, for example with astype(float).",
+}
 
 
 def read_variable(values: Any, name: str, choice: Choice) -> Variable:
     """Read one variable.
 
     Args:
-        values: `(n,)` or `(n, d)`: numpy, pandas, torch (any device) or nested lists. Images are
-            `(n, height, width)` or `(n, channels, height, width)`.
+        values: `(n,)` or `(n, d)`: numpy, pandas, Polars, PyArrow, xarray, torch (any device) or
+            nested lists. Images are `(n, height, width)` or `(n, channels, height, width)`.
         name: `x`, `y` or `given`, for error messages.
         choice: Which columns are categories.
 
@@ -128,14 +154,16 @@ def read_variable(values: Any, name: str, choice: Choice) -> Variable:
         MMGError: The values cannot be used. The message says why and what to do.
     """
     array = None
-    if hasattr(values, "iloc") and not isinstance(values, type):  # pandas
-        columns = _pandas_columns(values, name)
+    frame = frame_of(values, name)
+    if frame is not None:
+        columns = _pandas_columns(frame, name)
     else:
-        array = _to_numpy(values, name)
+        array = to_numpy(values, name)
         if array.ndim in (3, 4):
             return _images(array, name, choice)
         columns = _array_columns(array, name)
     discrete, inferred, read = [], [], []
+    notes = _origin_notes(columns, name, choice)
     for index, column in enumerate(columns):
         wanted = choice.names(name, column.label, index)
         found = choice.auto and _looks_discrete(column)
@@ -145,15 +173,27 @@ def read_variable(values: Any, name: str, choice: Choice) -> Variable:
                 inferred.append(index)
             column = _encoded(column, name)
         read.append(column)
-    if not read or not len(read[0].values):
-        shape = len(values), len(columns)
-        raise MMGError(f"{name} is empty; its shape is {shape}.", _ROW_PER_SAMPLE)
     labels = tuple(column.label for column in read)
     if array is not None and array.dtype == np.float64 and not discrete:
         joined = np.ascontiguousarray(array.reshape(len(array), -1))
     else:
         joined = np.stack([column.values for column in read], axis=1)
-    return Variable(joined, labels, tuple(discrete), tuple(inferred))
+    return Variable(joined, labels, tuple(discrete), tuple(inferred), notes=notes)
+
+
+def _origin_notes(columns: Sequence[_Column], name: str, choice: Choice) -> tuple[str, ...]:
+    named = [choice.names(name, column.label, i) for i, column in enumerate(columns)]
+    found = {
+        origin: [
+            c.label for c, n in zip(columns, named, strict=True) if c.origin == origin and not n
+        ]
+        for origin in _ORIGINS
+    }
+    return tuple(
+        f"{name}: " + _ORIGINS[origin].format(where=f"column(s) {listed(labels, room=80)}")
+        for origin, labels in found.items()
+        if labels
+    )
 
 
 def _looks_discrete(column: _Column) -> bool:
@@ -177,13 +217,14 @@ def _looks_discrete(column: _Column) -> bool:
 def _encoded(column: _Column, name: str) -> _Column:
     """Replace values by codes 0, 1, … in sorted order, NaN where missing."""
     known = ~np.isnan(column.values)
-    levels, codes = np.unique(column.values[known], return_inverse=True)
+    exact = column.values if column.exact is None else column.exact
+    levels, codes = np.unique(exact[known], return_inverse=True)
     if len(levels) > max(2, known.sum() // 2):
         what = (
-            f"{name}: column {column.label} holds {len(levels)} different categories in "
+            f"{name}: column {cut(column.label, 40)} holds {len(levels)} different categories in "
             f"{int(known.sum())} rows. It looks like an identifier."
         )
-        raise MMGError(what, "Leave the column out, or merge its categories.")
+        raise MMGError(what, _IDENTIFIER[column.origin == "digits"])
     values = np.full(len(column.values), np.nan)
     values[known] = codes.reshape(-1)
     return _Column(column.label, values, column.kind)
@@ -201,13 +242,11 @@ def _images(array: NDArray[Any], name: str, choice: Choice) -> Variable:
         raise MMGError(what, f"Remove {name} from discrete=.")
     channels = array.shape[1] if array.ndim == 4 else 1
     shape = channels, array.shape[-2], array.shape[-1]
-    values = np.array(array.reshape(len(array), -1), dtype=np.float64)
+    values = np.array(numbers_of(array.reshape(-1)), dtype=np.float64).reshape(len(array), -1)
     return Variable(values, tuple(map(str, range(values.shape[1]))), shape=shape)
 
 
 def _array_columns(array: NDArray[Any], name: str) -> list[_Column]:
-    if array.dtype.kind not in "fiubUSO":
-        _refuse(array.dtype, name)
     if array.ndim == 1:
         array = array[:, None]
     if array.ndim != 2:
@@ -215,27 +254,12 @@ def _array_columns(array: NDArray[Any], name: str) -> list[_Column]:
         raise MMGError(what, f"Flatten each sample to a row: {name}.reshape(len({name}), -1).")
     if array.size == 0:
         raise MMGError(f"{name} is empty; its shape is {array.shape}.", _ROW_PER_SAMPLE)
-    if array.dtype.kind in "USO":
-        return [_category(column, str(i), name) for i, column in enumerate(array.T)]
-    kind = "truth" if array.dtype.kind == "b" else "number"
-    with np.errstate(
-        over="ignore"
-    ):  # numbers beyond float64 become infinite and are rejected later
-        numbers = np.asarray(array, dtype=np.float64)
-    return [_Column(str(i), column, kind) for i, column in enumerate(numbers.T)]
+    return [_column(column, str(i), name) for i, column in enumerate(array.T)]
 
 
-def _pandas_columns(frame: Any, name: str) -> list[_Column]:
-    table = frame.to_frame() if getattr(frame, "ndim", 1) == 1 else frame
+def _pandas_columns(table: Any, name: str) -> list[_Column]:
     if table.size == 0:
         raise MMGError(f"{name} is empty; its shape is {table.shape}.", _ROW_PER_SAMPLE)
-    bad = [str(c) for c, t in table.dtypes.items() if getattr(t, "kind", "O") in "mMcV"]
-    if bad:
-        what = f"{name} must hold numbers or categories; these columns do not: "
-        remedy = "Pass real and imaginary parts as two columns."
-        if any(getattr(t, "kind", "O") in "mM" for t in table.dtypes):
-            remedy = _TIMES
-        raise MMGError(what + listed(bad, room=80) + ".", remedy)
     return [_pandas_column(table.iloc[:, i], str(c), name) for i, c in enumerate(table.columns)]
 
 
@@ -244,96 +268,76 @@ def _pandas_column(series: Any, label: str, name: str) -> _Column:
         codes = series.cat.codes.to_numpy().astype(np.float64)
         return _Column(label, np.where(codes < 0, np.nan, codes), "category")
     kind = getattr(series.dtype, "kind", "O")
-    if kind in "fiub":
+    if kind in "iu":
+        integers = series.to_numpy(dtype=f"{kind}8", na_value=0)
+        numbers = integers_of(integers, series.notna().to_numpy())
+        return _Column(label, numbers, "number", exact=integers)
+    if kind in "fb":
         numbers = series.to_numpy(dtype=np.float64, na_value=np.nan)
         return _Column(label, numbers, "truth" if kind == "b" else "number")
-    objects = series.astype(object).where(series.notna(), None).to_numpy()
-    numbers = _numbers(objects)
-    if numbers is not None:
-        return _Column(label, numbers, "number")
-    return _category(objects, label, name)
+    if kind in "mM":
+        zoned = getattr(series.dtype, "tz", None) is not None
+        return _column(np.asarray(series.dt.tz_convert(None) if zoned else series), label, name)
+    if kind in "cV":
+        _refuse(series.dtype, name, label)
+    return _column(series.astype(object).where(series.notna(), None).to_numpy(), label, name)
+
+
+def _column(values: NDArray[Any], label: str, name: str) -> _Column:
+    """Read one column of a NumPy array, `(n,)`, of any type."""
+    kind = values.dtype.kind
+    if kind == "O" and (times := times_of(values)) is not None:
+        values, kind = times, "M"
+    if kind not in "fiubmMOUST":
+        _refuse(values.dtype, name, label)
+    numbers = None if kind in "UST" else numbers_of(values)
+    if numbers is None:
+        return _category(values, label, name)
+    origin = "times" if kind in "mM" else ""
+    whole = kind in "iu" or (kind == "O" and all(map(_is_whole, values)))
+    read_as = "truth" if kind == "b" else "number"
+    return _Column(label, numbers, read_as, origin, values if whole else None)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, (int, np.integer)) or is_missing(value)
 
 
 def _category(column: NDArray[Any], label: str, name: str) -> _Column:
     """Codes of texts, and of numbers mixed with texts; NaN where missing."""
     values = column.tolist()
-    known = np.array([not _is_missing(v) for v in values], dtype=bool)
+    known = np.array([not is_missing(v) for v in values], dtype=bool)
     plain = (str, bytes, int, float, np.generic)
-    odd = [v for v, there in zip(values, known, strict=True) if there and not isinstance(v, plain)]
+    some = [v for v, there in zip(values, known, strict=True) if there]
+    odd = [v for v in some if not isinstance(v, plain)]
     if odd:
-        kind = type(odd[0]).__name__
+        kind = cut(type(odd[0]).__name__, 40)
         what = f"{name} must hold numbers or categories; got Python objects ({kind})."
         raise MMGError(what, _ENCODE)
+    texts = [str(v) for v in some]
+    numbers, digits = (None, False)
+    if all(isinstance(v, str) for v in some):
+        numbers, digits = numbers_in_texts(texts)
     codes = np.full(len(values), np.nan)
-    texts = [str(v) for v, there in zip(values, known, strict=True) if there]
+    if numbers is not None:
+        codes[known] = numbers
+        return _Column(label, codes, "number", "numbers")
     codes[known] = np.unique(texts, return_inverse=True)[1].reshape(-1)
-    return _Column(label, codes, "category")
+    return _Column(label, codes, "category", "digits" if digits else "")
 
 
-def _is_missing(value: Any) -> bool:
-    if isinstance(value, (int, float, np.number)):
-        return bool(value != value)
-    return not isinstance(value, (str, bytes)) and str(value) in _MISSING
-
-
-def _numbers(objects: NDArray[Any]) -> Array | None:
-    """Convert objects to numbers, missing values to NaN. None if an object is no number."""
-    flat = [_is_missing(v) for v in objects.ravel()]
-    missing = np.array(flat, dtype=bool).reshape(objects.shape)
-    if not all(
-        isinstance(v, (int, float, np.number)) and not isinstance(v, bool)
-        for v in objects[~missing]
-    ):
-        return None
-    try:
-        return np.where(missing, np.nan, objects).astype(np.float64)
-    except OverflowError:  # an integer beyond float64
-        return None
-
-
-def _to_numpy(values: Any, name: str) -> NDArray[Any]:
-    if hasattr(values, "detach"):
-        values = _torch_to_numpy(values, name)
-    try:
-        array = np.asarray(values)
-    except ValueError as error:
-        what = f"{name} must have rows of equal length; got ragged lists."
-        raise MMGError(what, "Give every row the same number of values.") from error
-    if array.ndim == 0:
-        what = f"{name} must be an array with one row per sample; got "
-        if hasattr(values, "toarray"):
-            what += f"a sparse {type(values).__name__}."
-            raise MMGError(what, f"Pass {name}.toarray().")
-        what += f"{brief(values)}."
-        raise MMGError(what, "Pass a numpy array, a pandas Series or DataFrame, or a tensor.")
-    if array.dtype.kind == "O" and array.ndim <= 2:
-        numbers = _numbers(array)
-        array = array if numbers is None else numbers
-    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
-        array = np.ma.filled(values.astype(np.float64), np.nan)
-    return array
-
-
-def _torch_to_numpy(tensor: Any, name: str) -> NDArray[Any]:
-    """Convert a tensor on any device, with or without gradients."""
-    try:
-        tensor = tensor.detach().cpu()
-        values: NDArray[Any] = (tensor.double() if tensor.is_floating_point() else tensor).numpy()
-    except (TypeError, NotImplementedError) as error:  # sparse, quantised or meta tensors
-        what = f"{name} must be a dense tensor; got {tensor.layout} on {tensor.device}."
-        raise MMGError(what, f"Convert it first: {name}.to_dense().") from error
-    return values
-
-
-def _refuse(dtype: np.dtype[Any], name: str) -> None:
-    words = {"c": "complex numbers", "m": "time spans", "M": "dates", "V": "records"}
-    remedy = _ENCODE
-    if dtype.kind == "c":
-        remedy = "Pass real and imaginary parts as two columns."
-    elif dtype.kind in "mM":
-        remedy = _TIMES
-    got = f"{words.get(dtype.kind, 'something else')} (dtype {dtype})"
-    raise MMGError(f"{name} must hold numbers or categories; got {got}.", remedy)
+def _refuse(dtype: Any, name: str, label: str = "") -> None:
+    words = {"c": "complex numbers", "V": "records"}
+    remedies = {
+        "c": "Pass real and imaginary parts as two columns.",
+        "V": f"Pass pandas.DataFrame({name}).",
+    }
+    got = f"{words.get(dtype.kind, 'something else')} (dtype {cut(str(dtype), 40)})"
+    where = f" in column {cut(label, 40)}" if label and not label.isdigit() else ""
+    raise MMGError(
+        f"{name} must hold numbers or categories; got {got}{where}.",
+        remedies.get(dtype.kind, _ENCODE),
+    )
 
 
 def labels_of(groups: Any, n: int) -> NDArray[np.int64]:
@@ -349,17 +353,14 @@ def labels_of(groups: Any, n: int) -> NDArray[np.int64]:
     Raises:
         MMGError: `groups` is not one column of n labels, or labels are missing.
     """
-    if hasattr(groups, "detach"):
-        groups = _torch_to_numpy(groups, "groups")
-    try:
-        labels = np.asarray(groups.to_numpy() if hasattr(groups, "to_numpy") else groups)
-    except ValueError as error:
-        what = f"groups must have shape ({n},), one label per row; got ragged lists."
-        raise MMGError(what, "Pass one column of labels.") from error
+    table = frame_of(groups, "groups")
+    if table is not None and table.shape[1] == 1:
+        groups = table.iloc[:, 0].to_numpy()
+    labels = plain_array(groups, "groups")
     if labels.shape != (n,):
         what = f"groups must have shape ({n},), one label per row; got {labels.shape}."
         raise MMGError(what, "Pass one column of labels.")
-    missing = sum(_is_missing(v) for v in labels.tolist())
+    missing = sum(is_missing(v) for v in labels)
     if missing:
         what = f"groups must not hold missing labels; got {missing} in {n} rows."
         raise MMGError(what, "Give every row a label.")

@@ -19,6 +19,7 @@ from mmg_nb.data.columns import (
     read_variable,
 )
 from mmg_nb.data.dependent_rows import MIN_SAMPLES, clusters_of
+from mmg_nb.data.tables import index_of
 from mmg_nb.errors import MMGError, brief, listed
 
 __all__ = ["MISSING", "Pairs", "make_pairs"]
@@ -26,6 +27,7 @@ __all__ = ["MISSING", "Pairs", "make_pairs"]
 MISSING = ("refuse", "drop")
 MAX_ROWS_FOR_RANK = 1000  # rows that are enough to compute the effective rank of images
 MIN_TIED_SHARE_FOR_NOTE = 0.05  # of the rows of a column; fewer repeated values get no note
+MAX_EXPONENT = 200  # |log2| of the largest value in a column; beyond it, fourth powers overflow
 MAX_CHANNELS = 4  # a last axis of at most this length may hold the channels of an image
 
 Array = NDArray[np.float64]
@@ -141,8 +143,8 @@ def make_pairs(
     """Check the variables and align them as pairs of rows.
 
     Args:
-        x: `(n,)` or `(n, dim_x)`: numpy, pandas, torch (any device) or nested lists. Images are
-            `(n, height, width)` or `(n, channels, height, width)`.
+        x: `(n,)` or `(n, dim_x)`, see `read_variable`. Images are `(n, height, width)` or
+            `(n, channels, height, width)`.
         y: `(n,)` or `(n, dim_y)`, or images.
         groups: `(n,)` labels, or None. Rows with one label depend on each other.
         given: Conditioning variable, `(n,)` or `(n, dim_z)`, or None.
@@ -165,14 +167,15 @@ def make_pairs(
     _check_lengths({name: len(each.values) for name, each in read.items()})
     _check_index(asked if groups is None else {**asked, "groups": groups})
     labels = None if groups is None else labels_of(groups, len(read["x"].values))
-    notes: tuple[str, ...] = ()
+    notes = tuple(note for each in read.values() for note in each.notes)
     if missing == "drop":
-        read, labels, notes = _without_missing(read, labels)
+        read, labels, dropped = _without_missing(read, labels)
+        notes += dropped
     used: dict[str, Variable] = {}
     remarks: tuple[str, ...] = ()
     for name, each in read.items():
         _check_finite(each, name)
-        used[name], constants = _without_constants(each, name)
+        used[name], constants = _without_constants(_in_moderate_units(each), name)
         notes += constants
         if each.shape is not None:
             remarks += (_image_note(each.shape, name),)
@@ -205,8 +208,9 @@ def _check_choice(choice: Choice, read: Mapping[str, Variable]) -> None:
         )
     strangers = sorted(choice.named - known)
     if strangers:
-        asked = listed(strangers, room=80)
-        what = f"discrete names {asked}, but no such variable or column exists."
+        what = (
+            f"discrete names {listed(strangers, room=80)}, but no such variable or column exists."
+        )
         names = [label for each in read.values() for label in each.labels if not label.isdigit()]
         valid = listed([*read, *names], strangers[0], room=140)
         place = "Write x[0] for a column by its position, for example if its name is a number."
@@ -232,7 +236,8 @@ def _check_lengths(rows: Mapping[str, int]) -> None:
 
 def _check_index(asked: Mapping[str, Any]) -> None:
     """Refuse tables with different indices: pairing by position may join the wrong rows."""
-    indices = {name: v.index for name, v in asked.items() if hasattr(v, "iloc")}
+    indices = {name: index_of(v) for name, v in asked.items()}
+    indices = {name: index for name, index in indices.items() if index is not None}
     if len(indices) < 2:
         return
     (first, index), *others = indices.items()
@@ -285,6 +290,18 @@ def _check_finite(variable: Variable, name: str) -> None:
     )
 
 
+def _in_moderate_units(variable: Variable) -> Variable:
+    """Columns of extreme units times a power of two, which is exact; images by a common one."""
+    values = variable.values
+    axis = 0 if variable.shape is None else None
+    peak = np.maximum(values.max(axis=axis), -values.min(axis=axis))
+    exponent = np.frexp(peak)[1]
+    extreme = np.abs(exponent) > MAX_EXPONENT
+    if not extreme.any():
+        return variable
+    return replace(variable, values=np.ldexp(values, np.where(extreme, -exponent, 0)))
+
+
 def _without_constants(variable: Variable, name: str) -> tuple[Variable, tuple[str, ...]]:
     values = variable.values
     constant = (values == values[0]).all(axis=0)
@@ -293,9 +310,10 @@ def _without_constants(variable: Variable, name: str) -> tuple[Variable, tuple[s
     where = listed((variable.labels[i] for i in np.flatnonzero(constant)), room=80)
     if constant.all():
         what = f"{name} must vary; every column is constant."
-        raise MMGError(
-            what, "Pass a variable that varies. The mutual information with a constant is 0."
-        )
+        remedy = "Pass a variable that varies. The mutual information with a constant is 0."
+        if name == "given":
+            remedy = "Leave it out: a condition that is constant changes nothing."
+        raise MMGError(what, remedy)
     kept = np.flatnonzero(~constant).tolist()
     note = (
         f"{name}: {int(constant.sum())} constant column(s) were dropped ({where}). "

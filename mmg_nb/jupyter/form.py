@@ -289,7 +289,10 @@ def _expression(role: Role, chosen: Any, namespace: Mapping[str, Any]) -> str:
             return ""
         raise MMGError(f"Choose a variable for {role.label}.", in_words(namespace))
     labels = columns(namespace.get(name))
-    return name + _selection(role, name, labels, chosen.get("columns", ())) if labels else name
+    selection = _selection(role, name, labels, chosen.get("columns", ())) if labels else ""
+    if selection.startswith("[[") and hasattr(namespace.get(name), "column_names"):
+        return f"{name}.select({selection[1:-1]})"  # PyArrow takes no list in brackets
+    return name + selection
 
 
 def _selection(role: Role, name: str, labels: list[Any], positions: Sequence[int]) -> str:

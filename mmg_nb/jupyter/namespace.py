@@ -7,6 +7,7 @@ import keyword
 from collections.abc import Mapping
 from typing import Any
 
+from mmg_nb.data.tables import column_names
 from mmg_nb.errors import MMGError, brief, closest, cut, listed
 
 __all__ = ["arrays", "check_name", "columns", "in_words", "resolve"]
@@ -58,8 +59,7 @@ def _hint(text: str, namespace: Mapping[str, Any]) -> str:
 
 def columns(value: Any) -> list[Any]:
     """The column labels of a table; empty for any other value."""
-    is_table = hasattr(value, "columns") and hasattr(value, "iloc")
-    return list(value.columns) if is_table and not isinstance(value, type) else []
+    return column_names(value)
 
 
 def arrays(namespace: Mapping[str, Any]) -> dict[str, str]:
@@ -81,6 +81,8 @@ def arrays(namespace: Mapping[str, Any]) -> dict[str, str]:
 
 def _shape(value: Any) -> tuple[Any, ...]:
     try:
+        if hasattr(value, "data_vars"):  # an xarray Dataset
+            return next(iter(value.sizes.values()), 0), len(value.data_vars)
         shape = value.shape
     except Exception:  # a property of a user's object may raise any error
         return ()

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mmg_nb.api import check_seed, estimate
 from mmg_nb.data.columns import Choice, read_choice
 from mmg_nb.data.dependent_rows import MIN_SAMPLES
+from mmg_nb.data.tables import KINDS_OF_TABLE, frame_of
 from mmg_nb.errors import MMGError, brief, listed, one_of
 from mmg_nb.polling import Stopped
 from mmg_nb.results.picture import Picture
@@ -180,7 +181,8 @@ def dependency_map(
     """Estimate the mutual information of all pairs of columns of a table.
 
     Args:
-        table: A pandas DataFrame of numbers and categories. Constant columns are left out.
+        table: A table of numbers and categories: a DataFrame of pandas or Polars, a PyArrow table
+            or an xarray Dataset. Constant columns are left out.
         given: Name or names of the condition's columns. They are not part of the map.
         estimator: Name in the registry. The default accepts numbers and categories and needs no
             training. For a more precise estimate of one pair, use `mmg_nb.estimate`.
@@ -240,9 +242,11 @@ def dependency_map(
 
 def _read_table(table: Any, given: Any) -> tuple[Any, tuple[str, ...]]:
     """The table with its column names as strings, and the names of the condition's columns."""
-    if not hasattr(table, "iloc") or getattr(table, "ndim", 0) != 2:
-        what = f"table must be a pandas DataFrame; got {type(table).__name__}."
+    frame = None if getattr(table, "ndim", 2) != 2 else frame_of(table, "table")
+    if frame is None:
+        what = f"table must be {KINDS_OF_TABLE}; got {type(table).__name__}."
         raise MMGError(what, "Convert it: pandas.DataFrame(values, columns=[...]).")
+    table = frame
     known = [str(name) for name in table.columns]
     if len(set(known)) < len(known):
         what = f"Column names must differ from each other; got {listed(known)}."
