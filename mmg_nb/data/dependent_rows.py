@@ -14,7 +14,9 @@ __all__ = ["MIN_SAMPLES", "clusters_of"]
 
 MIN_SAMPLES = 50  # rows that an estimate needs; also the different rows that it needs
 MIN_GROUPS = 20  # groups that an estimate needs
-MAX_DECIMALS = 6  # decimal places tried to find the grid of a rounded column
+MAX_PARTS = 100  # of the least distance of two values, tried as the step of a grid; not measured
+OFF_GRID = 1e-3  # steps by which a value may lie off its grid, see float32; not measured
+ROUNDING = 8  # units in the last place, by which equal values may differ
 MAX_GRID_POINTS_PER_ROW = 10  # with fewer, different rows are likely to have equal values
 COMMON_VALUE_SHARE = 0.05  # of the rows; a value more frequent than this recurs by chance
 
@@ -118,12 +120,24 @@ def _may_agree(n: int, numbers: Sequence[Array]) -> NDArray[np.bool_]:
 
 
 def _is_coarse(column: Array) -> bool:
-    """Whether the values lie on such a coarse decimal grid that equal values are likely."""
-    span = float(np.ptp(column))
-    for digits in range(MAX_DECIMALS):
-        scaled = column * 10.0**digits
-        if np.allclose(scaled, np.round(scaled), rtol=0, atol=1e-6):
-            return span * 10.0**digits < MAX_GRID_POINTS_PER_ROW * len(column)
+    """Whether the values lie on such a coarse grid that equal values are likely.
+
+    The grid may have any step and any origin, so units and offsets do not matter. Its step is
+    sought among the smallest distance of two values and fractions of that distance.
+    """
+    levels = np.unique(column)
+    rounding = ROUNDING * np.finfo(np.float64).eps * np.abs(levels).max()
+    levels = levels[np.r_[True, np.diff(levels) > rounding]]
+    if len(levels) < 2:
+        return True
+    place = (levels - levels[0]) / (levels[-1] - levels[0])
+    for parts in range(1, MAX_PARTS + 1):
+        points = round(parts / float(np.diff(place).min()))
+        if points >= MAX_GRID_POINTS_PER_ROW * len(column):
+            return False
+        off = np.abs(place * points - np.round(place * points)).max()
+        if off <= OFF_GRID + points * rounding / (levels[-1] - levels[0]):
+            return True
     return False
 
 

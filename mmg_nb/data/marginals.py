@@ -79,13 +79,13 @@ def _score(
 def _slope(quantiles: Array, scores: Array) -> float:
     """Change in value per unit of score over the lower tail.
 
-    The tail is extended until it holds two different values. A constant column has a tiny
-    positive slope.
+    The tail is extended until it holds two different values. A constant column has a
+    tiny positive slope.
     """
     other = int(np.searchsorted(quantiles, quantiles[0], side="right"))
     end = min(max(TAIL_QUANTILES, other), len(quantiles) - 1)
     rise, run = float(quantiles[end] - quantiles[0]), float(scores[end] - scores[0])
-    return max(rise, np.finfo(np.float64).eps) / max(run, 1e-12)
+    return (rise or np.finfo(np.float64).eps) / max(run, 1e-12)
 
 
 @dataclass(frozen=True, eq=False)

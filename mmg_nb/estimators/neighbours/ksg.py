@@ -189,7 +189,7 @@ def _distinct(values: Array, rng: np.random.Generator) -> Array:
     for column in polled(out.T):
         _, group, counts = np.unique(column, return_inverse=True, return_counts=True)
         tied = counts[group.reshape(-1)] > 1
-        column[tied] += JITTER * values.std() * rng.standard_normal(int(tied.sum()))
+        column[tied] += JITTER * column.std() * rng.standard_normal(int(tied.sum()))
     return out
 
 
