@@ -15,11 +15,13 @@ from mmg_nb.estimators.base import Estimator
 from mmg_nb.estimators.registry import build
 from mmg_nb.job import Job, reopened
 from mmg_nb.results.result import MIResult
+from mmg_nb.runs.device_names import check_device
 from mmg_nb.runs.events import Listener, silent
 from mmg_nb.runs.surroundings import usual_surroundings
 
-__all__ = ["EVERY", "assemble", "estimate", "prepare", "reopen", "resume"]
+__all__ = ["EVERY", "MAX_SEED", "assemble", "estimate", "prepare", "reopen", "resume"]
 
+MAX_SEED = 2**63 - 1  # of torch's generators
 EVERY = 60.0  # seconds between two writes of a checkpoint
 
 
@@ -173,6 +175,7 @@ def assemble(
 ) -> Job:
     """`prepare` without the check that the estimator accepts such data."""
     check_seed(seed)
+    check_device(device)
     chosen = build(estimator, fields)
     if not accepts(chosen, "discrete") and isinstance(discrete, str) and discrete == "auto":
         discrete = "none"  # without support for categories, whole numbers are numbers
@@ -186,10 +189,11 @@ def check_seed(seed: Any) -> None:
     Raises:
         MMGError: The seed is not a whole number of at least 0.
     """
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise MMGError(
-            f"seed must be a whole number of at least 0; got {brief(seed)}.", "Try seed=0."
-        )
+    whole = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
+    if not whole or not 0 <= seed <= MAX_SEED:
+        what = f"seed must be a whole number of at least 0; got {brief(seed)}."
+        remedy = "Try seed=0." if not whole or seed < 0 else f"The largest seed is {MAX_SEED}."
+        raise MMGError(what, remedy)
 
 
 def _check_every(every: Any) -> None:

@@ -12,7 +12,15 @@ from typing import Any, TypeVar
 
 from mmg_nb.errors import MMGError, brief, listed, one_of
 
-__all__ = ["FieldInfo", "check_fields", "field", "field_infos", "from_fields", "parse"]
+__all__ = [
+    "FieldInfo",
+    "check_fields",
+    "field",
+    "field_infos",
+    "from_fields",
+    "parse",
+    "whole_number",
+]
 
 T = TypeVar("T")
 
@@ -30,6 +38,7 @@ class FieldInfo:
         low: Smallest allowed value, or None.
         high: Largest allowed value, or None.
         optional: Whether None is allowed. The value is then chosen from the data.
+        check: Raises `MMGError` for other values that are not allowed, or None.
     """
 
     name: str
@@ -40,6 +49,7 @@ class FieldInfo:
     low: float | None = None
     high: float | None = None
     optional: bool = False
+    check: Callable[[Any], None] | None = None
 
     @property
     def expected(self) -> str:
@@ -72,6 +82,7 @@ def field(
     choices: tuple[Any, ...] = (),
     low: float | None = None,
     high: float | None = None,
+    check: Callable[[Any], None] | None = None,
 ) -> Any:
     """A dataclass field that carries its help, choices and range.
 
@@ -81,11 +92,12 @@ def field(
         choices: Allowed values, if they can be listed.
         low: Smallest allowed value.
         high: Largest allowed value.
+        check: Raises `MMGError` for other values that are not allowed.
 
     Returns:
         What `dataclasses.field` returns.
     """
-    metadata = {"help": help, "choices": choices, "low": low, "high": high}
+    metadata = {"help": help, "choices": choices, "low": low, "high": high, "check": check}
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -124,6 +136,8 @@ def check_fields(obj: Any) -> None:
         if not _fits(info, value):
             what = f"{info.name} must be {info.expected}; got {brief(value)}."
             raise MMGError(what, _meaning(info))
+        if info.check is not None:
+            info.check(value)
 
 
 def _fits(info: FieldInfo, value: Any) -> bool:
@@ -193,13 +207,20 @@ def parse(info: FieldInfo, text: str) -> Any:
     except (KeyError, ValueError, OverflowError):
         value = None
     if value is not None and _fits(info, value):
+        if info.check is not None:
+            info.check(value)
         return value
     what = f"{info.name} must be {info.expected}; got {brief(text)}."
     raise MMGError(what, _meaning(info))
 
 
-def _whole(text: str) -> int:
-    """A whole number, also when written as `4e3`."""
+def whole_number(text: str) -> int:
+    """Convert a text to a whole number, also if it is written as `4e3`.
+
+    Raises:
+        ValueError: It is no whole number.
+        OverflowError: It is infinite.
+    """
     number = float(text)
     if number != int(number):
         raise ValueError(text)
@@ -210,7 +231,7 @@ _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, 
 
 _PARSERS: dict[type, Callable[[str], Any]] = {
     bool: lambda text: _BOOLEANS[text.lower()],
-    int: _whole,
+    int: whole_number,
     float: float,
     str: str,
 }

@@ -180,7 +180,8 @@ BAD_ARGUMENTS = {
     ),
     "estimator_third_array": (
         {"estimator": X},
-        "Give its name as a text. Estimators: mmg, ",
+        "The third argument is estimator, the name of a method; got data (ndarray).\n"
+        "Pass a condition by name: given=z. Pass groups of rows as groups=g.",
     ),
     "field_unknown": (
         {"stepps": 100},

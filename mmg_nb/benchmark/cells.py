@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from mmg_nb.api import MAX_SEED
 from mmg_nb.benchmark import task, task_ids
 from mmg_nb.data.dependent_rows import MIN_SAMPLES
 from mmg_nb.errors import MMGError, brief, one_of
-from mmg_nb.estimators.registry import build, estimator_class
+from mmg_nb.estimators.registry import build, check_is_no_data, estimator_class
 from mmg_nb.fields import FieldInfo, field_infos, parse
 
 __all__ = ["Cell", "Estimators", "Spec", "grid", "read_spec", "read_specs", "read_tasks"]
@@ -20,6 +21,8 @@ __all__ = ["Cell", "Estimators", "Spec", "grid", "read_spec", "read_specs", "rea
 Estimators = str | Iterable[str | tuple[str, Mapping[str, Any]]]
 """Texts such as `"gcmi,mmg:steps=1000"`, or pairs such as `("mmg", {"steps": 1000})`."""
 
+MAX_ROWS = 10**9  # more do not fit into memory
+MAX_SEEDS = 10**5
 _ID_DIGITS = 10  # hexadecimal digits of the fields' checksum in a cell id
 
 
@@ -101,8 +104,12 @@ def grid(
         MMGError: A task, estimator, field, n or seed is invalid, or one of them is empty.
     """
     specs, ids = read_specs(estimators), read_tasks(tasks)
-    rows = _whole_numbers("n", [n] if isinstance(n, int) else n, least=MIN_SAMPLES)
-    chosen = _whole_numbers("seeds", range(seeds) if isinstance(seeds, int) else seeds, least=0)
+    rows = _whole_numbers("n", [n] if isinstance(n, int) else n, MIN_SAMPLES, MAX_ROWS)
+    if isinstance(seeds, int) and seeds > MAX_SEEDS:
+        what = f"seeds must be at most {MAX_SEEDS} of them; got {brief(seeds)}."
+        raise MMGError(what, f"For one seed with a large number, try seeds=[{brief(seeds, 20)}].")
+    several = range(seeds) if isinstance(seeds, int) else seeds
+    chosen = _whole_numbers("seeds", several, 0, MAX_SEED)
     tags = {task_id: tuple(sorted(task(task_id).tags)) for task_id in ids}
     cells = (
         Cell(spec=spec, task=task_id, n=count, seed=seed, tags=tags[task_id])
@@ -114,11 +121,13 @@ def grid(
     return tuple({cell.cell_id: cell for cell in cells}.values())
 
 
-def _whole_numbers(name: str, values: Iterable[int], *, least: int) -> list[int]:
+def _whole_numbers(name: str, values: Iterable[int], least: int, most: int) -> list[int]:
     numbers = list(values)
     for value in numbers:
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            what = f"{name} must be whole numbers of at least {least}; got {brief(value)}."
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        if not whole or not least <= value <= most:
+            limits = f"at least {least}" if not whole or value < least else f"at most {most}"
+            what = f"{name} must be whole numbers of {limits}; got {brief(value)}."
             raise MMGError(what, f"Try {name}={max(least, 3)}.")
     if not numbers:
         raise MMGError(
@@ -174,6 +183,7 @@ def read_specs(estimators: Estimators) -> tuple[Spec, ...]:
     several = isinstance(estimators, Iterable) and not isinstance(estimators, str)
     items: list[Any] = list(estimators) if several else [estimators]
     if not all(map(_is_spec, items)):
+        check_is_no_data(estimators, "estimators")
         what = f"estimators must be names, with or without fields; got {brief(estimators)}."
         raise MMGError(what, "Try 'gcmi,mmg:steps=1000', or [('mmg', {'steps': 1000})].")
     specs: list[Spec] = []
@@ -220,6 +230,8 @@ def read_spec(text: str) -> Spec:
         if not equals or key not in infos:
             what = f"Expected field=value of {name!r}; got {brief(piece)}."
             raise MMGError(what, one_of(key, infos, "Fields"))
+        if key in fields:
+            raise MMGError(f"{key} of {name!r} is given twice.", "Leave one of them out.")
         fields[key] = parse(infos[key], value)
     return _spec(name, fields)
 

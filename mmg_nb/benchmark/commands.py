@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from argparse import SUPPRESS, ArgumentParser, Namespace
+from argparse import SUPPRESS, Action, ArgumentParser, Namespace
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from mmg_nb.benchmark.inventory import inventory, put_into
 from mmg_nb.benchmark.options import SweepOptions
@@ -15,7 +15,7 @@ from mmg_nb.benchmark.progress import SweepListener
 from mmg_nb.benchmark.sweep import Sweep, run
 from mmg_nb.benchmark.tables import Table, table
 from mmg_nb.errors import MMGError, brief
-from mmg_nb.fields import field_infos, from_fields, parse
+from mmg_nb.fields import field_infos, from_fields, parse, whole_number
 
 __all__ = [
     "main",
@@ -35,6 +35,19 @@ class _Parser(ArgumentParser):
         raise MMGError(f"{self.prog}: {message}.", f"{self.prog} -h lists all arguments.")
 
 
+class _Once(Action):
+    """Stores an option; refuses it if it is given twice."""
+
+    def __call__(
+        self, parser: ArgumentParser, namespace: Namespace, values: Any, option: str | None = None
+    ) -> None:
+        given = vars(namespace).setdefault("given", set())
+        if self.dest in given:
+            raise MMGError(f"{option} is given twice.", "Leave one of them out.")
+        given.add(self.dest)
+        setattr(namespace, self.dest, self.const if self.nargs == 0 else values)
+
+
 def sweep_parser(prog: str) -> ArgumentParser:
     """Make the parser of a sweep's arguments.
 
@@ -51,10 +64,11 @@ def sweep_parser(prog: str) -> ArgumentParser:
         text = info.help + (f" (default: {info.default})" if info.default else "")
         if info.kind is bool:
             parser.add_argument(
-                flag, action="store_const", const="true", default=SUPPRESS, help=text
+                flag, action=_Once, nargs=0, const="true", default=SUPPRESS, help=text
             )
         else:
-            parser.add_argument(flag, default=SUPPRESS, metavar=info.name.upper(), help=text)
+            name = info.name.upper()
+            parser.add_argument(flag, action=_Once, default=SUPPRESS, metavar=name, help=text)
     return parser
 
 
@@ -91,14 +105,14 @@ def run_sweep(arguments: Namespace, listen: SweepListener | None = None) -> Swee
 def _whole_numbers(name: str, text: str) -> list[int]:
     parts = [part.strip() for part in text.split(",") if part.strip()]
     try:
-        numbers = [float(part) for part in parts]
-        whole = [int(number) for number in numbers]
+        numbers = [whole_number(part) for part in parts]
     except (ValueError, OverflowError):
-        numbers, whole = [], []
-    if not whole or whole != numbers:
+        numbers = []
+    if not numbers:
         what = f"{name} must be whole numbers separated by commas; got {brief(text)}."
-        raise MMGError(what, f"Try --{name} 3 or --{name} 1000,1e4.")
-    return whole
+        one, two = ("1000", "1000,1e4") if name == "n" else ("3", "3,4")
+        raise MMGError(what, f"Try --{name} {one} or --{name} {two}.")
+    return numbers
 
 
 def table_parser(prog: str) -> ArgumentParser:
@@ -107,7 +121,7 @@ def table_parser(prog: str) -> ArgumentParser:
         prog=prog, description="Show accuracy, coverage and time from files of records."
     )
     parser.add_argument("files", nargs="+", metavar="FILE")
-    parser.add_argument("--by", choices=("group", "task"), default="group")
+    parser.add_argument("--by", action=_Once, choices=("group", "task"), default="group")
     return parser
 
 

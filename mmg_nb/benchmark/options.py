@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mmg_nb.fields import field
+from mmg_nb.runs.device_names import check_device
 
 __all__ = ["SweepOptions"]
 
@@ -24,10 +25,12 @@ class SweepOptions:
         "benchmark.jsonl", "file of records; cells that it already has are not run again"
     )
     workers: int | None = field(
-        None, "number of worker processes; default: run in this process", low=1
+        None, "number of worker processes; default: run in this process", low=1, high=1024
     )
-    threads: int = field(1, "threads of numerical libraries per cell", low=1)
-    device: str = field("auto", "device of each cell: auto, cpu, cuda or cuda:<index>")
+    threads: int = field(1, "threads of numerical libraries per cell", low=1, high=1024)
+    device: str = field(
+        "auto", "device of each cell: auto, cpu, cuda or cuda:<index>", check=check_device
+    )
     retry_failed: bool = field(False, "run failed cells again")
     curves: bool = field(False, "store the error curves as well")
     reporting: bool = field(False, "allow tasks that are kept for reported figures")

@@ -19,6 +19,7 @@ from mmg_nb.benchmark.reporting import check_reporting
 from mmg_nb.benchmark.tables import Table, tabulate
 from mmg_nb.benchmark.worker import Record, compute
 from mmg_nb.errors import MMGError, brief
+from mmg_nb.runs.device_names import check_device
 from mmg_nb.runs.interrupts import first_interrupt
 
 __all__ = ["Sweep", "run"]
@@ -130,6 +131,7 @@ def run(
     if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
         what = f"threads must be a whole number of at least 1; got {brief(threads)}."
         raise MMGError(what, "Leave threads out to use one thread per cell.")
+    check_device(device)
     cells = grid(tasks, estimators, n, seeds)
     check_reporting(cells, records_path(out), allowed=reporting)
     registered = packed(cells) if elsewhere(executor, workers) else b""

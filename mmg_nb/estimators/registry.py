@@ -9,7 +9,7 @@ from functools import cache
 from operator import attrgetter
 from typing import Any, TypeVar
 
-from mmg_nb.errors import MMGError, brief, closest, listed
+from mmg_nb.errors import MMGError, brief, closest, cut, listed
 from mmg_nb.estimators.base import Estimator
 from mmg_nb.fields import check_fields, field_infos, from_fields
 
@@ -17,6 +17,7 @@ __all__ = [
     "GROUP",
     "build",
     "check_class",
+    "check_is_no_data",
     "estimator_class",
     "imported",
     "names",
@@ -94,6 +95,7 @@ def estimator_class(name: Any) -> type[Estimator]:
         MMGError: There is no such estimator.
     """
     if not isinstance(name, str) or name not in names():
+        check_is_no_data(name, "estimator")
         what = f"There is no estimator {brief(name)}."
         hint = closest(name, names()) if isinstance(name, str) else "Give its name as a text. "
         if isinstance(name, type) and issubclass(name, Estimator):
@@ -102,6 +104,18 @@ def estimator_class(name: Any) -> type[Estimator]:
     if name in _REGISTERED:
         return _REGISTERED[name]
     return imported(_HOMES[name]) if name in _HOMES else _outside(name)
+
+
+def check_is_no_data(value: Any, name: str) -> None:
+    """Refuse data in the place of an estimator, as in `estimate(x, y, z)`.
+
+    Raises:
+        MMGError: The value has rows.
+    """
+    if hasattr(value, "shape") or hasattr(value, "data_vars"):
+        kind = cut(type(value).__name__, 40)
+        what = f"The third argument is {name}, the name of a method; got data ({kind})."
+        raise MMGError(what, "Pass a condition by name: given=z. Pass groups of rows as groups=g.")
 
 
 def build(estimator: str | Estimator, fields: Mapping[str, Any]) -> Estimator:

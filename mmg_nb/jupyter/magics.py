@@ -12,7 +12,7 @@ from IPython.core.magic import line_cell_magic, magics_class, needs_local_scope,
 from IPython.display import display
 
 from mmg_nb.api import prepare, reopen
-from mmg_nb.errors import MMGError
+from mmg_nb.errors import MMGError, cut
 from mmg_nb.estimators.registry import names
 from mmg_nb.jupyter.arguments import Arguments, chosen_estimator, read_body, read_tokens
 from mmg_nb.jupyter.background import start, start_from
@@ -33,7 +33,7 @@ from mmg_nb.jupyter.running import run_in_cell
 from mmg_nb.jupyter.runs import Runs, RunTable, is_number
 from mmg_nb.jupyter.settings import SessionSettings
 from mmg_nb.jupyter.shown import ShownResults
-from mmg_nb.jupyter.tokens import Token, tokenize, unquoted
+from mmg_nb.jupyter.tokens import Token, has_comma, tokenize, unquoted
 from mmg_nb.jupyter.views import view_for
 from mmg_nb.questions.comparison import Comparison, prepare_comparison
 from mmg_nb.results.result import MIResult
@@ -320,10 +320,14 @@ class MMG(SessionSettings):
         if asked.help:
             print(command_help(COMMANDS["config"], {}))
             return
+        changed: set[str] = set()
         for pair in re.sub(r"\s*=\s*", "=", " ".join(asked.operands)).split():
             name, equals, text = pair.partition("=")
             if not equals:
                 raise MMGError(f"Expected key=value; got {pair!r}.", "E.g. %mmg config seed=1.")
+            if name in changed:
+                raise MMGError(f"{name} is given twice.", "Leave one of them out.")
+            changed.add(name)
             self.change(name, unquoted(text))
         if not asked.operands:
             print(self.table())
@@ -342,6 +346,11 @@ class MMG(SessionSettings):
 def _two(name: str, asked: Arguments, call: Call) -> tuple[str, str]:
     """The expressions of x and y in a call."""
     count = len(asked.operands)
+    if any(map(has_comma, asked.operands)):
+        what = f"%mmg {name} takes X and Y separated by a space; got a comma: "
+        words = " ".join(asked.operands).replace(",", " ").split()
+        remedy = f"Write %mmg {name} {' '.join(words)}. Give a condition with --given."
+        raise MMGError(what + cut(" ".join(asked.operands), 80) + ".", remedy)
     if count == 2:
         return asked.operands[0], asked.operands[1]
     remedy = in_words(call.namespace)

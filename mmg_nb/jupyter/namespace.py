@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import builtins
+import inspect
 import keyword
+import types
 from collections.abc import Mapping
 from typing import Any
 
@@ -109,17 +111,21 @@ def check_name(name: str, namespace: Mapping[str, Any]) -> None:
         namespace: The user's variables.
 
     Raises:
-        MMGError: The name is not valid, is a Python builtin, or already holds an array or a
-            table.
+        MMGError: The name is not valid, is a Python builtin, or already holds an array, a
+            table, a module, a class or a function.
     """
     if not name.isidentifier() or keyword.iskeyword(name):
         what = f"Expected the name of a variable; got {brief(name)}."
         raise MMGError(what, "Use letters, digits and underscores, e.g. -o res.")
-    shape = _shape(namespace.get(name))
+    held = namespace.get(name)
+    shape = _shape(held)
     if hasattr(builtins, name):
         what = f"{name!r} is a Python builtin; the result would hide it."
     elif shape:
         what = f"{name!r} holds data ({_in_words(shape)}); the result would overwrite them."
+    elif isinstance(held, (types.ModuleType, type)) or inspect.isroutine(held):
+        kind = "module" if isinstance(held, types.ModuleType) else type(held).__name__
+        what = f"{name!r} is a {kind}; the result would overwrite it."
     else:
         return
     raise MMGError(what, "Choose another name, e.g. -o res.")

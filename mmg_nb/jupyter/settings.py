@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import traitlets
 from IPython.core.magic import Magics
 
+from mmg_nb.api import MAX_SEED
 from mmg_nb.errors import MMGError, brief, one_of
 from mmg_nb.estimators.registry import names
 from mmg_nb.fields import FieldInfo, field, field_infos, parse
+from mmg_nb.runs.device_names import check_device
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -23,8 +25,10 @@ class Settings:
     """Settings of all calls; an option of a call overrides them."""
 
     estimator: str = field("mmg", "estimator to use")
-    seed: int = field(0, "seed of all random numbers", low=0)
-    device: str = field("auto", "device to compute on: auto, cpu, cuda or cuda:<index>")
+    seed: int = field(0, "seed of all random numbers", low=0, high=MAX_SEED)
+    device: str = field(
+        "auto", "device to compute on: auto, cpu, cuda or cuda:<index>", check=check_device
+    )
     live: str = field(
         "auto",
         "display of a running estimate; auto: widget in a notebook, else card, else text",
@@ -49,7 +53,7 @@ def _trait(name: str) -> Any:
     if info.choices:
         made: Any = traitlets.Enum(info.choices, default_value=info.default, help=info.help)
     else:
-        limits = {} if info.low is None else {"min": info.low}
+        limits = {"min": info.low, "max": info.high} if info.kind is int else {}
         made = kinds[info.kind](info.default, help=info.help, **limits)
     return made.tag(config=True)
 
@@ -76,6 +80,15 @@ class SessionSettings(Magics):
         name: str = proposal["value"]
         if name not in names():
             raise traitlets.TraitError(f"estimator must be one of {', '.join(names())}")
+        return name
+
+    @traitlets.validate("device")
+    def _is_device(self, proposal: dict[str, Any]) -> str:
+        name: str = proposal["value"]
+        try:
+            check_device(name)
+        except MMGError as error:
+            raise traitlets.TraitError(error.what) from error
         return name
 
     def _note(self, change: dict[str, Any]) -> None:

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 
 import torch
 
-from mmg_nb.errors import MMGError, brief
+from mmg_nb.errors import MMGError
+from mmg_nb.runs.device_names import check_device
 
 __all__ = ["pick_device", "threads_for"]
 
@@ -27,13 +28,10 @@ def pick_device(name: str) -> torch.device:
     Raises:
         MMGError: The name is not valid, or there is no such device.
     """
+    check_device(name)
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except (RuntimeError, TypeError) as error:
-        what = f"device must be auto, cpu, cuda or cuda:<index>; got {brief(name)}."
-        raise MMGError(what, "Leave it out to use a GPU if there is one.") from error
+    device = torch.device(name)
     if device.type == "cpu":
         return device
     available = torch.cuda.device_count() if device.type == "cuda" else 0
