@@ -7,7 +7,7 @@ import io
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from matplotlib import rc_context, rcParams
@@ -91,6 +91,6 @@ def _without_latex(figure: Figure) -> Iterator[None]:
         yield
         return
     for text in figure.findobj(Text):
-        cast(Text, text).set_usetex(False)
+        text.set_usetex(False)
     with rc_context({"text.usetex": False}):  # for the ticks, which are made on drawing
         yield
