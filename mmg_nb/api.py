@@ -19,7 +19,16 @@ from mmg_nb.runs.device_names import check_device
 from mmg_nb.runs.events import Listener, silent
 from mmg_nb.runs.surroundings import usual_surroundings
 
-__all__ = ["EVERY", "MAX_SEED", "assemble", "estimate", "prepare", "reopen", "resume"]
+__all__ = [
+    "EVERY",
+    "MAX_SEED",
+    "assemble",
+    "check_seed",
+    "estimate",
+    "prepare",
+    "reopen",
+    "resume",
+]
 
 MAX_SEED = 2**63 - 1  # of torch's generators
 EVERY = 60.0  # seconds between two writes of a checkpoint

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import traitlets
 from IPython.core.magic import Magics
 
-from mmg_nb.api import MAX_SEED
+from mmg_nb.api import check_seed
 from mmg_nb.errors import MMGError, brief, one_of
 from mmg_nb.estimators.registry import names
 from mmg_nb.fields import FieldInfo, field, field_infos, parse
@@ -25,7 +25,7 @@ class Settings:
     """Settings of all calls; an option of a call overrides them."""
 
     estimator: str = field("mmg", "estimator to use")
-    seed: int = field(0, "seed of all random numbers", low=0, high=MAX_SEED)
+    seed: int = field(0, "seed of all random numbers", low=0, check=check_seed)
     device: str = field(
         "auto", "device to compute on: auto, cpu, cuda or cuda:<index>", check=check_device
     )
@@ -53,7 +53,7 @@ def _trait(name: str) -> Any:
     if info.choices:
         made: Any = traitlets.Enum(info.choices, default_value=info.default, help=info.help)
     else:
-        limits = {"min": info.low, "max": info.high} if info.kind is int else {}
+        limits = {} if info.low is None else {"min": info.low}
         made = kinds[info.kind](info.default, help=info.help, **limits)
     return made.tag(config=True)
 
@@ -82,14 +82,14 @@ class SessionSettings(Magics):
             raise traitlets.TraitError(f"estimator must be one of {', '.join(names())}")
         return name
 
-    @traitlets.validate("device")
-    def _is_device(self, proposal: dict[str, Any]) -> str:
-        name: str = proposal["value"]
+    @traitlets.validate("device", "seed")
+    def _is_allowed(self, proposal: dict[str, Any]) -> Any:
+        check = {"device": check_device, "seed": check_seed}[proposal["trait"].name]
         try:
-            check_device(name)
+            check(proposal["value"])
         except MMGError as error:
             raise traitlets.TraitError(error.what) from error
-        return name
+        return proposal["value"]
 
     def _note(self, change: dict[str, Any]) -> None:
         self._origins[change["name"]] = "%config"
