@@ -23,6 +23,7 @@ from mmg_nb.errors import MMGError
 from mmg_nb.jupyter import handle
 from mmg_nb.jupyter.progress import NoView
 from mmg_nb.jupyter.running import run_in_cell
+from mmg_nb.polling import Stopped
 from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Finished, Phase, Snapshot, Started, StateChanged, Step
 
@@ -247,7 +248,10 @@ def test_fifty_ends_at_random_moments_leave_usable_results():
                 timer.join()
 
         run.subscribe(listen)
-        result, _ = run_in_cell(run, NoView())
+        try:
+            result, _ = run_in_cell(run, NoView())
+        except Stopped:  # before anything was estimated
+            continue
         assert math.isfinite(result.mi)
         assert result.stderr > 0
         assert np.isfinite(result.curve.mse).all()

@@ -735,7 +735,10 @@ def test_interrupts_at_random_moments_leave_a_usable_result():
                 timer.cancel()
                 timer.join()
 
-        result = estimate(listen=listen)
+        try:
+            result = estimate(listen=listen)
+        except Stopped:  # before anything was estimated
+            continue
         assert_usable(result)
         statuses.append(result.status)
     assert statuses.count(Status.INTERRUPTED) >= 5

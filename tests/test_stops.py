@@ -17,7 +17,6 @@ import mmg_nb
 from mmg_nb.benchmark.worker import compute
 from mmg_nb.data.whitening import Whiten
 from mmg_nb.polling import Asking, Stopped, asked, poll
-from mmg_nb.questions import dependency_map as dependency
 from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Started
 from mmg_nb.runs.interrupts import first_interrupt
@@ -210,23 +209,6 @@ def test_a_comparison_skips_what_had_no_result_yet():
     assert list(found.results) == ["gcmi"]
     assert [line.status for line in found.lines][1:] == ["not run", "not run"]
     assert found.status is Status.INTERRUPTED
-
-
-def test_an_interrupt_between_two_pairs_stops_the_next_one(monkeypatch):
-    table = pd.DataFrame(columns(400, 5)[0], columns=list("abcde"))
-    estimate, calls = dependency.estimate, []
-
-    def interrupted_before_the_third(*args, **options):
-        calls.append(args)
-        if len(calls) == 3:
-            signal.raise_signal(signal.SIGINT)
-        return estimate(*args, **options)
-
-    monkeypatch.setattr(dependency, "estimate", interrupted_before_the_third)
-    found = mmg_nb.dependency_map(table)
-    assert len(calls) == 3
-    assert np.isfinite(found.mi).sum() == 4
-    assert "Stopped after 2 of 10 pairs" in found.notes[0]
 
 
 def test_a_cell_of_a_sweep_that_knows_nothing_yet_is_no_result():

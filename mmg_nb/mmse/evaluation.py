@@ -203,8 +203,8 @@ def measure(
     try:
         for done, (fold, rows) in enumerate(parts):
             pair = model.select(list(dict.fromkeys(data.evaluation_folds[fold].members)))
-            index = torch.as_tensor(rows, device=data.x.device)
-            samples = pair.samples(data.x[index], data.y[index])
+            some = torch.as_tensor(rows, device=data.x.device)
+            samples = pair.samples(data.x[some], data.y[some])
             at_once = max(1, chunk // len(rows))
             value, noise = _measure_chunk(pair, samples, design, sums, at_once, generator)
             values.append(value)
