@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from IPython.utils.capture import capture_output
 
@@ -23,9 +25,12 @@ def run(shell, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def stopped(run):
+def stopped(run, shell):
     """A stopped run with its checkpoint in run.mmg."""
     run(f"stopped = %mmg estimate x y {FIELDS} -b --checkpoint run.mmg --every 5")
+    handle = shell.user_ns["stopped"]
+    while handle.progress.phase != "training" and not handle.state.ended:
+        time.sleep(0.01)
     handle = run("%mmg stop")
     assert handle.wait(PATIENCE).status is Status.INTERRUPTED
     return handle

@@ -16,6 +16,7 @@ from mmg_nb.mmse.standard_error import undetected_information
 from mmg_nb.results.finding import Estimate
 from mmg_nb.results.result import NEIGHBOURS
 from mmg_nb.results.status import Status
+from mmg_nb.runs.events import Step
 
 NOISE = 0.02
 FEW_STEPS = {"steps": 300, "width": 16, "draws": 6, "folds": 2}
@@ -115,5 +116,5 @@ def test_whoever_stops_a_run_does_not_wait_for_it(monkeypatch):
 
     monkeypatch.setattr(mmg_fit, "by_neighbours", too_late)
     x, y = rarely_equal(500, seed=0)
-    result = mmg_nb.estimate(x, y, listen=lambda event: True, **FEW_STEPS)
+    result = mmg_nb.estimate(x, y, listen=lambda event: isinstance(event, Step), **FEW_STEPS)
     assert result.status is Status.INTERRUPTED

@@ -53,7 +53,7 @@ def plain_array(values: Any, name: str) -> NDArray[Any]:
             array = np.asarray(values, dtype=object)
     except ValueError as error:
         what = f"{name} must have rows of equal length; got ragged lists."
-        raise MMGError(what, "Give every sample the same number of values.") from error
+        raise MMGError(what, "Give every row the same number of values.") from error
     except Exception as error:  # whatever the conversion of a user's object raises
         what = f"{name} is no array of numbers: {type(error).__name__}: {error}."
         raise MMGError(what, _ARRAY) from error
@@ -83,7 +83,7 @@ def _of_tensor(tensor: Any, name: str) -> NDArray[Any]:
     """Convert a tensor on any device, with or without gradients."""
     if getattr(tensor, "is_nested", False):
         what = f"{name} must be a dense tensor; got a nested one."
-        raise MMGError(what, "Give every sample the same number of values: torch.stack(rows).")
+        raise MMGError(what, "Give every row the same number of values: torch.stack(rows).")
     try:
         tensor = tensor.detach().cpu().resolve_conj().resolve_neg()
         values: NDArray[Any] = (tensor.double() if tensor.is_floating_point() else tensor).numpy()

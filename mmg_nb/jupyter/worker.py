@@ -16,16 +16,20 @@ from mmg_nb.runs.events import (
     Event,
     Finished,
     Listener,
+    Phase,
     RunState,
     Snapshot,
+    Started,
     StateChanged,
-    Step,
 )
 
 __all__ = ["Work", "Worker"]
 
 Work = Callable[[Listener], MIResult]
 """Executes a run and reports its events to the listener."""
+
+
+_IGNORING = (Started, Phase, Snapshot, Finished)  # events of which the answer has no effect
 
 
 class _AbandonedError(BaseException):
@@ -51,7 +55,7 @@ class Worker:
         self._stop = threading.Event()
         self._abandoned = threading.Event()
         self._ending = threading.Event()  # the process ends
-        self._halted = False  # a step was told to stop, so training has saved its state
+        self._halted = False  # the run was told to stop, so training saves its state
         self._unpaused = threading.Event()  # not set while paused
         self._unpaused.set()
         self._done = threading.Event()
@@ -165,7 +169,7 @@ class Worker:
             _ACTIVE.discard(self)
 
     def _on_event(self, event: Event) -> bool:
-        saved = self._halted or not isinstance(event, (Step, Snapshot, Finished))
+        saved = self._halted or isinstance(event, (Started, Phase))
         if self._abandoned.is_set() or (self._ending.is_set() and saved):
             raise _AbandonedError
         asked = bool(self._listen(event))
@@ -176,7 +180,8 @@ class Worker:
         elif self._stop.is_set():
             self._report(RunState.STOPPING)
         asked = asked or self._stop.is_set() or self._ending.is_set()
-        self._halted = self._halted or (asked and isinstance(event, Step))
+        if asked and not isinstance(event, _IGNORING):
+            self._halted = True
         return asked
 
     def _report(self, state: RunState) -> None:

@@ -262,7 +262,7 @@ def _fit_net(
     @torch.no_grad()
     def is_over(step: int, stopped: bool) -> bool:
         nonlocal least
-        poll(step / steps)
+        poll(step / max(1, steps))
         if step and step % max(1, steps // CHECKS) == 0:
             found = held.mean(_errors(net, held_target, held_y, scale)).squeeze(-1)
             keep_better(best, net, found < least)
@@ -278,7 +278,7 @@ def _fit_net(
             draw,
             is_over,
             steps=steps,
-            rate=lambda step: min(1.0, (step + 1) / WARM_UP) * (1 - step / steps),
+            rate=lambda step: min(1.0, (step + 1) / WARM_UP) * (1 - step / max(1, steps)),
             ema=0.0,
             listen=silent,
         )
