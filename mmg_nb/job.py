@@ -137,7 +137,7 @@ class Job:
 class _Announced:
     """A listener that sends `Started` for an estimator that does not send it itself.
 
-    An estimator that was told to stop at a `Step` then makes its result. It is not told again.
+    An estimator that stops at a `Step` then makes its result. It is not asked to stop again.
     """
 
     def __init__(self, listen: Listener, started: Started, asking: Asking) -> None:
@@ -151,7 +151,7 @@ class _Announced:
         self.begin()
         stop = self._listen(event)
         if stop and isinstance(event, Step):
-            self._asking.told = True
+            self._asking.stopping = True
         return stop
 
     def begin(self) -> None:

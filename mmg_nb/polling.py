@@ -39,7 +39,7 @@ class Asking:
             pauses the computation. Returns whether to stop.
 
     Attributes:
-        told: Whether the computation has been told to stop. It is then making a result of what is
+        stopping: Whether the computation is to stop. It is then making a result of what is
             known, and is not ended again.
     """
 
@@ -47,7 +47,7 @@ class Asking:
         self._ask = ask
         self._due = 0.0
         self._asking = False
-        self.told = False
+        self.stopping = False
 
     def __call__(self, share: float | None) -> None:
         """Ask, unless it has been asked a moment ago; see `poll`."""
@@ -59,8 +59,8 @@ class Asking:
         finally:
             self._asking = False
         self._due = time.monotonic() + EVERY
-        if stop and not self.told:
-            self.told = True
+        if stop and not self.stopping:
+            self.stopping = True
             raise Stopped
 
 

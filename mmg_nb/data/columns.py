@@ -117,8 +117,8 @@ class _Column:
         label: Name of the column.
         values: Numbers, or codes of categories, `(n,)`, NaN where missing.
         kind: number, truth or category.
-        origin: What the values were, if a note tells it: a key of `_ORIGINS`.
-        exact: Integers that the numbers stand for, `(n,)`, if float64 may not tell them apart.
+        origin: What the values were, if a note says so: a key of `_ORIGINS`.
+        exact: Integers that the numbers stand for, `(n,)`, if float64 may make them equal.
     """
 
     label: str

@@ -55,7 +55,7 @@ class Worker:
         self._stop = threading.Event()
         self._abandoned = threading.Event()
         self._ending = threading.Event()  # the process ends
-        self._halted = False  # the run was told to stop, so training saves its state
+        self._halted = False  # the run was asked to stop, so training saves its state
         self._unpaused = threading.Event()  # not set while paused
         self._unpaused.set()
         self._done = threading.Event()

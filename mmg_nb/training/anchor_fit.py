@@ -236,13 +236,10 @@ def _fit_net(
     """
     (members, _, dim_y), device = rows.y.shape, rows.x.device
     net = AnchorNet(members, dim_y, rows.x.shape[2], width, _host(generator)).to(device)
-    best = copy.deepcopy(net)
-    target, y, held_target, held_y = (v.float() for v in (rows.x, rows.y, held.x, held.y))
     scale = scale.clamp_min(FLOOR).unsqueeze(1)
+    target, y = rows.x.float(), rows.y.float()
     member = torch.arange(members, device=device).unsqueeze(1)
-    before = (held_target**2 / scale).sum(-1, keepdim=True)
-    least = held.mean(before).squeeze(-1)
-    optimiser = AdamW(net.parameters(), learning_rate=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+    best = _BestNet(net, held, scale, steps)
 
     def loss(some: Prepared) -> Tensor:
         error = (some["x"] - net(some["y"])) ** 2 / scale
@@ -255,28 +252,13 @@ def _fit_net(
         index = (uniform * rows.count.unsqueeze(1)).long()
         return PreparedBatch(loss, {"x": target[member, index], "y": y[member, index]})
 
-    @torch.no_grad()
-    def found_better() -> Tensor:
-        return _clearly_better(before, _errors(best, held_target, held_y, scale), held)
-
-    @torch.no_grad()
-    def is_over(step: int, stopped: bool) -> bool:
-        nonlocal least
-        poll(step / max(1, steps))
-        if step and step % max(1, steps // CHECKS) == 0:
-            found = held.mean(_errors(net, held_target, held_y, scale)).squeeze(-1)
-            keep_better(best, net, found < least)
-            least = torch.minimum(least, found)
-            if step >= GRACE and not bool(found_better().any()):
-                return True
-        return step == steps
-
+    optimiser = AdamW(net.parameters(), learning_rate=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     stopped = False
     try:
         descend(
             stepper(list(net.parameters()), [], optimiser),
             draw,
-            is_over,
+            best.is_over,
             steps=steps,
             rate=lambda step: min(1.0, (step + 1) / WARM_UP) * (1 - step / max(1, steps)),
             ema=0.0,
@@ -284,21 +266,51 @@ def _fit_net(
         )
     except Stopped:
         stopped = True
-    kept = found_better()
-    for parameter in best.requires_grad_(False).parameters():
+    kept = best.clearly_better()
+    for parameter in best.net.requires_grad_(False).parameters():
         parameter.mul_(kept.view(-1, 1, 1))
-    return best, kept, stopped
+    return best.net, kept, stopped
 
 
-def _errors(net: AnchorNet, target: Tensor, y: Tensor, scale: Tensor) -> Tensor:
-    return ((target - net(y)).square() / scale).sum(-1, keepdim=True)
+class _BestNet:
+    """The weights with the lowest error on the validation rows so far, of each member.
 
+    Args:
+        trained: The network that is trained; it starts as the best one.
+        held: Validation rows.
+        scale: Unit of squared errors, `(members, 1, dim_x)`.
+        steps: Planned steps.
+    """
 
-def _clearly_better(before: Tensor, after: Tensor, held: _PaddedRows) -> Tensor:
-    """Members whose error fell by more than two standard errors, `(members,)`."""
-    fall = held.mean(before - after)
-    spread = held.mean((before - after - fall.unsqueeze(1)) ** 2)
-    return (fall > 2 * (spread / held.count.unsqueeze(-1)).sqrt()).squeeze(-1)
+    def __init__(self, trained: AnchorNet, held: _PaddedRows, scale: Tensor, steps: int) -> None:
+        self.net = copy.deepcopy(trained)
+        self._trained, self._held, self._scale, self._steps = trained, held, scale, steps
+        self._target, self._y = held.x.float(), held.y.float()
+        self._before = (self._target**2 / scale).sum(-1, keepdim=True)
+        self._least = held.mean(self._before).squeeze(-1)
+
+    @torch.no_grad()
+    def is_over(self, step: int, stopped: bool) -> bool:
+        """Keep what is better, and end without an improvement; see `descend`."""
+        poll(step / max(1, self._steps))
+        if step and step % max(1, self._steps // CHECKS) == 0:
+            found = self._held.mean(self._errors(self._trained)).squeeze(-1)
+            keep_better(self.net, self._trained, found < self._least)
+            self._least = torch.minimum(self._least, found)
+            if step >= GRACE and not bool(self.clearly_better().any()):
+                return True
+        return step == self._steps
+
+    @torch.no_grad()
+    def clearly_better(self) -> Tensor:
+        """Members whose error fell by more than two standard errors, `(members,)`."""
+        change = self._before - self._errors(self.net)
+        fall = self._held.mean(change)
+        spread = self._held.mean((change - fall.unsqueeze(1)) ** 2)
+        return (fall > 2 * (spread / self._held.count.unsqueeze(-1)).sqrt()).squeeze(-1)
+
+    def _errors(self, net: AnchorNet) -> Tensor:
+        return ((self._target - net(self._y)).square() / self._scale).sum(-1, keepdim=True)
 
 
 def _host(generator: Generator) -> Generator:

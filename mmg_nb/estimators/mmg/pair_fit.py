@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Sequence
 from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmg_nb.denoisers.gaussian import Prepared
 from mmg_nb.denoisers.members import Rows
@@ -71,15 +72,6 @@ def fit_pairs(
     pairs = pairs.to(x.device)
     average = copy.deepcopy(pairs)
     parameters, averages = trained(pairs, average)
-    hidden = pairs.of_x.hidden_matrices() + pairs.of_y.hidden_matrices()
-    optimiser = ClippedMuon(
-        parameters,
-        hidden,
-        learning_rate=LEARNING_RATE,
-        muon_rate=MUON_RATE,
-        weight_decay=0.0,
-        every=1,
-    )
 
     def draw(step: int) -> PreparedBatch:
         some = rows.samples.take(rows.pick(batch, random.device))
@@ -95,7 +87,7 @@ def fit_pairs(
         return False
 
     descend(
-        stepper(parameters, averages, optimiser),
+        stepper(parameters, averages, _optimiser(pairs, parameters)),
         draw,
         is_over,
         steps=steps,
@@ -106,6 +98,17 @@ def fit_pairs(
     _finalise(pairs.requires_grad_(False), rows, held)
     pairs.pair_error.copy_(_pair_error(pairs, average.variance, rows))
     return pairs
+
+
+def _optimiser(pairs: CanonicalFeatures, parameters: Sequence[nn.Parameter]) -> ClippedMuon:
+    return ClippedMuon(
+        parameters,
+        pairs.of_x.hidden_matrices() + pairs.of_y.hidden_matrices(),
+        learning_rate=LEARNING_RATE,
+        muon_rate=MUON_RATE,
+        weight_decay=0.0,
+        every=1,
+    )
 
 
 def _loss(pairs: CanonicalFeatures, some: Prepared) -> Tensor:
