@@ -163,6 +163,18 @@ while True:
         assert bool(trainings and trainings[-1][0]["step"]) is trained
 
 
+def test_a_run_stopped_before_anything_was_estimated_is_stopped_and_has_no_result():
+    def work(listen):
+        raise Stopped
+
+    run = Run(work, what="I(x; y)", estimator="mmg").start()
+    with pytest.raises(Stopped, match="before anything was estimated"):
+        run.wait()
+    assert run.state is RunState.STOPPED
+    assert not run.has_result
+    assert repr(run) == "<Run: I(x; y) by mmg, stopped>"
+
+
 def test_the_result_raises_the_error_of_a_failed_run(fake):
     def work(listen):
         raise ZeroDivisionError("a defect")

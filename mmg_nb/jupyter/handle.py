@@ -200,11 +200,16 @@ class Run:
         return self._worker.state
 
     @property
+    def has_result(self) -> bool:
+        """Whether the run has ended with a result. One that was stopped early may have none."""
+        return self._worker.has_result
+
+    @property
     def result(self) -> MIResult:
         """The result of a run that has finished or was stopped. To wait for it, use `wait`.
 
         Raises:
-            MMGError: The run has not ended.
+            MMGError: The run has not ended, or was stopped before anything was estimated.
             BaseException: The error of the run, if it failed; see also `traceback`.
         """
         if not self.state.ended:
@@ -264,7 +269,7 @@ class Run:
     def __repr__(self) -> str:
         name = "Run" if self.number is None else f"Run {self.number}"
         said = f"<{name}: {self.what} by {self.estimator}, {self.state}"
-        if self.state in (RunState.STOPPED, RunState.FINISHED):
+        if self.has_result:
             said += f", {self.result.summary}"
         return said + ">"
 

@@ -13,7 +13,6 @@ from mmg_nb.jupyter.form import Asked
 from mmg_nb.jupyter.handle import Run
 from mmg_nb.questions.comparison import Comparison
 from mmg_nb.results.result import MIResult
-from mmg_nb.runs.events import RunState
 
 __all__ = ["Entry", "comparison", "history_html", "history_text", "shown_html", "titled"]
 
@@ -38,8 +37,7 @@ class Entry:
         """The result, if there is one. A comparison that has ended always has one."""
         if isinstance(self.run, ComparisonRun):
             return self.run.standing if self.run.state.ended else None
-        ended_well = self.run.state in (RunState.STOPPED, RunState.FINISHED)
-        return self.run.result if ended_well else None
+        return self.run.result if self.run.has_result else None
 
     @property
     def results(self) -> dict[str, MIResult]:

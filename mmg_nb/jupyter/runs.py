@@ -116,10 +116,7 @@ _HEADER = ("run", "quantity", "estimator", "state", "estimate", "time")
 
 
 def _line(run: Run) -> tuple[str, ...]:
-    if run.state in (RunState.STOPPED, RunState.FINISHED):
-        estimate = run.result.summary
-    else:
-        estimate = run.progress.estimate or "–"
+    estimate = run.result.summary if run.has_result else run.progress.estimate or "–"
     state = str(run.state)
     if run.state is RunState.RUNNING:
         state = f"{state}, {100 * run.progress.fraction:.0f} % of {run.progress.phase}"

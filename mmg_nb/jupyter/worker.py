@@ -10,6 +10,7 @@ from types import TracebackType
 from weakref import WeakSet
 
 from mmg_nb.errors import MMGError
+from mmg_nb.polling import Stopped
 from mmg_nb.results.result import MIResult
 from mmg_nb.results.status import Status
 from mmg_nb.runs.events import (
@@ -80,7 +81,8 @@ class Worker:
     def state(self) -> RunState:
         """State of the run. After `pause` or `stop` it changes at once, before the run reacts."""
         if self._error is not None:
-            return RunState.FAILED
+            stopped = isinstance(self._error, Stopped)  # before anything was estimated
+            return RunState.STOPPED if stopped else RunState.FAILED
         if self._result is not None:
             stopped = self._result.status is Status.INTERRUPTED
             return RunState.STOPPED if stopped else RunState.FINISHED
@@ -89,6 +91,11 @@ class Worker:
         if self._stop.is_set() or self._abandoned.is_set():
             return RunState.STOPPING
         return RunState.RUNNING if self._unpaused.is_set() else RunState.PAUSED
+
+    @property
+    def has_result(self) -> bool:
+        """Whether the run has ended with a result."""
+        return self._result is not None
 
     @property
     def done(self) -> bool:
