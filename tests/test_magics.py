@@ -234,7 +234,7 @@ def test_a_second_interrupt_raises(run, notebook):
 
 
 def test_the_interrupt_handler_is_restored(run):
-    before = signal.getsignal(signal.SIGINT)  # ignored where a shell has started us with &
+    before = signal.getsignal(signal.SIGINT)
     run("%mmg estimate x y")
     assert signal.getsignal(signal.SIGINT) is before
 
