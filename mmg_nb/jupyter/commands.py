@@ -13,7 +13,7 @@ from mmg_nb.data.pairs import MISSING
 from mmg_nb.errors import MMGError, brief, one_of
 from mmg_nb.estimators.registry import estimator_class, names
 from mmg_nb.fields import FieldInfo, field, field_infos
-from mmg_nb.jupyter.settings import SETTINGS, setting_infos
+from mmg_nb.jupyter.settings import SETTING_INFOS, setting_infos
 from mmg_nb.plots.result import KINDS
 from mmg_nb.questions.comparison import DEFAULT_ESTIMATORS
 
@@ -119,7 +119,7 @@ COMMANDS = {
             "run several estimators on the same data, with a live table",
             (
                 *field_infos(CompareOptions),
-                *(SETTINGS[name] for name in ("seed", "device", "live")),
+                *(SETTING_INFOS[name] for name in ("seed", "device", "live")),
             ),
         ),
         Command("panel", "[X Y]", "choose data and settings with widgets, run and compare"),
@@ -137,7 +137,7 @@ COMMANDS = {
             "resume",
             "[RUN | FILE]",
             "continue a paused run, or a run from its checkpoint file",
-            (*field_infos(ResumeOptions), SETTINGS["live"]),
+            (*field_infos(ResumeOptions), SETTING_INFOS["live"]),
         ),
         Command("stop", "[RUN]", "end a run early, with a result (default: the latest)"),
         Command("config", "[KEY=VALUE ...]", "show or change the default settings"),

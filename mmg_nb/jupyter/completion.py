@@ -13,7 +13,7 @@ from mmg_nb.fields import FieldInfo
 from mmg_nb.jupyter.arguments import chosen_estimator
 from mmg_nb.jupyter.commands import COMMANDS, SHORT_FLAGS, Command, command, flag
 from mmg_nb.jupyter.namespace import arrays
-from mmg_nb.jupyter.settings import SETTINGS, SessionSettings, setting_infos
+from mmg_nb.jupyter.settings import SETTING_INFOS, SessionSettings, setting_infos
 from mmg_nb.jupyter.tokens import Token, tokenize
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _operands(
         setting = setting_infos().get(tokens[-1].text.rstrip("="))
         if setting is not None:
             return _values(setting, variables)
-        return [(f"{name}=", "setting") for name in SETTINGS]
+        return [(f"{name}=", "setting") for name in SETTING_INFOS]
     if target.name in ("runs", "pause", "resume", "stop"):
         return []
     results = (name for name, value in variables.items() if type(value).__name__ == "MIResult")

@@ -17,7 +17,7 @@ from mmg_nb.runs.device_names import check_device
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-__all__ = ["SETTINGS", "SessionSettings", "Settings", "setting_infos"]
+__all__ = ["SETTING_INFOS", "SessionSettings", "Settings", "setting_infos"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,18 +37,18 @@ class Settings:
     traceback: bool = field(False, "show full tracebacks of error messages")
 
 
-SETTINGS = {info.name: info for info in field_infos(Settings)}
+SETTING_INFOS = {info.name: info for info in field_infos(Settings)}
 """The settings by name, without the choices of `estimator`: loading must not look them up."""
 
 
 def setting_infos() -> dict[str, FieldInfo]:
     """The settings by name. The choices of `estimator` are the registered estimators."""
-    return {**SETTINGS, "estimator": replace(SETTINGS["estimator"], choices=names())}
+    return {**SETTING_INFOS, "estimator": replace(SETTING_INFOS["estimator"], choices=names())}
 
 
 def _trait(name: str) -> Any:
     """The configurable trait of a setting, for `%config MMG` and `ipython_config.py`."""
-    info = SETTINGS[name]
+    info = SETTING_INFOS[name]
     kinds = {int: traitlets.Int, bool: traitlets.Bool, str: traitlets.Unicode}
     if info.choices:
         made: Any = traitlets.Enum(info.choices, default_value=info.default, help=info.help)
@@ -71,7 +71,7 @@ class SessionSettings(Magics):
         super().__init__(shell)
         given = self.config.get("MMG", {})
         self._origins = {
-            name: "IPython config" if name in given else "default" for name in SETTINGS
+            name: "IPython config" if name in given else "default" for name in SETTING_INFOS
         }
         self.observe(self._note, list(self._origins))
 
@@ -108,9 +108,9 @@ class SessionSettings(Magics):
         Raises:
             MMGError: The setting does not exist, or the value is not allowed.
         """
-        if name not in SETTINGS:
+        if name not in SETTING_INFOS:
             what = f"There is no setting {brief(name)}."
-            raise MMGError(what, one_of(name, SETTINGS, "Settings"))
+            raise MMGError(what, one_of(name, SETTING_INFOS, "Settings"))
         setattr(self, name, parse(setting_infos()[name], text))
         self._origins[name] = "%mmg config"
 
@@ -119,6 +119,6 @@ class SessionSettings(Magics):
         lines = [
             f"{info.name:<10} {getattr(self, info.name)!s:<8} {self._origins[info.name]:<18} "
             f"{info.help}"
-            for info in SETTINGS.values()
+            for info in SETTING_INFOS.values()
         ]
         return "\n".join([f"{'setting':<10} {'value':<8} {'from':<18} meaning", *lines])

@@ -86,7 +86,8 @@ class CanonicalPairs:
         pairs = CanonicalFeatures.restored(state)
         problem.run.listen(Phase("training"))
         with_pairs = laid_out(problem, base, torch.cat([base.variance, pairs.variance], dim=2))
-        full = FullNetwork(still_improving=math.inf)  # it does not yield again
+        stages = (each for each in problem.stages if isinstance(each, FullNetwork))
+        full = replace(next(stages, FullNetwork()), still_improving=math.inf)  # no second pairs
         denoiser = full.network(problem, with_pairs, pairs=pairs).to(problem.run.device)
         outcome = train(full.task(problem, with_pairs, denoiser), listen, problem.run.keep)
         gain = float(outcome.history.mi[-1] - fit.training.history.mi[-1])
