@@ -217,6 +217,7 @@ def test_labels_are_given_and_images_noised(pair, numbers_too):
     assert np.isfinite(result.mi)
 
 
+@pytest.mark.accuracy
 def test_numbers_are_noised_and_the_image_tells_of_them():
     """Rejects 0, half and double, and the estimate of images that belong to other rows."""
     u, v = latents(1500, seed=3)

@@ -380,6 +380,7 @@ def precise(monkeypatch, columns=3, **fields):
     return mmg_nb.estimate(x, y, seed=1, folds=1, draws=6, **fields)
 
 
+@pytest.mark.accuracy
 def test_what_is_told_precisely_is_learnt_first(monkeypatch):
     """10.8 nats in so few steps; 7.2 from scores of ranks, 5.8 without pairs."""
     result = precise(monkeypatch)
