@@ -127,9 +127,10 @@ class Visit:
         lab: The server.
         browser: The browser.
         name: The notebook to open.
+        busy: Whether its kernel runs a cell, so that the page cannot wait for it.
     """
 
-    def __init__(self, lab: Lab, browser: Browser, name: str) -> None:
+    def __init__(self, lab: Lab, browser: Browser, name: str, *, busy: bool = False) -> None:
         self.lab = lab
         self._name = name
         self._path = lab.root / name
@@ -141,21 +142,28 @@ class Visit:
         self.page.goto(url, timeout=1000 * PATIENCE)
         self.page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=1000 * PATIENCE)
         # The page's own mark of idleness is there before the kernel is connected.
-        until(self._connected)
-        self.page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").wait_for()
+        until(lambda: self._connected(busy))
+        if not busy:
+            self.page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").wait_for()
 
     def _note(self, message: ConsoleMessage) -> None:
         if message.type == "error":
             self.errors.append(message.text)
 
-    def _connected(self) -> bool:
+    def _connected(self, busy: bool) -> bool:
         kernels = [s["kernel"] for s in self.lab.ask("api/sessions") if s["path"] == self._name]
-        return any(k["execution_state"] == "idle" and k["connections"] for k in kernels)
+        fits = [busy or kernel["execution_state"] == "idle" for kernel in kernels]
+        return any(fit and k["connections"] for fit, k in zip(fits, kernels, strict=True))
 
     def run_all(self) -> None:
         """Run all cells."""
         self.page.get_by_role("menuitem", name="Run", exact=True).click()
         self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+
+    def interrupt(self) -> None:
+        """Interrupt the kernel, which the page may not reach yet."""
+        (kernel,) = (s["kernel"] for s in self.lab.ask("api/sessions") if s["path"] == self._name)
+        self.lab.ask(f"api/kernels/{kernel['id']}/interrupt", "POST")
 
     def save(self) -> dict:
         """Save the notebook, and return what the file then holds."""

@@ -61,10 +61,10 @@ def visit(lab, browser):
     """Open an existing notebook, or a new one with the given cells; close all pages at the end."""
     visits = []
 
-    def open_notebook(name, *cells):
+    def open_notebook(name, *cells, busy=False):
         if cells:
             lab.write(name, SETUP, *cells)
-        visits.append(Visit(lab, browser, name))
+        visits.append(Visit(lab, browser, name, busy=busy))
         return visits[-1]
 
     yield open_notebook
@@ -222,6 +222,34 @@ def test_a_cell_that_waits_is_watched_paused_and_stopped(visit, pictures):
     expect(output).to_contain_text("interrupted")
     expect(live).to_have_count(0)
     assert opened.errors == []
+
+
+def test_a_page_opened_again_during_a_run_shows_its_result(visit, pictures):
+    long = "%mmg estimate x y --steps 5000 --delay 0.02 --curves"
+    opened = visit("again.ipynb", long, "pass")
+    opened.run_all()
+    opened.page.locator(".mmg-live polyline").first.wait_for()
+    assert "Estimating I(x; y)" in str(opened.save()["cells"][1]["outputs"])
+    opened.page.close()
+
+    again = visit("again.ipynb", busy=True)
+    output = again.page.locator(".jp-OutputArea-output").first
+    expect(output).to_contain_text("If the kernel still runs, the result appears here")
+    again.page.screenshot(path=pictures / "again_during.png")
+    again.interrupt()
+    expect(output).to_contain_text("I(x; y) = 0.511")
+    expect(output).to_contain_text("interrupted")
+    expect(output.locator("img")).to_be_visible()
+    expect(again.page.get_by_text("Error displaying widget")).to_have_count(0)
+    again.page.screenshot(path=pictures / "again_result.png")
+
+    # The next run closes the widget; what it showed stays.
+    last = again.page.locator(".jp-CodeCell").last
+    last.locator(".cm-content").fill("%mmg estimate y x --steps 20 --delay 0.05")
+    again.page.keyboard.press("Control+Enter")
+    expect(last.locator(".jp-OutputArea-output")).to_contain_text("converged")
+    expect(output).to_contain_text("I(x; y) = 0.511")
+    assert again.errors == []
 
 
 def with_state_of_a_widget(path: Path) -> None:

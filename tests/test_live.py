@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 import time
+from contextlib import ExitStack
 
 import ipywidgets
 import numpy as np
@@ -27,6 +28,7 @@ class Kernel:
 
     comm_manager = object()
     kernel_info = {"supported_features": ["kernel subshells"]}  # noqa: RUF012
+    shell = None
 
 
 @pytest.fixture
@@ -131,58 +133,126 @@ def test_a_pause_is_shown_without_another_event(begin):
     feed.close()
 
 
-def unstarted(work, fake):
-    return mmg_nb.Run(work, estimator=fake)
+@pytest.fixture
+def latest():
+    """Holds the widget of the latest run."""
+    with ExitStack() as stack:
+        yield stack
 
 
-def test_the_result_takes_the_place_of_the_view(shell, fake, outputs):
-    before = set(ipywidgets.widgets.widget._instances)
-    run = unstarted(
-        lambda listen: mmg_nb.estimate(X, Y, fake, listen=listen, steps=20, delay=0.01), fake
-    )
-    result, shown = run_in_cell(run, LiveView(run, steerable=True))
+@pytest.fixture
+def shown_run(shell, fake, latest):
+    """Run an estimate of the fake estimator with a live view."""
+
+    def run_with_view(**fields):
+        fields = {"steps": 20, "delay": 0.01} | fields
+        run = mmg_nb.Run(
+            lambda listen: mmg_nb.estimate(X, Y, fake, listen=listen, **fields), estimator=fake
+        )
+        return run_in_cell(run, LiveView(run, shell, steerable=True, latest=latest))
+
+    return run_with_view
+
+
+def widgets():
+    """The widgets that are open."""
+    return set(ipywidgets.widgets.widget._instances.values())
+
+
+def live_widget():
+    """The only live widget that is open."""
+    (widget,) = (each for each in widgets() if isinstance(each, LiveWidget))
+    return widget
+
+
+def test_the_result_takes_the_place_of_the_view(shown_run, outputs):
+    result, shown = shown_run()
     assert shown
     first, last = outputs[0], outputs[-1]
-    assert "application/vnd.jupyter.widget-view+json" in first["data"]
-    assert "card" in first["data"]["text/html"]
+    slot = first["transient"]["display_id"]
+    assert f'data-mmg-slot="{slot}"' in first["data"]["text/html"]
+    assert "live=card" in first["data"]["text/html"]
     assert last["update"]
     assert last["transient"] == first["transient"]
-    assert set(last["data"]) == {"text/plain", "text/html"}
+    for each in (first, last):  # no widget, which would be broken in a saved notebook
+        assert set(each["data"]) == {"text/plain", "text/html"}
     assert last["data"]["text/plain"] == repr(result)
-    assert set(ipywidgets.widgets.widget._instances) == before
 
 
-def test_the_error_of_a_run_replaces_the_view(shell, fake, outputs):
-    run = unstarted(
-        lambda listen: mmg_nb.estimate(
-            X, Y, fake, listen=listen, steps=20, delay=0.01, ending="defect"
-        ),
-        fake,
-    )
+def test_the_error_of_a_run_replaces_the_view(shown_run, outputs):
     with pytest.raises(ZeroDivisionError):
-        run_in_cell(run, LiveView(run, steerable=True))
+        shown_run(ending="defect")
     assert outputs[-1]["data"]["text/plain"] == "Ended without a result (ZeroDivisionError)."
     assert outputs[-1]["update"]
+    assert live_widget().shown == outputs[-1]["data"]["text/html"]
 
 
-def test_many_views_leave_no_thread_and_no_widget(shell, fake, outputs):
-    before, widgets = threading.active_count(), len(ipywidgets.widgets.widget._instances)
+def test_a_page_that_missed_the_end_finds_the_result_in_the_widget(shown_run, outputs):
+    result, _ = shown_run(curves=True)
+    widget = live_widget()
+    assert widget.slot == outputs[0]["transient"]["display_id"]
+    assert widget.shown == outputs[-1]["data"]["text/html"]
+    assert result.summary.split()[0] in widget.shown
+    assert "<img" in widget.shown
+
+
+def test_front_ends_that_isolate_outputs_get_the_widget_itself(shown_run, shell, outputs):
+    shell.user_ns["__vsc_ipynb_file__"] = "a.ipynb"
+    shown_run()
+    assert "application/vnd.jupyter.widget-view+json" in outputs[0]["data"]
+    assert "live=card" in outputs[0]["data"]["text/html"]
+    assert set(outputs[-1]["data"]) == {"text/plain", "text/html"}
+    assert live_widget().slot == ""
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    """The messages to the browser that do not change the state."""
+    messages = []
+    monkeypatch.setattr(LiveWidget, "send", lambda widget, content: messages.append(content))
+    return messages
+
+
+def test_a_page_hears_from_a_busy_kernel_in_which_nothing_happens(shown_run, outputs, sent):
+    shown_run(steps=1, delay=1.5)
+    assert 1 <= len(sent) <= 3
+
+
+def test_a_page_that_is_opened_again_is_answered(shown_run, outputs, sent):
+    shown_run()
+    sent.clear()
+    for message in ({"action": "hello"}, {"action": "stop"}, "hello", None):
+        live_widget()._handle_custom_msg(message, [])
+    assert len(sent) == 1
+
+
+def test_many_views_leave_no_thread_and_only_the_latest_widget(shown_run, outputs, latest):
+    before, known = threading.active_count(), widgets()
     for _ in range(20):
-        run = unstarted(
-            lambda listen: mmg_nb.estimate(X, Y, fake, listen=listen, steps=2, delay=0.06), fake
-        )
-        run_in_cell(run, LiveView(run, steerable=True))
-    assert sum("widget-view" in str(each["data"]) for each in outputs) == 20
+        shown_run(steps=2, delay=0.06)
+    assert sum("data-mmg-slot" in str(each["data"]) for each in outputs) == 20
     gc.collect()
     until(lambda: threading.active_count() == before)
-    assert len(ipywidgets.widgets.widget._instances) == widgets
+    assert widgets() - known == {live_widget(), live_widget().layout}
+    latest.close()
+    assert widgets() == known
+
+
+def test_unloading_closes_the_latest_widget(shell, outputs, monkeypatch):
+    monkeypatch.setattr(Kernel, "shell", shell)
+    monkeypatch.setattr(shell, "kernel", Kernel(), raising=False)
+    known = widgets()
+    shell.run_line_magic("mmg", "estimate x y --steps 10 --delay 0.02")
+    assert live_widget().shown
+    shell.run_line_magic("unload_ext", "mmg_nb")
+    assert widgets() == known
 
 
 def test_the_view_is_the_richest_that_the_front_end_supports(fake, monkeypatch):
-    run = unstarted(lambda listen: None, fake)
+    run = mmg_nb.Run(lambda listen: None, estimator=fake)
 
     def chosen(live, kernel):
-        return type(view_for(run, live, kernel)).__name__
+        return type(view_for(run, live, kernel, ExitStack())).__name__
 
     assert chosen("auto", None) == chosen("widget", None) == "TextView"
     assert chosen("auto", object()) == "CardView"  # no comm

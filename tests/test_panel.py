@@ -375,7 +375,7 @@ def test_a_notebook_keeps_plain_html_with_the_result(panel, notebook):
 def test_the_panel_answers_the_browser(panel, monkeypatch):
     sent = []
     monkeypatch.setattr(panel._widget, "send", sent.append)
-    panel._on_message(None, {"action": "hello"}, [])
+    panel._widget._handle_custom_msg({"action": "hello"}, [])
     assert sent == [{"here": True}]
     assert panel.run is None
 

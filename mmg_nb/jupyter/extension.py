@@ -34,6 +34,7 @@ def unload(shell: InteractiveShell) -> None:
     magics = shell.magics_manager.registry.pop("MMG", None)
     if isinstance(magics, MMG):
         magics.runs.stop_all()
+        magics.latest_view.close()
         magics.completion.uninstall()
         magics.shown.uninstall()
         configurables: list[Any] = shell.configurables

@@ -5,24 +5,31 @@ from __future__ import annotations
 import contextvars
 import html
 import threading
+import time
 from collections.abc import Callable
-from typing import Any
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
 
 import anywidget
 import numpy as np
 import traitlets
-from IPython.display import display
+from IPython.display import DisplayHandle, display
 
 from mmg_nb.errors import MMGError
 from mmg_nb.jupyter.front_end import module, style
 from mmg_nb.jupyter.handle import Run
+from mmg_nb.jupyter.place import isolates_outputs
 from mmg_nb.jupyter.progress import HOW_TO_STOP, Card, Progress
 from mmg_nb.results.result import MIResult
 from mmg_nb.runs.events import Event, StateChanged
 
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
 __all__ = ["Feed", "LiveView", "LiveWidget", "hear_beside_cells", "picture", "steer"]
 
 SECONDS = 0.2  # between updates
+GREETING_SECONDS = 1.0  # between two messages that the kernel is alive
 ACTIONS: dict[str, Callable[[Run], None]] = {
     "pause": Run.pause,
     "resume": Run.resume,
@@ -30,6 +37,11 @@ ACTIONS: dict[str, Callable[[Run], None]] = {
 }
 HOW_STOP_WORKS = "Stop ends the run early; you still get a result."
 NO_WIDGETS = "The live view needs Jupyter widgets. Without them, use %mmg config live=card."
+REOPENED = (
+    "If the kernel still runs, the result appears here at the end of the run. "
+    "If not, run this cell again."
+)
+HERE = {"here": True}  # tells a page that the kernel is alive
 
 
 def picture(run: Run) -> dict[str, Any]:
@@ -135,11 +147,18 @@ class Feed:
 
 
 class LiveWidget(anywidget.AnyWidget):
-    """The state of a run, shared with the browser."""
+    """The state of a run, shared with the browser.
 
-    _esm = module("charts", "live", "live_widget")
+    Attributes:
+        slot: Identifier of the HTML that the widget replaces; empty if an output holds the widget.
+        shown: HTML of what the run left; empty before.
+    """
+
+    _esm = module("charts", "live", "slot", "live_widget")
     _css = style()
 
+    slot = traitlets.Unicode().tag(sync=True)
+    shown = traitlets.Unicode().tag(sync=True)
     said = traitlets.Dict().tag(sync=True)
     curves = traitlets.Bytes().tag(sync=True)
     track = traitlets.Bytes().tag(sync=True)
@@ -148,6 +167,13 @@ class LiveWidget(anywidget.AnyWidget):
     def __init__(self, **state: Any) -> None:
         super().__init__(**state)
         self._writing = threading.Lock()
+        self.on_msg(LiveWidget._answer)
+        hear_beside_cells(self.comm)
+
+    def _answer(self, message: Any, _buffers: Any) -> None:
+        """Tell a page that was opened again that the kernel is alive."""
+        if message == {"action": "hello"}:
+            self.send(HERE)
 
     def put(self, **state: Any) -> None:
         """Change several traits in one message. No effect after `close`. Thread-safe."""
@@ -178,23 +204,39 @@ class LiveView:
     """Shows a run in a widget while its cell waits. At the end, the result replaces the widget.
 
     A saved notebook then holds the result, in formats that need neither a kernel nor a widget.
+    A page that is closed during the run misses the end. When it is opened again, it shows what the
+    widget holds. So the widget of the latest run stays open.
 
     Args:
         run: The run.
+        shell: The shell that displays it.
         steerable: Whether the kernel receives button messages while a cell runs.
+        latest: Closes the widget of the run before. Gets the one of this run.
     """
 
-    def __init__(self, run: Run, *, steerable: bool) -> None:
+    def __init__(
+        self, run: Run, shell: InteractiveShell, *, steerable: bool, latest: ExitStack
+    ) -> None:
         self._run = run
+        self._shell = shell
         self._steerable = steerable
+        self._latest = latest
         self._widget: LiveWidget | None = None
         self._feed: Feed | None = None
-        self._handle: Any = None
+        self._handle = DisplayHandle()
+        self._greeted = 0.0
 
     def tick(self, progress: Progress) -> None:
-        """Open the view, if the run has started."""
-        if self._widget is None and progress.started is not None:
-            self._open()
+        """Open the view, if the run has started.
+
+        A busy kernel of ipykernel < 7 answers no page, so it says by itself that it is alive.
+        """
+        if self._widget is None:
+            if progress.started is not None:
+                self._open()
+        elif time.monotonic() - self._greeted > GREETING_SECONDS:
+            self._greeted = time.monotonic()
+            self._widget.send(HERE)
 
     def finish(self, result: MIResult) -> bool:
         """Replace the view with the result."""
@@ -208,10 +250,11 @@ class LiveView:
             self._replace(Card(text, f"<p>{html.escape(text)}</p>"))
 
     def _open(self) -> None:
-        self._widget = LiveWidget(steerable=self._steerable, **self._picture())
+        self._latest.close()
+        slot = "" if isolates_outputs(self._shell) else self._handle.display_id
+        self._widget = LiveWidget(slot=slot, steerable=self._steerable, **self._picture())
         self._widget.on_msg(lambda _widget, message, _buffers: steer(self._run, message))
-        hear_beside_cells(self._widget.comm)
-        self._handle = display(self._widget, display_id=True)
+        self._handle.display(_placeholder(self._run, slot) if slot else self._widget)
         self._feed = Feed(self._run, self._show).start()
 
     def _show(self) -> None:
@@ -227,9 +270,20 @@ class LiveView:
         if self._widget is None or self._feed is None:
             display(shown)
             return
+        self._latest.callback(self._widget.close)
         self._feed.close()
-        self._handle.update(shown)
-        self._widget.close()
+        formatter = self._shell.display_formatter
+        assert formatter is not None
+        data, metadata = formatter.format(shown)
+        self._handle.update(data, metadata=metadata, raw=True)
+        self._widget.put(shown=data["text/html"])
+
+
+def _placeholder(run: Run, slot: str) -> Card:
+    """What an output holds until the end of a run. The widget takes its place in the page."""
+    lines = (f"Estimating {run.what}. {REOPENED}", NO_WIDGETS)
+    shown = "<br>".join(map(html.escape, lines))
+    return Card(lines[0], f'<div data-mmg-slot="{slot}"><p>{shown}</p></div>')
 
 
 def hear_beside_cells(comm: Any) -> None:

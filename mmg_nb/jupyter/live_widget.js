@@ -1,17 +1,22 @@
-// The live view as a separate widget. Needs live.js.
+// The live view as a separate widget, and later the result. Needs live.js, slot.js.
 
-function render({ model, el }) {
+function createView(model) {
   const live = createLive(model);
-  el.classList.add("mmg");
-  el.append(live.node);
-  model.on("change", live.update);
-  live.update();
-  const closing = new AbortController();
-  keepKeys(live.node, closing.signal);
-  return () => {
-    closing.abort();
-    model.off("change", live.update);
-  };
+  const node = make("div", { class: "mmg" }, live.node);
+  const ended = () => model.get("shown") !== "";
+
+  function update() {
+    if (!ended()) {
+      live.update();
+      return;
+    }
+    node.className = ""; // a result looks as in any output
+    node.innerHTML = model.get("shown");
+  }
+
+  model.on("change", update);
+  update();
+  return { node, stays: ended };
 }
 
-export default { render };
+export default inSlot(createView);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
@@ -80,6 +81,7 @@ class MMG(SessionSettings):
         self._shell = shell
         self._last: MIResult | None = None
         self.runs = Runs()
+        self.latest_view = ExitStack()
         self.shown = ShownResults(shell)
         self.completion = Completion(shell, self)
 
@@ -154,7 +156,7 @@ class MMG(SessionSettings):
         return self._hand_over(result, output, shown or call.silent)
 
     def _view(self, run: Run, live: str, call: Call) -> View:
-        return view_for(run, "none" if call.silent else live, self._kernel)
+        return view_for(run, "none" if call.silent else live, self._kernel, self.latest_view)
 
     def _put(self, run: Run, what: str, output: str | None) -> Run | None:
         """Set the quantity of a run, and store its handle in a variable if one is named."""

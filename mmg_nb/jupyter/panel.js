@@ -1,4 +1,4 @@
-// The panel: a form, the live view or a result, and the history of runs. Needs live.js.
+// The panel: a form, the live view or a result, and the history of runs. Needs live.js, slot.js.
 
 const EXPRESSION = "\u0000expression";
 
@@ -338,61 +338,7 @@ function createPanel(model) {
   const listeners = { change: update, "change:variables": form.offer, "change:chosen": form.choose };
   for (const [event, listener] of Object.entries(listeners)) model.on(event, listener);
   update();
-  return { node };
+  return { node, stays: () => false };
 }
 
-/** Keep the panel in its place in the page, also after the notebook redraws the output. */
-function settle(node, slot, signal) {
-  let home = null;
-  let kept = [];
-  let focused = null; // element that loses the focus when the notebook redraws the output
-
-  function place() {
-    if (node.isConnected) return;
-    home = [...document.querySelectorAll(`[data-mmg-slot="${slot}"]`)].at(-1) ?? null;
-    if (!home) return;
-    kept = [...home.childNodes];
-    home.replaceChildren(node);
-    if (focused) focused.focus({ preventScroll: true });
-  }
-
-  const observer = new MutationObserver(place);
-  observer.observe(document.body, { childList: true, subtree: true });
-  const watch = (type, listener) => window.addEventListener(type, listener, { capture: true, signal });
-  watch("focusin", ({ target }) => (focused = node.contains(target) ? target : null));
-  watch("pointerdown", ({ target }) => node.contains(target) || (focused = null));
-  signal.addEventListener("abort", () => {
-    observer.disconnect();
-    if (home) home.replaceChildren(...kept);
-  });
-  place();
-}
-
-/**
- * Replace the saved HTML with the panel when the kernel answers.
- *
- * A notebook may hold the state of a widget whose kernel has ended. Then the saved HTML stays.
- */
-function initialize({ model }) {
-  if (!model.get("slot")) return undefined;
-  const closing = new AbortController();
-  const enter = () => {
-    model.off("msg:custom", enter);
-    const { node } = createPanel(model);
-    keepKeys(node, closing.signal);
-    settle(node, model.get("slot"), closing.signal);
-  };
-  model.on("msg:custom", enter);
-  model.send({ action: "hello" });
-  return () => closing.abort();
-}
-
-function render({ model, el }) {
-  const closing = new AbortController();
-  const { node } = createPanel(model);
-  keepKeys(node, closing.signal);
-  el.append(node);
-  return () => closing.abort();
-}
-
-export default { initialize, render };
+export default inSlot(createPanel);

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import traceback
 import uuid
@@ -27,7 +26,8 @@ from mmg_nb.jupyter.history import (
     shown_html,
     titled,
 )
-from mmg_nb.jupyter.live import Feed, LiveWidget, hear_beside_cells, picture, steer
+from mmg_nb.jupyter.live import Feed, LiveWidget, picture, steer
+from mmg_nb.jupyter.place import isolates_outputs
 from mmg_nb.questions.comparison import Comparison
 from mmg_nb.results.result import MIResult
 
@@ -40,15 +40,13 @@ __all__ = ["Panel", "panel"]
 class PanelWidget(LiveWidget):
     """The state of a panel, shared with the browser; the current run as in `LiveWidget`."""
 
-    _esm = module("charts", "live", "panel")
+    _esm = module("charts", "live", "slot", "panel")
 
-    slot = traitlets.Unicode().tag(sync=True)
     form = traitlets.Dict().tag(sync=True)
     variables: traitlets.List[Any] = traitlets.List().tag(sync=True)
     chosen = traitlets.Dict().tag(sync=True)
     message = traitlets.Dict().tag(sync=True)
     view = traitlets.Unicode("empty").tag(sync=True)
-    shown = traitlets.Unicode().tag(sync=True)
     rows: traitlets.List[Any] = traitlets.List().tag(sync=True)
 
     def __repr__(self) -> str:
@@ -96,12 +94,11 @@ class Panel:
         self._closed = False
         self._chosen: dict[str, Any] = {"roles": {}, "settings": {}, "fields": {}}
         self._widget = PanelWidget(
-            slot="" if _needs_an_output(shell) else self._slot,
+            slot="" if isolates_outputs(shell) else self._slot,
             form=describe(),
             variables=variables(shell.user_ns),
         )
         self._widget.on_msg(self._on_message)
-        hear_beside_cells(self._widget.comm)
         shell.events.register("post_run_cell", self._refresh)
 
     # --- the same functions as the controls
@@ -198,9 +195,7 @@ class Panel:
 
     def _act(self, message: Mapping[str, Any]) -> None:
         action = message.get("action")
-        if action == "hello":
-            self._widget.send({"here": True})
-        elif action == "start":
+        if action == "start":
             self._begin(read_form(message.get("form", {}), self._shell.user_ns))
         elif action == "show":
             self.show(message.get("number", 0))
@@ -313,14 +308,6 @@ class _WidgetWithRecord:
     def _repr_mimebundle_(self, **options: Any) -> Any:
         data, metadata = self._widget._repr_mimebundle_(**options)
         return {**data, **self._record._repr_mimebundle_()}, metadata
-
-
-def _needs_an_output(shell: InteractiveShell) -> bool:
-    """Whether the front end isolates outputs, so that a widget cannot replace HTML in one.
-
-    VS Code and Colab do; JupyterLab, Notebook 7 and Voila do not.
-    """
-    return "__vsc_ipynb_file__" in shell.user_ns or "google.colab" in sys.modules
 
 
 def panel(x: str | None = None, y: str | None = None, **values: Any) -> Panel:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any
 
 from IPython.display import display
 
-__all__ = ["Place"]
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+__all__ = ["Place", "isolates_outputs"]
 
 
 class Place:
@@ -26,3 +30,11 @@ class Place:
             self._handle = display(shown, display_id=True)
         else:
             self._handle.update(shown)
+
+
+def isolates_outputs(shell: InteractiveShell) -> bool:
+    """Whether the front end isolates outputs, so that a widget cannot replace HTML in one.
+
+    VS Code and Colab do; JupyterLab, Notebook 7 and Voila do not.
+    """
+    return "__vsc_ipynb_file__" in shell.user_ns or "google.colab" in sys.modules

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from contextlib import ExitStack
 from typing import Any
 
 from mmg_nb.jupyter.handle import Run
@@ -11,13 +12,14 @@ from mmg_nb.jupyter.progress import CardView, NoView, TextView, View
 __all__ = ["has_widgets", "hears_beside_cells", "view_for"]
 
 
-def view_for(run: Run, live: str, kernel: Any) -> View:
+def view_for(run: Run, live: str, kernel: Any, latest: ExitStack) -> View:
     """The requested view, or the next simpler one that the front end supports.
 
     Args:
         run: The run to show.
         live: Value of the setting `live`.
         kernel: The shell's kernel; None in a terminal.
+        latest: What the live view of the latest run has left open.
 
     Returns:
         The view.
@@ -31,7 +33,7 @@ def view_for(run: Run, live: str, kernel: Any) -> View:
     # Imported here because loading the extension must not load anywidget.
     from mmg_nb.jupyter.live import LiveView
 
-    return LiveView(run, steerable=hears_beside_cells(kernel))
+    return LiveView(run, kernel.shell, steerable=hears_beside_cells(kernel), latest=latest)
 
 
 def has_widgets(kernel: Any) -> bool:
