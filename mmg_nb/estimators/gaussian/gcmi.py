@@ -13,6 +13,7 @@ from mmg_nb.data.pairs import Pairs
 from mmg_nb.estimators.base import Estimator
 from mmg_nb.estimators.gaussian import closed_form
 from mmg_nb.fields import field
+from mmg_nb.polling import polled
 from mmg_nb.results.finding import Finding
 from mmg_nb.runs.context import RunContext
 
@@ -46,5 +47,7 @@ class GCMI(Estimator):
 
 
 def _scores(values: Array) -> Array:
-    scores = norm.ppf(rankdata(values, axis=0) / (len(values) + 1))
+    scores = np.empty(values.shape)
+    for k, column in enumerate(polled(values.T)):
+        scores[:, k] = norm.ppf(rankdata(column) / (len(values) + 1))
     return (scores - scores.mean(axis=0)) / scores.std(axis=0)
