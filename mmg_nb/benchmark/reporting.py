@@ -11,7 +11,7 @@ from mmg_nb.benchmark.cells import Cell
 from mmg_nb.benchmark.tasks import REPORTING_TAG
 from mmg_nb.errors import MMGError
 
-__all__ = ["check_reporting", "uses_path"]
+__all__ = ["check_reporting"]
 
 
 def check_reporting(cells: Sequence[Cell], path: Path, *, allowed: bool) -> None:
@@ -43,10 +43,5 @@ def check_reporting(cells: Sequence[Cell], path: Path, *, allowed: bool) -> None
         "n": sorted({cell.n for cell in cells}),
         "seeds": sorted({cell.seed for cell in cells}),
     }
-    with uses_path(path).open("a", encoding="utf-8") as file:
+    with path.with_suffix(".reporting.log").open("a", encoding="utf-8") as file:
         file.write(json.dumps(use) + "\n")
-
-
-def uses_path(path: Path) -> Path:
-    """The file of uses beside a file of records."""
-    return path.with_suffix(".reporting.log")

@@ -41,7 +41,7 @@ REOPENED = (
     "If the kernel still runs, the result appears here at the end of the run. "
     "If not, run this cell again."
 )
-HERE = {"here": True}  # tells a page that the kernel is alive
+HERE = {"here": True}  # the kernel is alive
 
 
 def picture(run: Run) -> dict[str, Any]:
