@@ -9,9 +9,9 @@ import pytest
 
 import mmg_nb
 from mmg_nb.data.pairs import make_pairs
-from mmg_nb.estimators.mmg import neighbour_check as second_opinion
 from mmg_nb.estimators.mmg import pipeline as mmg_fit
-from mmg_nb.estimators.mmg.neighbour_check import by_neighbours
+from mmg_nb.estimators.mmg import second_look as second_opinion
+from mmg_nb.estimators.mmg.second_look import by_neighbours, by_predictions
 from mmg_nb.mmse.standard_error import undetected_information
 from mmg_nb.results.finding import Estimate
 from mmg_nb.results.result import NEIGHBOURS
@@ -73,7 +73,7 @@ X = np.random.default_rng(1).standard_normal((60, 4))
     "data",
     [
         {"x": X, "y": X[:, :3]},
-        {"x": X[:, 0], "y": np.arange(60) % 2, "discrete": "y"},
+        {"x": np.arange(60) % 3, "y": np.arange(60) % 2, "discrete": ["x", "y"]},
         {"x": X[:, 0], "y": X[:, 1], "given": X[:, 2]},
         {"x": X[:, 0], "y": X[:, 1], "groups": np.arange(60) // 2},
     ],
@@ -118,3 +118,56 @@ def test_whoever_stops_a_run_does_not_wait_for_it(monkeypatch):
     x, y = rarely_equal(500, seed=0)
     result = mmg_nb.estimate(x, y, listen=lambda event: isinstance(event, Step), **FEW_STEPS)
     assert result.status is Status.INTERRUPTED
+
+
+# --- predictions -------------------------------------------------------------------------------
+
+
+def striped(n, seed):
+    """A label that changes ten times along x."""
+    x = np.random.default_rng(seed).random(n)
+    return x, np.sin(10 * np.pi * x) > 0
+
+
+def test_a_prediction_takes_the_place_of_a_variable_that_networks_do_not_understand():
+    x, y = striped(1000, 0)
+    result = mmg_nb.estimate(x, y, steps=600, folds=2, draws=10)
+    assert 0.4 < result.mi < math.log(2)
+    low, high = result.interval()
+    assert low < math.log(2) < high
+    assert any("replaced by a prediction of y from it" in note for note in result.notes)
+    assert math.hypot(*result.error_parts.values()) == pytest.approx(result.stderr)
+
+
+def test_predictions_find_nothing_where_there_is_nothing():
+    rng = np.random.default_rng(5)
+    for n, columns in ((100, 1), (400, 10)):
+        for labels in (False, True):
+            y = rng.integers(3, size=n) if labels else rng.normal(size=n)
+            look = by_predictions(make_pairs(rng.normal(size=(n, columns)), y))
+            assert look is None or not look.exceeds(0.03)
+
+
+def test_a_prediction_is_made_by_models_that_did_not_see_the_row():
+    """Of noise, a model that saw the row would predict its label."""
+    rng = np.random.default_rng(6)
+    x, y = rng.normal(size=(300, 3)), rng.integers(2, size=300)
+    look = by_predictions(make_pairs(x, y))
+    if look is not None:
+        assert abs(np.corrcoef(look.pairs.x[:, 0], y)[0, 1]) < 0.2
+
+
+def test_more_columns_than_rows_are_left_to_predictions():
+    rng = np.random.default_rng(7)
+    x = rng.normal(size=(200, 300))
+    y = x[:, 0] + 0.5 * rng.normal(size=200)
+    fields = {"steps": 100, "folds": 2, "draws": 10}
+    result = mmg_nb.estimate(x, y, **fields)
+    assert result.mi == pytest.approx(0.5 * math.log(5), abs=2 * result.stderr)
+    assert result.stderr < 0.25
+    assert "x has 300 columns and only 200 rows" in "".join(result.notes)
+    nothing = mmg_nb.estimate(x, rng.normal(size=200), **fields)
+    low, high = nothing.interval()
+    assert low <= 0 <= high
+    assert abs(nothing.mi) < 0.05
+    assert nothing.stderr > math.log(300) / 200

@@ -107,6 +107,17 @@ class Pairs:
         """Degrees of freedom of y, like `freedom_x`."""
         return _freedom(self.y, self.discrete_y, self.shape_y)
 
+    def with_numbers(self, name: str, values: Array) -> Pairs:
+        """The same rows with other numbers in the place of a variable, and without notes.
+
+        Args:
+            name: `x` or `y`.
+            values: `(n, d)`, finite.
+        """
+        if name == "x":
+            return replace(self, x=values, discrete_x=(), shape_x=None, notes=())
+        return replace(self, y=values, discrete_y=(), shape_y=None, notes=())
+
     def with_own_data(self) -> Pairs:
         """The same samples in new arrays, which do not share memory with the user's arrays."""
         given = None if self.given is None else self.given.copy()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -23,7 +24,11 @@ from mmg_nb.results.result import NEIGHBOURS
 from mmg_nb.results.status import Status
 from mmg_nb.training.loop import TrainingOutcome
 
-__all__ = ["report"]
+__all__ = ["LEFT_OUT", "MORE_ROWS", "report", "with_part"]
+
+# Parts of the error of an estimate from other variables than the given ones.
+MORE_ROWS = "rows of the prediction"  # what a prediction from more rows may add
+LEFT_OUT = "directions left out"  # what they may add
 
 
 class _HasGap(Protocol):
@@ -112,3 +117,23 @@ def _higher(knn: Estimate | None, parts: dict[str, float]) -> tuple[str, ...]:
 def _pointwise(points: PointValues, form: str) -> PointwiseMI:
     noise = points.noise[LOG_RATIOS.index(form)]
     return PointwiseMI(points.index, points.values[FORMS.index(form)], np.sqrt(noise))
+
+
+def with_part(found: Finding, name: str, nats: float, notes: tuple[str, ...]) -> Finding:
+    """The finding with one more part of its error, and more notes.
+
+    Args:
+        found: The finding.
+        name: Name of the part.
+        nats: Its size; 0 for no part.
+        notes: Notes to put first.
+    """
+    parts = {**found.error_parts, **({name: nats} if nats else {})}
+    forms = {
+        form: replace(each, stderr=math.hypot(each.stderr, nats))
+        for form, each in found.forms.items()
+    }
+    stderr = math.hypot(*parts.values())
+    return replace(
+        found, stderr=stderr, error_parts=parts, forms=forms, notes=(*notes, *found.notes)
+    )

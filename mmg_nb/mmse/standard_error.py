@@ -26,6 +26,7 @@ from mmg_nb.results.finding import Estimate
 from mmg_nb.results.result import NEIGHBOURS
 
 __all__ = [
+    "DETECTION",
     "TrainingErrors",
     "all_parts",
     "error_of_sum",

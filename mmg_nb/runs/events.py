@@ -140,3 +140,23 @@ Listener = Callable[[Event], bool | None]
 
 def silent(event: Event) -> None:
     """A listener that ignores all events."""
+
+
+class PartOfRun:
+    """Forwards the events of a part of a run, except those that describe the part alone.
+
+    After a request to stop, every later part gets the request at its first event.
+
+    Args:
+        listen: Gets the events of the run.
+    """
+
+    def __init__(self, listen: Listener) -> None:
+        self._listen = listen
+        self._stopped = False
+
+    def __call__(self, event: Event) -> bool:
+        """Forward an event; see `Listener`."""
+        if not isinstance(event, (Started, Snapshot)):
+            self._stopped = bool(self._listen(event)) or self._stopped
+        return self._stopped

@@ -16,7 +16,7 @@ from mmg_nb.denoisers.anchor import Anchor
 from mmg_nb.denoisers.logsnr import HIGHEST, BinnedProposal, uniform_bins
 from mmg_nb.denoisers.members import Rows, member_rows
 from mmg_nb.estimators.mmg.conditioning import without_condition
-from mmg_nb.estimators.mmg.fields import Y_IS_NOISED
+from mmg_nb.estimators.mmg.fields import MMG, Y_IS_NOISED
 from mmg_nb.estimators.mmg.fit import Fit, Problem, TransformedData, interrupted
 from mmg_nb.estimators.mmg.sizes import (
     VALIDATION_DRAWS,
@@ -65,13 +65,13 @@ class RegressionAnchor:
         """Always, and first; see `Stage`."""
         return fit is None
 
-    def planned_steps(self, problem: Problem, dim_x: int) -> int:
+    def planned_steps(self, config: MMG, n_samples: int, dim_x: int) -> int:
         """0: the steps of the regression are not counted; see `Stage`."""
         return 0
 
     def run(self, problem: Problem, fit: Fit | None, listen: Listener) -> Fit:
         """Prepare the data, fit the anchor, draw the validation set; see `Stage`."""
-        data = prepared(problem, smooth=False)
+        data = prepared(problem)
         try:
             anchor, variance = regressed(problem, data, "anchor")
         except AnchorStopped as known:
@@ -146,20 +146,15 @@ def laid_out(problem: Problem, base: Base, variance: Tensor) -> Fit:
     )
 
 
-def prepared(problem: Problem, *, smooth: bool) -> TransformedData:
-    """Transform the data.
-
-    Args:
-        problem: The data and the estimator.
-        smooth: Whether scores must be smooth functions of the columns; see `fit_transform`.
-    """
+def prepared(problem: Problem) -> TransformedData:
+    """Transform the data."""
     config, pairs = problem.config, problem.run.pairs
     rows = problem.run.plan.transform_rows
     fit = partial(
         fit_transform,
         transform=_transform(problem),
         fit_rows=rows,
-        smooth=smooth and config.transform == "auto",
+        smooth=config.transform == "auto",
     )
     mapped_x, notes_x = fit(pairs.x, "x", discrete=pairs.discrete_x)
     mapped_y, notes_y = fit(pairs.y, "y", discrete=pairs.discrete_y)

@@ -10,8 +10,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from mmg_nb.estimators.mmg.anchor_stage import Base, based, laid_out, prepared, regressed
+from mmg_nb.estimators.mmg.anchor_stage import Base, based, laid_out
 from mmg_nb.estimators.mmg.canonical_features import CanonicalFeatures
+from mmg_nb.estimators.mmg.fields import MMG
 from mmg_nb.estimators.mmg.fit import Fit, Problem, concatenated, interrupted
 from mmg_nb.estimators.mmg.pair_fit import PairsDiverged, fit_pairs
 from mmg_nb.estimators.mmg.sizes import full_batch, full_width, steps_for
@@ -30,8 +31,8 @@ class CanonicalPairs:
 
     If dependence is very strong, the precision of the denoiser limits the estimate. Features of
     one variable only can be fitted much more precisely. They give a Kalman update of the Gaussian
-    posterior. Training starts again from this update, on scores that are smooth functions of the
-    columns. If the new estimate is lower than the earlier one, the earlier fit is kept.
+    posterior. Training starts again from this update. If the new estimate is lower than the
+    earlier one, the earlier fit is kept.
 
     Attributes:
         rows_per_column: Minimum rows per column of x; with fewer, pairs overfit (LOG.md,
@@ -66,7 +67,7 @@ class CanonicalPairs:
         late, mi = training.late_gain or 0.0, float(training.history.mi[-1])
         return mi > self.min_mi and late > self.min_late_gain
 
-    def planned_steps(self, problem: Problem, dim_x: int) -> int:
+    def planned_steps(self, config: MMG, n_samples: int, dim_x: int) -> int:
         """0: whether the stage applies is unknown before the run; see `Stage`."""
         return 0
 
@@ -74,8 +75,7 @@ class CanonicalPairs:
         """Fit pairs, and train the full network with them; see `Stage`."""
         assert fit is not None, "the full network comes first"
         assert fit.training is not None, "the full network comes first"
-        data = prepared(problem, smooth=True)
-        base = based(problem, data, *regressed(problem, data, "smooth anchor"))
+        base = based(problem, fit.data, fit.anchor, fit.variance)
         generator = problem.run.random.device
         try:
             state = problem.run.keep.cached(

@@ -18,7 +18,7 @@ from mmg_nb.results.curves import PointwiseMI
 from mmg_nb.results.finding import Estimate, Finding
 from mmg_nb.results.status import Status
 from mmg_nb.runs.context import RunContext
-from mmg_nb.runs.events import Event, Listener, Snapshot, Started
+from mmg_nb.runs.events import PartOfRun, Started
 from mmg_nb.runs.keeper import NoCheckpoint
 
 __all__ = ["run"]
@@ -60,7 +60,7 @@ def run(config: MMG | MMGImages, pairs: Pairs, context: RunContext) -> Finding:
     device = str(pick_device(context.device))
     steps = steps_for(config, pairs.n_samples)
     context.listen(Started(config.name, *sizes, device, steps, pairs.dim_z))
-    of_terms = replace(context, listen=_Relay(context.listen), keep=NoCheckpoint())
+    of_terms = replace(context, listen=PartOfRun(context.listen), keep=NoCheckpoint())
     results: list[Finding] = []
     for term in terms:
         if results and results[-1].status is Status.INTERRUPTED:
@@ -82,22 +82,6 @@ def _known(terms: Sequence[Term], results: Sequence[Finding]) -> str:
     )
 
 
-class _Relay:
-    """Forwards the events of all terms, except those that describe a single term.
-
-    After a request to stop, every later term gets the request at its first event.
-    """
-
-    def __init__(self, listen: Listener) -> None:
-        self._listen = listen
-        self._stopped = False
-
-    def __call__(self, event: Event) -> bool:
-        if not isinstance(event, (Started, Snapshot)):
-            self._stopped = bool(self._listen(event)) or self._stopped
-        return self._stopped
-
-
 def _one(config: MMG | MMGImages, pairs: Pairs, term: Term, context: RunContext) -> Finding:
     """Estimate one term from its `pairs`; if it is the only term, these are the user's."""
     if term.closed:
@@ -114,7 +98,7 @@ def _one(config: MMG | MMGImages, pairs: Pairs, term: Term, context: RunContext)
         from mmg_nb.estimators.mmg_images.run import run as run_on_images
 
         return run_on_images(suited, pairs, context)
-    from mmg_nb.estimators.mmg.pipeline import run as run_on_numbers
+    from mmg_nb.estimators.mmg.run import run as run_on_numbers
 
     assert isinstance(config, MMG), "mmg_images is taken for images only"
     return run_on_numbers(config, pairs, context)

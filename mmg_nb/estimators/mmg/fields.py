@@ -28,8 +28,10 @@ class MMG(TrainedEstimator):
     For I(x; y | z) both denoisers also get z:
     I(x; y | z) = ½ ∫ [mmse(x | λ, z) − mmse(x | λ, y, z)] dλ.
 
-    Columns are mapped to normal scores. If the columns of x, and those of y, share a heavy-tailed
-    scale, a fitted t copula is removed as well. Neither changes the mutual information.
+    Columns are mapped to normal scores, by smooth maps where these fit. If the columns of x, and
+    those of y, share a heavy-tailed scale, a fitted t copula is removed as well. Neither changes
+    the mutual information. Of more than six columns, the principal components that do not help to
+    predict the other variable are left out.
 
     The denoiser starts from the anchor, a regression of x on y, and from the exact Gaussian
     posterior around it. Training then corrects this start in up to four stages:
@@ -54,9 +56,13 @@ class MMG(TrainedEstimator):
 
     If the gap is still open at the highest log-SNR, training adds higher log-SNRs.
 
-    Networks may miss local dependence, for example in one row of twenty. With at most six columns
-    of numbers, a nearest-neighbour estimate checks for this. If it is significantly higher, the
-    estimate does not change, but the difference becomes part of the standard error.
+    Networks may miss local dependence, for example in one row of twenty, and fine structure.
+    Second looks check for this. With at most six columns, nearest neighbours estimate the same. If
+    they find significantly more, the difference becomes part of the standard error. Trees,
+    neighbours and a linear map predict one variable from the other one, on rows they were not
+    fitted to. If the prediction shows more than the networks found, the networks try again with
+    the prediction in the place of the variable. With fewer than four rows per column, this is the
+    only way.
 
     If both variables are images, `mmg_images` takes over, with its own defaults. The same holds
     for an image and categories. For an image and numbers, `mmg` noises the numbers.
@@ -97,7 +103,7 @@ class MMG(TrainedEstimator):
         "auto",
         "map of each variable before training; normal_scores: ranks of each column to normal "
         "quantiles; elliptical: also removes a fitted t copula; auto: elliptical if it fits x and "
-        "y, else normal_scores (smooth scores for canonical pairs)",
+        "y, else normal_scores, by smooth maps of the columns where these fit",
         choices=("auto", "normal_scores", "elliptical", "standardize", "none"),
     )
     steps: int | None = field(
@@ -157,7 +163,7 @@ class MMG(TrainedEstimator):
         """Numbers go through the pipeline; categories are taken apart first."""
         if pairs.discrete_x or pairs.discrete_y or pairs.discrete_z:
             return self.runner
-        return "mmg_nb.estimators.mmg.pipeline:run"
+        return "mmg_nb.estimators.mmg.run:run"
 
     def for_data(self, pairs: Pairs) -> Estimator:
         """`mmg_images` if an image is noised; see `Estimator`.

@@ -146,11 +146,12 @@ class Stage(Protocol):
         """
         ...
 
-    def planned_steps(self, problem: Problem, dim_x: int) -> int:
+    def planned_steps(self, config: MMG, n_samples: int, dim_x: int) -> int:
         """Maximum training steps, as far as they are known before the run.
 
         Args:
-            problem: The data and the estimator.
+            config: The estimator.
+            n_samples: Number of rows.
             dim_x: Columns of the noised variable.
         """
         ...

@@ -23,17 +23,17 @@ from mmg_nb.estimators.mmg.anchor_stage import RegressionAnchor
 from mmg_nb.estimators.mmg.canonical_pairs import CanonicalPairs
 from mmg_nb.estimators.mmg.fields import MMG
 from mmg_nb.estimators.mmg.fit import Fit, Problem, Stage, interrupted, offset_steps
-from mmg_nb.estimators.mmg.neighbour_check import by_neighbours
 from mmg_nb.estimators.mmg.noised import variable_to_noise
+from mmg_nb.estimators.mmg.second_look import Look, by_neighbours, by_predictions
 from mmg_nb.estimators.mmg.sizes import batch_for, draws_for, folds_for, full_width
 from mmg_nb.estimators.mmg.training_stages import FullNetwork, InformativeDirections, RadialGain
 from mmg_nb.estimators.report import report
 from mmg_nb.polling import Stopped
-from mmg_nb.results.finding import Finding
+from mmg_nb.results.finding import Estimate, Finding
 from mmg_nb.runs.context import RunContext
 from mmg_nb.runs.events import Phase
 
-__all__ = ["STAGES", "fit", "run"]
+__all__ = ["STAGES", "by_networks", "fit", "most_steps"]
 
 STAGES: tuple[Stage, ...] = (
     RegressionAnchor(),
@@ -44,16 +44,22 @@ STAGES: tuple[Stage, ...] = (
 )
 
 
-def run(config: MMG, pairs: Pairs, context: RunContext) -> Finding:
-    """Estimate I(x; y) or I(x; y | z) of columns of numbers; see `MMG`.
+def by_networks(
+    config: MMG, pairs: Pairs, context: RunContext, least: Estimate | None = None
+) -> tuple[Finding, Look | None]:
+    """Run the stages, measure the gap, and take second looks.
 
     Args:
         config: The estimator.
         pairs: The data; the noised variable has no categories.
         context: Seed, device, listener and keeper.
+        least: What a look at predictions found before; None to look.
 
     Returns:
-        The finding.
+        The finding, and the look at predictions if there was one.
+
+    Raises:
+        Stopped: The user has stopped the run before anything was known.
     """
     n = pairs.n_samples
     folds = folds_for(config, n)
@@ -63,7 +69,6 @@ def run(config: MMG, pairs: Pairs, context: RunContext) -> Finding:
     ) as opened_run:
         noised = variable_to_noise(pairs, config.noised)
         problem = Problem(replace(config, noised=noised), opened_run, STAGES)
-        opened_run.started(config.name, _most_steps(problem))
         found = fit(problem)
         assert found.training is not None, "the last stages apply to all data"
         fitted = Fitted(
@@ -78,11 +83,16 @@ def run(config: MMG, pairs: Pairs, context: RunContext) -> Finding:
         fitted, measurement = evaluate(
             opened_run, fitted, draws=draws_for(config, n), noised=noised
         )
+        look, known = None, [] if least is None else [least]
         try:
-            knn = None if fitted.stopped else by_neighbours(pairs)
+            if not fitted.stopped:
+                known += [each for each in [by_neighbours(pairs)] if each is not None]
+                look = by_predictions(pairs) if least is None else None
+                known += [look.estimate] if look else []
         except Stopped:
-            knn, fitted = None, fitted.interrupted()
-        return report(config, opened_run, fitted, measurement, knn)
+            fitted = fitted.interrupted()
+        best = max(known, key=lambda each: each.mi, default=None)
+        return report(config, opened_run, fitted, measurement, best), look
 
 
 def fit(problem: Problem) -> Fit:
@@ -108,7 +118,8 @@ def fit(problem: Problem) -> Fit:
         listen = problem.run.listen
         if fitted is not None:
             later = [each for each in problem.stages[k + 1 :] if each.applies(problem, fitted)]
-            planned = sum(each.planned_steps(problem, fitted.dims[0]) for each in later)
+            n, dim_x = problem.n_samples, fitted.dims[0]
+            planned = sum(each.planned_steps(problem.config, n, dim_x) for each in later)
             listen = offset_steps(listen, fitted.steps, planned)
         try:
             fitted = stage.run(problem, fitted, listen)
@@ -122,9 +133,10 @@ def fit(problem: Problem) -> Fit:
     return fitted
 
 
-def _most_steps(problem: Problem) -> int:
-    """Upper limit of the steps, whichever columns are dropped: fewer may need more stages."""
+def most_steps(config: MMG, pairs: Pairs) -> int:
+    """Upper limit of the steps, whichever columns are left out: fewer may need more stages."""
+    columns = pairs.dim_y if config.noises_y(pairs.dim_x, pairs.dim_y) else pairs.dim_x
     return max(
-        sum(stage.planned_steps(problem, columns) for stage in problem.stages)
-        for columns in range(1, problem.dim_noised + 1)
+        sum(stage.planned_steps(config, pairs.n_samples, count) for stage in STAGES)
+        for count in range(1, columns + 1)
     )

@@ -55,12 +55,14 @@ def batch_for(config: MMG, n_samples: int) -> int:
     return min(MOST_BATCH, 2 * round(BATCH * growth / 2))
 
 
-def share_without_y(n_samples: int, *, conditional: bool) -> float:
+def share_without_y(n_samples: int, dim_x: int, *, conditional: bool) -> float:
     """Fraction of a batch that trains the branch without y.
 
-    With normal scores this branch has less to learn; with a condition it has as much to learn.
+    A single column is normal after the transform, so this branch has little to learn. Several
+    columns may depend on each other in any way, and with a condition it has as much to learn.
     """
-    return WITHOUT_Y if n_samples >= MANY_ROWS and not conditional else 0.5
+    easy = n_samples >= MANY_ROWS and dim_x == 1 and not conditional
+    return WITHOUT_Y if easy else 0.5
 
 
 def width_for(config: MMG, n_samples: int) -> int:

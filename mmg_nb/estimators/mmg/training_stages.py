@@ -86,11 +86,11 @@ class TrainingStage:
         """Whether this stage runs for these data; see `Stage`."""
         return fit is not None and self.suits(problem.n_samples, *fit.dims)
 
-    def planned_steps(self, problem: Problem, dim_x: int) -> int:
+    def planned_steps(self, config: MMG, n_samples: int, dim_x: int) -> int:
         """Maximum steps; see `Stage`."""
-        if not self.suits(problem.n_samples, dim_x, 1):
+        if not self.suits(n_samples, dim_x, 1):
             return 0
-        return round(self.share_of_steps * steps_for(problem.config, problem.n_samples))
+        return round(self.share_of_steps * steps_for(config, n_samples))
 
     def run(self, problem: Problem, fit: Fit | None, listen: Listener) -> Fit:
         """Train; see `Stage`."""
@@ -108,7 +108,7 @@ class TrainingStage:
         """
         config, n_samples = problem.config, problem.n_samples
         grid = fit.validation.grid
-        share = share_without_y(n_samples, conditional=fit.data.condition > 0)
+        share = share_without_y(n_samples, fit.dims[0], conditional=fit.data.condition > 0)
         return TrainingTask(
             denoiser=denoiser,
             optimiser=ClippedMuon(

@@ -1,0 +1,112 @@
+"""The order of a run on numbers: leave out directions, train networks, compare with second looks.
+
+reduction     many columns: directions that add nothing are left out
+networks      the stages of `pipeline`, and the gap between the error curves
+second look   where predictions of one variable from the other one show clearly more, networks
+try again with the prediction in the place of the variable that predicts
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from mmg_nb.data.pairs import Pairs
+from mmg_nb.estimators.mmg.fields import MMG
+from mmg_nb.estimators.mmg.pipeline import by_networks, most_steps
+from mmg_nb.estimators.mmg.reduction import reduced
+from mmg_nb.estimators.mmg.second_look import (
+    Look,
+    by_predictions,
+    lacking_rows,
+    too_many_columns,
+)
+from mmg_nb.estimators.report import LEFT_OUT, MORE_ROWS, with_part
+from mmg_nb.mmse.standard_error import DETECTION, null_standard_error
+from mmg_nb.polling import Stopped
+from mmg_nb.results.finding import Finding
+from mmg_nb.results.status import Status
+from mmg_nb.runs.context import RunContext
+from mmg_nb.runs.devices import pick_device
+from mmg_nb.runs.events import PartOfRun, Started
+from mmg_nb.runs.keeper import NoCheckpoint
+
+__all__ = ["run"]
+
+MODELS = "trees, neighbours and a linear map, fitted to other rows"
+
+
+def run(config: MMG, pairs: Pairs, context: RunContext) -> Finding:
+    """Estimate I(x; y) or I(x; y | z) of columns of numbers; see `MMG`.
+
+    Args:
+        config: The estimator.
+        pairs: The data; the noised variable has no categories.
+        context: Seed, device, listener and keeper.
+
+    Returns:
+        The finding.
+
+    Raises:
+        Stopped: The user has stopped the run before anything was known.
+    """
+    sizes = pairs.n_samples, pairs.dim_x, pairs.dim_y
+    device, steps = str(pick_device(context.device)), most_steps(config, pairs)
+    context.listen(Started(config.name, *sizes, device, steps, pairs.dim_z))
+    reduction = reduced(pairs)
+    pairs = reduction.pairs
+    wide = too_many_columns(pairs)
+    if wide is not None:
+        found = _of_wide(config, pairs, context, wide)
+    else:
+        found, look = by_networks(config, pairs, context)
+        if look is not None and look.exceeds(found.mi):
+            found = _tried_again(config, pairs, context, found, look)
+    return with_part(found, LEFT_OUT, reduction.lost, reduction.notes)
+
+
+def _tried_again(
+    config: MMG, pairs: Pairs, context: RunContext, found: Finding, look: Look
+) -> Finding:
+    """The finding in the prediction, if this is higher than that in the variable itself."""
+    later = replace(context, listen=PartOfRun(context.listen), keep=NoCheckpoint())
+    try:
+        again = _in_prediction(config, pairs, later, look)
+    except Stopped:
+        return replace(found, status=Status.INTERRUPTED)
+    if again.status is Status.INTERRUPTED or again.mi < found.mi:
+        return replace(found, status=max(found.status, again.status, key=_is_stop))
+    note = (
+        f"{look.predictor} was replaced by a prediction of {look.target} from it ({MODELS}). This "
+        f"shows more than the {found.mi:.3f} nats that networks found in {look.predictor} itself. "
+        "A prediction can only lose information."
+    )
+    return with_part(again, "", 0.0, (note,))
+
+
+def _is_stop(status: Status) -> bool:
+    return status is Status.INTERRUPTED
+
+
+def _of_wide(config: MMG, pairs: Pairs, context: RunContext, predictor: str) -> Finding:
+    """The finding in a prediction only, for a variable of too many columns for networks."""
+    columns = getattr(pairs, predictor).shape[1]
+    what = (
+        f"{predictor} has {columns} columns and only {pairs.n_samples} rows, so networks would "
+        "overfit."
+    )
+    # Of independent columns, the one that is correlated most by chance has about this much.
+    chance = null_standard_error(pairs.n_samples, 1, 1) + math.log(columns) / pairs.n_samples
+    look = by_predictions(pairs, (predictor,))
+    if look is None:
+        note = f"{what} Models of the other variable ({MODELS}) predict no better than its mean."
+        return with_part(Finding(mi=0.0), DETECTION, chance, (note,))
+    note = f"{what} It was replaced by a prediction of {look.target} from it ({MODELS})."
+    return with_part(_in_prediction(config, pairs, context, look), DETECTION, chance, (note,))
+
+
+def _in_prediction(config: MMG, pairs: Pairs, context: RunContext, look: Look) -> Finding:
+    """The estimate with a prediction in the place of the variable that predicts."""
+    noised = "x" if look.pairs.discrete_y else "y" if look.pairs.discrete_x else "auto"
+    found, _ = by_networks(replace(config, noised=noised), look.pairs, context, look.estimate)
+    return with_part(found, MORE_ROWS, lacking_rows(pairs, look), ())

@@ -1,0 +1,198 @@
+"""Cheap second looks at the same rows, for dependence that networks do not begin to learn.
+
+    neighbours   nearest neighbours in the data as they are, in few columns
+    predictions  nearest neighbours in cross-fitted predictions of one variable from the other one
+
+Neither can be far above the mutual information: neighbours are biased downwards, and a prediction
+of y is a function of x.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmg_nb.data.dependent_rows import MIN_SAMPLES
+from mmg_nb.data.marginals import NormalScores
+from mmg_nb.data.pairs import Pairs
+from mmg_nb.estimators.mmg.predictions import predicted
+from mmg_nb.estimators.neighbours.ksg import KSG
+from mmg_nb.polling import Stopped
+from mmg_nb.results.finding import Estimate
+from mmg_nb.results.status import Status
+from mmg_nb.runs.context import RunContext
+
+__all__ = ["Look", "by_neighbours", "by_predictions", "lacking_rows", "too_many_columns"]
+
+MOST_COLUMNS = 6  # of x and y together; with more, neighbours are too far apart
+MOST_ROWS = 10_000  # limits the computing time of neighbours
+LEAST_PREDICTED = 80  # independent rows from which models are fitted; not measured
+MOST_TARGETS = 2  # columns that are predicted; not measured
+MOST_LEVELS = 4  # of a label that is predicted: its log-odds have one column fewer; not measured
+WORTH_ANOTHER_RUN = 2.5  # standard errors; not measured
+LACKING = 2.0  # gains of rows that are lacking (LOG.md, "Second looks")
+LEAST_ROWS = 4  # rows per column, with fewer of which networks overfit; not measured
+FOLDS, FEW_FOLDS = 5, 2  # of the predictions: models see 4/5 or 1/2 of the rows
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What neighbours find in a variable and the prediction of this variable from the other one.
+
+    Attributes:
+        estimate: Their estimate.
+        pairs: The data with the prediction in the place of one variable.
+        predictor: The variable that is replaced, `x` or `y`.
+    """
+
+    estimate: Estimate
+    pairs: Pairs
+    predictor: str
+
+    @property
+    def target(self) -> str:
+        """The variable that is predicted."""
+        return "y" if self.predictor == "x" else "x"
+
+    def exceeds(self, mi: float) -> bool:
+        """Whether the look is so far above an estimate that networks should try again."""
+        return self.estimate.mi - max(mi, 0.0) > WORTH_ANOTHER_RUN * self.estimate.stderr
+
+
+def by_neighbours(pairs: Pairs) -> Estimate | None:
+    """Nearest-neighbour estimate of the data as they are.
+
+    Nearest neighbours usually give a lower estimate than the networks. They give a higher one if
+    dependence is too local for the networks, for example in one row of twenty.
+
+    Args:
+        pairs: The data.
+
+    Returns:
+        The estimate. None with more columns, with two categories, images, a condition, few rows,
+        or a constant column.
+
+    Raises:
+        Stopped: The user has stopped the run.
+    """
+    if pairs.dim_x + pairs.dim_y > MOST_COLUMNS or not _suits(pairs):
+        return None
+    some = _independent(pairs)
+    if len(some.x) < MIN_SAMPLES or not all(np.ptp(v, axis=0).all() for v in (some.x, some.y)):
+        return None
+    found = KSG(metric="chebyshev", transform="normal_scores").estimate(some, RunContext())
+    if found.status is Status.INTERRUPTED:
+        raise Stopped
+    return Estimate(found.mi, found.stderr or 0.0)
+
+
+def by_predictions(pairs: Pairs, predictors: Sequence[str] = ("x", "y")) -> Look | None:
+    """What neighbours find in predictions, in the direction in which they find more.
+
+    Args:
+        pairs: The data.
+        predictors: The variables from which the other one is predicted.
+
+    Returns:
+        The look. None if nothing is predicted, or where `by_neighbours` is None but for the
+        number of columns.
+
+    Raises:
+        Stopped: The user has stopped the run.
+    """
+    enough = len(np.unique(pairs.clusters)) >= LEAST_PREDICTED
+    if not (enough and _suits(pairs)):
+        return None
+    found = []
+    for predictor in predictors:
+        replaced = _with_predictions(pairs, predictor, FOLDS)
+        estimate = None if replaced is None else by_neighbours(replaced)
+        if replaced is not None and estimate is not None:
+            found.append(Look(estimate, replaced, predictor))
+    return max(found, key=lambda look: look.estimate.mi, default=None)
+
+
+def too_many_columns(pairs: Pairs) -> str | None:
+    """The variable that has too many columns for networks.
+
+    Args:
+        pairs: The data.
+
+    Returns:
+        `x` or `y`; None if networks can see all columns, or if the other variable has too many
+        columns to be predicted.
+    """
+    if not _suits(pairs):
+        return None
+    most = pairs.n_samples / LEAST_ROWS
+    for name, own, other in (("x", pairs.dim_x, pairs.dim_y), ("y", pairs.dim_y, pairs.dim_x)):
+        if own > most and other <= MOST_TARGETS:
+            return name
+    return None
+
+
+def lacking_rows(pairs: Pairs, look: Look) -> float:
+    """Nats that predictions from more rows might add, as a standard error.
+
+    Models that see 4/5 of the rows are compared with models that see half of them. What is still
+    lacking falls with the number of rows n between 1/√n and 1/n, and is then 1.7 to 3.8 times
+    this gain. The gain itself is known no better than the look.
+
+    Args:
+        pairs: The data.
+        look: The look at them.
+
+    Raises:
+        Stopped: The user has stopped the run.
+    """
+    replaced = _with_predictions(pairs, look.predictor, FEW_FOLDS)
+    estimate = None if replaced is None else by_neighbours(replaced)
+    before = 0.0 if estimate is None else max(0.0, estimate.mi)
+    return LACKING * max(look.estimate.mi - before, look.estimate.stderr)
+
+
+def _suits(pairs: Pairs) -> bool:
+    """Whether there are numbers in one variable, and numbers or one label in the other one."""
+    both = bool(pairs.discrete_x) and bool(pairs.discrete_y)
+    images = pairs.shape_x is not None or pairs.shape_y is not None
+    mixed = any(
+        discrete and count > 1
+        for discrete, count in ((pairs.discrete_x, pairs.dim_x), (pairs.discrete_y, pairs.dim_y))
+    )
+    return not (both or images or mixed or pairs.given is not None)
+
+
+def _with_predictions(pairs: Pairs, predictor: str, folds: int) -> Pairs | None:
+    """The data with a prediction in the place of a variable; None if it predicts nothing."""
+    variables = [(pairs.x, pairs.discrete_x), (pairs.y, pairs.discrete_y)]
+    (source, in_source), (target, in_target) = variables if predictor == "x" else variables[::-1]
+    levels = len(np.unique(target)) if in_target else 0
+    if in_source or target.shape[1] > MOST_TARGETS or levels > MOST_LEVELS:
+        return None
+    if not in_target:
+        target = NormalScores.fit(target)(target)
+    found = predicted(source, target, _folds(pairs.clusters, folds), labels=bool(in_target))
+    if found is None:
+        return None
+    return pairs.with_numbers(predictor, found)
+
+
+def _folds(clusters: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """A random fold of each cluster, `(n,)`."""
+    labels, index = np.unique(clusters, return_inverse=True)
+    fold = np.random.default_rng(0).permutation(len(labels)) % count
+    return fold[index.reshape(-1)]
+
+
+def _independent(pairs: Pairs) -> Pairs:
+    """At most `MOST_ROWS` rows, one of each cluster: rows of a cluster would be neighbours."""
+    _, first = np.unique(pairs.clusters, return_index=True)
+    rows = np.sort(first)[:: -(-len(first) // MOST_ROWS)]
+    return replace(
+        pairs, x=pairs.x[rows], y=pairs.y[rows], clusters=np.arange(len(rows)), notes=()
+    )
