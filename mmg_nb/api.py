@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack, overload
 
 import numpy as np
 
@@ -14,6 +15,14 @@ from mmg_nb.estimators.acceptance import accepts, check_acceptance
 from mmg_nb.estimators.base import Estimator
 from mmg_nb.estimators.registry import build
 from mmg_nb.job import Job, reopened
+from mmg_nb.keywords import (
+    EVERY,
+    CompareKeywords,
+    EstimateKeywords,
+    complete,
+    keywords_of,
+    shows,
+)
 from mmg_nb.results.result import MIResult
 from mmg_nb.runs.device_names import check_device
 from mmg_nb.runs.events import Listener, silent
@@ -31,25 +40,26 @@ __all__ = [
 ]
 
 MAX_SEED = 2**63 - 1  # of torch's generators
-EVERY = 60.0  # seconds between two writes of a checkpoint
 
 
+@overload
+def estimate(
+    x: Any, y: Any, estimator: str | Estimator = ..., **keywords: Unpack[EstimateKeywords]
+) -> MIResult: ...
+@overload
 def estimate(
     x: Any,
     y: Any,
-    estimator: str | Estimator = "mmg",
+    estimator: str | Estimator = ...,
     *,
-    given: Any = None,
-    groups: Any = None,
-    discrete: Any = "auto",
-    missing: str = "refuse",
-    seed: int = 0,
-    device: str = "auto",
-    checkpoint: str | Path | None = None,
-    every: float = EVERY,
-    listen: Listener | None = None,
-    **fields: Any,
-) -> MIResult:
+    seed: int = ...,
+    device: str = ...,
+    checkpoint: str | Path | None = ...,
+    listen: Listener | None = ...,
+    **fields: Any,  # those of any estimator, and the other keyword arguments
+) -> MIResult: ...
+@shows(EstimateKeywords, rest="fields")
+def estimate(x: Any, y: Any, estimator: str | Estimator = "mmg", **keywords: Any) -> MIResult:
     """Estimate the mutual information I(x; y), or I(x; y | z) with `given=z`.
 
     Args:
@@ -60,25 +70,8 @@ def estimate(
         y: The same, `(n,)` or `(n, dim_y)`. Row i of y belongs to row i of x. Pandas tables must
             have equal indexes, so that no row is paired with a wrong one.
         estimator: Name in the registry, e.g. `mmg` or `gcmi`, or an instance, `MMG(steps=100)`.
-        given: Condition z, `(n,)` or `(n, dim_z)`. The estimate is then I(x; y | z).
-        groups: Labels of dependent rows, `(n,)`, e.g. patients or blocks of time. Rows with the
-            same label stay on one side of every split. Default: all rows are independent.
-        discrete: Which columns are categories. `auto`: text, pandas categories, booleans, and
-            whole numbers with at most 20 different values and at least 10 rows per value on
-            average; a note names the latter. `none`: only columns that cannot be read as
-            numbers. Names of variables or columns, e.g. `"y"`, `"sex,x[2]"` or `["sex"]`: these
-            columns, and those that cannot be read as numbers. A column whose name is a number is
-            given by its position, e.g. `x[0]`.
-        missing: `refuse`: missing values (NaN, None, NA) raise an error. `drop`: rows with missing
-            values are left out, and a note gives their number.
-        seed: Seed of all random numbers. The global random state is neither read nor changed.
-        device: `auto` (CUDA if available), `cpu`, `cuda` or `cuda:<index>`.
-        checkpoint: File that stores the run and its data. `mmg_nb.resume` continues the run from
-            it, also in another process. The file must not hold another unfinished run.
-        every: Seconds between two writes of the checkpoint. A stop writes it too.
-        listen: Called with each event of the run (`mmg_nb.runs.events`). A true return value stops
-            the run.
-        **fields: Fields of the estimator, e.g. `steps=8000`.
+        **keywords: Those of `mmg_nb.keywords.EstimateKeywords`, and fields of the estimator, e.g.
+            `steps=8000`.
 
     Returns:
         The result, in nats. An interrupt (Ctrl-C, or the stop button) ends the run early. The
@@ -88,21 +81,7 @@ def estimate(
         MMGError: The arrays or fields cannot be used, or the run was stopped before anything was
             estimated. The message says why and what to do.
     """
-    job = prepare(
-        x,
-        y,
-        estimator,
-        given=given,
-        groups=groups,
-        discrete=discrete,
-        missing=missing,
-        seed=seed,
-        device=device,
-        checkpoint=checkpoint,
-        every=every,
-        **fields,
-    )
-    return job.run(listen or silent)
+    return prepare(x, y, estimator, **keywords).run(keywords.get("listen") or silent)
 
 
 def resume(
@@ -143,15 +122,7 @@ def reopen(checkpoint: str | Path, every: float | None = None) -> Job:
     return reopened(checkpoint, every)
 
 
-def prepare(
-    x: Any,
-    y: Any,
-    estimator: str | Estimator = "mmg",
-    *,
-    checkpoint: str | Path | None = None,
-    every: float = EVERY,
-    **asked: Any,
-) -> Job:
+def prepare(x: Any, y: Any, estimator: str | Estimator = "mmg", **keywords: Any) -> Job:
     """Check the arguments of `estimate` without running it. The arguments are the same.
 
     Returns:
@@ -160,12 +131,13 @@ def prepare(
     Raises:
         MMGError: The arrays or fields cannot be used. The message says why and what to do.
     """
-    job = assemble(x, y, estimator, **asked)
+    asked, fields = complete(EstimateKeywords, keywords)
+    job = assemble(x, y, estimator, fields, asked)
     check_acceptance(job.estimator, job.pairs)
-    if checkpoint is None:
+    if asked["checkpoint"] is None:
         return job
-    _check_every(every)
-    return job.kept_in(checkpoint, float(every))
+    _check_every(asked["every"])
+    return job.kept_in(asked["checkpoint"], float(asked["every"]))
 
 
 @usual_surroundings()
@@ -173,23 +145,34 @@ def assemble(
     x: Any,
     y: Any,
     estimator: str | Estimator,
-    *,
-    given: Any = None,
-    groups: Any = None,
-    discrete: Any = "auto",
-    missing: str = "refuse",
-    seed: int = 0,
-    device: str = "auto",
-    **fields: Any,
+    fields: Mapping[str, Any],
+    asked: CompareKeywords,
 ) -> Job:
-    """`prepare` without the check that the estimator accepts such data."""
-    check_seed(seed)
-    check_device(device)
-    chosen = build(estimator, fields)
+    """`prepare` without the check that the estimator accepts such data.
+
+    Args:
+        x: See `estimate`.
+        y: See `estimate`.
+        estimator: See `estimate`.
+        fields: Fields of the estimator.
+        asked: All keyword arguments, of an estimate or a comparison.
+
+    Returns:
+        The job, without a checkpoint.
+
+    Raises:
+        MMGError: The arrays or fields cannot be used.
+    """
+    check_seed(asked["seed"])
+    check_device(asked["device"])
+    chosen = build(estimator, fields, besides=keywords_of(EstimateKeywords))
+    discrete = asked["discrete"]
     if not accepts(chosen, "discrete") and isinstance(discrete, str) and discrete == "auto":
         discrete = "none"  # without support for categories, whole numbers are numbers
-    pairs = make_pairs(x, y, groups, given, discrete=discrete, missing=missing)
-    return Job(chosen.for_data(pairs), pairs, int(seed), device)
+    pairs = make_pairs(
+        x, y, asked["groups"], asked["given"], discrete=discrete, missing=asked["missing"]
+    )
+    return Job(chosen.for_data(pairs), pairs, int(asked["seed"]), asked["device"])
 
 
 def check_seed(seed: Any) -> None:

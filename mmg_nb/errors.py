@@ -106,17 +106,18 @@ def closest(word: str, known: Iterable[str]) -> str:
     return f"Did you mean {brief(near[0], ROOM_FOR_NAME)}? " if near else ""
 
 
-def one_of(word: str, known: Iterable[str], kind: str) -> str:
+def one_of(word: str, known: Iterable[str], kind: str, besides: Iterable[str] = ()) -> str:
     """The remedy for an unknown name: the closest one, and the valid ones.
 
     Args:
         word: The name that came.
         known: The valid names.
         kind: What they are, e.g. `Fields`.
+        besides: Valid names of another kind, which are suggested but not listed.
 
     Returns:
         For example `Did you mean 'steps'? Fields: effort, steps.`
     """
     words = list(known)
     room = ROOM_FOR_NAMES - 2 * ROOM_FOR_NAME
-    return f"{closest(word, words)}{kind}: {listed(words, word, room)}."
+    return f"{closest(word, [*words, *besides])}{kind}: {listed(words, word, room)}."

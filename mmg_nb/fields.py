@@ -6,7 +6,7 @@ import dataclasses
 import math
 import numbers
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, dataclass
 from typing import Any, TypeVar
 
@@ -159,12 +159,13 @@ def _is_kind(kind: type, value: Any) -> bool:
     return isinstance(value, (int, float) if kind is float else kind)
 
 
-def from_fields(owner: type[T], values: Mapping[str, Any]) -> T:
+def from_fields(owner: type[T], values: Mapping[str, Any], besides: Iterable[str] = ()) -> T:
     """Build a dataclass from named values; refuse unknown names.
 
     Args:
         owner: A dataclass whose fields were made by `field`.
         values: Field names and values.
+        besides: Other names that the caller takes. One of them may be what was meant.
 
     Returns:
         The instance.
@@ -176,7 +177,7 @@ def from_fields(owner: type[T], values: Mapping[str, Any]) -> T:
     for name in values:
         if name not in known:
             what = f"{owner.__name__} has no field {brief(name)}."
-            raise MMGError(what, one_of(name, known, "Fields"))
+            raise MMGError(what, one_of(name, known, "Fields", besides))
     return owner(**{name: _plain_number(value) for name, value in values.items()})
 
 

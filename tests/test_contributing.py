@@ -133,3 +133,34 @@ def test_the_example_estimator_is_short_and_works(fresh_python):
     assert abs(mi - truth) < 4 * stderr
     for wrong in (0.0, truth / 2, 2 * truth, less):
         assert abs(mi - wrong) > 4 * stderr
+
+
+def functions():
+    """All functions of the package, by place."""
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+    for module, path in FILES.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, kinds):
+                yield f"{module}:{node.lineno} {node.name}", node
+
+
+def arity(node: ast.FunctionDef) -> int:
+    """Number of parameters, but for `self` and `cls`; `*args` and `**kwargs` count as one each."""
+    a = node.args
+    named = [each.arg for each in (*a.posonlyargs, *a.args, *a.kwonlyargs)]
+    return len(
+        [*filter(None, (a.vararg, a.kwarg)), *(n for n in named if n not in ("self", "cls"))]
+    )
+
+
+def length(node: ast.FunctionDef) -> int:
+    """Lines without the docstring."""
+    said = node.body[0].end_lineno - node.body[0].lineno + 1 if ast.get_docstring(node) else 0
+    return node.end_lineno - node.lineno + 1 - said
+
+
+def test_functions_are_short_and_take_few_arguments():
+    found = dict(functions())
+    assert len(found) > 1000
+    assert {name for name, node in found.items() if arity(node) > 8} == set()
+    assert {name for name, node in found.items() if length(node) > 50} == set()

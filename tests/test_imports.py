@@ -20,7 +20,7 @@ LAYERS = [
     ["data", "results", "nets"],
     ["plots", "runs"],
     ["denoisers"],
-    ["mmse", "training"],
+    ["mmse", "training", "keywords"],
     ["estimators"],
     ["job"],
     ["api"],

@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Annotated, TypedDict, Unpack
 
 from mmg_nb.benchmark.cells import Cell, Estimators, grid
 from mmg_nb.benchmark.dispatch import Dispatcher
@@ -19,10 +20,11 @@ from mmg_nb.benchmark.reporting import check_reporting
 from mmg_nb.benchmark.tables import Table, tabulate
 from mmg_nb.benchmark.worker import Record, compute
 from mmg_nb.errors import MMGError, brief
+from mmg_nb.keywords import Keyword, only, shows
 from mmg_nb.runs.device_names import check_device
 from mmg_nb.runs.interrupts import first_interrupt
 
-__all__ = ["Sweep", "run"]
+__all__ = ["Sweep", "SweepKeywords", "run"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,21 +64,59 @@ class Sweep:
         return f"{self.table().to_html()}<p>{self!r}</p>"
 
 
+class SweepKeywords(TypedDict, total=False):
+    """Keyword arguments of `run`."""
+
+    executor: Annotated[
+        Executor | None, Keyword(None, "Executor for the cells. It is not shut down.")
+    ]
+    workers: Annotated[
+        int | None, Keyword(None, "Number of processes to start. Not together with `executor`.")
+    ]
+    threads: Annotated[
+        int,
+        Keyword(
+            1,
+            """Threads of numerical libraries per cell. With the default of 1, results do not
+            depend on where a cell runs. More workers save more time than more threads.""",
+        ),
+    ]
+    device: Annotated[str, Keyword("auto", "Device of each cell; see `mmg_nb.estimate`.")]
+    retry_failed: Annotated[bool, Keyword(False, "Whether to run failed cells again.")]
+    curves: Annotated[
+        bool,
+        Keyword(
+            False,
+            """Whether to store the error curves as well, about 8 kB per cell. Cells whose line
+            has no key `curve` are run again.""",
+        ),
+    ]
+    reporting: Annotated[
+        bool,
+        Keyword(
+            False,
+            """Whether tasks may run that are kept for reported figures (`generated-100000` and
+            above). A line beside the file of records notes each use.""",
+        ),
+    ]
+    listen: Annotated[
+        SweepListener | None,
+        Keyword(
+            None,
+            """Called with a `Progress` after each cell. Returning true stops the sweep. By
+            default, progress is written to standard error.""",
+        ),
+    ]
+
+
+@shows(SweepKeywords)
 def run(
     tasks: str | Iterable[str],
     estimators: Estimators,
     n: int | Iterable[int],
     seeds: int | Iterable[int],
     out: str | Path,
-    *,
-    executor: Executor | None = None,
-    workers: int | None = None,
-    threads: int = 1,
-    device: str = "auto",
-    retry_failed: bool = False,
-    curves: bool = False,
-    reporting: bool = False,
-    listen: SweepListener | None = None,
+    **keywords: Unpack[SweepKeywords],
 ) -> Sweep:
     """Run every estimator on every task with every n and seed, or continue such a sweep.
 
@@ -106,18 +146,7 @@ def run(
         n: One or several numbers of rows.
         seeds: A number k for the seeds 0 … k − 1, or a list of seeds.
         out: The file of records. The suffix `.jsonl` is added if it is missing.
-        executor: Executor for the cells. It is not shut down.
-        workers: Number of processes to start. Not together with `executor`.
-        threads: Threads of numerical libraries per cell. With the default of 1, results do not
-            depend on where a cell runs. More workers save more time than more threads.
-        device: Device of each cell; see `mmg_nb.estimate`.
-        retry_failed: Whether to run failed cells again.
-        curves: Whether to store the error curves as well, about 8 kB per cell. Cells whose line
-            has no key `curve` are run again.
-        reporting: Whether tasks may run that are kept for reported figures (`generated-100000`
-            and above). A line beside the file of records notes each use.
-        listen: Called with a `Progress` after each cell. Returning true stops the sweep. By
-            default, progress is written to standard error.
+        **keywords: Those of `mmg_nb.benchmark.sweep.SweepKeywords`.
 
     Returns:
         The records of all finished cells. An interrupt (Ctrl-C, or the stop button) stops the
@@ -128,17 +157,20 @@ def run(
             worker processes cannot import an estimator or a task, or the executor accepts no
             more work.
     """
+    asked = only(SweepKeywords, keywords, "run")
+    device, threads, curves = asked["device"], asked["threads"], asked["curves"]
     if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
         what = f"threads must be a whole number of at least 1; got {brief(threads)}."
         raise MMGError(what, "Leave threads out to use one thread per cell.")
     check_device(device)
     cells = grid(tasks, estimators, n, seeds)
-    check_reporting(cells, records_path(out), allowed=reporting)
+    check_reporting(cells, records_path(out), allowed=asked["reporting"])
+    executor, workers = asked["executor"], asked["workers"]
     registered = packed(cells) if elsewhere(executor, workers) else b""
     work = partial(compute, device=device, threads=threads, curves=curves, registered=registered)
     with RecordFile(records_path(out)) as file:
-        again = partial(_again, retry_failed=retry_failed, curves=curves)
-        state = _State(cells, file, again, listen or console())
+        again = partial(_again, retry_failed=asked["retry_failed"], curves=curves)
+        state = _State(cells, file, again, asked["listen"] or console())
         try:
             with opened(executor, workers, threads) as (pool, width), blas_threads(threads):
                 _drive(state, Dispatcher(pool, width, work))

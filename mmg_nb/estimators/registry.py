@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from operator import attrgetter
 from typing import Any, TypeVar
@@ -118,12 +118,15 @@ def check_is_no_data(value: Any, name: str) -> None:
         raise MMGError(what, "Pass a condition by name: given=z. Pass groups of rows as groups=g.")
 
 
-def build(estimator: str | Estimator, fields: Mapping[str, Any]) -> Estimator:
+def build(
+    estimator: str | Estimator, fields: Mapping[str, Any], besides: Iterable[str] = ()
+) -> Estimator:
     """Make an estimator from its name and fields, or check one that is made.
 
     Args:
         estimator: Name in the registry, or an estimator.
         fields: Field names and values; they replace those of an estimator.
+        besides: Other names that the caller takes, see `from_fields`.
 
     Returns:
         The estimator, its fields checked.
@@ -138,7 +141,7 @@ def build(estimator: str | Estimator, fields: Mapping[str, Any]) -> Estimator:
         fields = {**own, **fields}
     else:
         owner = estimator_class(estimator)
-    chosen: Estimator = from_fields(owner, fields)
+    chosen: Estimator = from_fields(owner, fields, besides)
     check_fields(chosen)
     return chosen
 

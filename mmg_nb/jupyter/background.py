@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Unpack, overload
 
-from mmg_nb.api import EVERY, prepare, reopen
+from mmg_nb.api import prepare, reopen
+from mmg_nb.estimators.base import Estimator
 from mmg_nb.job import Job
 from mmg_nb.jupyter.handle import Run, current_shell
+from mmg_nb.keywords import EstimateKeywords, shows
 from mmg_nb.runs.events import Listener, silent
 
 __all__ = ["begin", "session_runs", "start", "start_from"]
@@ -15,26 +17,33 @@ __all__ = ["begin", "session_runs", "start", "start_from"]
 AnyRun = TypeVar("AnyRun", bound=Run)
 
 
+@overload
+def start(
+    x: Any, y: Any, estimator: str | Estimator = ..., **keywords: Unpack[EstimateKeywords]
+) -> Run: ...
+@overload
 def start(
     x: Any,
     y: Any,
-    estimator: str = "mmg",
+    estimator: str | Estimator = ...,
     *,
-    given: Any = None,
-    groups: Any = None,
-    discrete: Any = "auto",
-    missing: str = "refuse",
-    seed: int = 0,
-    device: str = "auto",
-    checkpoint: str | Path | None = None,
-    every: float = EVERY,
-    listen: Listener | None = None,
-    **fields: Any,
-) -> Run:
+    seed: int = ...,
+    device: str = ...,
+    checkpoint: str | Path | None = ...,
+    listen: Listener | None = ...,
+    **fields: Any,  # those of any estimator, and the other keyword arguments
+) -> Run: ...
+@shows(EstimateKeywords, rest="fields")
+def start(x: Any, y: Any, estimator: str | Estimator = "mmg", **keywords: Any) -> Run:
     """Start to estimate I(x; y) in the background.
 
     The arrays are checked and copied before this function returns. They may then be changed.
-    The arguments are those of `mmg_nb.estimate`.
+
+    Args:
+        x: See `mmg_nb.estimate`.
+        y: See `mmg_nb.estimate`.
+        estimator: See `mmg_nb.estimate`.
+        **keywords: Those of `mmg_nb.estimate`, and fields of the estimator.
 
     Returns:
         The handle of the run. After `%load_ext mmg_nb`, `%mmg runs` lists the run too.
@@ -42,21 +51,8 @@ def start(
     Raises:
         MMGError: The arrays or fields cannot be used. The message says why and what to do.
     """
-    job = prepare(
-        x,
-        y,
-        estimator,
-        given=given,
-        groups=groups,
-        discrete=discrete,
-        missing=missing,
-        seed=seed,
-        device=device,
-        checkpoint=checkpoint,
-        every=every,
-        **fields,
-    )
-    return _begin_job(job.with_own_data(), listen)
+    job = prepare(x, y, estimator, **keywords)
+    return _begin_job(job.with_own_data(), keywords.get("listen"))
 
 
 def start_from(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from mmg_nb.api import assemble
 from mmg_nb.benchmark.cells import Estimators, read_specs
@@ -14,6 +14,7 @@ from mmg_nb.estimators.acceptance import accepts, check_acceptance
 from mmg_nb.estimators.registry import build
 from mmg_nb.fields import field_infos
 from mmg_nb.job import Job
+from mmg_nb.keywords import CompareKeywords, only, shows
 from mmg_nb.polling import Stopped
 from mmg_nb.results.picture import Picture
 from mmg_nb.results.result import MIResult
@@ -275,18 +276,12 @@ def _trains(job: Job) -> bool:
     return any(info.name == "steps" for info in field_infos(type(job.estimator)))
 
 
+@shows(CompareKeywords)
 def compare(
     x: Any,
     y: Any,
     estimators: Estimators = DEFAULT_ESTIMATORS,
-    *,
-    given: Any = None,
-    groups: Any = None,
-    discrete: Any = "auto",
-    missing: str = "refuse",
-    seed: int = 0,
-    device: str = "auto",
-    listen: Listener | None = None,
+    **keywords: Unpack[CompareKeywords],
 ) -> Comparison:
     """Estimate I(x; y) with several estimators.
 
@@ -295,40 +290,29 @@ def compare(
         y: See `mmg_nb.estimate`.
         estimators: Names, each with or without fields: `"ksg,mmg:steps=1000"`. Or a list of names
             and of pairs such as `("mmg", {"steps": 1000})`.
-        given: See `mmg_nb.estimate`.
-        groups: See `mmg_nb.estimate`.
-        discrete: See `mmg_nb.estimate`.
-        missing: See `mmg_nb.estimate`.
-        seed: Seed of all random numbers.
-        device: See `mmg_nb.estimate`.
-        listen: Called with each event of each run. A true return value stops the comparison.
+        **keywords: Those of `mmg_nb.keywords.CompareKeywords`.
 
     Returns:
         All results. Estimators without training run first. An interrupt stops the estimator that
-        is running, which still gives a result, and skips those that follow.
+        is running, which still gives a result if it has an estimate by then, and skips those that
+        follow.
 
     Raises:
         MMGError: The arrays, a name or a field cannot be used. If only one estimator cannot use
             the data, its line of the comparison gives the reason instead.
     """
-    job = prepare_comparison(
-        x,
-        y,
-        estimators,
-        given=given,
-        groups=groups,
-        discrete=discrete,
-        missing=missing,
-        seed=seed,
-        device=device,
-    )
-    return job.run(listen or silent)
+    job = prepare_comparison(x, y, estimators, **keywords)
+    return job.run(keywords.get("listen") or silent)
 
 
 def prepare_comparison(
-    x: Any, y: Any, estimators: Estimators = DEFAULT_ESTIMATORS, **options: Any
+    x: Any,
+    y: Any,
+    estimators: Estimators = DEFAULT_ESTIMATORS,
+    **keywords: Unpack[CompareKeywords],
 ) -> ComparisonJob:
     """Check the arguments of `compare` without running it. The arguments are the same."""
+    asked = only(CompareKeywords, keywords, "compare")
     specs = read_specs(estimators)
     made = {spec.label: build(spec.estimator, spec.fields) for spec in specs}
     jobs: dict[str, Job] = {}
@@ -338,6 +322,6 @@ def prepare_comparison(
         estimator = made[spec.label]
         categorical = accepts(estimator, "discrete")
         if categorical not in read:
-            read[categorical] = assemble(x, y, spec.estimator, **options, **spec.fields)
+            read[categorical] = assemble(x, y, spec.estimator, spec.fields, asked)
         jobs[spec.label] = replace(read[categorical], estimator=estimator)
     return ComparisonJob(jobs)

@@ -1,0 +1,189 @@
+"""The keyword arguments that several functions share: each with its type, default and meaning."""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from inspect import Parameter
+from pathlib import Path
+from typing import Annotated, Any, TypedDict, TypeVar, cast
+
+from mmg_nb.errors import MMGError, brief, one_of
+from mmg_nb.runs.events import Listener
+
+__all__ = [
+    "EVERY",
+    "CompareKeywords",
+    "DataKeywords",
+    "EstimateKeywords",
+    "Keyword",
+    "complete",
+    "keywords_of",
+    "only",
+    "shows",
+]
+
+EVERY = 60.0  # seconds between two writes of a checkpoint
+_WIDTH = 91  # of a line of help, without its indent
+
+F = TypeVar("F", bound=Callable[..., Any])
+K = TypeVar("K")
+
+
+@dataclass(frozen=True)
+class Keyword:
+    """What a keyword argument is when it is left out, and what it means."""
+
+    default: Any
+    help: str
+
+
+class DataKeywords(TypedDict, total=False):
+    """Keyword arguments for the data of an estimate, besides x and y."""
+
+    given: Annotated[
+        Any,
+        Keyword(None, "Condition z, `(n,)` or `(n, dim_z)`. The estimate is then I(x; y | z)."),
+    ]
+    groups: Annotated[
+        Any,
+        Keyword(
+            None,
+            """Labels of dependent rows, `(n,)`, e.g. patients or blocks of time. Rows with the
+            same label stay on one side of every split. Default: all rows are independent.""",
+        ),
+    ]
+    discrete: Annotated[
+        Any,
+        Keyword(
+            "auto",
+            """Which columns are categories. `auto`: text, pandas categories, booleans, and
+            whole numbers with at most 20 different values and at least 10 rows per value on
+            average; a note names the latter. `none`: only columns that cannot be read as
+            numbers. Names of variables or columns, e.g. `"y"`, `"sex,x[2]"` or `["sex"]`: these
+            columns, and those that cannot be read as numbers. A column whose name is a number is
+            given by its position, e.g. `x[0]`.""",
+        ),
+    ]
+    missing: Annotated[
+        str,
+        Keyword(
+            "refuse",
+            """`refuse`: missing values (NaN, None, NA) raise an error. `drop`: rows with missing
+            values are left out, and a note gives their number.""",
+        ),
+    ]
+
+
+class CompareKeywords(DataKeywords, total=False):
+    """Keyword arguments of `mmg_nb.compare`."""
+
+    seed: Annotated[
+        int,
+        Keyword(
+            0, "Seed of all random numbers. The global random state is neither read nor changed."
+        ),
+    ]
+    device: Annotated[
+        str, Keyword("auto", "`auto` (CUDA if available), `cpu`, `cuda` or `cuda:<index>`.")
+    ]
+    listen: Annotated[
+        Listener | None,
+        Keyword(
+            None,
+            """Called with each event of each run (`mmg_nb.runs.events`). A true return value
+            stops the run, and a comparison with it.""",
+        ),
+    ]
+
+
+class EstimateKeywords(CompareKeywords, total=False):
+    """Keyword arguments of `mmg_nb.estimate` and `mmg_nb.start`."""
+
+    checkpoint: Annotated[
+        str | Path | None,
+        Keyword(
+            None,
+            """File that stores the run and its data. `mmg_nb.resume` continues the run from it,
+            also in another process. The file must not hold another unfinished run.""",
+        ),
+    ]
+    every: Annotated[
+        float,
+        Keyword(EVERY, "Seconds between two writes of the checkpoint. A stop writes it too."),
+    ]
+
+
+def keywords_of(owner: type) -> dict[str, Keyword]:
+    """The keyword arguments that a `TypedDict` describes, by name."""
+    hints = typing.get_type_hints(owner, include_extras=True)
+    return {name: hint.__metadata__[0] for name, hint in hints.items()}
+
+
+def complete(owner: type[K], given: Mapping[str, Any]) -> tuple[K, dict[str, Any]]:
+    """Fill in the defaults of what was left out.
+
+    Args:
+        owner: The `TypedDict` of the keyword arguments.
+        given: What a caller has given.
+
+    Returns:
+        All keyword arguments of `owner`, and whatever else was given.
+    """
+    known = {name: each.default for name, each in keywords_of(owner).items()}
+    rest = {name: value for name, value in given.items() if name not in known}
+    return cast(K, {name: given.get(name, default) for name, default in known.items()}), rest
+
+
+def only(owner: type[K], given: Mapping[str, Any], function: str) -> K:
+    """The same where nothing else may be given.
+
+    Raises:
+        MMGError: Something else was given.
+    """
+    asked, rest = complete(owner, given)
+    for name in rest:
+        what = f"{function} has no keyword argument {brief(name)}."
+        raise MMGError(what, one_of(name, keywords_of(owner), "Keyword arguments"))
+    return asked
+
+
+def shows(owner: type, rest: str = "") -> Callable[[F], F]:
+    """Let `help`, `?` and Tab show the keyword arguments of a function one by one.
+
+    Args:
+        owner: The `TypedDict` of its keyword arguments.
+        rest: Name of the others that it takes, if it takes any.
+
+    Returns:
+        A decorator. It changes the signature and the docstring that are shown, nothing else.
+    """
+    keywords = keywords_of(owner)
+    shown = [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=each.default)
+        for name, each in keywords.items()
+    ]
+    if rest:
+        shown.append(Parameter(rest, Parameter.VAR_KEYWORD))
+
+    def decorated(function: F) -> F:
+        own = inspect.signature(function)
+        first = [each for each in own.parameters.values() if each.kind != each.VAR_KEYWORD]
+        function.__signature__ = own.replace(parameters=[*first, *shown])  # type: ignore[attr-defined]
+        before, returns, after = inspect.cleandoc(function.__doc__ or "").partition("Returns:\n")
+        function.__doc__ = f"{before}{_section(keywords)}\n\n{returns}{after}"
+        return function
+
+    return decorated
+
+
+def _section(keywords: Mapping[str, Keyword]) -> str:
+    """A section of a docstring."""
+    lines = ["Keyword Args:"]
+    for name, each in keywords.items():
+        text = " ".join(f"{name}: {each.help}".split())
+        lines += textwrap.wrap(text, _WIDTH, initial_indent=" " * 4, subsequent_indent=" " * 8)
+    return "\n".join(lines)
