@@ -115,28 +115,22 @@ def _transforms(
 ) -> tuple[Transform, ...]:
     added = _added(base, wide)
     return (
-        *(_of_x(name, each, added[0]) for name, each in of_x.items()),
-        *(_of_y(name, each, added[1]) for name, each in of_y.items()),
+        *(_of_one("x", name, each, added[0]) for name, each in of_x.items()),
+        *(_of_one("y", name, each, added[1]) for name, each in of_y.items()),
     )
 
 
-def _of_x(name: str, change: Map, added: int) -> Transform:
+def _of_one(side: str, name: str, change: Map, added: int) -> Transform:
+    """A map of x alone, or of y alone."""
+    of_x = side == "x"
+    grown = added if name == "embedding" else 0
     return Transform(
         name=name,
         title=name,
-        apply=lambda x, y: (change(x), y),
+        apply=lambda x, y: (change(x), y) if of_x else (x, change(y)),
         coordinatewise=name in ("monotone", "units"),
-        added_x=added if name == "embedding" else 0,
-    )
-
-
-def _of_y(name: str, change: Map, added: int) -> Transform:
-    return Transform(
-        name=name,
-        title=name,
-        apply=lambda x, y: (x, change(y)),
-        coordinatewise=name in ("monotone", "units"),
-        added_y=added if name == "embedding" else 0,
+        added_x=grown if of_x else 0,
+        added_y=0 if of_x else grown,
     )
 
 
