@@ -16,7 +16,7 @@ from mmg_nb.estimators.base import Estimator
 from mmg_nb.estimators.registry import build
 from mmg_nb.polling import Asking, asked
 from mmg_nb.results.finding import Estimate, Finding
-from mmg_nb.results.paths import as_path
+from mmg_nb.results.paths import whole_path
 from mmg_nb.results.plain import from_plain
 from mmg_nb.results.provenance import provenance
 from mmg_nb.results.result import MIResult
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from mmg_nb.training.checkpoint import Checkpoint
 
 __all__ = ["Job", "reopened"]
+
+_CHECKPOINT = ("checkpoint", "Try 'run.mmg'.")  # what its path is called, and an example
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +92,7 @@ class Job:
                 arrays[part.name] = value.copy()
             else:
                 values[part.name] = value
-        keep = Checkpoint.new(_as_path(path), every, Contents(values, arrays))
+        keep = Checkpoint.new(whole_path(path, *_CHECKPOINT), every, Contents(values, arrays))
         return replace(self, keep=keep, pairs=replace(self.pairs, **arrays))
 
     def run(self, listen: Listener) -> MIResult:
@@ -206,7 +208,7 @@ def reopened(path: str | Path, every: float | None) -> Job:
     from mmg_nb.runs.devices import pick_device
     from mmg_nb.training.checkpoint import Checkpoint
 
-    keep = Checkpoint.open(_as_path(path), every)
+    keep = Checkpoint.open(whole_path(path, *_CHECKPOINT), every)
     asked, pairs = _asked(keep)
     device = keep.device or asked.device
     try:
@@ -266,12 +268,3 @@ def _check_numbers(pairs: Pairs) -> None:
             what,
             "Remove checkpoint=, or pass discrete='none' to treat integers as numbers.",
         )
-
-
-def _as_path(path: str | Path) -> Path:
-    given = as_path(path, "checkpoint", "Try 'run.mmg'.")
-    try:
-        return given.expanduser().absolute()
-    except (OSError, RuntimeError) as error:  # the current folder is gone; no such user
-        what = f"The path {str(path)!r} cannot be completed ({error})."
-        raise MMGError(what, "Write the whole path, beginning with /.") from error
