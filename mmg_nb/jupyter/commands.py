@@ -139,7 +139,9 @@ COMMANDS = {
             "continue a paused run, or a run from its checkpoint file",
             (*field_infos(ResumeOptions), SETTING_INFOS["live"]),
         ),
-        Command("stop", "[RUN]", "end a run early, with a result (default: the latest)"),
+        Command(
+            "stop", "[RUN]", "end a run early and keep what is known so far (default: the latest)"
+        ),
         Command("config", "[KEY=VALUE ...]", "show or change the default settings"),
         Command("help", "[SUBCOMMAND | ESTIMATOR]", "explain a subcommand or an estimator"),
     )

@@ -35,7 +35,7 @@ ACTIONS: dict[str, Callable[[Run], None]] = {
     "resume": Run.resume,
     "stop": Run.stop,
 }
-HOW_STOP_WORKS = "Stop ends the run early; you still get a result."
+HOW_STOP_WORKS = "Stop ends the run early and keeps what is known so far."
 NO_WIDGETS = "The live view needs Jupyter widgets. Without them, use %mmg config live=card."
 REOPENED = (
     "If the kernel still runs, the result appears here at the end of the run. "

@@ -16,7 +16,8 @@ __all__ = ["CardView", "NoView", "Progress", "TextView", "View"]
 
 CARD_SECONDS = 0.2  # between updates of a card
 TEXT_SECONDS = 3.0  # between printed lines
-HOW_TO_STOP = "Interrupt the kernel (■) to stop early; you still get a result."
+HOW_TO_STOP = "Interrupt the kernel (■) to stop early and keep what is known so far."
+HOW_TO_STOP_HERE = "Interrupt (Ctrl-C) to stop early and keep what is known so far."
 
 Clock = Callable[[], float]
 
@@ -153,7 +154,7 @@ class TextView:
         ):
             return
         if not self._phase:
-            print(f"{progress.subject}. Interrupt (Ctrl-C) to stop early; you still get a result.")
+            print(f"{progress.subject}. {HOW_TO_STOP_HERE}")
         self._phase, self._last = progress.phase, now
         print("; ".join(part for part in (progress.doing, progress.estimate) if part), flush=True)
 

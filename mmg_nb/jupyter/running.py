@@ -13,7 +13,8 @@ __all__ = ["run_in_cell"]
 def run_in_cell(run: Run, view: View) -> tuple[MIResult, bool]:
     """Start a run and wait for it.
 
-    The first interrupt stops the run early, with a result. The second one is raised.
+    The first interrupt stops the run early and keeps what is known so far. The second one is
+    raised.
 
     Args:
         run: The run, ready to start.

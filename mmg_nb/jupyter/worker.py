@@ -215,7 +215,9 @@ def _without_locals(error: BaseException) -> BaseException:
     """The error without the local variables of its frames; files and lines stay."""
     if isinstance(error, _AbandonedError):
         what = "This run was abandoned before it had a result."
-        return MMGError(what, "Start it again. To stop it with a result, interrupt only once.")
+        return MMGError(
+            what, "Start it again. To keep what is known by then, interrupt only once."
+        )
     linked: BaseException | None = error
     while linked is not None:
         _clear_frames(linked.__traceback__)
