@@ -170,7 +170,13 @@ def assemble(
     if not accepts(chosen, "discrete") and isinstance(discrete, str) and discrete == "auto":
         discrete = "none"  # without support for categories, whole numbers are numbers
     pairs = make_pairs(
-        x, y, asked["groups"], asked["given"], discrete=discrete, missing=asked["missing"]
+        x,
+        y,
+        asked["groups"],
+        asked["given"],
+        discrete=discrete,
+        missing=asked["missing"],
+        rows=asked["rows"],
     )
     return Job(chosen.for_data(pairs), pairs, int(asked["seed"]), asked["device"])
 

@@ -14,6 +14,7 @@ from mmg_nb.data.pairs import Pairs
 from mmg_nb.errors import MMGError, brief
 from mmg_nb.estimators.base import Estimator
 from mmg_nb.estimators.registry import build
+from mmg_nb.estimators.rows_in_series import with_series_error
 from mmg_nb.polling import Asking, asked
 from mmg_nb.results.finding import Estimate, Finding
 from mmg_nb.results.paths import whole_path
@@ -109,6 +110,7 @@ class Job:
             )
             with asked(asking):
                 found = self.estimator.method_for(self.pairs)(self.pairs, run)
+                found = with_series_error(found, self.estimator, self.pairs, self.seed)
             announced.begin()
             result = self._completed(found, time.perf_counter() - began)
             heard(Finished(result))

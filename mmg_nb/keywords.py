@@ -53,7 +53,7 @@ class DataKeywords(TypedDict, total=False):
         Keyword(
             None,
             """Labels of dependent rows, `(n,)`, e.g. patients or blocks of time. Rows with the
-            same label stay on one side of every split. Default: all rows are independent.""",
+            same label stay on one side of every split. Default: see `rows`.""",
         ),
     ]
     discrete: Annotated[
@@ -74,6 +74,16 @@ class DataKeywords(TypedDict, total=False):
             "refuse",
             """`refuse`: missing values (NaN, None, NA) raise an error. `drop`: rows with missing
             values are left out, and a note gives their number.""",
+        ),
+    ]
+    rows: Annotated[
+        str,
+        Keyword(
+            "auto",
+            """`auto`: if neighbouring rows depend on each other in both variables, as in time
+            series, blocks of rows stay together in every split, the standard error grows, and a
+            note says so. `independent`: the order of the rows has no meaning. With `groups`, only
+            the groups count.""",
         ),
     ]
 

@@ -1,4 +1,4 @@
-"""Rows that depend on each other: copies of a row, and the user's groups."""
+"""Rows that depend on each other: copies of a row, rows in series, and the user's groups."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmg_nb.data.columns import Variable
+from mmg_nb.data.series import series_in
 from mmg_nb.errors import MMGError
 
 __all__ = ["MIN_SAMPLES", "clusters_of"]
@@ -24,16 +25,18 @@ Array = NDArray[np.float64]
 
 
 def clusters_of(
-    used: Mapping[str, Variable], labels: NDArray[np.int64] | None
-) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    used: Mapping[str, Variable], labels: NDArray[np.int64] | None, in_order: bool = False
+) -> tuple[NDArray[np.int64], float, tuple[str, ...]]:
     """Label the rows that must stay together in splits.
 
     Args:
         used: The variables, by name.
         labels: The user's groups, `(n,)`; None without groups.
+        in_order: Whether to look for rows in series, if there are no groups.
 
     Returns:
-        Labels 0, 1, …, `(n,)`, and notes for the user. Copies of a row share a label.
+        Labels 0, 1, …, `(n,)`, the inflation of variances by rows in series, and notes for the
+        user. Copies of a row share a label.
 
     Raises:
         MMGError: There are too few different rows, or too few groups.
@@ -42,14 +45,19 @@ def clusters_of(
     n = len(copies)
     repeats = n - int(copies.max()) - 1
     if labels is None:
-        return copies, notes
+        first, place = np.unique(copies, return_index=True, return_inverse=True)[1:]
+        series = series_in(used, np.sort(first)) if in_order else None
+        if series is None:
+            return copies, 1.0, notes
+        blocks = np.searchsorted(np.sort(first), first[place.reshape(-1)]) // series.block
+        return blocks, series.inflation, (*notes, *series.notes)
     if repeats:
         labels = _joined(labels, copies)
     n_groups = int(labels.max()) + 1
     if n_groups < MIN_GROUPS:
         what = f"At least {MIN_GROUPS} groups are needed; got {n_groups}."
         raise MMGError(what, "Use finer groups, or leave groups= out if rows are independent.")
-    return labels, (*notes, f"{n_groups} groups were used; no split divides a group.")
+    return labels, 1.0, (*notes, f"{n_groups} groups were used; no split divides a group.")
 
 
 def _copies(used: Mapping[str, Variable]) -> tuple[NDArray[np.int64], tuple[str, ...]]:

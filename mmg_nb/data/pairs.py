@@ -19,6 +19,7 @@ from mmg_nb.data.columns import (
     read_variable,
 )
 from mmg_nb.data.dependent_rows import MIN_SAMPLES, clusters_of
+from mmg_nb.data.series import ROWS
 from mmg_nb.data.tables import index_of
 from mmg_nb.errors import MMGError, brief, listed
 
@@ -51,6 +52,7 @@ class Pairs:
         discrete_z: Columns of z that are categories.
         shape_x: Channels, height and width if x holds images. The columns are the pixels.
         shape_y: The same for y.
+        inflation: Factor by which rows in series inflate the variance of a mean; 1 otherwise.
     """
 
     x: Array
@@ -63,6 +65,7 @@ class Pairs:
     discrete_z: Columns = ()
     shape_x: Shape | None = None
     shape_y: Shape | None = None
+    inflation: float = 1.0
 
     @property
     def has_images(self) -> bool:
@@ -73,6 +76,11 @@ class Pairs:
     def n_samples(self) -> int:
         """Number of rows."""
         return len(self.x)
+
+    @property
+    def effective_rows(self) -> float:
+        """Number of independent rows that are worth as much; fewer than all for rows in series."""
+        return self.n_samples / self.inflation
 
     @property
     def dim_x(self) -> int:
@@ -150,6 +158,7 @@ def make_pairs(
     *,
     discrete: Any = "auto",
     missing: str = "refuse",
+    rows: str = "auto",
 ) -> Pairs:
     """Check the variables and align them as pairs of rows.
 
@@ -161,6 +170,7 @@ def make_pairs(
         given: Conditioning variable, `(n,)` or `(n, dim_z)`, or None.
         discrete: Which columns are categories; see `mmg_nb.estimate`.
         missing: `refuse` raises an error for missing values. `drop` leaves out their rows.
+        rows: `auto` looks for rows in series; `independent` does not.
 
     Returns:
         The pairs. Arrays are copied only if values had to change. The input is never modified.
@@ -171,6 +181,9 @@ def make_pairs(
     if missing not in MISSING:
         what = f"missing must be one of {', '.join(MISSING)}; got {brief(missing)}."
         raise MMGError(what, "Use drop to leave out all rows with a missing value.")
+    if rows not in ROWS:
+        what = f"rows must be one of {', '.join(ROWS)}; got {brief(rows)}."
+        raise MMGError(what, "Use independent if the order of the rows has no meaning.")
     choice = read_choice(discrete)
     asked = {"x": x, "y": y} if given is None else {"x": x, "y": y, "given": given}
     read = {name: read_variable(values, name, choice) for name, values in asked.items()}
@@ -192,7 +205,7 @@ def make_pairs(
             remarks += (_image_note(each.shape, name),)
             continue
         remarks += _inferred_notes(used[name], name) + _tie_notes(used[name], name)
-    clusters, cluster_notes = clusters_of(used, labels)
+    clusters, inflation, cluster_notes = clusters_of(used, labels, rows == "auto")
     condition = used.get("given")
     if condition is not None and condition.shape is not None:
         what = "given holds images, but only x and y can be images."
@@ -208,6 +221,7 @@ def make_pairs(
         () if condition is None else condition.discrete,
         used["x"].shape,
         used["y"].shape,
+        inflation,
     )
 
 

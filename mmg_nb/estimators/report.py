@@ -57,7 +57,7 @@ def report(
     """
     points, curve, outcome = measurement.points, measurement.curve, fitted.outcome
     pairs = run.pairs
-    detection = null_standard_error(pairs.n_samples, pairs.freedom_x, pairs.freedom_y)
+    detection = null_standard_error(pairs.effective_rows, pairs.freedom_x, pairs.freedom_y)
     training = TrainingErrors(outcome.late_gain, outcome.pair_error, knn)
     parts = {form: all_parts(points, form, training, detection) for form in curve.gaps}
     forms = {form: estimate_from_points(points, form, part) for form, part in parts.items()}

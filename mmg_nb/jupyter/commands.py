@@ -10,6 +10,7 @@ from typing import Any
 from mmg_nb.api import EVERY
 from mmg_nb.benchmark.options import SweepOptions
 from mmg_nb.data.pairs import MISSING
+from mmg_nb.data.series import ROWS
 from mmg_nb.errors import MMGError, brief, one_of
 from mmg_nb.estimators.registry import estimator_class, names
 from mmg_nb.fields import FieldInfo, field, field_infos
@@ -51,6 +52,7 @@ class DataOptions:
     given: str | None = field(None, "condition z of I(x; y | z), e.g. df.age")
     discrete: str = field("auto", "columns that are categories: auto, none, or e.g. y,sex,x[2]")
     missing: str = field("refuse", "refuse missing values, or drop their rows", choices=MISSING)
+    rows: str = field("auto", "look for rows in series, or take them as they are", choices=ROWS)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,7 +31,7 @@ __all__ = [
     "variables",
 ]
 
-SETTINGS = ("seed", "device", "discrete", "missing")  # settings that a form can change
+SETTINGS = ("seed", "device", "discrete", "missing", "rows")  # settings that a form can change
 MAX_COLUMNS = 200  # of one table in the form
 
 

@@ -108,8 +108,8 @@ class Panel:
 
         Args:
             **values: `x`, `y`, `given` and `groups` as texts, e.g. `x="df[['a', 'b']]"`;
-                `estimator`, `seed`, `device`, `discrete`, `missing`, and fields of the estimator;
-                `beside`, names of estimators to compare with, e.g. `"gcmi,ksg"`.
+                `estimator`, `seed`, `device`, `discrete`, `missing`, `rows`, and fields of the
+                estimator; `beside`, names of estimators to compare with, e.g. `"gcmi,ksg"`.
 
         Returns:
             The panel.

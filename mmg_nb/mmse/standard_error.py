@@ -194,7 +194,7 @@ def _mean(points: PointValues, form: str) -> float:
     return float(points.values[FORMS.index(form)].mean())
 
 
-def null_standard_error(n_samples: int, dim_x: int, dim_y: int) -> float:
+def null_standard_error(n_samples: float, dim_x: int, dim_y: int) -> float:
     """Standard deviation of the likelihood-ratio estimate for independent Gaussian data, nats.
 
     By Wilks' theorem 2n·Î is χ² with dim_x·dim_y degrees of freedom. No estimator can distinguish
@@ -202,7 +202,7 @@ def null_standard_error(n_samples: int, dim_x: int, dim_y: int) -> float:
     would otherwise vanish for independent data.
 
     Args:
-        n_samples: Number of rows.
+        n_samples: Number of independent rows.
         dim_x: Columns of x.
         dim_y: Columns of y.
 

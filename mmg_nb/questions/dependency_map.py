@@ -190,7 +190,8 @@ def dependency_map(
         missing: `refuse`: missing values raise an error. `drop`: each pair leaves out its rows
             with missing values.
         rows: Maximum number of rows, at least 50. A larger table is sampled at random. None: all
-            rows.
+            rows. The order is kept, so that rows in series are recognised; see `rows` of
+            `mmg_nb.estimate`. Shuffle the table if its order has no meaning.
         seed: Seed of all random numbers.
         **fields: Fields of the estimator.
 

@@ -62,6 +62,7 @@ class MIResult(ArrayRecord):
             * `late learning`: the estimate still rose in the second half of training.
             * `canonical pairs`: the fitted pairs have limited precision.
             * `nearest neighbours`: a nearest-neighbour estimate is higher by this amount.
+            * `rows in series`: even independent series look dependent by chance.
             * `detection`: weaker dependence is not distinguishable from 0 with so few rows.
             * `sparse table`: the bias of a table with few rows per cell is only partly removed.
     """

@@ -103,7 +103,7 @@ def _finding(
     sizes = [len(reading.rows) for reading in folds]
     variance = sampling_variance(pairs.clusters[index], points)
     variance += training_variance(np.repeat(np.arange(len(sizes)), sizes), points)
-    least = null_standard_error(pairs.n_samples, pairs.dim_x, pairs.dim_y)
+    least = null_standard_error(pairs.effective_rows, pairs.dim_x, pairs.dim_y)
     mi = float(points.mean())
     return Finding(
         mi=mi,
