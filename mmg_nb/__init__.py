@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from mmg_nb import testing
     from mmg_nb.api import estimate, resume
+    from mmg_nb.data.cycles import cyclic
+    from mmg_nb.data.description import Description, describe
     from mmg_nb.errors import MMGError
     from mmg_nb.estimators.base import Estimator
     from mmg_nb.estimators.registry import register
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Comparison",
     "DependencyMap",
+    "Description",
     "Estimate",
     "Estimator",
     "Finding",
@@ -45,7 +48,9 @@ __all__ = [
     "Status",
     "__version__",
     "compare",
+    "cyclic",
     "dependency_map",
+    "describe",
     "estimate",
     "field",
     "load_ipython_extension",
@@ -64,6 +69,9 @@ _HOMES = {
     "compare": "mmg_nb.questions.comparison",
     "DependencyMap": "mmg_nb.questions.dependency_map",
     "dependency_map": "mmg_nb.questions.dependency_map",
+    "cyclic": "mmg_nb.data.cycles",
+    "Description": "mmg_nb.data.description",
+    "describe": "mmg_nb.data.description",
     "Estimate": "mmg_nb.results.finding",
     "Estimator": "mmg_nb.estimators.base",
     "Finding": "mmg_nb.results.finding",

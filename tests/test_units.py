@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import mmg_nb
-from mmg_nb.data.dependent_rows import _is_coarse
+from mmg_nb.data.dependent_rows import is_coarse
 from mmg_nb.data.pairs import make_pairs
 
 RNG = np.random.default_rng(0)
@@ -117,4 +117,4 @@ def test_ties_are_separated_by_little_in_each_column():
 )
 def test_a_grid_is_found_at_any_step_and_origin(values, coarse):
     for unit, offset in UNITS:
-        assert _is_coarse(moved(np.asarray(values, float), unit, offset)) is coarse
+        assert is_coarse(moved(np.asarray(values, float), unit, offset)) is coarse

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mmg_nb.data.arrays import plain_array, to_numpy
 from mmg_nb.data.numbers import integers_of, is_missing, numbers_in_texts, numbers_of, times_of
+from mmg_nb.data.readings import Column, is_discrete, is_identifier, may_be_codes
 from mmg_nb.data.tables import frame_of
 from mmg_nb.errors import MMGError, brief, cut, listed
 
@@ -21,11 +22,10 @@ __all__ = [
     "labels_of",
     "names_of",
     "read_choice",
+    "read_columns",
     "read_variable",
 ]
 
-MAX_CATEGORY_VALUES = 20  # different whole numbers in a column that may hold categories
-MIN_ROWS_PER_VALUE = 10  # mean rows per value; with fewer, whole numbers are not categories
 ALIASES = {"given": "z"}
 
 _ENCODE = "Convert the values to numbers or to text first."
@@ -68,7 +68,7 @@ def read_choice(discrete: Any) -> Choice:
 
     Args:
         discrete: `auto`, `none`, or names of variables and columns. The names are a list, or one
-            text with commas.
+            text with commas; `auto` may be among them.
 
     Returns:
         The choice.
@@ -81,9 +81,7 @@ def read_choice(discrete: Any) -> Choice:
         what = f"discrete must be auto, none, or names of columns; got {brief(discrete)}."
         raise MMGError(what, 'Try discrete="y" or discrete="sex,x[2]".')
     named = frozenset(w.strip() for w in words if w.strip())
-    if named == {"auto"}:
-        return Choice()
-    return Choice(auto=False, named=named - {"none"})
+    return Choice("auto" in named, named - {"auto", "none"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +94,7 @@ class Variable:
         discrete: Indices of the columns of categories.
         inferred: Indices of those columns in `discrete` that the user did not name and that hold
             whole numbers.
+        undecided: Indices of columns of numbers that may be codes of categories.
         shape: Channels, height and width if the variable holds images, else None. The columns
             are the pixels.
         notes: What the user should know about how columns were read.
@@ -105,27 +104,9 @@ class Variable:
     labels: tuple[str, ...]
     discrete: tuple[int, ...] = ()
     inferred: tuple[int, ...] = ()
+    undecided: tuple[int, ...] = ()
     shape: Shape | None = None
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class _Column:
-    """One column before the choice of categories.
-
-    Attributes:
-        label: Name of the column.
-        values: Numbers, or codes of categories, `(n,)`, NaN where missing.
-        kind: number, truth or category.
-        origin: What the values were, if a note says so: a key of `_ORIGINS`.
-        exact: Integers that the numbers stand for, `(n,)`, if float64 may make them equal.
-    """
-
-    label: str
-    values: Array
-    kind: str
-    origin: str = ""
-    exact: NDArray[Any] | None = None
 
 
 _ORIGINS = {
@@ -137,7 +118,7 @@ _ORIGINS = {
 }
 
 
-def read_variable(values: Any, name: str, choice: Choice) -> Variable:
+def read_variable(values: Any, name: str, choice: Choice, *, skip: bool = False) -> Variable:
     """Read one variable.
 
     Args:
@@ -145,6 +126,7 @@ def read_variable(values: Any, name: str, choice: Choice) -> Variable:
             nested lists. Images are `(n, height, width)` or `(n, channels, height, width)`.
         name: `x`, `y` or `given`, for error messages.
         choice: Which columns are categories.
+        skip: Whether columns that cannot be used are left out with a note, if others remain.
 
     Returns:
         The variable. A contiguous float64 array of numbers is not copied. The input is never
@@ -153,40 +135,62 @@ def read_variable(values: Any, name: str, choice: Choice) -> Variable:
     Raises:
         MMGError: The values cannot be used. The message says why and what to do.
     """
-    array = None
     frame = frame_of(values, name)
-    if frame is not None:
-        columns = _pandas_columns(frame, name)
-    else:
-        array = to_numpy(values, name)
-        if array.ndim in (3, 4):
-            return _images(array, name, choice)
-        columns = _array_columns(array, name)
-    discrete, inferred, read = [], [], []
-    notes = _origin_notes(columns, name, choice)
-    for index, column in enumerate(columns):
-        wanted = choice.names(name, column.label, index)
-        found = choice.auto and _looks_discrete(column)
-        if column.kind == "category" or wanted or found:
-            discrete.append(index)
-            if found and column.kind == "number":
-                inferred.append(index)
-            column = _encoded(column, name)
-        read.append(column)
-    labels = tuple(column.label for column in read)
-    if array is not None and array.dtype == np.float64 and not discrete:
+    array = to_numpy(values, name) if frame is None else None
+    if array is not None and array.ndim in (3, 4):
+        return _images(array, name, choice)
+    columns = read_columns(array if frame is None else frame, name)
+    decided = [_decided(column, name, choice, i, skip) for i, column in enumerate(columns)]
+    lost = [each for each in decided if isinstance(each, MMGError)]
+    if lost and (not skip or len(lost) == len(columns)):
+        raise lost[0]
+    read = [each for each in decided if not isinstance(each, MMGError)]
+    labels = tuple(each.column.label for each in read)
+    discrete, inferred, undecided = (
+        tuple(i for i, each in enumerate(read) if getattr(each, which))
+        for which in ("discrete", "inferred", "undecided")
+    )
+    if array is not None and array.dtype == np.float64 and not discrete and not lost:
         joined = np.ascontiguousarray(array.reshape(len(array), -1))
     else:
-        joined = np.stack([column.values for column in read], axis=1)
-    return Variable(joined, labels, tuple(discrete), tuple(inferred), notes=notes)
+        joined = np.stack([each.column.values for each in read], axis=1)
+    notes = tuple(f"{error.what} The column was left out." for error in lost)
+    notes += _origin_notes(read, name)
+    return Variable(joined, labels, discrete, inferred, undecided, notes=notes)
 
 
-def _origin_notes(columns: Sequence[_Column], name: str, choice: Choice) -> tuple[str, ...]:
-    named = [choice.names(name, column.label, i) for i, column in enumerate(columns)]
+@dataclass(frozen=True, eq=False)
+class _Decided:
+    """A column, and whether it holds categories; `column` is encoded if it does."""
+
+    column: Column
+    named: bool
+    discrete: bool = False
+    inferred: bool = False
+    undecided: bool = False
+
+
+def _decided(
+    column: Column | MMGError, name: str, choice: Choice, index: int, skip: bool
+) -> _Decided | MMGError:
+    """The decision on one column, or why it cannot be used."""
+    if isinstance(column, MMGError):
+        return column
+    if skip and np.isnan(column.values).all():
+        return MMGError(f"{name}: column {cut(column.label, 40)} has no values.")
+    named = choice.names(name, column.label, index)
+    if not is_discrete(column, named=named, auto=choice.auto):
+        return _Decided(column, named, undecided=choice.auto and may_be_codes(column))
+    try:
+        encoded = _encoded(column, name)
+    except MMGError as error:
+        return error
+    return _Decided(encoded, named, discrete=True, inferred=column.kind == "number" and not named)
+
+
+def _origin_notes(read: Sequence[_Decided], name: str) -> tuple[str, ...]:
     found = {
-        origin: [
-            c.label for c, n in zip(columns, named, strict=True) if c.origin == origin and not n
-        ]
+        origin: [c.column.label for c in read if c.column.origin == origin and not c.named]
         for origin in _ORIGINS
     }
     return tuple(
@@ -196,30 +200,12 @@ def _origin_notes(columns: Sequence[_Column], name: str, choice: Choice) -> tupl
     )
 
 
-def _looks_discrete(column: _Column) -> bool:
-    if column.kind == "truth":
-        return True
-    if column.kind != "number":
-        return False
-    values = column.values[~np.isnan(column.values)]
-    if not np.isfinite(values).all():
-        return False
-    first = values[: MAX_CATEGORY_VALUES * MIN_ROWS_PER_VALUE]  # these rows decide most columns
-    found = np.unique(first)
-    if len(found) > MAX_CATEGORY_VALUES or not np.array_equal(found, np.round(found)):
-        return False
-    found = np.unique(values)
-    whole = np.array_equal(found, np.round(found))
-    few = len(found) <= MAX_CATEGORY_VALUES
-    return bool(whole and few and len(values) >= MIN_ROWS_PER_VALUE * len(found))
-
-
-def _encoded(column: _Column, name: str) -> _Column:
+def _encoded(column: Column, name: str) -> Column:
     """Replace values by codes 0, 1, … in sorted order, NaN where missing."""
     known = ~np.isnan(column.values)
     exact = column.values if column.exact is None else column.exact
     levels, codes = np.unique(exact[known], return_inverse=True)
-    if len(levels) > max(2, known.sum() // 2):
+    if is_identifier(len(levels), int(known.sum())):
         what = (
             f"{name}: column {cut(column.label, 40)} holds {len(levels)} different categories in "
             f"{int(known.sum())} rows. It looks like an identifier."
@@ -227,7 +213,7 @@ def _encoded(column: _Column, name: str) -> _Column:
         raise MMGError(what, _IDENTIFIER[column.origin == "digits"])
     values = np.full(len(column.values), np.nan)
     values[known] = codes.reshape(-1)
-    return _Column(column.label, values, column.kind)
+    return replace(column, values=values, exact=None)
 
 
 def _images(array: NDArray[Any], name: str, choice: Choice) -> Variable:
@@ -246,35 +232,52 @@ def _images(array: NDArray[Any], name: str, choice: Choice) -> Variable:
     return Variable(values, tuple(map(str, range(values.shape[1]))), shape=shape)
 
 
-def _array_columns(array: NDArray[Any], name: str) -> list[_Column]:
-    if array.ndim == 1:
-        array = array[:, None]
-    if array.ndim != 2:
-        what = f"{name} must have shape (n,), (n, d) or (n, c, h, w); got {array.shape}."
-        raise MMGError(what, f"Flatten each sample to a row: {name}.reshape(len({name}), -1).")
-    if array.size == 0:
-        raise MMGError(f"{name} is empty; its shape is {array.shape}.", _ROW_PER_SAMPLE)
-    return [_column(column, str(i), name) for i, column in enumerate(array.T)]
+def read_columns(table: Any, name: str) -> list[Column | MMGError]:
+    """Read each column by itself, before the choice of categories.
 
+    Args:
+        table: A DataFrame of pandas, or a NumPy array, `(n,)` or `(n, d)`.
+        name: `x`, `y`, `given` or `table`, for error messages.
 
-def _pandas_columns(table: Any, name: str) -> list[_Column]:
+    Returns:
+        The columns. In the place of a column that cannot be read, the reason.
+
+    Raises:
+        MMGError: The table is empty, or has another number of axes.
+    """
+    if not hasattr(table, "iloc"):
+        table = table[:, None] if table.ndim == 1 else table
+        if table.ndim != 2:
+            what = f"{name} must have shape (n,), (n, d) or (n, c, h, w); got {table.shape}."
+            raise MMGError(what, f"Flatten each sample to a row: {name}.reshape(len({name}), -1).")
     if table.size == 0:
         raise MMGError(f"{name} is empty; its shape is {table.shape}.", _ROW_PER_SAMPLE)
-    return [_pandas_column(table.iloc[:, i], str(c), name) for i, c in enumerate(table.columns)]
+    if not hasattr(table, "iloc"):
+        return [_attempt(_column, column, str(i), name) for i, column in enumerate(table.T)]
+    labels = [str(label) for label in table.columns]
+    return [_attempt(_pandas_column, table.iloc[:, i], k, name) for i, k in enumerate(labels)]
 
 
-def _pandas_column(series: Any, label: str, name: str) -> _Column:
+def _attempt(read: Callable[..., Column], *column: Any) -> Column | MMGError:
+    try:
+        return read(*column)
+    except MMGError as error:
+        return error
+
+
+def _pandas_column(series: Any, label: str, name: str) -> Column:
     if hasattr(series, "cat"):
         codes = series.cat.codes.to_numpy().astype(np.float64)
-        return _Column(label, np.where(codes < 0, np.nan, codes), "category")
+        origin = "ordered" if series.cat.ordered else "categorical"
+        return Column(label, np.where(codes < 0, np.nan, codes), "category", origin)
     kind = getattr(series.dtype, "kind", "O")
     if kind in "iu":
         integers = series.to_numpy(dtype=f"{kind}8", na_value=0)
         numbers = integers_of(integers, series.notna().to_numpy())
-        return _Column(label, numbers, "number", exact=integers)
+        return Column(label, numbers, "number", exact=integers)
     if kind in "fb":
         numbers = series.to_numpy(dtype=np.float64, na_value=np.nan)
-        return _Column(label, numbers, "truth" if kind == "b" else "number")
+        return Column(label, numbers, "truth" if kind == "b" else "number")
     if kind in "mM":
         zoned = getattr(series.dtype, "tz", None) is not None
         return _column(np.asarray(series.dt.tz_convert(None) if zoned else series), label, name)
@@ -283,7 +286,7 @@ def _pandas_column(series: Any, label: str, name: str) -> _Column:
     return _column(series.astype(object).where(series.notna(), None).to_numpy(), label, name)
 
 
-def _column(values: NDArray[Any], label: str, name: str) -> _Column:
+def _column(values: NDArray[Any], label: str, name: str) -> Column:
     """Read one column of a NumPy array, `(n,)`, of any type."""
     kind = values.dtype.kind
     if kind == "O" and (times := times_of(values)) is not None:
@@ -296,14 +299,14 @@ def _column(values: NDArray[Any], label: str, name: str) -> _Column:
     origin = "times" if kind in "mM" else ""
     whole = kind in "iu" or (kind == "O" and all(map(_is_whole, values)))
     read_as = "truth" if kind == "b" else "number"
-    return _Column(label, numbers, read_as, origin, values if whole else None)
+    return Column(label, numbers, read_as, origin, values if whole else None)
 
 
 def _is_whole(value: Any) -> bool:
     return isinstance(value, (int, np.integer)) or is_missing(value)
 
 
-def _category(column: NDArray[Any], label: str, name: str) -> _Column:
+def _category(column: NDArray[Any], label: str, name: str) -> Column:
     """Codes of texts, and of numbers mixed with texts; NaN where missing."""
     values = column.tolist()
     known = np.array([not is_missing(v) for v in values], dtype=bool)
@@ -321,9 +324,9 @@ def _category(column: NDArray[Any], label: str, name: str) -> _Column:
     codes = np.full(len(values), np.nan)
     if numbers is not None:
         codes[known] = numbers
-        return _Column(label, codes, "number", "numbers")
+        return Column(label, codes, "number", "numbers")
     codes[known] = np.unique(texts, return_inverse=True)[1].reshape(-1)
-    return _Column(label, codes, "category", "digits" if digits else "")
+    return Column(label, codes, "category", "digits" if digits else "")
 
 
 def _refuse(dtype: Any, name: str, label: str = "") -> None:

@@ -11,7 +11,7 @@ from mmg_nb.data.columns import Variable
 from mmg_nb.data.series import series_in
 from mmg_nb.errors import MMGError
 
-__all__ = ["MIN_SAMPLES", "clusters_of"]
+__all__ = ["MIN_SAMPLES", "clusters_of", "is_coarse"]
 
 MIN_SAMPLES = 50  # rows that an estimate needs; also the different rows that it needs
 MIN_GROUPS = 20  # groups that an estimate needs
@@ -123,11 +123,11 @@ def _may_agree(n: int, numbers: Sequence[Array]) -> NDArray[np.bool_]:
         if not found.any():
             break
         _, value, count = np.unique(column, return_inverse=True, return_counts=True)
-        found &= _is_coarse(column) | (count[value.reshape(-1)] > COMMON_VALUE_SHARE * n)
+        found &= is_coarse(column) | (count[value.reshape(-1)] > COMMON_VALUE_SHARE * n)
     return found
 
 
-def _is_coarse(column: Array) -> bool:
+def is_coarse(column: Array) -> bool:
     """Whether the values lie on such a coarse grid that equal values are likely.
 
     The grid may have any step and any origin, so units and offsets do not matter. Its step is

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmg_nb.data.codes import with_codes
 from mmg_nb.data.columns import (
     Choice,
     Shape,
@@ -159,6 +160,7 @@ def make_pairs(
     discrete: Any = "auto",
     missing: str = "refuse",
     rows: str = "auto",
+    skip: bool = False,
 ) -> Pairs:
     """Check the variables and align them as pairs of rows.
 
@@ -171,6 +173,7 @@ def make_pairs(
         discrete: Which columns are categories; see `mmg_nb.estimate`.
         missing: `refuse` raises an error for missing values. `drop` leaves out their rows.
         rows: `auto` looks for rows in series; `independent` does not.
+        skip: Whether columns that cannot be used are left out with a note, if others remain.
 
     Returns:
         The pairs. Arrays are copied only if values had to change. The input is never modified.
@@ -186,12 +189,14 @@ def make_pairs(
         raise MMGError(what, "Use independent if the order of the rows has no meaning.")
     choice = read_choice(discrete)
     asked = {"x": x, "y": y} if given is None else {"x": x, "y": y, "given": given}
-    read = {name: read_variable(values, name, choice) for name, values in asked.items()}
+    read = {name: read_variable(values, name, choice, skip=skip) for name, values in asked.items()}
     _check_choice(choice, read)
     _check_lengths({name: len(each.values) for name, each in read.items()})
     _check_index(asked if groups is None else {**asked, "groups": groups})
     labels = None if groups is None else labels_of(groups, len(read["x"].values))
     notes = tuple(note for each in read.values() for note in each.notes)
+    read, code_notes = with_codes(read, labels)
+    notes += code_notes
     if missing == "drop":
         read, labels, dropped = _without_missing(read, labels)
         notes += dropped
@@ -349,6 +354,7 @@ def _without_constants(variable: Variable, name: str) -> tuple[Variable, tuple[s
         tuple(variable.labels[i] for i in kept),
         tuple(new for new, old in enumerate(kept) if old in variable.discrete),
         tuple(new for new, old in enumerate(kept) if old in variable.inferred),
+        tuple(new for new, old in enumerate(kept) if old in variable.undecided),
     )
     return left, (note,)
 
