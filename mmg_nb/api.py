@@ -147,6 +147,8 @@ def assemble(
     estimator: str | Estimator,
     fields: Mapping[str, Any],
     asked: CompareKeywords,
+    *,
+    skip: bool = False,
 ) -> Job:
     """`prepare` without the check that the estimator accepts such data.
 
@@ -156,6 +158,7 @@ def assemble(
         estimator: See `estimate`.
         fields: Fields of the estimator.
         asked: All keyword arguments, of an estimate or a comparison.
+        skip: Whether columns that cannot be used are left out with a note.
 
     Returns:
         The job, without a checkpoint.
@@ -177,6 +180,7 @@ def assemble(
         discrete=discrete,
         missing=asked["missing"],
         rows=asked["rows"],
+        skip=skip,
     )
     return Job(chosen.for_data(pairs), pairs, int(asked["seed"]), asked["device"])
 

@@ -62,10 +62,11 @@ class DataKeywords(TypedDict, total=False):
             "auto",
             """Which columns are categories. `auto`: text, pandas categories, booleans, and
             whole numbers with at most 20 different values and at least 10 rows per value on
-            average; a note names the latter. `none`: only columns that cannot be read as
-            numbers. Names of variables or columns, e.g. `"y"`, `"sex,x[2]"` or `["sex"]`: these
-            columns, and those that cannot be read as numbers. A column whose name is a number is
-            given by its position, e.g. `x[0]`.""",
+            average; a note names the latter. Whole numbers of more values, too, if as codes they
+            explain the other variable better on held-out rows. `none`: only columns that cannot
+            be read as numbers. Names of variables or columns, e.g. `"y"`, `"sex,x[2]"` or
+            `["sex"]`: these columns, and those that cannot be read as numbers. `"auto,x[2]"`:
+            both. A column whose name is a number is given by its position, e.g. `x[0]`.""",
         ),
     ]
     missing: Annotated[
@@ -73,7 +74,8 @@ class DataKeywords(TypedDict, total=False):
         Keyword(
             "refuse",
             """`refuse`: missing values (NaN, None, NA) raise an error. `drop`: rows with missing
-            values are left out, and a note gives their number.""",
+            values are left out, and a note gives their number. `category`: missing is a
+            category, and all rows are kept.""",
         ),
     ]
     rows: Annotated[

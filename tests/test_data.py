@@ -35,7 +35,10 @@ def but(value, *where):
 
 def non_finite(nan, infinite, rows, columns):
     what = f"x must be finite; it has {nan} NaN and {infinite} infinite values in {rows} of {N} "
-    remedy = "To leave these rows out of all variables, use missing='drop' (--missing drop)."
+    remedy = (
+        "To leave these rows out of all variables, use missing='drop' (--missing drop). "
+        "To keep them, use missing='category'."
+    )
     if infinite:
         remedy = "Replace the infinite values, or leave out their rows."
     return what + f"rows (columns {columns}).\n{remedy}"

@@ -122,7 +122,7 @@ def test_a_dropped_constant_does_not_shift_the_categories():
         ({"x": [f"id {i}" for i in range(N)]}, "200 different categories in 200 rows"),
         ({"x": [{}] * N}, r"x must hold numbers or categories; got Python objects \(dict\)"),
         ({"x": pd.Series([{}] * N)}, r"got Python objects \(dict\)"),
-        ({"missing": "fill"}, "missing must be one of refuse, drop; got 'fill'"),
+        ({"missing": "fill"}, "missing must be one of refuse, drop, category; got 'fill'"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(change, said):

@@ -20,13 +20,14 @@ from mmg_nb.data.columns import (
     read_variable,
 )
 from mmg_nb.data.dependent_rows import MIN_SAMPLES, clusters_of
+from mmg_nb.data.missing import as_categories, dependence_notes
 from mmg_nb.data.series import ROWS
 from mmg_nb.data.tables import index_of
 from mmg_nb.errors import MMGError, brief, listed
 
 __all__ = ["MISSING", "Pairs", "make_pairs"]
 
-MISSING = ("refuse", "drop")
+MISSING = ("refuse", "drop", "category")
 MAX_ROWS_FOR_RANK = 1000  # rows that are enough to compute the effective rank of images
 MIN_TIED_SHARE_FOR_NOTE = 0.05  # of the rows of a column; fewer repeated values get no note
 MAX_EXPONENT = 200  # |log2| of the largest value in a column; beyond it, fourth powers overflow
@@ -172,6 +173,7 @@ def make_pairs(
         given: Conditioning variable, `(n,)` or `(n, dim_z)`, or None.
         discrete: Which columns are categories; see `mmg_nb.estimate`.
         missing: `refuse` raises an error for missing values. `drop` leaves out their rows.
+            `category` makes missing a category.
         rows: `auto` looks for rows in series; `independent` does not.
         skip: Whether columns that cannot be used are left out with a note, if others remain.
 
@@ -183,7 +185,9 @@ def make_pairs(
     """
     if missing not in MISSING:
         what = f"missing must be one of {', '.join(MISSING)}; got {brief(missing)}."
-        raise MMGError(what, "Use drop to leave out all rows with a missing value.")
+        raise MMGError(
+            what, "Use drop to leave out rows with a missing value, category to keep them."
+        )
     if rows not in ROWS:
         what = f"rows must be one of {', '.join(ROWS)}; got {brief(rows)}."
         raise MMGError(what, "Use independent if the order of the rows has no meaning.")
@@ -198,8 +202,12 @@ def make_pairs(
     read, code_notes = with_codes(read, labels)
     notes += code_notes
     if missing == "drop":
+        notes += dependence_notes(read, labels)
         read, labels, dropped = _without_missing(read, labels)
         notes += dropped
+    elif missing == "category":
+        read, kept = as_categories(read)
+        notes += kept
     used: dict[str, Variable] = {}
     remarks: tuple[str, ...] = ()
     for name, each in read.items():
@@ -316,7 +324,9 @@ def _check_finite(variable: Variable, name: str) -> None:
     if infinite:
         raise MMGError(what, "Replace the infinite values, or leave out their rows.")
     raise MMGError(
-        what, "To leave these rows out of all variables, use missing='drop' (--missing drop)."
+        what,
+        "To leave these rows out of all variables, use missing='drop' (--missing drop). To keep "
+        "them, use missing='category'.",
     )
 
 

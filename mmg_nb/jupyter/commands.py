@@ -51,7 +51,11 @@ class DataOptions:
     groups: str | None = field(None, "labels of dependent rows, e.g. df.patient")
     given: str | None = field(None, "condition z of I(x; y | z), e.g. df.age")
     discrete: str = field("auto", "columns that are categories: auto, none, or e.g. y,sex,x[2]")
-    missing: str = field("refuse", "refuse missing values, or drop their rows", choices=MISSING)
+    missing: str = field(
+        "refuse",
+        "refuse missing values, drop their rows, or see a category",
+        choices=MISSING,
+    )
     rows: str = field("auto", "look for rows in series, or take them as they are", choices=ROWS)
 
 
