@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import signal
 
 import numpy as np
@@ -70,8 +71,15 @@ def test_options_reach_the_estimator():
     holes.iloc[3, 0] = np.nan
     found = mmg_nb.dependency_map(holes, missing="drop", discrete="level", k=3)
     assert any("cause and level: 1 of 400 rows" in note for note in found.notes)
-    with pytest.raises(MMGError, match="cause and noise: x must be finite"):
-        mmg_nb.dependency_map(holes)
+    found = mmg_nb.dependency_map(holes)
+    assert found.names == ("noise", "level")
+    assert found.notes[0] == (
+        "cause was left out because 1 values are missing; missing='drop' and missing='category' "
+        "use it."
+    )
+    everything = mmg_nb.dependency_map(holes, missing="category")
+    assert everything.names == ("cause", "noise", "level")
+    assert not any("rows were dropped" in note for note in everything.notes)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +93,8 @@ def test_options_reach_the_estimator():
         (TABLE, {"discrete": "signs"}, "no column 'signs'.\nDid you mean 'sign'"),
         (TABLE, {"seed": -1}, "seed must be"),
         (TABLE, {"rows": 2.5}, "rows must be a whole number of at least 50"),
-        (TABLE, {"estimator": "cca"}, "cause and sign: cca takes numbers only"),
+        (TABLE, {"estimator": "cca", "k": 3}, "has no field 'k'"),
+        (TABLE, {"missing": "fill"}, "cause and effect: missing must be one of"),
     ],
 )
 def test_what_cannot_be_mapped_is_refused(table, change, said):
@@ -126,8 +135,50 @@ def test_columns_that_are_constant_in_the_rows_used_are_left_out():
         "flag was left out because it is constant.",
         "gaps was left out because it is constant.",
     )
-    with pytest.raises(MMGError, match="cause and lists: y must hold numbers or categories"):
-        mmg_nb.dependency_map(table.assign(lists=[[0]] * N), missing="drop")
+
+
+def test_odd_columns_do_not_stop_the_map():
+    odd = {
+        "lists": [[0]] * N,
+        "empty": np.nan,
+        "name": [f"patient {i}" for i in range(N)],
+        "limit": np.r_[np.inf, CAUSE[1:]],
+        "few": np.where(np.arange(N) < 30, CAUSE, np.nan),
+    }
+    found = mmg_nb.dependency_map(TABLE.assign(**odd), missing="drop")
+    assert found.names == (*TABLE.columns, "few")
+    plain = found.to_frame().loc["cause", "effect"]
+    assert plain == pytest.approx(mmg_nb.dependency_map(TABLE).to_frame().loc["cause", "effect"])
+    assert np.isnan(found.to_frame()["few"]).all()
+    for name, why in {
+        "lists": "not usable .*Python objects",
+        "empty": "empty",
+        "name": "not usable .*identifier",
+        "limit": "not usable .*infinite",
+    }.items():
+        left = [note for note in found.notes if note.startswith(f"{name} was left out")]
+        assert len(left) == 1
+        assert re.search(why, left[0])
+    assert any("cause and few" in n and "No estimate. At least 50 rows" in n for n in found.notes)
+    numbers = mmg_nb.dependency_map(TABLE, estimator="cca")
+    assert numbers.names == ("cause", "effect", "other", "noise")
+    assert numbers.notes[0] == ("sign was left out because cca takes numbers only (categories).")
+
+
+def test_codes_are_codes_in_every_pair():
+    shop = RNG.integers(100, 140, N)
+    mean = np.random.default_rng(5).normal(size=140)
+    table = TABLE.assign(shop=shop, sales=mean[shop] + 0.3 * RNG.normal(size=N))
+    found = mmg_nb.dependency_map(table)
+    assert found.to_frame().loc["shop", "sales"] > 0.5
+    for other in ("sales", "noise"):
+        named = mmg_nb.estimate(table[["shop"]], table[[other]], "ksg", discrete="x").mi
+        assert found.to_frame().loc["shop", other] == pytest.approx(named, abs=1e-12)
+    said = [note for note in found.notes if note.startswith("shop: Codes, because 40 levels")]
+    assert len(said) == 1
+    assert said[0].endswith("Or use discrete='none'.")
+    numbers = mmg_nb.dependency_map(table, discrete="none")
+    assert numbers.to_frame().loc["shop", "sales"] < 0.2
 
 
 def test_an_interrupt_stops_the_map(monkeypatch):

@@ -347,3 +347,25 @@ def test_what_is_no_cycle_is_refused(values, cycle, said):
     with pytest.raises(MMGError, match=said) as caught:
         mmg_nb.cyclic(values, cycle)
     assert caught.value.remedy
+
+
+# --- many columns, some of them odd ------------------------------------------------------------
+
+
+def test_compare_leaves_odd_columns_out_with_a_line_each():
+    table = TABLE[["gaps", "lists", "none", "age", "name", "shop"]]
+    found = mmg_nb.compare(table.drop(columns="gaps"), SALES, "ksg,gcmi")
+    assert len(found) == 2
+    for name, why in {"lists": "Python objects", "none": "no values"}.items():
+        for result in found:
+            assert any(
+                why in n and n.endswith("The column was left out.") for n in result.notes
+            ), name
+    assert any("column name holds 1200 different" in note for note in found["ksg"].notes)
+    assert found["ksg"].dim_x == 2
+    codes = [note for note in found["ksg"].notes if "codes of categories" in note]
+    assert "shop: 40 levels" in codes[0]
+    with pytest.raises(MMGError, match="Python objects"):
+        mmg_nb.compare(table[["lists"]], SALES, "ksg")
+    with pytest.raises(MMGError, match="Python objects"):
+        mmg_nb.estimate(table[["lists", "age"]], SALES, "ksg")

@@ -293,8 +293,9 @@ def compare(
         **keywords: Those of `mmg_nb.keywords.CompareKeywords`.
 
     Returns:
-        All results. Estimators without training run first. An interrupt stops the estimator that
-        is running, which still gives a result if it has an estimate by then, and skips those that
+        All results. Columns that cannot be used are left out, if others remain; a note names
+        each. Estimators without training run first. An interrupt stops the estimator that is
+        running, which still gives a result if it has an estimate by then, and skips those that
         follow.
 
     Raises:
@@ -322,6 +323,6 @@ def prepare_comparison(
         estimator = made[spec.label]
         categorical = accepts(estimator, "discrete")
         if categorical not in read:
-            read[categorical] = assemble(x, y, spec.estimator, spec.fields, asked)
+            read[categorical] = assemble(x, y, spec.estimator, spec.fields, asked, skip=True)
         jobs[spec.label] = replace(read[categorical], estimator=estimator)
     return ComparisonJob(jobs)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import html
 import itertools
 import threading
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,8 +15,12 @@ from numpy.typing import NDArray
 from mmg_nb.api import check_seed, estimate
 from mmg_nb.data.columns import Choice, read_choice
 from mmg_nb.data.dependent_rows import MIN_SAMPLES
+from mmg_nb.data.description import describe
+from mmg_nb.data.readings import Reading
 from mmg_nb.data.tables import KINDS_OF_TABLE, frame_of
 from mmg_nb.errors import MMGError, brief, listed, one_of
+from mmg_nb.estimators.acceptance import accepts
+from mmg_nb.estimators.registry import build
 from mmg_nb.polling import Stopped
 from mmg_nb.results.picture import Picture
 from mmg_nb.results.result import NATS_PER_BIT, MIResult
@@ -182,13 +186,13 @@ def dependency_map(
 
     Args:
         table: A table of numbers and categories: a DataFrame of pandas or Polars, a PyArrow table
-            or an xarray Dataset. Constant columns are left out.
+            or an xarray Dataset. Columns that cannot be used are left out, with a note each.
         given: Name or names of the condition's columns. They are not part of the map.
         estimator: Name in the registry. The default accepts numbers and categories and needs no
             training. For a more precise estimate of one pair, use `mmg_nb.estimate`.
         discrete: `auto`, `none`, or the columns that are categories; see `mmg_nb.estimate`.
-        missing: `refuse`: missing values raise an error. `drop`: each pair leaves out its rows
-            with missing values.
+        missing: `refuse`: columns with missing values are left out. `drop`: each pair leaves out
+            its rows with missing values. `category`: missing is a category.
         rows: Maximum number of rows, at least 50. A larger table is sampled at random. None: all
             rows. The order is kept, so that rows in series are recognised; see `rows` of
             `mmg_nb.estimate`. Shuffle the table if its order has no meaning.
@@ -199,7 +203,8 @@ def dependency_map(
         The map. An interrupt (Ctrl-C, or the stop button) leaves out the pairs that follow.
 
     Raises:
-        MMGError: The table cannot be used, or a pair cannot be estimated; the message names it.
+        MMGError: The table cannot be used, or no pair can be estimated. The cell of a single
+            pair that cannot be estimated is empty, and a note says why.
     """
     check_seed(seed)
     _check_rows(rows)
@@ -207,38 +212,65 @@ def dependency_map(
     choice = read_choice(discrete)
     for name in choice.named:
         _check_column(name, table.columns)
+    _names(table, condition, {})
     notes: tuple[str, ...] = ()
     if rows is not None and len(table) > rows:
         chosen = np.sort(np.random.default_rng(seed).choice(len(table), rows, replace=False))
         notes = (f"{rows} of {len(table)} rows were drawn at random. rows=None uses all rows.",)
         table = table.iloc[chosen]
-    names, constant = _names(table, condition)
-    notes += constant
+    readings, categorical = _readings(table, discrete, choice, estimator, fields)
+    lost = _left_out(readings, missing, "" if categorical else f"{estimator} takes numbers only")
+    names = _names(table, condition, lost)
+    notes += tuple(f"{name} was left out because {lost[name]}." for name in lost)
+    used = {*names, *condition}
+    codes = [r for r in readings if r.kind == "codes" and r.name in used and categorical]
+    notes += tuple(f"{r.name}: Codes, because {r.evidence}. Or use {r.change}." for r in codes)
+    choice = replace(choice, named=choice.named | {each.name for each in codes})
+    options = {"missing": missing, "seed": seed, **fields}
+
+    def estimated(a: str, b: str) -> MIResult:
+        roles = {"x": [a], "y": [b]} | ({"given": list(condition)} if condition else {})
+        return _estimated(table, roles, choice, estimator, **options)
+
+    mi, stderr, remarks = _all_pairs(names, estimated)
+    return DependencyMap(names, mi, stderr, estimator, len(table), condition, notes + remarks)
+
+
+def _all_pairs(
+    names: Sequence[str], estimated: Callable[[str, str], MIResult]
+) -> tuple[Array, Array, tuple[str, ...]]:
+    """Estimates and their errors, `(d, d)`, and notes. A stop leaves out the pairs that follow."""
     mi, stderr = np.full((2, len(names), len(names)), np.nan)
     pairs = list(itertools.combinations(range(len(names)), 2))
     remarks: dict[str, list[str]] = {}  # note -> its pairs, because many pairs may share one
-    options = {"missing": missing, "seed": seed, **fields}
+    notes: tuple[str, ...] = ()
+    failed: MMGError | None = None
     stopped = threading.Event()
     with first_interrupt(stopped.set):
         for done, (i, j) in enumerate(pairs):
-            roles = {"x": [names[i]], "y": [names[j]]}
-            if condition:
-                roles["given"] = list(condition)
             try:
                 if stopped.is_set():
                     raise Stopped
-                found = _estimated(table, roles, choice, estimator, **options)
+                found = estimated(names[i], names[j])
             except Stopped:
-                notes += (
+                notes = (
                     f"Stopped after {done} of {len(pairs)} pairs. The other cells are empty.",
                 )
                 break
-            mi[i, j] = mi[j, i] = found.mi
-            stderr[i, j] = stderr[j, i] = np.nan if found.stderr is None else found.stderr
-            for remark in _remarks(found):
+            except MMGError as error:  # the other pairs can still be estimated
+                failed = failed or MMGError(
+                    f"{names[i]} and {names[j]}: {error.what}", error.remedy
+                )
+                said: tuple[str, ...] = (f"No estimate. {error.what}",)
+            else:
+                mi[i, j] = mi[j, i] = found.mi
+                stderr[i, j] = stderr[j, i] = np.nan if found.stderr is None else found.stderr
+                said = _remarks(found)
+            for remark in said:
                 remarks.setdefault(remark, []).append(f"{names[i]} and {names[j]}")
-    notes += tuple(f"{_listed(where)}: {remark}" for remark, where in remarks.items())
-    return DependencyMap(names, mi, stderr, estimator, len(table), condition, notes)
+    if failed and not np.isfinite(mi).any():
+        raise failed
+    return mi, stderr, notes + tuple(f"{_listed(w)}: {r}" for r, w in remarks.items())
 
 
 def _read_table(table: Any, given: Any) -> tuple[Any, tuple[str, ...]]:
@@ -259,22 +291,44 @@ def _read_table(table: Any, given: Any) -> tuple[Any, tuple[str, ...]]:
     return table.set_axis(known, axis=1), condition
 
 
-def _names(table: Any, condition: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The columns of the map, and one note per column that is left out."""
-    left = [name for name in table.columns if name not in condition]
-    constant = [name for name in left if _is_constant(table[name])]
-    names = tuple(name for name in left if name not in constant)
+def _readings(
+    table: Any, discrete: Any, choice: Choice, estimator: str, fields: Mapping[str, Any]
+) -> tuple[tuple[Reading, ...], bool]:
+    """What each column is read as, and whether the estimator takes categories."""
+    categorical = accepts(build(estimator, dict(fields)), "discrete")
+    # Without support for categories, whole numbers are numbers.
+    found = describe(table, discrete=discrete if categorical or not choice.auto else "none")
+    return found.readings, categorical
+
+
+def _left_out(readings: Sequence[Reading], missing: str, numbers_only: str) -> dict[str, str]:
+    """The columns that cannot be used -> the reason."""
+    lost = {}
+    for each in readings:
+        if each.kind == "constant":
+            lost[each.name] = "it is constant"
+        elif not each.usable:
+            lost[each.name] = f"it is {each.kind} ({each.evidence.rstrip('.')})"
+        elif numbers_only and each.discrete:
+            lost[each.name] = f"{numbers_only} ({each.kind})"
+        elif each.missing and missing == "refuse":
+            remedy = "missing='drop' and missing='category' use it"
+            lost[each.name] = f"{each.missing} values are missing; {remedy}"
+    return lost
+
+
+def _names(table: Any, condition: Sequence[str], lost: Mapping[str, str]) -> tuple[str, ...]:
+    """The columns of the map."""
+    for name in condition:
+        if name in lost:
+            what = f"The condition {brief(name)} cannot be used: {lost[name]}."
+            raise MMGError(what, "Condition on other columns.")
+    names = tuple(name for name in table.columns if name not in {*condition, *lost})
     if len(names) < 2:
         what = f"A map needs at least two columns that vary; got {listed(names) or 'none'}."
-        raise MMGError(what, "Add columns, or condition on fewer.")
-    return names, tuple(f"{name} was left out because it is constant." for name in constant)
-
-
-def _is_constant(column: Any) -> bool:
-    try:
-        return bool(column.nunique() == 1)
-    except TypeError:  # unhashable values such as lists; `estimate` refuses them
-        return False
+        why = "; ".join(f"{name}: {reason}" for name, reason in lost.items())
+        raise MMGError(what, f"Left out: {why}." if why else "Add columns, or condition on fewer.")
+    return names
 
 
 def _check_rows(rows: Any) -> None:
@@ -304,14 +358,11 @@ def _estimated(
         if column in choice.named
     ]
     asked |= {role: table[columns] for role, columns in roles.items()}
-    asked["discrete"] = "auto" if choice.auto else named or "none"
-    try:
-        return estimate(asked.pop("x"), asked.pop("y"), estimator, **asked)
-    except Stopped:
-        raise
-    except MMGError as error:
-        (a,), (b,) = roles["x"], roles["y"]
-        raise MMGError(f"{a} and {b}: {error.what}", error.remedy) from error
+    if choice.auto:
+        asked["discrete"] = ["auto", *named] if named else "auto"
+    else:
+        asked["discrete"] = named or "none"
+    return estimate(asked.pop("x"), asked.pop("y"), estimator, **asked)
 
 
 def _remarks(result: MIResult) -> tuple[str, ...]:
