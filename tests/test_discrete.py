@@ -239,19 +239,6 @@ def test_the_bias_of_small_tables_is_gone_and_the_error_is_right(table):
     assert np.mean(plug_in - off) == pytest.approx(bias, rel=0.3)
 
 
-@pytest.mark.parametrize(("levels", "n"), [(30, 400), (60, 300), (100, 5000)])
-def test_sparse_tables_are_not_taken_for_dependence(levels, n):
-    rng = np.random.default_rng(levels)
-    x, y, z = (pd.Series(rng.integers(0, k, n)).astype(str) for k in (levels, levels, 2))
-    for given in (None, z):
-        found = mmg_nb.estimate(x, y, given=given)
-        assert found.mi > 0.1  # what the jackknife leaves
-        assert abs(found.mi) < 2 * found.stderr
-        assert found.error_parts["sparse table"] == pytest.approx(found.mi, rel=0.4)
-    same = mmg_nb.estimate(x, x)
-    assert abs(same.mi - math.log(levels)) < 2 * same.stderr
-
-
 def test_the_closed_form_is_the_jackknife():
     x, y = (v[:60, None].astype(float) for v in drawn(TABLES["3x4"], 60, 0))
 

@@ -64,7 +64,8 @@ class MIResult(ArrayRecord):
             * `nearest neighbours`: a nearest-neighbour estimate is higher by this amount.
             * `rows in series`: even independent series look dependent by chance.
             * `detection`: weaker dependence is not distinguishable from 0 with so few rows.
-            * `sparse table`: the bias of a table with few rows per cell is only partly removed.
+            * `tables drawn`: random tables that resemble a sparse table differ in their bias.
+            * `sparse table`: rows of a sparse table, if predicted from others, show less.
     """
 
     mi: float

@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import xlogy
 
 from mmg_nb.data.pairs import Pairs
+from mmg_nb.estimators.neighbours.column_prediction import (
+    LEVELS_AT_ONCE,
+    held_out_information,
+)
+from mmg_nb.estimators.neighbours.latent_classes import latent_information
+from mmg_nb.estimators.neighbours.sparse_tables import Strata, decrease, labelled, sparse_table
 from mmg_nb.results.curves import PointwiseMI
 from mmg_nb.results.finding import Finding
 
 __all__ = ["cells", "closed_form", "table_information"]
 
-ROWS_A_CELL = 5
-SHUFFLES = 10
+ROWS_A_CELL = 5  # with fewer for each possible cell, a table is sparse
+EVIDENCE = 3.0  # nats of all rows together from which single columns are said to show more
+SPARSE = "sparse table"
+COLUMNS = (
+    "All columns are categories, and few rows agree in all of them. The estimate is how much x "
+    "improves the prediction of y in held-out rows, by logistic regression and trees. With more "
+    "rows it may rise."
+)
+CLASSES = (
+    "All columns are categories, and few rows share a cell of their table. The estimate is how "
+    "much few latent classes of levels improve the prediction of y in held-out rows. With more "
+    "rows it may rise."
+)
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -62,54 +79,100 @@ def table_information(x: Array, y: Array, z: Array) -> Array:
 
 def _decrease(values: Array) -> Array:
     """The decrease g at the count of each row's cell, `(n,)`."""
-    label = cells(values)
-    count = np.bincount(label).astype(np.float64)[label]
-    return np.asarray(xlogy(count, count) - xlogy(count - 1, count - 1))
-
-
-def _shuffled(pairs: Pairs, rng: np.random.Generator) -> float:
-    """Mean estimate under independence: y is shuffled within each value of z."""
-    z, n = cells(pairs.z), pairs.n_samples
-    place = np.argsort(z, kind="stable")
-    y, found = np.empty_like(pairs.y), []
-    for _ in range(SHUFFLES):
-        y[place] = pairs.y[np.lexsort((rng.random(n), z))]
-        found.append(table_information(pairs.x, y, pairs.z).mean())
-    return float(np.mean(found))
+    return decrease(cells(values))
 
 
 def closed_form(pairs: Pairs, seed: int) -> Finding:
     """Estimate I(x; y) or I(x; y | z) if every column is a category.
 
+    A table with fewer than `ROWS_A_CELL` rows for each possible cell is sparse. See
+    `sparse_tables` for how its bias is found. If held-out rows show more by single columns
+    (`column_prediction`) or by groups of levels (`latent_classes`), that is the estimate.
+
     Args:
         pairs: The data, all categories.
-        seed: Seed of the shuffles that estimate the remaining bias of a sparse table.
+        seed: Seed of the random numbers for a sparse table.
 
     Returns:
         The finding.
+
+    Raises:
+        Stopped: The user has stopped the run.
     """
     values = table_information(pairs.x, pairs.y, pairs.z)
-    n = pairs.n_samples
+    z = cells(pairs.z)
+    strata = Strata(labelled(z, cells(pairs.x)), labelled(z, cells(pairs.y)), z)
+    if pairs.n_samples < ROWS_A_CELL * strata.possible:
+        return _of_sparse(pairs, strata, values, np.random.default_rng(seed))
     levels_x, levels_y, levels_z = (int(cells(v).max()) + 1 for v in (pairs.x, pairs.y, pairs.z))
     # Under independence the spread of the rows vanishes, but the error does not.
-    least = math.sqrt(2 * (levels_x - 1) * (levels_y - 1) * levels_z) / (2 * n)
-    filled = int(cells(np.concatenate([pairs.x, pairs.y, pairs.z], axis=1)).max()) + 1
-    parts = {"sampling": float(values.std()) / math.sqrt(n), "detection": least}
-    notes: tuple[str, ...] = (
+    least = math.sqrt(2 * (levels_x - 1) * (levels_y - 1) * levels_z) / (2 * pairs.n_samples)
+    note = (
         "All columns are categories, so the estimate is a closed form of their table "
-        f"({filled} filled cells).",
+        f"({len(strata.filled[0])} filled cells)."
     )
-    if n < ROWS_A_CELL * filled:
-        notes += (
-            f"The table has only {n / filled:.1f} rows per filled cell, so the correction of its "
-            "bias is approximate. The standard error includes the bias that remains. Merge rare "
-            "categories.",
-        )
-        parts["sparse table"] = abs(_shuffled(pairs, np.random.default_rng(seed)))
+    return _finding(values, {"detection": least}, note)
+
+
+def _of_sparse(pairs: Pairs, strata: Strata, values: Array, rng: np.random.Generator) -> Finding:
+    """The finding of a sparse table."""
+    filled = len(strata.filled[0])
+    note = (
+        "All columns are categories, so the estimate is a closed form of their table "
+        f"({filled} filled cells of {strata.possible}). The table is sparse "
+        f"({pairs.n_samples / filled:.1f} rows per filled cell). Random tables that resemble it "
+        "gave the bias, which was subtracted. If the error is too large, merge rare categories."
+    )
+    found = sparse_table(strata, rng)
+    for held_out, how in ((_by_columns, COLUMNS), (_by_classes, CLASSES)):
+        many = held_out(pairs, 5)
+        if many is None or many.mean() < found.predicted + EVIDENCE / len(values):
+            continue
+        few = held_out(pairs, 2)
+        # What more rows to train on have added is about what is still missing.
+        missing = 0.0 if few is None else max(0.0, float(many.mean() - few.mean()))
+        return _finding(many + missing, {SPARSE: missing}, how)
+    parts = {"tables drawn": found.spread, SPARSE: found.unconfirmed}
+    return _finding(values - values.mean() + found.mi, parts, note)
+
+
+def _by_columns(pairs: Pairs, folds: int) -> Array | None:
+    """Held-out log-ratios of each row, if a variable has several columns."""
+    if max(pairs.dim_x, pairs.dim_y) == 1:
+        return None
+    x, y, z = (_codes(v) for v in (pairs.x, pairs.y, pairs.z))
+    if len(np.unique(x, axis=0)) < len(np.unique(y, axis=0)):
+        x, y = y, x
+    if (together := cells(y.astype(np.float64))).max() < LEVELS_AT_ONCE:
+        y = together[:, None]
+    return held_out_information(x, y, z, pairs.clusters, folds)
+
+
+def _by_classes(pairs: Pairs, folds: int) -> Array | None:
+    """Held-out log-ratios of each row, if there is no condition."""
+    if pairs.dim_z:
+        return None
+    x, y = cells(pairs.x), cells(pairs.y)
+    if x.max() < y.max():
+        x, y = y, x
+    return latent_information(x, y, pairs.clusters, folds)
+
+
+def _codes(values: Array) -> Labels:
+    return (
+        np.stack([cells(v[:, None]) for v in values.T], axis=1)
+        if values.size
+        else (np.zeros(values.shape, dtype=np.int64))
+    )
+
+
+def _finding(values: Array, more: Mapping[str, float], note: str) -> Finding:
+    n = len(values)
+    parts = {"sampling": float(values.std()) / math.sqrt(n), **more}
     return Finding(
         mi=math.fsum(values) / n,
         stderr=math.hypot(*parts.values()),
         error_parts=parts,
         pointwise=PointwiseMI(np.arange(n), values, np.zeros(n)),
-        notes=notes,
+        notes=(note,),
     )

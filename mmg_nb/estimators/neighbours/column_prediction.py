@@ -1,0 +1,137 @@
+"""Mutual information of several columns of categories, from the prediction of held-out rows.
+
+With several columns nearly every row can be a cell of its own, and the table of all columns shows
+nothing. Here each column of y is predicted from the columns of x by logistic regression and by
+boosted trees. By the chain rule, with y_<j the columns before y_j,
+
+    I(x; y | z) = Σ_j E[ln p(y_j | x, z, y_<j) − ln p(y_j | z, y_<j)].
+
+Predictions of rows that were not used for training make this too low, but right at independence.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmg_nb.polling import polled
+
+__all__ = ["LEAST", "LEVELS_AT_ONCE", "held_out_information", "pooled"]
+
+MOST_LEVELS = 50  # of a predicted column
+LEVELS_AT_ONCE = 20  # of all columns of y, if they are predicted together
+LEVELS_OF_TREES = 20  # of a predicted column: with more, trees take long
+BINS = 255  # levels of a column that trees can read
+WEIGHTS = np.linspace(0, 1, 11)  # of each prediction in their mean
+LEAST = 0.5  # rows added to each level before shares are taken
+
+Array = NDArray[np.float64]
+Labels = NDArray[np.int64]
+Folds = Sequence[tuple[Labels, Labels]]
+
+
+def held_out_information(
+    x: Labels, y: Labels, z: Labels, clusters: Labels, folds: int
+) -> Array | None:
+    """Log-ratios ln p(y | x, z) / p(y | z) of held-out rows, nats.
+
+    Args:
+        x: Codes 0, 1, … of each column, `(n, dim_x)`.
+        y: Codes of the variable that is predicted, `(n, dim_y)`.
+        z: Codes of the condition, `(n, dim_z)`.
+        clusters: No fold separates rows with one label, `(n,)`.
+        folds: Number of folds.
+
+    Returns:
+        `(n,)`, or None if a column of y has too many levels or there are too few clusters.
+
+    Raises:
+        Stopped: The user has stopped the run.
+    """
+    from sklearn.model_selection import GroupKFold
+
+    if max(len(np.unique(column)) for column in y.T) > MOST_LEVELS:
+        return None
+    if len(np.unique(clusters)) < folds:
+        return None
+    split = list(GroupKFold(folds).split(x, groups=clusters))
+    found = np.zeros(len(x))
+    for j, column in enumerate(y.T):
+        known = np.concatenate([z, y[:, :j]], axis=1)
+        without = _predictions(known, column, split)
+        every = _predictions(np.concatenate([x, known], axis=1), column, split)
+        base = pooled(without)
+        found += np.log(pooled([base, *every[1:]]) / base)
+    return found
+
+
+def _predictions(features: Labels, target: Labels, folds: Folds) -> list[Array]:
+    """Probability that each prediction gave to the level of each held-out row, `(n,)` each.
+
+    The first one is the share of the level.
+    """
+    levels = len(np.unique(target))
+    learners = _learners(features, levels) if features.shape[1] else []
+    found = np.empty((1 + len(learners), len(target)))
+    for train, held in polled(folds):
+        counts = np.bincount(target[train], minlength=levels) + LEAST
+        shares = counts / counts.sum()
+        found[0, held] = shares[target[held]]
+        for row, (learner, inputs) in zip(found[1:], learners, strict=True):
+            if len(np.unique(target[train])) < 2:
+                row[held] = shares[target[held]]
+                continue
+            learner.fit(inputs[train], target[train])
+            given = np.zeros((len(held), levels))
+            given[:, learner.classes_] = learner.predict_proba(inputs[held])
+            row[held] = given[np.arange(len(held)), target[held]]
+    return list(found)
+
+
+def _learners(features: Labels, levels: int) -> list[tuple[Any, Any]]:
+    """Models and the inputs of each."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import OneHotEncoder
+
+    columns = OneHotEncoder().fit_transform(features).tocsr()
+    learners: list[tuple[Any, Any]] = [(LogisticRegression(C=0.3, max_iter=1000), columns)]
+    if levels <= LEVELS_OF_TREES and features.max() < BINS:
+        trees = HistGradientBoostingClassifier(
+            max_iter=60,
+            max_leaf_nodes=8,
+            min_samples_leaf=10,
+            l2_regularization=1.0,
+            early_stopping=False,
+            categorical_features=list(range(features.shape[1])),
+        )
+        learners.append((trees, features))
+    return learners
+
+
+def pooled(predictions: Sequence[Array]) -> Array:
+    """The weighted mean of predictions that gives held-out rows the largest likelihood.
+
+    Args:
+        predictions: Probabilities of what was observed, `(n,)` each; the first one positive.
+
+    Returns:
+        `(n,)`, positive.
+    """
+    if len(predictions) == 1:
+        return predictions[0]
+    first, *others = predictions
+    best, value = first, float(np.log(first).sum())
+    for weights in itertools.product(WEIGHTS[:-1], repeat=len(others)):
+        rest = 1 - sum(weights)
+        if rest < WEIGHTS[1] / 2:  # the shares keep every level possible
+            continue
+        mixed = rest * first + sum(w * p for w, p in zip(weights, others, strict=True))
+        likelihood = float(np.log(mixed).sum())
+        if likelihood > value:
+            best, value = mixed, likelihood
+    return best

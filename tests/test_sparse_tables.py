@@ -1,0 +1,219 @@
+"""Tables of categories with few rows in a cell; truths by sums over all cells."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+
+import numpy as np
+import pytest
+from scipy.special import expit, xlogy
+
+import mmg_nb
+from mmg_nb.data.pairs import Pairs
+from mmg_nb.estimators.neighbours.contingency import closed_form, table_information
+
+LEVEL = 1.96  # standard errors on either side of a 95 % interval
+
+
+def names(prefix, codes):
+    return np.array([f"{prefix}{code}" for code in codes])
+
+
+def information(p):
+    marginal = xlogy(p.sum(1), p.sum(1)).sum() + xlogy(p.sum(0), p.sum(0)).sum()
+    return float(xlogy(p, p).sum() - marginal)
+
+
+def estimated(x, y, seed=0, z=None):
+    """The finding for codes, without the checks of a whole run."""
+    x, y = x.reshape(len(x), -1).astype(float), y.reshape(len(y), -1).astype(float)
+    columns = {"discrete_x": range(x.shape[1]), "discrete_y": range(y.shape[1])}
+    if z is not None:
+        columns |= {"given": z.reshape(len(z), -1).astype(float), "discrete_z": (0,)}
+    columns = {k: v if k == "given" else tuple(v) for k, v in columns.items()}
+    return closed_form(Pairs(x, y, np.arange(len(x)), **columns), seed)
+
+
+def geometric(levels, ratio):
+    """Levels of which the first are the most frequent."""
+    weights = ratio ** np.arange(levels)
+    return weights / weights.sum()
+
+
+def cyclic(levels, width):
+    """y is one of the `width` levels from x on, in a circle; one row in five is any level."""
+    step = (np.arange(levels)[None] - np.arange(levels)[:, None]) % levels
+    return (0.8 * (step < width) / width + 0.2 / levels) / levels
+
+
+def rare_label(levels):
+    """A binary y with a share of 2 to 40 % that depends on the level of x."""
+    share = 0.02 + 0.38 * np.linspace(0, 1, levels) ** 2
+    return np.c_[share, 1 - share] / levels
+
+
+TABLES = {
+    "independent, geometric": np.outer(geometric(200, 0.97), geometric(150, 0.98)),
+    "independent, few and many": np.outer(geometric(7, 0.8), np.full(250, 1 / 250)),
+    "renamed, geometric": np.diag(geometric(120, 0.98)),
+    "three to one": np.repeat(np.eye(60), 3, axis=0) / 180,
+    "next level": cyclic(80, 2),
+    "next of many levels": cyclic(250, 2),
+    "one of six levels": cyclic(40, 6),
+    "rare label": rare_label(90),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_intervals_of_sparse_tables_hold_the_truth(name):
+    p, n, seeds = TABLES[name], 1200, 10
+    truth = information(p)
+    found, before = [], []
+    for seed in range(seeds):
+        cell = np.random.default_rng(5000 + seed).choice(p.size, n, p=p.ravel() / p.sum())
+        x, y = np.unravel_index(cell, p.shape)
+        found.append(estimated(x, y, seed))
+        empty = np.zeros((n, 0))
+        before.append(table_information(x[:, None], y[:, None], empty).mean() - truth)
+    off = np.array([each.mi for each in found]) - truth
+    error = np.array([each.stderr for each in found])
+    assert np.mean(np.abs(off) < LEVEL * error) >= 0.9
+    assert abs(off.mean()) < 0.03 + 0.06 * truth
+    assert abs(off.mean()) < abs(np.mean(before)) + 0.06 * truth  # no worse than the jackknife
+    if truth > 0.2:
+        for wrong in (0, truth / 2, 2 * truth, truth / np.log(2)):
+            assert np.mean(np.abs(truth + off - wrong) > LEVEL * error) >= 0.9
+    else:
+        assert LEVEL * error.mean() < 0.1
+
+
+def test_independent_texts_are_near_zero_with_a_useful_interval():
+    rng = np.random.default_rng(31)
+    x, y = rng.integers(0, 300, (2, 1000))
+    found = mmg_nb.estimate(names("x", x), names("y", y))
+    assert abs(found.mi) < 0.1
+    assert LEVEL * found.stderr < 0.1
+    assert abs(found.mi) < LEVEL * found.stderr
+    assert "sparse" in found.notes[-1]
+
+
+def test_renamed_codes_are_recognised():
+    codes = np.random.default_rng(32).integers(0, 300, 1000)
+    found = mmg_nb.estimate(names("x", codes), names("y", (7 * codes + 3) % 300))
+    assert found.mi == pytest.approx(math.log(300), rel=0.05)
+    assert abs(found.mi - math.log(300)) < LEVEL * found.stderr < 0.25
+
+
+def test_the_order_of_rows_and_variables_changes_little():
+    rng = np.random.default_rng(33)
+    x, y = rng.integers(0, 60, (2, 800))
+    y = np.where(rng.random(800) < 0.5, x, y)
+    row = rng.permutation(800)
+    found = estimated(x, y)
+    for other in (estimated(y, x), estimated(x[row], y[row]), estimated(59 - x, 2 * y)):
+        assert abs(other.mi - found.mi) < found.stderr
+
+
+@pytest.mark.parametrize("levels", [(5, 12), (2, 90)])
+def test_dense_tables_keep_the_jackknife(levels):
+    rng = np.random.default_rng(34)
+    x, y = (rng.integers(0, k, 1000) for k in levels)
+    found = estimated(x, y)
+    assert found.mi == pytest.approx(
+        table_information(x[:, None], y[:, None], np.zeros((1000, 0))).mean(), abs=1e-12
+    )
+    assert set(found.error_parts) == {"sampling", "detection"}
+
+
+@pytest.mark.parametrize(("kind", "given"), [("apart", False), ("apart", True), ("same", True)])
+def test_a_condition_explains_a_sparse_table(kind, given):
+    """x and y are codes of z and of noise: dependent only as long as z is unknown."""
+    rng = np.random.default_rng(35)
+    z, u, v = rng.integers(0, [[4], [25], [25]], (3, 1500))
+    y = 25 * z + (u if kind == "same" else v)
+    found = estimated(25 * z + u, y, z=z if given else None)
+    truth = {"apart": 0.0 if given else math.log(4), "same": math.log(25)}[kind]
+    # Blocks without structure inside are the hardest kind: the interval is wide, but holds.
+    assert abs(found.mi - truth) < LEVEL * found.stderr
+    if given:
+        assert abs(found.mi - truth) < 0.1
+        assert LEVEL * found.stderr < 0.15
+
+
+def test_many_levels_cost_seconds():
+    rng = np.random.default_rng(36)
+    x, y = rng.integers(0, 3000, (2, 10_000))
+    begun = time.process_time()
+    found = estimated(x, y)
+    assert time.process_time() - begun < 10
+    assert abs(found.mi) < 0.1
+
+
+# --- several columns ---------------------------------------------------------------------------
+
+
+def items(n, seed, slope):
+    """Five answers of 1 to 5 about a hidden number, and a yes or no with that slope on it."""
+    rng = np.random.default_rng(seed)
+    hidden = rng.normal(size=n)
+    answers = 1 + rng.binomial(4, expit(hidden)[:, None], (n, 5))
+    return answers, (rng.random(n) < expit(slope * hidden)).astype(int)
+
+
+def items_truth(slope):
+    """Sum over the 3 125 patterns of answers, which matter only by their sum."""
+    hidden = np.linspace(-8, 8, 801)
+    weight = np.exp(-(hidden**2) / 2)
+    weight /= weight.sum()
+    total = np.arange(21)
+    ways = np.array([math.comb(20, k) for k in total])
+    p = weight * ways[:, None] * expit(hidden) ** total[:, None]
+    p = p * expit(-hidden) ** (20 - total[:, None])
+    yes = expit(slope * hidden)
+    return information(np.c_[p @ yes, p @ (1 - yes)])
+
+
+def test_independent_items_are_near_zero():
+    rng = np.random.default_rng(41)
+    for y in (rng.integers(0, 2, 500), rng.random(500) < 0.05):
+        found = estimated(rng.integers(0, 5, (500, 5)), y)
+        assert abs(found.mi) < 0.05
+        assert abs(found.mi) < LEVEL * found.stderr < 0.1
+
+
+def test_what_items_share_is_found():
+    truth = items_truth(2.0)
+    found = [estimated(*items(600, seed, 2.0)) for seed in (42, 43)]
+    for each in found:
+        assert abs(each.mi - truth) < LEVEL * each.stderr
+        assert each.mi > LEVEL * each.stderr  # not 0
+        assert LEVEL * each.stderr < 0.1
+    assert np.mean([each.mi for each in found]) == pytest.approx(truth, abs=0.05)
+
+
+def test_columns_that_matter_only_together_are_found():
+    rng = np.random.default_rng(44)
+    x = rng.integers(0, 4, (800, 6))
+    y = (x[:, 1] + x[:, 4]) % 2
+    found = estimated(x, y)
+    assert found.mi > 0.6 * math.log(2)
+    assert abs(found.mi - math.log(2)) < 3 * LEVEL * found.stderr
+
+
+def test_items_on_both_sides_follow_the_chain_rule():
+    """Two variables of three items that share one hidden class of two."""
+    rng = np.random.default_rng(45)
+    share = np.array([[0.7, 0.1, 0.1, 0.1], [0.1, 0.1, 0.1, 0.7]])
+    hidden = rng.integers(0, 2, 700)
+    x, y = (
+        np.stack([np.array([rng.choice(4, p=share[h]) for h in hidden]) for _ in range(3)], 1)
+        for _ in range(2)
+    )
+    patterns = list(itertools.product(range(4), repeat=3))
+    like = np.array([[np.prod(row[list(p)]) for p in patterns] for row in share])
+    truth = information(like.T @ like / 2)
+    found = estimated(x, y)
+    assert abs(found.mi - truth) < LEVEL * found.stderr + 0.05
+    assert found.mi > 0.5 * truth
