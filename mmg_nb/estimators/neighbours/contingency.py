@@ -125,19 +125,19 @@ def _of_sparse(pairs: Pairs, strata: Strata, values: Array, rng: np.random.Gener
     )
     found = sparse_table(strata, rng)
     for held_out, how in ((_by_columns, COLUMNS), (_by_classes, CLASSES)):
-        many = held_out(pairs, 5)
-        if many is None or many.mean() < found.predicted + EVIDENCE / len(values):
-            continue
-        few = held_out(pairs, 2)
-        # What more rows to train on have added is about what is still missing.
-        missing = 0.0 if few is None else max(0.0, float(many.mean() - few.mean()))
-        return _finding(many + missing, {SPARSE: missing}, how)
+        known = held_out(pairs, found.predicted + EVIDENCE / len(values))
+        if known is not None:
+            rows, missing = known
+            return _finding(rows + missing, {SPARSE: missing}, how)
     parts = {"tables drawn": found.spread, SPARSE: found.unconfirmed}
     return _finding(values - values.mean() + found.mi, parts, note)
 
 
-def _by_columns(pairs: Pairs, folds: int) -> Array | None:
-    """Held-out log-ratios of each row, if a variable has several columns."""
+def _by_columns(pairs: Pairs, least: float) -> tuple[Array, float] | None:
+    """Held-out log-ratios of each row, and what they lack, if a variable has several columns.
+
+    What more rows to train on have added is about what is still missing.
+    """
     if max(pairs.dim_x, pairs.dim_y) == 1:
         return None
     x, y, z = (_codes(v) for v in (pairs.x, pairs.y, pairs.z))
@@ -145,17 +145,28 @@ def _by_columns(pairs: Pairs, folds: int) -> Array | None:
         x, y = y, x
     if (together := cells(y.astype(np.float64))).max() < LEVELS_AT_ONCE:
         y = together[:, None]
-    return held_out_information(x, y, z, pairs.clusters, folds)
+    many = held_out_information(x, y, z, pairs.clusters, 5)
+    if many is None or many.mean() < least:
+        return None
+    few = held_out_information(x, y, z, pairs.clusters, 2)
+    return many, 0.0 if few is None else max(0.0, float(many.mean() - few.mean()))
 
 
-def _by_classes(pairs: Pairs, folds: int) -> Array | None:
-    """Held-out log-ratios of each row, if there is no condition."""
+def _by_classes(pairs: Pairs, least: float) -> tuple[Array, float] | None:
+    """Held-out log-ratios of each row, and what they lack, if there is no condition.
+
+    Rows that were used for training show about as much too much as held-out rows show too little.
+    """
     if pairs.dim_z:
         return None
     x, y = cells(pairs.x), cells(pairs.y)
     if x.max() < y.max():
         x, y = y, x
-    return latent_information(x, y, pairs.clusters, folds)
+    found = latent_information(x, y, pairs.clusters, 5)
+    if found is None or found[0].mean() < least:
+        return None
+    held, seen = found
+    return held, max(0.0, (seen - float(held.mean())) / 2)
 
 
 def _codes(values: Array) -> Labels:
