@@ -25,8 +25,9 @@ from mmg_nb.keywords import (
 )
 from mmg_nb.results.result import MIResult
 from mmg_nb.runs.device_names import check_device
-from mmg_nb.runs.events import Listener, silent
+from mmg_nb.runs.events import Listener
 from mmg_nb.runs.surroundings import usual_surroundings
+from mmg_nb.runs.watching import watched
 
 __all__ = [
     "EVERY",
@@ -81,11 +82,23 @@ def estimate(x: Any, y: Any, estimator: str | Estimator = "mmg", **keywords: Any
         MMGError: The arrays or fields cannot be used, or the run was stopped before anything was
             estimated. The message says why and what to do.
     """
-    return prepare(x, y, estimator, **keywords).run(keywords.get("listen") or silent)
+    job = prepare(x, y, estimator, **keywords)
+    return _run(job, keywords.get("listen"), keywords.get("progress"))
+
+
+def _run(job: Job, listen: Listener | None, progress: bool | None) -> MIResult:
+    chosen = job.estimator
+    return watched(
+        job.run, listen, progress, what=job.what, estimator=chosen.name, slow=chosen.trains
+    )
 
 
 def resume(
-    checkpoint: str | Path, *, every: float | None = None, listen: Listener | None = None
+    checkpoint: str | Path,
+    *,
+    every: float | None = None,
+    listen: Listener | None = None,
+    progress: bool | None = None,
 ) -> MIResult:
     """Continue a run from its checkpoint file, which holds the data, fields and seed.
 
@@ -96,6 +109,7 @@ def resume(
         checkpoint: The file that was passed to `estimate` as `checkpoint`.
         every: Seconds between two writes of the file. Default: as in the original run.
         listen: Called with each event of the run. A true return value stops the run.
+        progress: Whether to show the progress; see `estimate`.
 
     Returns:
         The result, in nats. An interrupt ends training early, as in `estimate`.
@@ -104,7 +118,7 @@ def resume(
         MMGError: The file does not exist, is damaged, is not a checkpoint, or was written by a
             newer version of the package. The file is not changed.
     """
-    return reopen(checkpoint, every).run(listen or silent)
+    return _run(reopen(checkpoint, every), listen, progress)
 
 
 def reopen(checkpoint: str | Path, every: float | None = None) -> Job:

@@ -20,7 +20,7 @@ from mmg_nb.results.finding import Estimate, Finding
 from mmg_nb.results.paths import whole_path
 from mmg_nb.results.plain import from_plain
 from mmg_nb.results.provenance import provenance
-from mmg_nb.results.result import MIResult
+from mmg_nb.results.result import MIResult, called
 from mmg_nb.runs.context import RunContext
 from mmg_nb.runs.events import Event, Finished, Listener, Started, Step, Working
 from mmg_nb.runs.interrupts import stoppable
@@ -56,6 +56,22 @@ class Job:
     def with_own_data(self) -> Job:
         """The same job on copies of the arrays; the originals may then be changed or deleted."""
         return replace(self, pairs=self.pairs.with_own_data())
+
+    def named(self, *names: str) -> Job:
+        """The same job with names for those of x, y and z whose columns have none.
+
+        Args:
+            *names: Names in this order, e.g. the expressions that the user wrote.
+        """
+        known = self.pairs.names or ("",) * len(names)
+        both = tuple(own or given for own, given in zip(known, names, strict=False))
+        return replace(self, pairs=replace(self.pairs, names=both))
+
+    @property
+    def what(self) -> str:
+        """The quantity with the user's names, e.g. `I(bmi; target | age)`."""
+        x, y, z = called(self.pairs.names)
+        return f"I({x}; {y} | {z})" if self.pairs.dim_z else f"I({x}; {y})"
 
     def kept_in(self, path: str | Path, every: float) -> Job:
         """The same job, saved in a checkpoint while it runs.
@@ -135,7 +151,21 @@ class Job:
         if not isinstance(found, MIResult):
             what = f"The method estimate of {self.estimator.name} returned {brief(found)}."
             raise MMGError(what, "Return mmg_nb.Estimate(mi, stderr) or mmg_nb.Finding(mi=mi).")
+        found = replace(found, names=self.pairs.names, entropies=entropies(self.pairs))
         return self.keep.close(found) if self.keep is not None else found
+
+
+def entropies(pairs: Pairs) -> dict[str, float]:
+    """Entropy in nats of those of x and y that hold categories only, without a condition."""
+    found = {}
+    for name, values, discrete in (
+        ("x", pairs.x, pairs.discrete_x),
+        ("y", pairs.y, pairs.discrete_y),
+    ):
+        if len(discrete) == values.shape[1] and pairs.given is None:
+            shares = np.unique(values, axis=0, return_counts=True)[1] / len(values)
+            found[name] = float(-np.sum(shares * np.log(shares)))
+    return found
 
 
 class _Announced:

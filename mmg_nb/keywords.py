@@ -110,6 +110,16 @@ class CompareKeywords(DataKeywords, total=False):
             stops the run, and a comparison with it.""",
         ),
     ]
+    progress: Annotated[
+        bool | None,
+        Keyword(
+            None,
+            """Whether to show the progress: a live view in a notebook, a line on stderr in a
+            terminal. Default: yes, except with `listen`, outside the main thread, if stderr is
+            no terminal, or if the environment variable MMG_NB_PROGRESS is 0. In a notebook,
+            `%mmg config live=none` turns it off, too.""",
+        ),
+    ]
 
 
 class EstimateKeywords(CompareKeywords, total=False):

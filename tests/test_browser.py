@@ -113,7 +113,7 @@ def test_a_panel_is_started_watched_and_stopped(panels, pictures):
     assert 4 <= frames_in_two_seconds(panel.locator(".mmg-live")) <= 11
     panels.page.screenshot(path=pictures / "panel_live.png")
     button(panel, "Stop").click()
-    expect(result_in(panel)).to_contain_text("interrupted")
+    expect(result_in(panel)).to_contain_text("stopped early")
     expect(panel.locator(".mmg-history tbody")).to_contain_text("I(df[['age', 'sugar']]; y)")
     expect(result_in(panel).locator("img")).to_be_visible()
     panels.page.screenshot(path=pictures / "panel_result.png")
@@ -218,8 +218,8 @@ def test_a_cell_that_waits_is_watched_paused_and_stopped(visit, pictures):
     expect(button(live, "Pause")).to_be_enabled()
     button(live, "Stop").click()
     output = page.locator(".jp-OutputArea-output").last
-    expect(output).to_contain_text("I(x; y) = 0.511")
-    expect(output).to_contain_text("interrupted")
+    expect(output).to_contain_text("x tells 0.511")
+    expect(output).to_contain_text("stopped early")
     expect(live).to_have_count(0)
     assert opened.errors == []
 
@@ -237,8 +237,8 @@ def test_a_page_opened_again_during_a_run_shows_its_result(visit, pictures):
     expect(output).to_contain_text("If the kernel still runs, the result appears here")
     again.page.screenshot(path=pictures / "again_during.png")
     again.interrupt()
-    expect(output).to_contain_text("I(x; y) = 0.511")
-    expect(output).to_contain_text("interrupted")
+    expect(output).to_contain_text("x tells 0.511")
+    expect(output).to_contain_text("stopped early")
     expect(output.locator("img")).to_be_visible()
     expect(again.page.get_by_text("Error displaying widget")).to_have_count(0)
     again.page.screenshot(path=pictures / "again_result.png")
@@ -247,8 +247,8 @@ def test_a_page_opened_again_during_a_run_shows_its_result(visit, pictures):
     last = again.page.locator(".jp-CodeCell").last
     last.locator(".cm-content").fill("%mmg estimate y x --steps 20 --delay 0.05")
     again.page.keyboard.press("Control+Enter")
-    expect(last.locator(".jp-OutputArea-output")).to_contain_text("converged")
-    expect(output).to_contain_text("I(x; y) = 0.511")
+    expect(last.locator(".jp-OutputArea-output")).to_contain_text("reliable")
+    expect(output).to_contain_text("x tells 0.511")
     assert again.errors == []
 
 
@@ -283,7 +283,7 @@ def test_a_saved_panel_shows_its_result_with_and_without_its_kernel(visit, lab, 
     with_state_of_a_widget(lab.root / "saved.ipynb")
     again = visit("saved.ipynb")
     output = again.page.locator(".jp-OutputArea-output").first
-    expect(output).to_contain_text("I(x; y) = 0.511")
+    expect(output).to_contain_text("x tells 0.511")
     expect(output.locator("img")).to_be_visible()
     again.page.wait_for_timeout(2500)  # a widget without a kernel would show an error by now
     expect(panels_in(again)).to_have_count(0)

@@ -151,18 +151,27 @@ def test_user_arrays_are_not_kept(run, shell):
 def test_the_live_card_becomes_the_result_and_is_shown_once(run, notebook, capsys):
     result = run("%mmg estimate x y --delay 0.05")
     shown = notebook()
-    assert shown[0][0].startswith("fake, 100 rows, 2×1, cpu; training")
+    assert shown[0][0] == "I(x; y) by fake; loading PyTorch"
+    assert any(text.startswith("fake, 100 rows, 2×1, cpu; training") for text, _ in shown)
     assert not shown[0][1]
     assert all(update for _, update in shown[1:])
-    assert shown[-1] == (repr(result), True)
-    assert sum(text == repr(result) for text, _ in shown) == 1
-    assert repr(result) not in capsys.readouterr().out
+    card = result.bundle()[0]["text/plain"]
+    assert shown[-1] == (card, True)
+    assert sum(text == card for text, _ in shown) == 1
+    assert card not in capsys.readouterr().out
 
 
 def test_the_result_can_be_shown_again(run, notebook, capsys):
     run("res = %mmg estimate x y")
     result = run("res")
-    assert repr(result) in capsys.readouterr().out
+    assert result.bundle()[0]["text/plain"] in capsys.readouterr().out
+
+
+def test_the_unit_of_the_session_is_that_of_its_cards(run, notebook, capsys):
+    run("%mmg config unit=bits")
+    result = run("%mmg estimate x y")
+    assert notebook()[-1][0].startswith("x tells 0.737 ± 0.029 bits about y")
+    assert repr(result).startswith("MIResult(0.511 ± 0.020 nats")
 
 
 def test_a_card_labels_the_estimate_as_a_validation_estimate(shell, run, notebook):
@@ -170,7 +179,7 @@ def test_a_card_labels_the_estimate_as_a_validation_estimate(shell, run, noteboo
     assert notebook() == []
     run("%mmg estimate x y --delay 0.06")
     cards = [output["data"] for output in shell.display_pub.outputs[:-1]]
-    assert any("validation estimate 0." in card["text/plain"] for card in cards)
+    assert any("so far 0." in card["text/plain"] for card in cards)
     assert all("Interrupt the kernel" in card["text/html"] for card in cards)
     assert all('role="progressbar"' in card["text/html"] for card in cards)
     assert all("<style" not in card["text/html"] for card in cards)
@@ -190,7 +199,7 @@ def test_without_a_card_the_result_is_shown_at_the_end(run, notebook, capsys, li
 
 def test_a_terminal_gets_lines(said):
     text = said("%mmg estimate x y --delay 0.02")
-    assert text.splitlines()[0].startswith("fake, 100 rows, 2×1, cpu. Interrupt (Ctrl-C)")
+    assert text.splitlines()[0].startswith("I(x; y) by fake. Interrupt (Ctrl-C)")
     assert "training, step" in text
     assert "\r" not in text
 
@@ -331,7 +340,7 @@ def test_plot_draws_the_last_result_or_a_named_one(run, shell, notebook):
 def test_show_shows_the_last_result(run, notebook):
     run("%mmg estimate x y -o res")
     run("%mmg show")
-    assert notebook()[-1] == (repr(run("res")), False)
+    assert notebook()[-1] == (run("res").bundle()[0]["text/plain"], False)
 
 
 def test_without_arguments_it_lists_its_subcommands(said):

@@ -314,7 +314,7 @@ def test_several_estimators_run_side_by_side(panel):
     panel.choose(beside=[], steps=3).start().wait()
     finished(panel, 2)
     panel.compare()
-    assert panel._widget.shown.count("left:calc") == 4
+    assert panel._widget.shown.count("data:image/svg+xml") == 4
     assert panel._widget.rows[1]["line"].startswith("%mmg estimate")
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import json
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -225,7 +227,7 @@ def test_repr_is_one_line_without_addresses_or_times(kind, request):
 
 
 def test_repr_says_what_matters(result):
-    expected = "MIResult(0.511 ± 0.020 nats (0.737 bits); fake, 100 rows, 1×1, converged)"
+    expected = "MIResult(0.511 ± 0.020 nats (0.737 bits); fake, 100 rows, 1×1, reliable)"
     assert repr(result) == expected
 
 
@@ -234,7 +236,8 @@ def test_bundle_needs_no_kernel(kind, request):
     given = request.getfixturevalue(kind)
     bundle, metadata = given._repr_mimebundle_()
     images = {"image/png"} if given.curve is not None else set()
-    assert set(bundle) == {"text/plain", "text/html"} | images
+    texts = {"text/plain", "text/html", "text/markdown", "text/latex"}
+    assert set(bundle) == texts | images
     assert set(metadata) == images
     assert "<style" not in bundle["text/html"]
     assert "<svg" not in bundle["text/html"]
@@ -251,14 +254,17 @@ def test_html_holds_the_plot_and_says_it_in_words(result):
 
 def test_html_escapes(plain):
     hostile = "<script>alert('&')</script>"
-    html = replace(plain, estimator=hostile, notes=(hostile,))._repr_mimebundle_()[0]["text/html"]
-    assert "<script>" not in html
-    assert html.count("&lt;script&gt;") == 2
+    page = replace(plain, estimator=hostile, notes=(hostile,))._repr_mimebundle_()[0]["text/html"]
+    assert "<script>" not in page
+    assert page.count("&lt;script&gt;") == 2
 
 
 @pytest.mark.parametrize("status", list(Status))
 def test_every_status_has_a_remedy_and_shows_it(plain, status):
     assert status.remedy.endswith(".")
-    html = replace(plain, status=status)._repr_mimebundle_()[0]["text/html"]
-    assert f"{status}. " in html
+    bundle = replace(plain, stderr=0.1, status=status)._repr_mimebundle_()[0]
+    for kind in ("text/plain", "text/html", "text/markdown", "text/latex"):
+        shown = html.unescape(" ".join(bundle[kind].split())).replace("\\", "")
+        assert shown.count(status.remedy) == 1
+        assert "_" not in re.sub("normal_scores|<[^>]*>", "", shown)
     assert json.loads(json.dumps(status)) == str(status)

@@ -15,7 +15,17 @@ from mmg_nb import estimate
 from mmg_nb.jupyter.progress import Progress
 from mmg_nb.jupyter.worker import Worker
 from mmg_nb.results.status import Status
-from mmg_nb.runs.events import Finished, RunState, Snapshot, Started, StateChanged, Step, silent
+from mmg_nb.runs.events import (
+    Finished,
+    Phase,
+    RunState,
+    Snapshot,
+    Started,
+    StateChanged,
+    Step,
+    Working,
+    silent,
+)
 
 PATIENCE = 20
 
@@ -118,21 +128,57 @@ def snapshot(step, mi):
     return Snapshot(step, mi, 1.0, nothing, nothing, nothing, nothing, nothing)
 
 
-def test_progress_shows_step_time_and_estimate():
+def test_progress_shows_phase_step_time_and_estimate():
     now = [0.0]
     progress = Progress(lambda: now[0])
-    assert (progress.doing, progress.estimate, progress.subject) == ("starting", "", "mmg_nb")
+    assert (progress.doing, progress.estimate, progress.subject) == (
+        "loading PyTorch",
+        "",
+        "mmg_nb",
+    )
     progress(Started("mmg", 1000, 2, 1, "cpu", 400))
+    progress(Phase("anchor"))
+    progress(Working(0.2))
+    assert progress.doing == "fitting a first regression, 20 %"
+    progress(Phase("evaluation"))
     for step, at in ((1, 10.0), (101, 20.0)):
         now[0] = at
         progress(Step(step, 401))
-    progress(snapshot(100, 0.51234))
+    progress(snapshot(100, -0.0001))
     assert progress.subject == "mmg, 1000 rows, 2×1, cpu"
-    assert progress.doing == "starting, step 101 of 401, about 30 s left"
-    assert progress.estimate == "validation estimate 0.512 nats"
+    assert progress.doing == "measuring on rows kept aside, step 101 of 401, about 30 s left"
+    assert progress.estimate == "so far 0.000 nats"
     assert progress.fraction == pytest.approx(101 / 401)
     progress.stopping = True
     assert progress.doing == "stopping, step 101 of 401"
+
+
+def test_the_time_left_is_that_of_the_usual_stopping_step():
+    now = [0.0]
+    progress = Progress(lambda: now[0])
+    progress(Phase("training"))
+    for step in (1, 101, 501):
+        now[0] = step / 10
+        progress(Step(step, 1000))
+        if step == 101:
+            assert progress.doing == "training, step 101, about 25 s left (at most 90 s)"
+    assert progress.doing == "training, step 501, at most 50 s left"
+
+
+def test_the_bar_never_falls_and_ends_full():
+    progress, seen = Progress(), []
+    events = [Phase("anchor"), *(Working(share) for share in (0.5, 1.0))]
+    events += [Phase("training"), *(Step(step, 900) for step in range(1, 600, 10))]
+    events += [Step(601, 1800), Phase("canonical pairs"), Step(1, 50), Phase("training")]
+    events += [Step(602, 1800), Phase("evaluation"), Step(1, 2), Step(2, 2)]
+    for event in [Started("mmg", 100, 1, 1, "cpu", 900), *events]:
+        progress(event)
+        seen.append(progress.bar)
+    assert seen == sorted(seen)
+    assert 0 < seen[2] < seen[3] < 0.5 < seen[-4] < 1
+    assert seen[-1] == 1
+    progress(Started("ksg", 100, 1, 1, "cpu", 0))  # the next estimator of a comparison
+    assert progress.bar < 0.1
 
 
 @pytest.mark.parametrize(

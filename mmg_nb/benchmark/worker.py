@@ -128,6 +128,7 @@ def _fill(record: Record, device: str) -> MIResult:
         record["estimator"],
         seed=ESTIMATOR_SEED_OFFSET + seed,
         device=device,
+        progress=False,
         **record["fields"],
     )
     interval = [_number(end) for end in result.interval()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,6 +31,7 @@ MISSING = ("refuse", "drop", "category")
 MAX_ROWS_FOR_RANK = 1000  # rows that are enough to compute the effective rank of images
 MIN_TIED_SHARE_FOR_NOTE = 0.05  # of the rows of a column; fewer repeated values get no note
 MAX_EXPONENT = 200  # |log2| of the largest value in a column; beyond it, fourth powers overflow
+ROOM_FOR_NAMES = 40  # characters of the names of one variable
 MAX_CHANNELS = 4  # a last axis of at most this length may hold the channels of an image
 
 Array = NDArray[np.float64]
@@ -55,6 +56,7 @@ class Pairs:
         shape_x: Channels, height and width if x holds images. The columns are the pixels.
         shape_y: The same for y.
         inflation: Factor by which rows in series inflate the variance of a mean; 1 otherwise.
+        names: The user's names of x, y and z, from their columns; empty texts if unnamed.
     """
 
     x: Array
@@ -68,6 +70,7 @@ class Pairs:
     shape_x: Shape | None = None
     shape_y: Shape | None = None
     inflation: float = 1.0
+    names: tuple[str, ...] = ()
 
     @property
     def has_images(self) -> bool:
@@ -235,7 +238,13 @@ def make_pairs(
         used["x"].shape,
         used["y"].shape,
         inflation,
+        tuple(_name(each.labels) for each in used.values()),
     )
+
+
+def _name(labels: Sequence[str]) -> str:
+    """The names of columns, e.g. `age, bmi and 8 more`; empty if they have only positions."""
+    return listed([label for label in labels if not label.isdigit()], room=ROOM_FOR_NAMES)
 
 
 def _check_choice(choice: Choice, read: Mapping[str, Variable]) -> None:

@@ -9,10 +9,11 @@ from mmg_nb.api import prepare, reopen
 from mmg_nb.estimators.base import Estimator
 from mmg_nb.job import Job
 from mmg_nb.jupyter.handle import Run, current_shell
+from mmg_nb.jupyter.views import display_run
 from mmg_nb.keywords import EstimateKeywords, shows
 from mmg_nb.runs.events import Listener, silent
 
-__all__ = ["begin", "session_runs", "start", "start_from"]
+__all__ = ["begin", "begin_job", "session_runs", "start", "start_from"]
 
 AnyRun = TypeVar("AnyRun", bound=Run)
 
@@ -52,7 +53,7 @@ def start(x: Any, y: Any, estimator: str | Estimator = "mmg", **keywords: Any) -
         MMGError: The arrays or fields cannot be used. The message says why and what to do.
     """
     job = prepare(x, y, estimator, **keywords)
-    return _begin_job(job.with_own_data(), keywords.get("listen"))
+    return begin_job(job.with_own_data(), keywords.get("listen"))
 
 
 def start_from(
@@ -69,15 +70,18 @@ def start_from(
         MMGError: The file does not exist, is damaged, is not a checkpoint, or was written by a
             newer version of the package.
     """
-    return _begin_job(reopen(checkpoint, every), listen)
+    return begin_job(reopen(checkpoint, every), listen)
 
 
-def _begin_job(job: Job, listen: Listener | None) -> Run:
-    return begin(Run(job.run, estimator=job.estimator.name, listen=listen or silent))
+def begin_job(job: Job, listen: Listener | None = None) -> Run:
+    """Start a job, see `begin`."""
+    run = Run(job.run, what=job.what, estimator=job.estimator.name, listen=listen or silent)
+    return begin(run)
 
 
 def begin(run: AnyRun) -> AnyRun:
     """Start a run. If the extension is loaded, add the run to the session's list."""
+    run.on_display = display_run
     runs = session_runs()
     if runs is not None:
         runs.add(run)

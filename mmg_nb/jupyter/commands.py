@@ -174,7 +174,9 @@ def command(name: str, estimator: str) -> Command:
     if name not in ("estimate", "panel"):
         return found
     # A panel has its own live view and always runs in the background.
-    unused = ("traceback",) if name == "estimate" else ("traceback", "live", *ONLY_ESTIMATE)
+    unused: tuple[str, ...] = ("traceback", "unit")
+    if name == "panel":
+        unused += ("live", *ONLY_ESTIMATE)
     general = [*field_infos(RunOptions), *setting_infos().values()]
     options = (
         *(info for info in general if info.name not in unused),

@@ -9,8 +9,8 @@ from typing import Any, cast
 from mmg_nb.benchmark.cells import Estimators
 from mmg_nb.jupyter.background import begin
 from mmg_nb.jupyter.handle import Run
-from mmg_nb.jupyter.place import Place
-from mmg_nb.jupyter.progress import CARD_SECONDS, HOW_TO_STOP, Card, Clock, Progress
+from mmg_nb.jupyter.place import Card, Place
+from mmg_nb.jupyter.progress import CARD_SECONDS, HOW_TO_STOP
 from mmg_nb.jupyter.worker import Work
 from mmg_nb.questions.comparison import (
     DEFAULT_ESTIMATORS,
@@ -19,6 +19,7 @@ from mmg_nb.questions.comparison import (
     prepare_comparison,
 )
 from mmg_nb.runs.events import Listener, silent
+from mmg_nb.runs.progress import Clock, Progress
 
 __all__ = ["ComparisonRun", "LiveTable", "PrintedTable", "start_comparison"]
 
@@ -80,9 +81,10 @@ class LiveTable:
 
     def tick(self, progress: Progress) -> None:
         """Update the table, if the last update is old enough."""
-        if progress.started is None or self._clock() - self._last < CARD_SECONDS:
+        if self._clock() - self._last < CARD_SECONDS:
             return
-        doing = f"{progress.started.estimator}: {progress.doing}"
+        running = "" if progress.started is None else f"{progress.started.estimator}: "
+        doing = f"{running}{progress.doing}"
         doing = "; ".join(part for part in (doing, progress.estimate) if part)
         table = self._job.standing
         below = f"<p>{html.escape(doing)}<br><small>{HOW_TO_STOP}</small></p>"

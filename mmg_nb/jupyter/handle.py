@@ -9,7 +9,7 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any, overload
 
 import numpy as np
@@ -66,6 +66,7 @@ class Run:
         what: The estimated quantity.
         estimator: Name in the registry.
         number: Number in this session (`%mmg runs`); None outside IPython.
+        on_display: Displays the run where its handle is the value of a cell; None for its repr.
     """
 
     def __init__(
@@ -79,9 +80,10 @@ class Run:
         self.what = what
         self.estimator = estimator
         self.number: int | None = None
+        self.on_display: Callable[[Any], None] | None = None
         self._listen = listen
         self._watch = Stopwatch()
-        self._progress = Progress(self._watch)
+        self._progress = Progress(self._watch, f"{what} by {estimator}")
         self._log: deque[str] = deque(maxlen=LOG_LINES)
         self._lock = threading.Lock()
         self._listeners: tuple[Listener, ...] = ()
@@ -272,6 +274,12 @@ class Run:
         if self.has_result:
             said += f", {self.result.summary}"
         return said + ">"
+
+    def _ipython_display_(self) -> None:
+        """Display the run: its live view, later its result. A run in a cell has its own view."""
+        if self.on_display is None:
+            raise NotImplementedError  # IPython then displays the repr
+        self.on_display(self)
 
     # --- listeners
 

@@ -12,15 +12,13 @@ from mmg_nb.jupyter.comparing import ComparisonRun
 from mmg_nb.jupyter.form import Asked
 from mmg_nb.jupyter.handle import Run
 from mmg_nb.questions.comparison import Comparison
+from mmg_nb.results.interval_bar import interval_bar
 from mmg_nb.results.result import MIResult
 
 __all__ = ["Entry", "comparison", "history_html", "history_text", "shown_html", "titled"]
 
 COLUMNS = ("run", "quantity", "estimator", "estimate", "time", "settings", "state")
 CELL = "text-align:left;vertical-align:top;padding:3px 12px 3px 0"
-TRACK = "position:relative;width:180px;height:16px"
-LINE = "position:absolute;top:7px;height:2px;background:#0072B2"
-DOT = "position:absolute;top:4px;width:8px;height:8px;border-radius:4px;background:#0072B2"
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +55,7 @@ class Entry:
         """The estimate with its error, or the latest validation estimate, in a short form."""
         found = list(self.results.values())
         if not found:
-            return self.run.progress.estimate.replace(" estimate", "") or "–"
+            return self.run.progress.estimate or "–"
         if len(found) == 1:
             return _brief(found[0])
         values = [result.mi for result in found]
@@ -151,17 +149,10 @@ def comparison(entries: Sequence[Entry]) -> str:
     low = min(0.0, *(low for low, _ in spans))
     high = max(1e-9, *(high for _, high in spans))
 
-    def position(value: float) -> float:
-        return 92 * (value - low) / (high - low)
-
     shared = set.intersection(*(set(entry.asked.changed.items()) for entry, _, _ in found))
     rows = []
     for (entry, name, result), (left, right) in zip(found, spans, strict=True):
-        bar = (
-            f'<div style="{TRACK}"><div style="{LINE};left:{position(left):.1f}%;'
-            f'width:{position(right) - position(left):.1f}%"></div>'
-            f'<div style="{DOT};left:calc({position(result.mi):.1f}% - 4px)"></div></div>'
-        )
+        bar = interval_bar(left, result.mi, right, low, high)
         words = (
             str(entry.number),
             entry.asked.what,

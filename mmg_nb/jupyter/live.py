@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 import numpy as np
 import traitlets
-from IPython.display import DisplayHandle, display
+from IPython.display import DisplayHandle
 
 from mmg_nb.errors import MMGError
 from mmg_nb.jupyter.front_end import module, style
 from mmg_nb.jupyter.handle import Run
-from mmg_nb.jupyter.place import isolates_outputs
-from mmg_nb.jupyter.progress import HOW_TO_STOP, Card, Progress
-from mmg_nb.results.result import MIResult
+from mmg_nb.jupyter.place import NO_WIDGETS, isolates_outputs
+from mmg_nb.jupyter.progress import HOW_TO_STOP, Progress, no_result
 from mmg_nb.runs.events import Event, StateChanged
 
 if TYPE_CHECKING:
@@ -36,11 +35,6 @@ ACTIONS: dict[str, Callable[[Run], None]] = {
     "stop": Run.stop,
 }
 HOW_STOP_WORKS = "Stop ends the run early and keeps what is known so far."
-NO_WIDGETS = "The live view needs Jupyter widgets. Without them, use %mmg config live=card."
-REOPENED = (
-    "If the kernel still runs, the result appears here at the end of the run. "
-    "If not, run this cell again."
-)
 HERE = {"here": True}  # the kernel is alive
 
 
@@ -63,7 +57,7 @@ def picture(run: Run) -> dict[str, Any]:
         "phase": progress.phase,
         "doing": str(run.state) if run.state.ended else progress.doing,
         "estimate": progress.estimate,
-        "percent": round(100 * progress.fraction),
+        "percent": round(100 * progress.bar),
     }
     try:
         interim = run.inspect()
@@ -210,12 +204,19 @@ class LiveView:
     Args:
         run: The run.
         shell: The shell that displays it.
+        handle: The output, which already holds the placeholder.
         steerable: Whether the kernel receives button messages while a cell runs.
         latest: Closes the widget of the run before. Gets the one of this run.
     """
 
     def __init__(
-        self, run: Run, shell: InteractiveShell, *, steerable: bool, latest: ExitStack
+        self,
+        run: Run,
+        shell: InteractiveShell,
+        handle: DisplayHandle,
+        *,
+        steerable: bool,
+        latest: ExitStack,
     ) -> None:
         self._run = run
         self._shell = shell
@@ -223,22 +224,21 @@ class LiveView:
         self._latest = latest
         self._widget: LiveWidget | None = None
         self._feed: Feed | None = None
-        self._handle = DisplayHandle()
+        self._handle = handle
         self._greeted = 0.0
 
     def tick(self, progress: Progress) -> None:
-        """Open the view, if the run has started.
+        """Open the view at the first call.
 
         A busy kernel of ipykernel < 7 answers no page, so it says by itself that it is alive.
         """
         if self._widget is None:
-            if progress.started is not None:
-                self._open()
+            self._open()
         elif time.monotonic() - self._greeted > GREETING_SECONDS:
             self._greeted = time.monotonic()
             self._widget.send(HERE)
 
-    def finish(self, result: MIResult) -> bool:
+    def finish(self, result: Any) -> bool:
         """Replace the view with the result."""
         self._replace(result)
         return True
@@ -246,15 +246,15 @@ class LiveView:
     def fail(self, error: BaseException) -> None:
         """Replace the view, if it is open, with the name of the error."""
         if self._widget is not None:
-            text = f"Ended without a result ({type(error).__name__})."
-            self._replace(Card(text, f"<p>{html.escape(text)}</p>"))
+            self._replace(no_result(error))
 
     def _open(self) -> None:
         self._latest.close()
         slot = "" if isolates_outputs(self._shell) else self._handle.display_id
         self._widget = LiveWidget(slot=slot, steerable=self._steerable, **self._picture())
         self._widget.on_msg(lambda _widget, message, _buffers: steer(self._run, message))
-        self._handle.display(_placeholder(self._run, slot) if slot else self._widget)
+        if not slot:
+            self._handle.update(self._widget)
         self._feed = Feed(self._run, self._show).start()
 
     def _show(self) -> None:
@@ -267,9 +267,8 @@ class LiveView:
         return {**shown, "said": {**shown["said"], "hint": hint}}
 
     def _replace(self, shown: Any) -> None:
-        if self._widget is None or self._feed is None:
-            display(shown)
-            return
+        assert self._widget is not None
+        assert self._feed is not None
         self._latest.callback(self._widget.close)
         self._feed.close()
         formatter = self._shell.display_formatter
@@ -277,13 +276,6 @@ class LiveView:
         data, metadata = formatter.format(shown)
         self._handle.update(data, metadata=metadata, raw=True)
         self._widget.put(shown=data["text/html"])
-
-
-def _placeholder(run: Run, slot: str) -> Card:
-    """What an output holds until the end of a run. The widget takes its place in the page."""
-    lines = (f"Estimating {run.what}. {REOPENED}", NO_WIDGETS)
-    shown = "<br>".join(map(html.escape, lines))
-    return Card(lines[0], f'<div data-mmg-slot="{slot}"><p>{shown}</p></div>')
 
 
 def hear_beside_cells(comm: Any) -> None:

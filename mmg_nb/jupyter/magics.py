@@ -16,7 +16,7 @@ from mmg_nb.api import prepare, reopen
 from mmg_nb.errors import MMGError, cut
 from mmg_nb.estimators.registry import names
 from mmg_nb.jupyter.arguments import Arguments, chosen_estimator, read_body, read_tokens
-from mmg_nb.jupyter.background import start, start_from
+from mmg_nb.jupyter.background import begin_job, start_from
 from mmg_nb.jupyter.commands import (
     COMMANDS,
     command,
@@ -35,7 +35,7 @@ from mmg_nb.jupyter.runs import Runs, RunTable, is_number
 from mmg_nb.jupyter.settings import SessionSettings
 from mmg_nb.jupyter.shown import ShownResults
 from mmg_nb.jupyter.tokens import Token, has_comma, tokenize, unquoted
-from mmg_nb.jupyter.views import view_for
+from mmg_nb.jupyter.views import has_page, view_for
 from mmg_nb.questions.comparison import Comparison, prepare_comparison
 from mmg_nb.results.result import MIResult
 from mmg_nb.runs.events import RunState
@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from mmg_nb.jupyter.panel import Panel
 
 __all__ = ["MMG"]
+
+ROOM_FOR_NAME = 30  # letters of an expression in a card
 
 Found = TypeVar("Found", MIResult, Comparison)
 Answer: TypeAlias = "MIResult | Comparison | Run | RunTable | Sweep | Table | Panel | None"
@@ -82,7 +84,7 @@ class MMG(SessionSettings):
         self._last: MIResult | None = None
         self.runs = Runs()
         self.latest_view = ExitStack()
-        self.shown = ShownResults(shell)
+        self.shown = ShownResults(shell, lambda: str(self.unit))
         self.completion = Completion(shell, self)
 
     @no_var_expand
@@ -146,11 +148,14 @@ class MMG(SessionSettings):
         if output is not None:
             check_name(output, self._shell.user_ns)
         background = fields.pop("background", False)
-        x, y, what = _variables(_two(target.name, asked, call), fields, call)
+        texts, given = _two(target.name, asked, call), fields.get("given")
+        x, y, what = _variables(texts, fields, call)
         fields |= {key: settings[key] for key in ("estimator", "seed", "device")}
+        names = (cut(text, ROOM_FOR_NAME) for text in (*texts, *([given] if given else [])))
+        job = prepare(x, y, **fields).named(*names)
         if background:
-            return self._put(start(x, y, **fields), what, output)
-        run = Run(prepare(x, y, **fields).run, what=what, estimator=settings["estimator"])
+            return self._put(begin_job(job.with_own_data()), what, output)
+        run = Run(job.run, what=what, estimator=settings["estimator"])
         self.runs.add(run)
         result, shown = run_in_cell(run, self._view(run, settings["live"], call))
         return self._hand_over(result, output, shown or call.silent)
@@ -190,8 +195,9 @@ class MMG(SessionSettings):
 
     @property
     def _kernel(self) -> Any:
-        """The kernel, which can update outputs in place; None in a terminal."""
-        return getattr(self._shell, "kernel", None)
+        """The kernel, which can update outputs in place; None in a terminal or a console."""
+        kernel = getattr(self._shell, "kernel", None)
+        return kernel if has_page(kernel) else None
 
     def _hand_over(self, result: Found, output: str | None, settled: bool) -> Found | None:
         """Return or store a result; `settled` if it need not be displayed again."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from IPython.display import display
@@ -10,7 +12,27 @@ from IPython.display import display
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-__all__ = ["Place", "isolates_outputs"]
+__all__ = ["Card", "Place", "isolates_outputs", "placeholder"]
+
+REOPENED = (
+    "If the kernel still runs, the result appears here at the end of the run. "
+    "If not, run this cell again."
+)
+NO_WIDGETS = "The live view needs Jupyter widgets. Without them, use %mmg config live=card."
+
+
+@dataclass(frozen=True)
+class Card:
+    """An output, as text and as HTML."""
+
+    text: str
+    html: str
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_html_(self) -> str:
+        return self.html
 
 
 class Place:
@@ -38,3 +60,16 @@ def isolates_outputs(shell: InteractiveShell) -> bool:
     VS Code and Colab do; JupyterLab, Notebook 7 and Voila do not.
     """
     return "__vsc_ipynb_file__" in shell.user_ns or "google.colab" in sys.modules
+
+
+def placeholder(what: str, slot: str) -> Card:
+    """What an output holds until the end of a run. The widget takes its place in the page.
+
+    Args:
+        what: The estimated quantity.
+        slot: Identifier of the output.
+    """
+    first = f"Estimating {what} …"
+    small = "<br>".join(map(html.escape, (REOPENED, NO_WIDGETS)))
+    page = f"<p>{html.escape(first)}<br><small>{small}</small></p>"
+    return Card(first, f'<div data-mmg-slot="{slot}">{page}</div>')

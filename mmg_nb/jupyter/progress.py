@@ -1,107 +1,20 @@
-"""The progress of a run, and the views that show it."""
+"""The views of the progress of a run that need no widgets."""
 
 from __future__ import annotations
 
 import html
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-from mmg_nb.jupyter.place import Place
-from mmg_nb.results.result import MIResult
-from mmg_nb.runs.events import Event, Phase, Snapshot, Started, Step, Working
+from mmg_nb.jupyter.place import Card, Place
+from mmg_nb.runs.progress import Clock, Progress
 
-__all__ = ["CardView", "NoView", "Progress", "TextView", "View"]
+__all__ = ["Card", "CardView", "NoView", "Progress", "TextView", "View", "no_result"]
 
 CARD_SECONDS = 0.2  # between updates of a card
 TEXT_SECONDS = 3.0  # between printed lines
 HOW_TO_STOP = "Interrupt the kernel (■) to stop early and keep what is known so far."
 HOW_TO_STOP_HERE = "Interrupt (Ctrl-C) to stop early and keep what is known so far."
-
-Clock = Callable[[], float]
-
-
-class Progress:
-    """Stores the latest events of a run. The worker writes it, and views read it.
-
-    Args:
-        clock: Returns a monotonic time in seconds.
-    """
-
-    def __init__(self, clock: Clock = time.monotonic) -> None:
-        self._clock = clock
-        self.started: Started | None = None
-        self.phase = "starting"
-        self.step: Step | None = None
-        self.share: float | None = None
-        self.mi: float | None = None
-        self.stopping = False
-        self.paused = False
-        self._first = (0.0, 0)
-
-    def __call__(self, event: Event) -> None:
-        """Store an event."""
-        if isinstance(event, Step):
-            if self.step is None:
-                self._first = self._clock(), event.step
-            self.step = event
-        elif isinstance(event, Snapshot):
-            self.mi = event.mi
-        elif isinstance(event, Phase):
-            self.phase, self.step, self.share = event.name, None, None
-        elif isinstance(event, Working) and event.share is not None:
-            self.share = event.share
-        elif isinstance(event, Started):
-            self.started, self.mi, self.step = event, None, None
-
-    @property
-    def fraction(self) -> float:
-        """Fraction of the phase that is done."""
-        if self.step is None:
-            return self.share or 0.0
-        return self.step.step / max(1, self.step.total_steps)
-
-    @property
-    def seconds_left(self) -> float | None:
-        """Seconds that the remaining steps will take; None until they can be estimated."""
-        began, first = self._first
-        if self.step is None or self.step.step <= first:
-            return None
-        pace = (self._clock() - began) / (self.step.step - first)
-        return pace * (self.step.total_steps - self.step.step)
-
-    @property
-    def doing(self) -> str:
-        """Phase, step and time left, e.g. `training, step 10 of 4000, about 9 s left`."""
-        words = ["stopping" if self.stopping else "paused" if self.paused else self.phase]
-        if self.step is None and self.share is not None:
-            words.append(f"{100 * self.share:.0f} %")
-        if self.step is not None:
-            words.append(f"step {self.step.step} of {self.step.total_steps}")
-            if self.seconds_left is not None and not self.stopping:
-                words.append(f"about {_duration(self.seconds_left)} left")
-        return ", ".join(words)
-
-    @property
-    def estimate(self) -> str:
-        """The latest validation estimate in words; empty before the first validation."""
-        return "" if self.mi is None else f"validation estimate {self.mi:.3f} nats"
-
-    @property
-    def subject(self) -> str:
-        """Estimator, data and device, e.g. `mmg, 1000 rows, 1×1, cpu`."""
-        if self.started is None:
-            return "mmg_nb"
-        s = self.started
-        given = f" given {s.dim_z}" if s.dim_z else ""
-        return f"{s.estimator}, {s.n_samples} rows, {s.dim_x}×{s.dim_y}{given}, {s.device}"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 class View(Protocol):
@@ -111,8 +24,8 @@ class View(Protocol):
         """Update the view, if the last update is old enough. Called about 20 times a second."""
         ...
 
-    def finish(self, result: MIResult) -> bool:
-        """Replace the live view with the result.
+    def finish(self, result: Any) -> bool:
+        """Replace the live view with the result, or with what else the run leaves.
 
         Returns:
             Whether the view displays the result.
@@ -130,7 +43,7 @@ class NoView:
     def tick(self, progress: Progress) -> None:
         """Show nothing."""
 
-    def finish(self, result: MIResult) -> bool:
+    def finish(self, result: Any) -> bool:
         """Show nothing."""
         return False
 
@@ -149,16 +62,14 @@ class TextView:
     def tick(self, progress: Progress) -> None:
         """Print a line, if the phase is new or the last line is old enough."""
         now = self._clock()
-        if progress.started is None or (
-            progress.phase == self._phase and now - self._last < TEXT_SECONDS
-        ):
+        if progress.phase == self._phase and now - self._last < TEXT_SECONDS:
             return
         if not self._phase:
             print(f"{progress.subject}. {HOW_TO_STOP_HERE}")
         self._phase, self._last = progress.phase, now
         print("; ".join(part for part in (progress.doing, progress.estimate) if part), flush=True)
 
-    def finish(self, result: MIResult) -> bool:
+    def finish(self, result: Any) -> bool:
         """Leave the result to the caller."""
         return False
 
@@ -179,12 +90,12 @@ class CardView:
 
     def tick(self, progress: Progress) -> None:
         """Update the card, if the last update is old enough."""
-        if progress.started is None or self._clock() - self._last < CARD_SECONDS:
+        if self._clock() - self._last < CARD_SECONDS:
             return
         self._place.show(_card(progress))
         self._last = self._clock()
 
-    def finish(self, result: MIResult) -> bool:
+    def finish(self, result: Any) -> bool:
         """Replace the card with the result."""
         self._place.show(result)
         return True
@@ -192,22 +103,13 @@ class CardView:
     def fail(self, error: BaseException) -> None:
         """Replace the card, if there is one, with the name of the error."""
         if self._place.taken:
-            text = f"Ended without a result ({type(error).__name__})."
-            self._place.show(Card(text, f"<p>{html.escape(text)}</p>"))
+            self._place.show(no_result(error))
 
 
-@dataclass(frozen=True)
-class Card:
-    """An output, as text and as HTML."""
-
-    text: str
-    html: str
-
-    def __repr__(self) -> str:
-        return self.text
-
-    def _repr_html_(self) -> str:
-        return self.html
+def no_result(error: BaseException) -> Card:
+    """What takes the place of a view if its run failed."""
+    text = f"Ended without a result ({type(error).__name__})."
+    return Card(text, f"<p>{html.escape(text)}</p>")
 
 
 BOX = "max-width:560px;padding:8px 12px;border-radius:4px;border:1px solid rgba(127,127,127,.4)"
@@ -221,7 +123,7 @@ def _card(progress: Progress) -> Card:
     subject, doing, estimate = map(
         html.escape, (progress.subject, progress.doing, progress.estimate)
     )
-    percent = f"{100 * progress.fraction:.0f}"
+    percent = f"{100 * progress.bar:.0f}"
     bar = (
         f'<div style="{TRACK}" role="progressbar" aria-label="steps" aria-valuenow="{percent}" '
         f'aria-valuemin="0" aria-valuemax="100"><div style="{FILL};width:{percent}%"></div></div>'

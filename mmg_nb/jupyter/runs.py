@@ -119,6 +119,6 @@ def _line(run: Run) -> tuple[str, ...]:
     estimate = run.result.summary if run.has_result else run.progress.estimate or "–"
     state = str(run.state)
     if run.state is RunState.RUNNING:
-        state = f"{state}, {100 * run.progress.fraction:.0f} % of {run.progress.phase}"
+        state = f"{state}, {run.progress.doing}"
     seconds = f"{run.seconds:.0f} s"
     return str(run.number), run.what, run.estimator, state, estimate, seconds

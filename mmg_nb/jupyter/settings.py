@@ -12,6 +12,7 @@ from mmg_nb.api import check_seed
 from mmg_nb.errors import MMGError, brief, one_of
 from mmg_nb.estimators.registry import names
 from mmg_nb.fields import FieldInfo, field, field_infos, parse
+from mmg_nb.results.facts import UNITS
 from mmg_nb.runs.device_names import check_device
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Settings:
         "display of a running estimate; auto: widget in a notebook, else card, else text",
         choices=("auto", "widget", "card", "text", "none"),
     )
+    unit: str = field("nats", "unit of results in this session", choices=tuple(UNITS))
     traceback: bool = field(False, "show full tracebacks of error messages")
 
 
@@ -65,6 +67,7 @@ class SessionSettings(Magics):
     seed = _trait("seed")
     device = _trait("device")
     live = _trait("live")
+    unit = _trait("unit")
     traceback = _trait("traceback")
 
     def __init__(self, shell: InteractiveShell) -> None:

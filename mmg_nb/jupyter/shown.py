@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -25,27 +26,40 @@ class ShownResults:
 
     Args:
         shell: The shell whose display hook is changed.
+        unit: Returns the unit in which results are displayed.
     """
 
-    def __init__(self, shell: InteractiveShell) -> None:
+    def __init__(self, shell: InteractiveShell, unit: Callable[[], str]) -> None:
         self._shell = shell
+        self._unit = unit
         self._result: Result | None = None
 
     def install(self) -> None:
         """Change the display hook of the shell."""
         for module, name in KINDS:
             self._formatter.for_type_by_name(module, name, self._skip)
+        self._bundles.for_type_by_name(*KINDS[0], self._in_unit)
         self._shell.events.register("post_run_cell", self._forget)
 
     def uninstall(self) -> None:
         """Restore the display hook of the shell."""
         for module, name in KINDS:
             self._formatter.pop(f"{module}.{name}", None)
+        self._bundles.pop(".".join(KINDS[0]), None)
         self._shell.events.unregister("post_run_cell", self._forget)
 
     def mark(self, result: Result) -> None:
         """Skip the next display of this result in this cell."""
         self._result = result
+
+    def _in_unit(self, result: MIResult, **_: Any) -> Any:
+        return result.bundle(self._unit())
+
+    @property
+    def _bundles(self) -> Any:
+        formatter = self._shell.display_formatter
+        assert formatter is not None
+        return formatter.mimebundle_formatter
 
     @property
     def _formatter(self) -> Any:

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from contextlib import ExitStack
 from typing import Any
 
-from mmg_nb.jupyter.handle import Run
-from mmg_nb.jupyter.progress import CardView, NoView, TextView, View
+from IPython.display import DisplayHandle, display
 
-__all__ = ["has_widgets", "hears_beside_cells", "view_for"]
+from mmg_nb.jupyter.handle import Run, current_shell
+from mmg_nb.jupyter.place import placeholder
+from mmg_nb.jupyter.progress import CardView, NoView, Progress, TextView, View, no_result
+
+__all__ = [
+    "WidgetView",
+    "display_run",
+    "has_page",
+    "has_widgets",
+    "hears_beside_cells",
+    "setting_of",
+    "view_for",
+]
+
+CONSOLE = re.compile(r"jupyter[-_ ]console")  # in the command that started the kernel
 
 
 def view_for(run: Run, live: str, kernel: Any, latest: ExitStack) -> View:
@@ -26,14 +40,113 @@ def view_for(run: Run, live: str, kernel: Any, latest: ExitStack) -> View:
     """
     if live == "none":
         return NoView()
-    if live == "text" or kernel is None:
+    if live == "text" or not has_page(kernel):
         return TextView()
     if live == "card" or not has_widgets(kernel):
         return CardView()
-    # Imported here because loading the extension must not load anywidget.
-    from mmg_nb.jupyter.live import LiveView
+    return WidgetView(run, kernel, latest)
 
-    return LiveView(run, kernel.shell, steerable=hears_beside_cells(kernel), latest=latest)
+
+class WidgetView:
+    """Opens the live view in two steps, because the first sign of life must not wait for widgets.
+
+    Args:
+        run: The run.
+        kernel: The kernel that displays it.
+        latest: See `LiveView`.
+    """
+
+    def __init__(self, run: Run, kernel: Any, latest: ExitStack) -> None:
+        self._run = run
+        self._kernel = kernel
+        self._latest = latest
+        self._handle = DisplayHandle()
+        self._open = False
+        self._view: View | None = None
+
+    def tick(self, progress: Progress) -> None:
+        """Display a line at the first call, and the widget in its place at the second one."""
+        if not self._open:
+            self._open = True
+            self._handle.display(placeholder(self._run.what, self._handle.display_id))
+            return
+        if self._view is None:
+            # Imported here because loading the extension must not load anywidget.
+            from mmg_nb.jupyter.live import LiveView
+
+            steerable = hears_beside_cells(self._kernel)
+            self._view = LiveView(
+                self._run,
+                self._kernel.shell,
+                self._handle,
+                steerable=steerable,
+                latest=self._latest,
+            )
+        self._view.tick(progress)
+
+    def finish(self, result: Any) -> bool:
+        """Replace the view with the result."""
+        if self._view is not None:
+            return self._view.finish(result)
+        if self._open:
+            self._handle.update(result)
+        else:
+            display(result)
+        return True
+
+    def fail(self, error: BaseException) -> None:
+        """Replace the view, if it is open, with the name of the error."""
+        if self._view is not None:
+            self._view.fail(error)
+        elif self._open:
+            self._handle.update(no_result(error))
+
+
+def display_run(run: Run, view: View | None = None) -> None:
+    """Display a handle: its live view, later its result; in a terminal, its state in a line.
+
+    Args:
+        run: The run, started.
+        view: The view to use; by default that of the setting `live`.
+    """
+    shell = current_shell()
+    kernel = getattr(shell, "kernel", None)
+    if run.has_result:
+        display(run.result)
+        return
+    live = setting_of(shell, "live", "auto")
+    if run.state.ended or live in ("none", "text") or not has_page(kernel):
+        print(run)
+        return
+    # Imported here because few cells display a handle.
+    from mmg_nb.jupyter.running import follow
+
+    follow(run, view or view_for(run, live, kernel, ExitStack()))
+
+
+def setting_of(shell: Any, name: str, default: Any) -> Any:
+    """A setting of the session; the default if the extension is not loaded."""
+    magics = None if shell is None else shell.magics_manager.registry.get("MMG")
+    return getattr(magics, name, default)
+
+
+def has_page(kernel: Any) -> bool:
+    """Whether a page shows the outputs, in which they can be replaced.
+
+    A terminal has no page. `jupyter console` has a kernel, but prints each output once.
+    """
+    return kernel is not None and not CONSOLE.search(_parent_command())
+
+
+def _parent_command() -> str:
+    """The command that started this process, e.g. `python3 /usr/bin/jupyter-console`."""
+    try:
+        import psutil  # which ipykernel needs, too
+
+        parent = psutil.Process().parent()
+        return "" if parent is None else " ".join(parent.cmdline()[:3])
+    except Exception:  # the package is missing, the process has ended, or may not be asked
+        return ""
 
 
 def has_widgets(kernel: Any) -> bool:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmg_nb.errors import MMGError, brief, listed
+from mmg_nb.errors import MMGError, brief, cut, listed
+from mmg_nb.results.facts import number
 from mmg_nb.results.result import MIResult
 
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ __all__ = [
 
 PNG_WIDTH = 560  # pixels of the page; twice as many are drawn
 SMALL_GAP = 0.15  # a gap below this fraction of the error is drawn again, enlarged
+ROUNDING = 1e-4  # a gap below this fraction of the error is noise of the arithmetic
 VISIBLE = 0.02  # a difference below this fraction of the error is not visible
+ROOM_FOR_NAME = 24  # letters of a name in a legend
 HEADROOM = 1.7  # factor that extends the axis, to leave space for the legend
 MAX_EXCESS = 3.0  # heights of the reported form by which other forms may extend the axis
 
@@ -61,7 +64,7 @@ class GapData:
         gap: The gap, in the reported form.
         stderr: Standard error of the gap.
         form: The reported form.
-        given: The given variable, x or y.
+        given: Name of the given variable.
         mi: The estimate, nats.
         condition: ` given z` for a conditional estimate, otherwise empty; part of the labels.
     """
@@ -79,8 +82,15 @@ class GapData:
 
     @property
     def enlarged(self) -> bool:
-        """Whether the gap is too small to be visible between the curves."""
-        return _largest(self.gap) < SMALL_GAP * _largest(self.without)
+        """Whether a gap that is not noise is too small to be visible between the curves."""
+        small = _largest(self.gap) < SMALL_GAP * _largest(self.without)
+        return small and self.significant
+
+    @property
+    def significant(self) -> bool:
+        """Whether the gap exceeds two standard errors somewhere, and rounding everywhere."""
+        above = _largest(self.gap - 2 * self.stderr)
+        return above > 0 and _largest(self.gap) > ROUNDING * _largest(self.without)
 
     @property
     def excess_visible(self) -> bool:
@@ -145,6 +155,7 @@ def gap_data(result: MIResult) -> GapData:
     if curve is None or form is None:
         raise _no_data(result, "gap")
     gap = curve.gaps[form]
+    x, y, z = result.called
     return GapData(
         curve.logsnr,
         curve.mse,
@@ -153,10 +164,15 @@ def gap_data(result: MIResult) -> GapData:
         gap,
         curve.stderrs[form],
         form,
-        curve.given,
+        _literal(x if curve.noised == "y" else y),
         result.mi,
-        " given z" if result.dim_z else "",
+        f" given {_literal(z)}" if z else "",
     )
+
+
+def _literal(name: str) -> str:
+    """A short name, whose dollar signs matplotlib does not read as mathematics."""
+    return cut(name, ROOM_FOR_NAME).replace("$", r"\$")
 
 
 def integrand_data(result: MIResult) -> IntegrandData:
@@ -267,7 +283,7 @@ def _ink(ax: Axes) -> Any:
 
 
 def _number(value: float) -> str:
-    return f"{value:.3f}".replace("-", "−")
+    return number(value).replace("-", "−")
 
 
 def _name_area(ax: Axes, data: GapData, text: str) -> None:
@@ -276,6 +292,9 @@ def _name_area(ax: Axes, data: GapData, text: str) -> None:
     area = np.cumsum(np.maximum(0, np.nan_to_num(data.gap)))
     middle = int(np.searchsorted(area, 0.5 * area[-1]))
     centre = data.logsnr[middle], data.without[middle] - 0.5 * data.gap[middle]
+    if not data.significant:
+        ax.text(0.98, 0.1, f"no gap: {text}", transform=ax.transAxes, ha="right", color=ink)
+        return
     if data.gap[middle] > 0.5 * _largest(data.without):
         ax.annotate(text, centre, ha="center", va="center", color=ink)
         return
@@ -305,9 +324,9 @@ def _enlarge(ax: Axes, data: GapData, text: str) -> None:
 
 def _draw_integrand(ax: Axes, data: IntegrandData) -> None:
     ax.axhline(0, color=GREY, lw=0.6)
-    for number, (form, (value, error)) in enumerate(data.forms.items()):
-        colour, style = FORM_STYLES[number % len(FORM_STYLES)]
-        width, alpha = (2.2, 0.25) if number == 0 else (1.2, 0.1)
+    for place, (form, (value, error)) in enumerate(data.forms.items()):
+        colour, style = FORM_STYLES[place % len(FORM_STYLES)]
+        width, alpha = (2.2, 0.25) if place == 0 else (1.2, 0.1)
         low, high = value - 2 * error, value + 2 * error
         ax.fill_between(data.logsnr, low, high, color=colour, alpha=alpha, lw=0)
         ax.plot(data.logsnr, value, style, color=colour, lw=width, label=data.labels[form])

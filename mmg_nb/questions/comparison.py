@@ -19,8 +19,9 @@ from mmg_nb.polling import Stopped
 from mmg_nb.results.picture import Picture
 from mmg_nb.results.result import MIResult
 from mmg_nb.results.status import Status
-from mmg_nb.runs.events import Listener, Phase, silent
+from mmg_nb.runs.events import Listener, Phase
 from mmg_nb.runs.interrupts import stoppable
+from mmg_nb.runs.watching import watched
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -230,11 +231,13 @@ class ComparisonJob:
 
     Attributes:
         order: Labels in running order. Estimators without training run first.
+        trains: Whether any of them trains.
         standing: The comparison so far; may be read from any thread.
     """
 
     def __init__(self, jobs: Mapping[str, Job]) -> None:
         self._jobs = dict(jobs)
+        self.trains = any(map(_trains, jobs.values()))
         self.order = tuple(sorted(jobs, key=lambda label: _trains(jobs[label])))
         self._lines = {label: Line(label, reason=_NOT_RUN) for label in jobs}
         self.standing = Comparison(tuple(self._lines.values()))
@@ -303,7 +306,16 @@ def compare(
             the data, its line of the comparison gives the reason instead.
     """
     job = prepare_comparison(x, y, estimators, **keywords)
-    return job.run(keywords.get("listen") or silent)
+    names, slow = ", ".join(job.order), job.trains
+    return watched(
+        job.run,
+        keywords.get("listen"),
+        keywords.get("progress"),
+        what="I(x; y)",
+        estimator=names,
+        slow=slow,
+        table=job,
+    )
 
 
 def prepare_comparison(

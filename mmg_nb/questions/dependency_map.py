@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import html
 import itertools
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +24,9 @@ from mmg_nb.estimators.registry import build
 from mmg_nb.polling import Stopped
 from mmg_nb.results.picture import Picture
 from mmg_nb.results.result import NATS_PER_BIT, MIResult
-from mmg_nb.runs.interrupts import first_interrupt
+from mmg_nb.runs.events import Listener, Phase, Started, Step, Working
+from mmg_nb.runs.interrupts import stoppable
+from mmg_nb.runs.watching import watched
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -180,6 +182,7 @@ def dependency_map(
     missing: str = "refuse",
     rows: int | None = 2000,
     seed: int = 0,
+    progress: bool | None = None,
     **fields: Any,
 ) -> DependencyMap:
     """Estimate the mutual information of all pairs of columns of a table.
@@ -197,6 +200,7 @@ def dependency_map(
             rows. The order is kept, so that rows in series are recognised; see `rows` of
             `mmg_nb.estimate`. Shuffle the table if its order has no meaning.
         seed: Seed of all random numbers.
+        progress: Whether to show the progress; see `mmg_nb.estimate`.
         **fields: Fields of the estimator.
 
     Returns:
@@ -228,16 +232,28 @@ def dependency_map(
     choice = replace(choice, named=choice.named | {each.name for each in codes})
     options = {"missing": missing, "seed": seed, **fields}
 
-    def estimated(a: str, b: str) -> MIResult:
+    def estimated(a: str, b: str, listen: Listener) -> MIResult:
         roles = {"x": [a], "y": [b]} | ({"given": list(condition)} if condition else {})
-        return _estimated(table, roles, choice, estimator, **options)
+        return _estimated(table, roles, choice, estimator, listen, **options)
 
-    mi, stderr, remarks = _all_pairs(names, estimated)
+    count = len(names)
+    started = Started(estimator, len(table), count, count, "cpu", count * (count - 1) // 2)
+    mi, stderr, remarks = watched(
+        partial(_all_pairs, names, estimated, started),
+        None,
+        progress,
+        what=f"mutual information of {count} columns",
+        estimator=estimator,
+        slow=True,
+    )
     return DependencyMap(names, mi, stderr, estimator, len(table), condition, notes + remarks)
 
 
 def _all_pairs(
-    names: Sequence[str], estimated: Callable[[str, str], MIResult]
+    names: Sequence[str],
+    estimated: Callable[[str, str, Listener], MIResult],
+    started: Started,
+    listen: Listener,
 ) -> tuple[Array, Array, tuple[str, ...]]:
     """Estimates and their errors, `(d, d)`, and notes. A stop leaves out the pairs that follow."""
     mi, stderr = np.full((2, len(names), len(names)), np.nan)
@@ -245,13 +261,14 @@ def _all_pairs(
     remarks: dict[str, list[str]] = {}  # note -> its pairs, because many pairs may share one
     notes: tuple[str, ...] = ()
     failed: MMGError | None = None
-    stopped = threading.Event()
-    with first_interrupt(stopped.set):
+    with stoppable(listen) as asked:
+        asked(started)
+        asked(Phase("pairs of columns"))
         for done, (i, j) in enumerate(pairs):
             try:
-                if stopped.is_set():
+                if asked(Step(done, len(pairs))):
                     raise Stopped
-                found = estimated(names[i], names[j])
+                found = estimated(names[i], names[j], lambda event: asked(Working()))
             except Stopped:
                 notes = (
                     f"Stopped after {done} of {len(pairs)} pairs. The other cells are empty.",
@@ -347,7 +364,12 @@ def _check_column(name: str, known: Sequence[str]) -> None:
 
 
 def _estimated(
-    table: Any, roles: Mapping[str, list[str]], choice: Choice, estimator: str, **asked: Any
+    table: Any,
+    roles: Mapping[str, list[str]],
+    choice: Choice,
+    estimator: str,
+    listen: Listener,
+    **asked: Any,
 ) -> MIResult:
     """The estimate of one pair; `roles` names the columns of x, of y and of the condition."""
     # By position, because a column may have the name of another column's role.
@@ -362,13 +384,13 @@ def _estimated(
         asked["discrete"] = ["auto", *named] if named else "auto"
     else:
         asked["discrete"] = named or "none"
-    return estimate(asked.pop("x"), asked.pop("y"), estimator, **asked)
+    return estimate(asked.pop("x"), asked.pop("y"), estimator, listen=listen, **asked)
 
 
 def _remarks(result: MIResult) -> tuple[str, ...]:
     if result.status.complete:
         return result.notes
-    return (*result.notes, f"{result.status}. {result.status.remedy}")
+    return (*result.notes, result.status.remedy)
 
 
 def _listed(pairs: Sequence[str]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import html
 import json
 import math
 from collections.abc import Mapping
@@ -15,7 +14,9 @@ import numpy as np
 
 from mmg_nb.errors import MMGError, brief
 from mmg_nb.results.atomic_write import write_whole
+from mmg_nb.results.card import as_html, as_latex, as_markdown, as_text
 from mmg_nb.results.curves import MMSECurve, PointwiseMI, TrainingHistory
+from mmg_nb.results.facts import NATS_PER_BIT, NEIGHBOURS, amount, badge, facts, number
 from mmg_nb.results.finding import Estimate
 from mmg_nb.results.paths import as_path
 from mmg_nb.results.picture import Picture
@@ -25,11 +26,9 @@ from mmg_nb.results.status import Status
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["NEIGHBOURS", "MIResult"]
+__all__ = ["NATS_PER_BIT", "NEIGHBOURS", "MIResult", "called"]
 
 FORMAT = "mmg_nb.MIResult/1"
-NATS_PER_BIT = math.log(2.0)
-NEIGHBOURS = "nearest neighbours"  # the part of the error that they detect
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +65,9 @@ class MIResult(ArrayRecord):
             * `detection`: weaker dependence is not distinguishable from 0 with so few rows.
             * `tables drawn`: random tables that resemble a sparse table differ in their bias.
             * `sparse table`: rows of a sparse table, if predicted from others, show less.
+        names: The user's names of x, y and z; empty texts if unnamed.
+        entropies: Entropy in nats of `x` and of `y`, if it holds categories only and there is no
+            condition.
     """
 
     mi: float
@@ -86,6 +88,8 @@ class MIResult(ArrayRecord):
     dim_z: int = 0
     terms: dict[str, Estimate] = dataclasses.field(default_factory=dict)
     error_parts: dict[str, float] = dataclasses.field(default_factory=dict)
+    names: tuple[str, ...] = ()
+    entropies: dict[str, float] = dataclasses.field(default_factory=dict)
 
     @property
     def quantity(self) -> str:
@@ -133,10 +137,17 @@ class MIResult(ArrayRecord):
         return self.stderr is not None and self.mi > 2 * self.stderr
 
     @property
+    def called(self) -> tuple[str, str, str]:
+        """The names of x, y and z as a text shows them; `z` is empty without a condition."""
+        x, y, z = called(self.names)
+        return x, y, z if self.dim_z else ""
+
+    @property
     def summary(self) -> str:
         """The estimate in words, in one line."""
-        error = "" if self.stderr is None else f" ± {self.stderr:.3f}"
-        text = f"{self.mi:.3f}{error} nats ({self.bits:.3f} bits)"
+        text = f"{amount(self.mi, self.stderr)} ({number(self.bits)} bits)"
+        if self.status is Status.INTERRUPTED:
+            return f"stopped early; so far {text}"
         if self.stderr is None or self.distinguishable or not self.status.complete:
             return text
         more = f", but {NEIGHBOURS} find more" if NEIGHBOURS in self.error_parts else ""
@@ -145,7 +156,9 @@ class MIResult(ArrayRecord):
     def __repr__(self) -> str:
         count = len(self.notes)
         notes = "" if not count else f", {count} note{'s' if count > 1 else ''}"
-        return f"MIResult({self.summary}; {self.estimator}, {self.size}, {self.status}{notes})"
+        found = badge(self)
+        said = "" if self.status is Status.INTERRUPTED else f", {found}"
+        return f"MIResult({self.summary}; {self.estimator}, {self.size}{said}{notes})"
 
     def plot(self, ax: Axes | None = None, kind: str = "gap") -> Axes:
         """Draw the result.
@@ -253,40 +266,34 @@ class MIResult(ArrayRecord):
         return cls.from_json(text)
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        return self.bundle()
+
+    def bundle(self, unit: str = "nats") -> tuple[dict[str, Any], dict[str, Any]]:
+        """The result as text, HTML, Markdown and LaTeX, with its plot if it has error curves.
+
+        Args:
+            unit: `nats` or `bits`.
+
+        Returns:
+            Data and metadata by MIME type, as `_repr_mimebundle_` returns them.
+        """
+        said = facts(self, unit)
+        texts = {"text/markdown": as_markdown(said), "text/latex": as_latex(said)}
         if self.curve is None:
-            return {"text/plain": repr(self), "text/html": self._html()}, {}
+            return {"text/plain": as_text(said), "text/html": as_html(said), **texts}, {}
         from mmg_nb.plots import result as plotting
 
         given = self.curve.given
         alt = f"Denoising error against log-SNR with and without {given}; {self.summary}"
         picture = Picture(plotting.result_png(self), alt, plotting.PNG_WIDTH)
-        return picture.bundle(repr(self), self._html(picture.tag))
-
-    def _html(self, image: str = "") -> str:
-        low, high = self.interval()
-        rows = [("status", f"{self.status}. {self.status.remedy}")]
-        if self.error_parts:
-            parts = ", ".join(f"{name} {part:.3f}" for name, part in self.error_parts.items())
-            rows.insert(0, ("standard error", f"from {parts} nats"))
-        if self.stderr is not None:
-            rows.insert(0, ("95 % interval", f"{low:.3f} to {high:.3f} nats"))
-        rows += [(k, f"{v.mi:.3f} ± {v.stderr:.3f} nats") for k, v in self.terms.items()]
-        rows += [("note", note) for note in self.notes]
-        cells = "".join(
-            f'<tr><th style="{_CELL};white-space:nowrap">{html.escape(k)}</th>'
-            f'<td style="{_CELL}">{html.escape(v)}</td></tr>'
-            for k, v in rows
-        )
-        size = f"{self.estimator}, {self.size}"
-        return (
-            f"<div><p><strong>{self.quantity} = {html.escape(self.summary)}</strong><br>"
-            f"<small>{html.escape(size)}</small></p>{image}"
-            f'<table style="margin:0;max-width:640px">{cells}</table></div>'
-        )
+        data, metadata = picture.bundle(as_text(said), as_html(said, picture.tag))
+        return {**data, **texts}, metadata
 
 
-# Inline, because untrusted notebooks drop style sheets.
-_CELL = "text-align:left;vertical-align:top;padding:2px 10px 2px 0"
+def called(names: tuple[str, ...]) -> tuple[str, str, str]:
+    """Names of x, y and z, with these letters for the names that are missing or empty."""
+    x, y, z = (own or letter for own, letter in zip((*names, "", "", ""), "xyz", strict=False))
+    return x, y, z
 
 
 def _check_forms(result: MIResult) -> None:

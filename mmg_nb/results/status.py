@@ -29,12 +29,12 @@ class Status(StrEnum):
 
 _REMEDIES = {
     Status.CONVERGED: "The estimate is complete. Nothing to do.",
-    Status.STEP_LIMIT: "Training reached its last step before it converged. Raise `steps`, or "
-    "raise `effort` for mmg, and run again.",
-    Status.EARLY_STOPPED: "Training stopped early because the validation rows showed no further "
-    "improvement. Nothing to do.",
+    Status.STEP_LIMIT: "Training reached its last step before it converged. Run again with more "
+    "steps, or for mmg with a higher effort.",
+    Status.EARLY_STOPPED: "Training ended by itself, because the validation rows showed no "
+    "further improvement. Nothing to do.",
     Status.INTERRUPTED: "The run was stopped before its end, so the estimate is preliminary. "
     "Run it again to the end.",
     Status.DIVERGED: "The training loss became infinite or NaN, so the last finite weights were "
-    "evaluated. Lower `learning_rate`, or use transform='normal_scores'.",
+    "evaluated. Lower the learning rate, or use transform='normal_scores'.",
 }

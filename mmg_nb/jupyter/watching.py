@@ -1,0 +1,36 @@
+"""The live view of a call of plain Python in a notebook, such as `mmg_nb.estimate(x, y)`."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any
+
+from mmg_nb.jupyter.comparing import LiveTable
+from mmg_nb.jupyter.handle import Run, current_shell
+from mmg_nb.jupyter.progress import Card, NoView, TextView, View
+from mmg_nb.jupyter.running import run_in_cell
+from mmg_nb.jupyter.views import has_page, setting_of, view_for
+from mmg_nb.jupyter.worker import Work
+from mmg_nb.runs.events import Listener
+
+__all__ = ["watch"]
+
+NOTHING = Card("", "")  # what is left of the view: the caller displays the result, or not
+
+
+def watch(
+    work: Work, listen: Listener, *, what: str, estimator: str, slow: bool, table: Any = None
+) -> Any:
+    """Run something in a thread while its cell shows it; see `mmg_nb.runs.watching.watched`.
+
+    The view disappears at the end, because the caller gets the result.
+    """
+    shell = current_shell()
+    run = Run(work, what=what, estimator=estimator, listen=listen)
+    live = setting_of(shell, "live", "auto")
+    with ExitStack() as left:
+        view: View = view_for(run, live, shell.kernel, left)
+        if table is not None and not isinstance(view, (NoView, TextView)):
+            view = LiveTable(table)
+        result, _ = run_in_cell(run, view, leave=NOTHING, at_once=slow and has_page(shell.kernel))
+    return result

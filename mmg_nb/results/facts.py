@@ -1,0 +1,253 @@
+"""What is said of a result, in plain words: every format shows these facts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from mmg_nb.results.finding import Estimate
+from mmg_nb.results.status import Status
+
+__all__ = [
+    "NATS_PER_BIT",
+    "NEIGHBOURS",
+    "UNITS",
+    "Badge",
+    "Facts",
+    "amount",
+    "badge",
+    "facts",
+    "number",
+]
+
+NATS_PER_BIT = math.log(2.0)
+NEIGHBOURS = "nearest neighbours"  # the part of the error that they detect
+UNITS = {"nats": 1.0, "bits": NATS_PER_BIT}
+"""Unit -> nats in it."""
+WIDE = 0.1  # nats; a narrower half interval is precise enough. Not measured
+WIDE_SHARE = 0.5  # of the estimate; the same. Not measured
+ALMOST_ONE = 0.9999  # correlations above it are not written out
+
+
+class Told(Protocol):
+    """The attributes of a result that facts are made of; `MIResult` explains them."""
+
+    @property
+    def mi(self) -> float: ...
+    @property
+    def stderr(self) -> float | None: ...
+    @property
+    def estimator(self) -> str: ...
+    @property
+    def status(self) -> Status: ...
+    @property
+    def notes(self) -> tuple[str, ...]: ...
+    @property
+    def terms(self) -> dict[str, Estimate]: ...
+    @property
+    def error_parts(self) -> dict[str, float]: ...
+    @property
+    def entropies(self) -> dict[str, float]: ...
+
+    @property
+    def size(self) -> str: ...
+    @property
+    def called(self) -> tuple[str, str, str]: ...
+    @property
+    def distinguishable(self) -> bool: ...
+    def interval(self) -> tuple[float, float]: ...
+
+
+class Badge(StrEnum):
+    """How far a result can be trusted, in one word or two."""
+
+    RELIABLE = "reliable"
+    STOPPED = "stopped early"
+    FAILED = "training failed"
+    INFINITE = "may be infinite"
+    LARGER = "may be larger"
+    MORE_STEPS = "needs more steps"
+    MORE_DATA = "needs more data"
+    NO_ERROR = "no error bar"
+
+    @property
+    def advice(self) -> str:
+        """What to do; empty if there is nothing to do, or if a note says it."""
+        return _ADVICE.get(self, "")
+
+
+_ADVICE = {
+    Badge.STOPPED: Status.INTERRUPTED.remedy,
+    Badge.FAILED: Status.DIVERGED.remedy,
+    Badge.MORE_STEPS: Status.STEP_LIMIT.remedy,
+    Badge.MORE_DATA: "The interval is wide. More rows make it narrower.",
+    Badge.NO_ERROR: "This estimator gives no standard error. Use mmg or ksg for an interval.",
+}
+_BADGES = {
+    Status.INTERRUPTED: Badge.STOPPED,
+    Status.DIVERGED: Badge.FAILED,
+    Status.STEP_LIMIT: Badge.MORE_STEPS,
+}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is said of a result.
+
+    Attributes:
+        headline: Who tells how much about whom.
+        badge: How far the result can be trusted.
+        meaning: How strong the dependence is, in words; empty if that is unknown.
+        interval: Lower and upper end of the 95 % interval in `unit`; None without an error, or
+            if the run was stopped.
+        value: The estimate in `unit`.
+        unit: `nats` or `bits`.
+        method: Estimator and size of the data.
+        notes: What to check, and what to do; each once.
+        details: Names and texts: how the run ended, the parts of the error, the terms.
+    """
+
+    headline: str
+    badge: Badge
+    meaning: str
+    interval: tuple[float, float] | None
+    value: float
+    unit: str
+    method: str
+    notes: tuple[str, ...]
+    details: tuple[tuple[str, str], ...]
+
+    @property
+    def range(self) -> str:
+        """The interval in words; empty without one."""
+        if self.interval is None:
+            return ""
+        low, high = map(number, self.interval)
+        return f"95 % interval: {low} to {high} {self.unit}"
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """Meaning, interval and advice, without those that are empty."""
+        return tuple(filter(None, (self.meaning, self.range, self.badge.advice)))
+
+
+def number(value: float) -> str:
+    """Three decimals, without a minus sign before zeros."""
+    text = f"{value:.3f}"
+    return text.removeprefix("-") if text == "-0.000" else text
+
+
+def amount(mi: float, stderr: float | None, unit: str = "nats") -> str:
+    """An estimate in nats with its error, in a unit, e.g. `0.192 ± 0.028 nats`."""
+    size = UNITS[unit]
+    if stderr is None:
+        return f"{number(mi / size)} {unit}"
+    small = 0 < stderr / size < 0.0005
+    return f"{number(mi / size)} ± {'<0.001' if small else number(stderr / size)} {unit}"
+
+
+def badge(result: Told) -> Badge:
+    """How far a result can be trusted: the most serious reservation."""
+    if result.status in (Status.INTERRUPTED, Status.DIVERGED):
+        return _BADGES[result.status]
+    notes = " ".join(result.notes)
+    if "infinite" in notes:
+        return Badge.INFINITE
+    if "may be larger" in notes:
+        return Badge.LARGER
+    if result.status in _BADGES:
+        return _BADGES[result.status]
+    if result.stderr is None:
+        return Badge.NO_ERROR
+    low, high = result.interval()
+    wide = high - low > 2 * max(WIDE, WIDE_SHARE * abs(result.mi))
+    return Badge.MORE_DATA if wide else Badge.RELIABLE
+
+
+def facts(result: Told, unit: str = "nats") -> Facts:
+    """What is said of a result.
+
+    Args:
+        result: The result.
+        unit: `nats` or `bits`.
+
+    Returns:
+        The facts.
+    """
+    found, size = badge(result), UNITS[unit]
+    stopped = found is Badge.STOPPED
+    low, high = result.interval()
+    known = not stopped and math.isfinite(high - low)
+    return Facts(
+        headline=_headline(result, unit),
+        badge=found,
+        meaning="" if stopped else _meaning(result, unit),
+        interval=(low / size, high / size) if known else None,
+        value=result.mi / size,
+        unit=unit,
+        method=f"{result.estimator}, {result.size}",
+        notes=tuple(dict.fromkeys(result.notes)),
+        details=_details(result, unit),
+    )
+
+
+def _headline(result: Told, unit: str) -> str:
+    x, y, z = result.called
+    given = f", given {z}" if z else ""
+    value = amount(result.mi, result.stderr, unit)
+    verb = "tell" if ", " in x or " and " in x else "tells"
+    if result.status is Status.INTERRUPTED:
+        return f"No result yet. So far: {x} {verb} {value} about {y}{given}"
+    if _is_nothing(result) and badge(result) is Badge.RELIABLE:
+        return f"{x} {verb} nothing measurable about {y}{given}: {value}"
+    return f"{x} {verb} {value} about {y}{given}"
+
+
+def _is_nothing(result: Told) -> bool:
+    known = result.stderr is not None and result.status.complete
+    return known and not result.distinguishable
+
+
+def _meaning(result: Told, unit: str) -> str:
+    """The other unit, and how strong such a dependence is."""
+    other = "nats" if unit == "bits" else "bits"
+    if not math.isfinite(result.mi):
+        return ""
+    if _is_nothing(result):
+        more = f" But {NEIGHBOURS} find more." if NEIGHBOURS in result.error_parts else ""
+        most = amount(max(0.0, result.interval()[1]), None, unit)
+        return f"Not distinguishable from 0; at most about {most}.{more}"
+    z = result.called[2]
+    words = [amount(result.mi, None, other)]
+    share = _share_of_entropy(result)
+    if share:
+        words.append(share)
+    elif result.mi > 0:
+        rho = math.sqrt(-math.expm1(-2 * result.mi))
+        size = f"{rho:.2f}" if rho < 0.995 else f"{rho:.4f}"
+        size = "almost 1" if rho > ALMOST_ONE else size
+        kind = "partial correlation" if z else "correlation"
+        words.append(f"as strong as a {kind} of {size} between normal variables")
+    return f"That is {', '.join(words)}."
+
+
+def _share_of_entropy(result: Told) -> str:
+    x, y, _ = result.called
+    for name, key in ((y, "y"), (x, "x")):
+        entropy = result.entropies.get(key, 0.0)
+        if entropy > 0:
+            return f"{100 * result.mi / entropy:.0f} % of the entropy of {name}"
+    return ""
+
+
+def _details(result: Told, unit: str) -> tuple[tuple[str, str], ...]:
+    told = result.status.remedy == badge(result).advice
+    rows = [] if told else [("how it ended", result.status.remedy)]
+    if result.error_parts:
+        size = UNITS[unit]
+        parts = (f"{name} {number(part / size)}" for name, part in result.error_parts.items())
+        rows.append(("standard error", f"from {', '.join(parts)} {unit}"))
+    rows += [(name, amount(each.mi, each.stderr, unit)) for name, each in result.terms.items()]
+    return tuple(rows)

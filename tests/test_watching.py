@@ -1,0 +1,154 @@
+"""Calls of plain Python show their progress where somebody can see it, and nowhere else."""
+
+from __future__ import annotations
+
+import io
+import sys
+import threading
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from IPython.core.displaypub import CapturingDisplayPublisher
+
+import mmg_nb
+from mmg_nb.jupyter import views
+from mmg_nb.results.status import Status
+from mmg_nb.runs.watching import SETTING
+
+PATIENCE = 20
+X, Y = np.random.default_rng(0).normal(size=(2, 60))
+TABLE = pd.DataFrame({"age": X, "bmi": Y, "target": X + Y})
+
+
+class Terminal(io.StringIO):
+    """A stream that says that it is a terminal."""
+
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """The text on stderr, which is a terminal."""
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    return sys.stderr
+
+
+def estimate(fake, **options):
+    return mmg_nb.estimate(
+        TABLE.bmi, TABLE.target, fake, **({"steps": 40, "delay": 0.01} | options)
+    )
+
+
+def test_a_terminal_shows_one_line_that_goes_at_the_end(fake, terminal):
+    found = estimate(fake)
+    assert found.called[:2] == ("bmi", "target")
+    shown = terminal.getvalue()
+    assert shown.startswith("\rI(bmi; target) by fake")
+    assert "training, step" in shown
+    assert "\n" not in shown
+    assert shown.split("\r")[-2].strip() == ""
+
+
+@pytest.mark.parametrize(
+    "options", [{"progress": False}, {"listen": lambda event: None}], ids=["asked", "listens"]
+)
+def test_a_caller_can_turn_it_off(fake, terminal, options):
+    estimate(fake, **options)
+    assert terminal.getvalue() == ""
+
+
+def test_a_setting_other_threads_and_pipes_turn_it_off(fake, terminal, monkeypatch, capsys):
+    thread = threading.Thread(target=estimate, args=(fake,), kwargs={"steps": 1})
+    thread.start()
+    thread.join()
+    monkeypatch.setenv(SETTING, "0")
+    estimate(fake, steps=1)
+    assert terminal.getvalue() == ""
+    monkeypatch.delenv(SETTING)
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    estimate(fake, steps=1)
+    assert sys.stderr.getvalue() == ""
+    estimate(fake, steps=1, progress=True)
+    assert sys.stderr.getvalue().startswith("\rI(bmi; target)")
+
+
+def test_maps_and_comparisons_are_shown_too(fake, terminal):
+    mmg_nb.dependency_map(TABLE, estimator="gcmi")
+    assert "mutual information of 3 columns" in terminal.getvalue()
+    mmg_nb.compare(X, Y, f"gcmi,{fake}")
+    assert f"by gcmi, {fake}" in terminal.getvalue()
+
+
+class Kernel:
+    """The attributes of a kernel that are used; without widgets."""
+
+    def __init__(self, shell):
+        self.shell = shell
+
+
+@pytest.fixture
+def notebook(shell, monkeypatch):
+    """The displayed MIME bundles of a notebook without widgets."""
+    monkeypatch.setattr(shell, "kernel", Kernel(shell), raising=False)
+    monkeypatch.setattr(shell, "display_pub", CapturingDisplayPublisher())
+    return shell.display_pub.outputs
+
+
+def texts(outputs):
+    return [each["data"]["text/plain"] for each in outputs]
+
+
+def test_a_notebook_shows_a_view_that_leaves_nothing(fake, notebook):
+    found = estimate(fake)
+    assert found.status is Status.CONVERGED
+    shown = texts(notebook)
+    assert shown[0].startswith("I(bmi; target) by fake; loading PyTorch")
+    assert any("so far 0." in text for text in shown)
+    assert shown[-1] == ""
+    assert len({each["transient"]["display_id"] for each in notebook}) == 1
+
+
+def test_the_setting_of_the_session_turns_it_off(fake, notebook, shell):
+    shell.run_line_magic("mmg", "config live=none")
+    estimate(fake)
+    assert notebook == []
+
+
+def test_closed_forms_show_nothing(notebook, fake):
+    mmg_nb.estimate(X, Y, "cca")
+    assert notebook == []
+
+
+def test_an_error_of_the_run_is_raised_and_ends_the_view(fake, notebook):
+    with pytest.raises(ZeroDivisionError):
+        estimate(fake, ending="defect")
+    assert texts(notebook)[-1] == "Ended without a result (ZeroDivisionError)."
+
+
+def until(condition):
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_a_handle_is_its_live_view_and_then_its_result(fake, notebook, shell):
+    run = mmg_nb.start(TABLE.bmi, TABLE.target, fake, steps=30, delay=0.01)
+    shell.display_formatter.format(run)
+    assert texts(notebook)[0].startswith("I(bmi; target) by fake")
+    result = run.wait()
+    card = result.bundle()[0]["text/plain"]
+    until(lambda: texts(notebook)[-1] == card)
+    shell.display_formatter.format(run)
+    assert texts(notebook).count(card) == 2
+
+
+def test_a_console_prints_the_result(fake, notebook, shell, monkeypatch, capsys):
+    monkeypatch.setattr(views, "_parent_command", lambda: "python3 /usr/bin/jupyter-console")
+    found = shell.run_cell("%mmg estimate x y --steps 2")
+    assert texts(notebook) == []
+    assert "reliable" in shell.display_formatter.format(found)[0]["text/plain"]
+    assert "training" in capsys.readouterr().out
