@@ -8,6 +8,7 @@ Here:
   be equal. A cell that trains may allow larger differences in its metadata:
   `{"mmg_nb": {"rtol": 0.1, "atol": 0.05}}`.
 * Pictures are not compared, neither as image/png nor inside HTML. Times in HTML are not compared.
+* An output that shows nothing is not compared.
 * A cell fails whenever the kernel reports a failure. A cell tagged `raises-exception` must fail.
 """
 
@@ -167,6 +168,7 @@ class CheckedCell(plugin.IPyNbCell):
         self, test: list, ref: list, skip_compare: tuple[str, ...] | None = None
     ) -> bool:
         tolerance = Tolerance(**self.cell.metadata.get("mmg_nb", {}))
+        test, ref = ([each for each in outputs if not _is_blank(each)] for outputs in (test, ref))
         for new, saved in zip(test, ref, strict=False):
             if new.output_type == saved.output_type == "stream":
                 if new.name == saved.name and tolerance.same(new.text, saved.text):
@@ -174,6 +176,11 @@ class CheckedCell(plugin.IPyNbCell):
             elif new.output_type == saved.output_type:
                 _settle(new.get("data", {}), saved.get("data", {}), tolerance)
         return super().compare_outputs(test, ref, skip_compare)
+
+
+def _is_blank(output: dict) -> bool:
+    """Whether nothing is seen of an output, as of the live view of a run that has ended."""
+    return output.output_type == "display_data" and output.data.get("text/plain") == ""
 
 
 def _settle(new: dict, saved: dict, tolerance: Tolerance) -> None:

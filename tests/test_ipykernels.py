@@ -44,7 +44,7 @@ def test_the_card_becomes_the_result_in_place(kernel):
     kinds = [kind for kind, _ in outputs]
     assert kinds[0] == "display_data"
     assert set(kinds[1:]) == {"update_display_data"}
-    assert outputs[-1][1]["data"]["text/plain"] == kernel.value("repr(res)")
+    assert outputs[-1][1]["data"]["text/plain"] == kernel.value("res.bundle()[0]['text/plain']")
     assert kernel.late_outputs() is None
 
 

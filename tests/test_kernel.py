@@ -62,8 +62,8 @@ def test_an_interrupt_at_any_moment_still_gives_a_result(kernel, milliseconds):
     reply, outputs = kernel.run(line, [milliseconds / 1000])
     assert reply["status"] == "ok", reply
     assert kernel.value("res.status") == "interrupted"
-    assert outputs[-1][1]["data"]["text/plain"] == kernel.value("repr(res)")
-    assert "interrupted" in outputs[-1][1]["data"]["text/html"]
+    assert outputs[-1][1]["data"]["text/plain"] == kernel.value("res.bundle()[0]['text/plain']")
+    assert "stopped early" in outputs[-1][1]["data"]["text/html"]
 
 
 def test_an_interrupt_while_the_result_is_drawn_keeps_it(kernel):

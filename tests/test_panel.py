@@ -228,7 +228,7 @@ def test_a_run_is_shown_steered_and_stopped(panel):
     panel._on_message(None, {"action": "stop"}, [])
     assert run.wait().status is Status.INTERRUPTED
     finished(panel, 1)
-    assert "interrupted" in panel._widget.shown
+    assert "stopped early" in panel._widget.shown
     assert panel._widget.rows[0]["cells"][-1] == "stopped"
 
 

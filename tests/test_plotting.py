@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 
 import matplotlib as mpl
@@ -9,8 +10,10 @@ import numpy as np
 import pytest
 from fake_estimator import make_result
 from matplotlib.figure import Figure
+from PIL import Image
 
 from mmg_nb.errors import MMGError
+from mmg_nb.plots.axes import axes_png
 from mmg_nb.plots.result import (
     KINDS,
     PNG_WIDTH,
@@ -154,6 +157,29 @@ def test_a_dark_style_of_the_session_leaves_the_letters_dark(result):
     with mpl.rc_context({"text.color": "white", "axes.labelcolor": "white"}):
         axes = plot_result(result)
     assert axes.xaxis.label.get_color() == axes.texts[0].get_color() == "#222222"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_picture_can_be_read_on_white_and_on_black(result, kind):
+    axes = result.plot(kind=kind)
+    pixels = np.asarray(Image.open(io.BytesIO(axes_png(axes))).convert("RGBA")) / 255.0
+    assert pixels[0, 0, 3] == 0
+    solid = pixels[pixels[..., 3] == 1, :3]
+    linear = np.where(solid > 0.04045, ((solid + 0.055) / 1.055) ** 2.4, solid / 12.92)
+    luminance = linear @ [0.2126, 0.7152, 0.0722]
+    assert len(luminance) > 1000
+    assert 1.05 / (luminance.max() + 0.05) > 2.5  # contrast to white; pale areas are transparent
+    assert (luminance.min() + 0.05) / 0.0556 > 2.5  # contrast to the dark page of JupyterLab
+    assert axes.xaxis.label.get_color() == "#222222"  # `savefig` keeps dark ink on white
+    assert axes.get_figure().get_facecolor() == (1, 1, 1, 1)
+
+
+def test_noise_is_not_enlarged(result):
+    gaps = {form: 1e-8 * gap for form, gap in result.curve.gaps.items()}
+    nothing = replace(result, mi=1e-9, curve=replace(result.curve, gaps=gaps))
+    axes = plot_result(nothing)
+    assert axes.child_axes == []
+    assert [text.get_text() for text in axes.texts] == ["no gap: area = 2·MI = 0.000 nats"]
 
 
 def test_no_pyplot_and_no_matplotlib_before_the_first_plot(fresh_python):

@@ -227,7 +227,7 @@ def test_repr_is_one_line_without_addresses_or_times(kind, request):
 
 
 def test_repr_says_what_matters(result):
-    expected = "MIResult(0.511 ± 0.020 nats (0.737 bits); fake, 100 rows, 1×1, reliable)"
+    expected = "MIResult(0.511 ± 0.020 nats (0.737 bits); fake, 100 rows, 1×1, converged)"
     assert repr(result) == expected
 
 

@@ -16,6 +16,7 @@ from mmg_nb.fields import field_infos
 from mmg_nb.job import Job
 from mmg_nb.keywords import CompareKeywords, only, shows
 from mmg_nb.polling import Stopped
+from mmg_nb.results.facts import amount
 from mmg_nb.results.picture import Picture
 from mmg_nb.results.result import MIResult
 from mmg_nb.results.status import Status
@@ -59,13 +60,17 @@ class Line:
         """The estimate with its standard error, nats; a dash without a result."""
         if self.result is None:
             return "–"
-        error = "" if self.result.stderr is None else f" ± {self.result.stderr:.3f}"
-        return f"{self.result.mi:.3f}{error}"
+        return amount(self.result.mi, self.result.stderr).removesuffix(" nats")
 
     @property
     def status(self) -> str:
         """How the run ended, or why there is no result."""
         return self.reason if self.result is None else str(self.result.status)
+
+    @property
+    def verdict(self) -> str:
+        """The status in words."""
+        return self.reason if self.result is None else self.result.status.words
 
     @property
     def seconds(self) -> float | None:
@@ -149,7 +154,7 @@ class Comparison:
         return forest.plot_estimates(results, ax, truth)
 
     def __repr__(self) -> str:
-        cells = [_HEADER, *((each.label, each.estimate, each.status) for each in self.lines)]
+        cells = [_HEADER, *((each.label, each.estimate, each.verdict) for each in self.lines)]
         widths = [max(len(row[k]) for row in cells) for k in range(len(_HEADER))]
         rows = [
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -202,7 +207,7 @@ _CELL = "text-align:left;padding:2px 10px 2px 0"
 
 def _html_row(line: Line) -> str:
     seconds = "" if line.seconds is None else f"{line.seconds:.1f} s"
-    texts = (line.label, line.estimate, line.status)
+    texts = (line.label, line.estimate, line.verdict)
     cells = "".join(f'<td style="{_CELL}">{html.escape(text)}</td>' for text in texts)
     # The mark lets a comparison of two notebook runs ignore the time.
     return f'<tr>{cells}<td style="{_CELL}" data-varies="time">{seconds}</td></tr>'

@@ -144,8 +144,7 @@ def amount(mi: float, stderr: float | None, unit: str = "nats") -> str:
     size = UNITS[unit]
     if stderr is None:
         return f"{number(mi / size)} {unit}"
-    small = 0 < stderr / size < 0.0005
-    return f"{number(mi / size)} ± {'<0.001' if small else number(stderr / size)} {unit}"
+    return f"{number(mi / size)} ± {number(stderr / size)} {unit}"
 
 
 def badge(result: Told) -> Badge:

@@ -16,7 +16,7 @@ from mmg_nb.errors import MMGError, brief
 from mmg_nb.results.atomic_write import write_whole
 from mmg_nb.results.card import as_html, as_latex, as_markdown, as_text
 from mmg_nb.results.curves import MMSECurve, PointwiseMI, TrainingHistory
-from mmg_nb.results.facts import NATS_PER_BIT, NEIGHBOURS, amount, badge, facts, number
+from mmg_nb.results.facts import NATS_PER_BIT, NEIGHBOURS, amount, facts, number
 from mmg_nb.results.finding import Estimate
 from mmg_nb.results.paths import as_path
 from mmg_nb.results.picture import Picture
@@ -156,8 +156,7 @@ class MIResult(ArrayRecord):
     def __repr__(self) -> str:
         count = len(self.notes)
         notes = "" if not count else f", {count} note{'s' if count > 1 else ''}"
-        found = badge(self)
-        said = "" if self.status is Status.INTERRUPTED else f", {found}"
+        said = "" if self.status is Status.INTERRUPTED else f", {self.status.words}"
         return f"MIResult({self.summary}; {self.estimator}, {self.size}{said}{notes})"
 
     def plot(self, ax: Axes | None = None, kind: str = "gap") -> Axes:

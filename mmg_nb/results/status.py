@@ -17,6 +17,11 @@ class Status(StrEnum):
     DIVERGED = "diverged"
 
     @property
+    def words(self) -> str:
+        """How the run ended, in one to three words, as users read it."""
+        return _WORDS[self]
+
+    @property
     def remedy(self) -> str:
         """What the status means, and what to do."""
         return _REMEDIES[self]
@@ -27,6 +32,13 @@ class Status(StrEnum):
         return self in (Status.CONVERGED, Status.EARLY_STOPPED)
 
 
+_WORDS = {
+    Status.CONVERGED: "converged",
+    Status.STEP_LIMIT: "needs more steps",
+    Status.EARLY_STOPPED: "converged",
+    Status.INTERRUPTED: "stopped early",
+    Status.DIVERGED: "training failed",
+}
 _REMEDIES = {
     Status.CONVERGED: "The estimate is complete. Nothing to do.",
     Status.STEP_LIMIT: "Training reached its last step before it converged. Run again with more "
