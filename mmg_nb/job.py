@@ -65,6 +65,8 @@ class Job:
         """
         known = self.pairs.names or ("",) * len(names)
         both = tuple(own or given for own, given in zip(known, names, strict=False))
+        if self.keep is not None:
+            self.keep.job.values["names"] = both  # a resumed run has them, too
         return replace(self, pairs=replace(self.pairs, names=both))
 
     @property

@@ -111,6 +111,18 @@ def test_a_notebook_shows_a_view_that_leaves_nothing(fake, notebook):
     assert len({each["transient"]["display_id"] for each in notebook}) == 1
 
 
+def test_maps_and_comparisons_leave_nothing_either(fake, notebook):
+    found = mmg_nb.dependency_map(TABLE, estimator="ksg")
+    assert np.isfinite(found.mi).sum() == 6
+    assert "mutual information of 3 columns by ksg" in texts(notebook)[0]
+    assert texts(notebook)[-1] == ""
+    notebook.clear()
+    compared = mmg_nb.compare(X, Y, f"gcmi,{fake}:steps=10,delay=0.01")
+    assert len(compared) == 2
+    assert texts(notebook)[0].startswith("estimator")
+    assert texts(notebook)[-1] == ""
+
+
 def test_the_setting_of_the_session_turns_it_off(fake, notebook, shell):
     shell.run_line_magic("mmg", "config live=none")
     estimate(fake)

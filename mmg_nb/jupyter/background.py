@@ -9,7 +9,6 @@ from mmg_nb.api import prepare, reopen
 from mmg_nb.estimators.base import Estimator
 from mmg_nb.job import Job
 from mmg_nb.jupyter.handle import Run, current_shell
-from mmg_nb.jupyter.views import display_run
 from mmg_nb.keywords import EstimateKeywords, shows
 from mmg_nb.runs.events import Listener, silent
 
@@ -81,12 +80,19 @@ def begin_job(job: Job, listen: Listener | None = None) -> Run:
 
 def begin(run: AnyRun) -> AnyRun:
     """Start a run. If the extension is loaded, add the run to the session's list."""
-    run.on_display = display_run
+    run.on_display = _display
     runs = session_runs()
     if runs is not None:
         runs.add(run)
     run.start()
     return run
+
+
+def _display(run: Run) -> None:
+    # Imported here because a run outside of IPython must not load it.
+    from mmg_nb.jupyter.views import display_run
+
+    display_run(run)
 
 
 def session_runs() -> Any:
