@@ -12,7 +12,7 @@ from IPython.display import display
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-__all__ = ["Card", "Place", "isolates_outputs", "placeholder"]
+__all__ = ["NOTHING", "Card", "Place", "isolates_outputs", "placeholder"]
 
 REOPENED = (
     "If the kernel still runs, the result appears here at the end of the run. "
@@ -47,7 +47,12 @@ class Place:
         return self._handle is not None
 
     def show(self, shown: Any) -> None:
-        """Display an object: at first below the output so far, then in place of the last one."""
+        """Display an object: at first below the output so far, then in place of the last one.
+
+        `NOTHING` is displayed only in place of something.
+        """
+        if self._handle is None and shown is NOTHING:
+            return
         if self._handle is None:
             self._handle = display(shown, display_id=True)
         else:
@@ -60,6 +65,10 @@ def isolates_outputs(shell: InteractiveShell) -> bool:
     VS Code and Colab do; JupyterLab, Notebook 7 and Voila do not.
     """
     return "__vsc_ipynb_file__" in shell.user_ns or "google.colab" in sys.modules
+
+
+NOTHING = Card("", "")
+"""What is left of a view if its caller displays the result, or not."""
 
 
 def placeholder(what: str, slot: str) -> Card:

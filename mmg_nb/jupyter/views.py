@@ -10,7 +10,7 @@ from typing import Any
 from IPython.display import DisplayHandle, display
 
 from mmg_nb.jupyter.handle import Run, current_shell
-from mmg_nb.jupyter.place import placeholder
+from mmg_nb.jupyter.place import NOTHING, placeholder
 from mmg_nb.jupyter.progress import CardView, NoView, Progress, TextView, View, no_result
 
 __all__ = [
@@ -90,7 +90,7 @@ class WidgetView:
             return self._view.finish(result)
         if self._open:
             self._handle.update(result)
-        else:
+        elif result is not NOTHING:
             display(result)
         return True
 

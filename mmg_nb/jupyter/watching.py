@@ -7,15 +7,14 @@ from typing import Any
 
 from mmg_nb.jupyter.comparing import LiveTable
 from mmg_nb.jupyter.handle import Run, current_shell
-from mmg_nb.jupyter.progress import Card, NoView, TextView, View
+from mmg_nb.jupyter.place import NOTHING
+from mmg_nb.jupyter.progress import NoView, TextView, View
 from mmg_nb.jupyter.running import run_in_cell
 from mmg_nb.jupyter.views import has_page, setting_of, view_for
 from mmg_nb.jupyter.worker import Work
 from mmg_nb.runs.events import Listener
 
 __all__ = ["watch"]
-
-NOTHING = Card("", "")  # what is left of the view: the caller displays the result, or not
 
 
 def watch(

@@ -349,6 +349,8 @@ def _draw_training(ax: Axes, data: TrainingData) -> None:
     lines += right.plot(data.step, data.loss, "--s", color=ORANGE, lw=1.5, ms=4, label=label)
     right.set_ylabel(data.loss_label, color=ORANGE)
     right.tick_params(colors=_ink(ax))
+    for spine in right.spines.values():
+        spine.set_color(_ink(ax))
     ax.legend(
         handles=lines,
         loc="lower center",
