@@ -62,7 +62,9 @@ class TextView:
     def tick(self, progress: Progress) -> None:
         """Print a line, if the phase is new or the last line is old enough."""
         now = self._clock()
-        if progress.phase == self._phase and now - self._last < TEXT_SECONDS:
+        counted = progress.step is not None or progress.share is not None
+        new = progress.phase != self._phase and (counted or not self._phase)
+        if not new and now - self._last < TEXT_SECONDS:
             return
         if not self._phase:
             print(f"{progress.subject}. {HOW_TO_STOP_HERE}")

@@ -90,7 +90,7 @@ def axes_png(axes: Axes) -> bytes:
 
 
 @contextmanager
-def _for_any_page(figure: Figure) -> Iterator[None]:
+def _for_any_page(figure: Any) -> Iterator[None]:
     """Draw without backgrounds, and with `PAGE_INK` in the place of `INK`."""
     faces: list[Any] = [figure.patch, *(axes.patch for axes in figure.findobj(Axes))]
     before = [face.get_facecolor() for face in faces]
@@ -105,7 +105,7 @@ def _for_any_page(figure: Figure) -> Iterator[None]:
             face.set_facecolor(colour)
 
 
-def _exchange(figure: Figure, old: str, new: str) -> None:
+def _exchange(figure: Any, old: str, new: str) -> None:
     """Give texts, spines, lines and ticks of one colour another one."""
     parts: list[Any] = figure.findobj()
     for part in list(parts):  # `findobj` leaves out the lines of annotations
