@@ -112,7 +112,7 @@ def _exchange(figure: Any, old: str, new: str) -> None:
         parts += [part.arrow_patch] if getattr(part, "arrow_patch", None) else []
     for part in parts:
         for name in ("color", "edgecolor"):
-            colour = getattr(part, f"get_{name}", lambda: None)()
+            colour: Any = getattr(part, f"get_{name}", lambda: None)()
             single = isinstance(colour, str) or np.shape(colour) in ((3,), (4,))
             if single and same_color(colour, old):
                 getattr(part, f"set_{name}")(new)
