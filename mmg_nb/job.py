@@ -127,8 +127,12 @@ class Job:
                 keep=self.keep or NoCheckpoint(),
             )
             with asked(asking):
-                found = self.estimator.method_for(self.pairs)(self.pairs, run)
-                found = with_series_error(found, self.estimator, self.pairs, self.seed)
+                found = with_series_error(
+                    self.estimator.method_for(self.pairs)(self.pairs, run),
+                    self.estimator,
+                    self.pairs,
+                    self.seed,
+                )
             announced.begin()
             result = self._completed(found, time.perf_counter() - began)
             heard(Finished(result))

@@ -84,7 +84,7 @@ def series_in(used: Mapping[str, Variable], rows: NDArray[np.int64]) -> Series |
     if inflation < MIN_INFLATION:
         return None
     block = max(1, min(math.ceil(WINDOW * inflation), len(rows) // MIN_BLOCKS))
-    note = (
+    note: tuple[str, ...] = (
         f"Neighbouring rows depend on each other, as in a series: {len(rows)} rows are worth "
         f"about {max(1, round(len(rows) / inflation))} independent ones. Splits keep blocks of "
         f"{block} rows together, and the standard error is larger. If the order of the rows has "

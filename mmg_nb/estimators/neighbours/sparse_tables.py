@@ -231,7 +231,8 @@ def _drawn_table(
     place = (first[z] + rng.random(len(z)) * in_z[z]).astype(np.int64)
     new_y = strata.y[strata.by_stratum[place]]
     width = len(strata.counts[1])
-    key, cell = np.unique(np.r_[x, new_x] * width + np.r_[y, new_y], return_inverse=True)
+    cells = (np.r_[x, new_x] * width + np.r_[y, new_y]).astype(np.int64)
+    key, cell = np.unique(cells, return_inverse=True)
     mass = np.bincount(cell.reshape(-1), np.r_[unit[x] * (of_cell - discount), sizes.ravel()])
     rest = np.maximum(of_x / len(strata.x) - np.bincount(key // width, mass, levels), 0)
     return key // width, key % width, mass, rest
