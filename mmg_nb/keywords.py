@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import textwrap
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import Parameter
 from pathlib import Path
@@ -20,6 +20,7 @@ __all__ = [
     "DataKeywords",
     "EstimateKeywords",
     "Keyword",
+    "MapKeywords",
     "complete",
     "keywords_of",
     "only",
@@ -87,6 +88,43 @@ class DataKeywords(TypedDict, total=False):
             note says so. `independent`: the order of the rows has no meaning. With `groups`, only
             the groups count.""",
         ),
+    ]
+
+
+class MapKeywords(TypedDict, total=False):
+    """Keyword arguments of `mmg_nb.dependency_map`."""
+
+    given: Annotated[
+        str | Sequence[str] | None,
+        Keyword(None, "Name or names of the condition's columns. They are not part of the map."),
+    ]
+    discrete: Annotated[
+        Any,
+        Keyword(
+            "auto",
+            "`auto`, `none`, or the columns that are categories; see `mmg_nb.estimate`.",
+        ),
+    ]
+    missing: Annotated[
+        str,
+        Keyword(
+            "refuse",
+            """`refuse`: columns with missing values are left out. `drop`: each pair leaves out its
+            rows with missing values. `category`: missing is a category.""",
+        ),
+    ]
+    rows: Annotated[
+        int | None,
+        Keyword(
+            2000,
+            """Maximum number of rows, at least 50. A larger table is sampled at random. None: all
+            rows. The order is kept, so that rows in series are recognised; see `rows` of
+            `mmg_nb.estimate`. Shuffle the table if its order has no meaning.""",
+        ),
+    ]
+    seed: Annotated[int, Keyword(0, "Seed of all random numbers.")]
+    progress: Annotated[
+        bool | None, Keyword(None, "Whether to show the progress; see `mmg_nb.estimate`.")
     ]
 
 

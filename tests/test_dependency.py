@@ -119,7 +119,7 @@ def test_a_note_names_its_pairs():
     found = mmg_nb.dependency_map(table)
     assert found.notes[0] == "same was left out because it is constant."
     said = "\n".join(found.notes)
-    assert "zip and shop: The table has only 1." in said
+    assert "zip and shop: All columns are categories, and few rows share a cell" in said
     assert "copy and cause: With 400 rows and k=10 ksg cannot give more" in said
     at = [found.names.index(name) for name in ("zip", "shop")]
     assert found.mi[*at] < 2 * found.stderr[*at]
@@ -178,7 +178,7 @@ def test_codes_are_codes_in_every_pair():
     assert len(said) == 1
     assert said[0].endswith("Or use discrete='none'.")
     numbers = mmg_nb.dependency_map(table, discrete="none")
-    assert numbers.to_frame().loc["shop", "sales"] < 0.2
+    assert numbers.to_frame().loc["shop", "sales"] < found.to_frame().loc["shop", "sales"] / 2
 
 
 def test_an_interrupt_stops_the_map(monkeypatch):

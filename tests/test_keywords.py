@@ -28,9 +28,10 @@ TAKEN = {
 EACH = pytest.mark.parametrize("name", TAKEN)
 
 
-def test_they_are_those_that_were_always_taken():
+def test_they_have_the_defaults_that_are_promised():
     data = {"given": None, "groups": None, "discrete": "auto", "missing": "refuse"}
-    both = data | {"seed": 0, "device": "auto", "listen": None}
+    data["rows"] = "auto"
+    both = data | {"seed": 0, "device": "auto", "listen": None, "progress": None}
     cells = {"executor": None, "workers": None, "threads": 1, "device": "auto"}
     rest = {"retry_failed": False, "curves": False, "reporting": False, "listen": None}
     for owner, expected in {

@@ -186,14 +186,7 @@ def make_pairs(
     Raises:
         MMGError: The variables cannot be used. The message says why and what to do.
     """
-    if missing not in MISSING:
-        what = f"missing must be one of {', '.join(MISSING)}; got {brief(missing)}."
-        raise MMGError(
-            what, "Use drop to leave out rows with a missing value, category to keep them."
-        )
-    if rows not in ROWS:
-        what = f"rows must be one of {', '.join(ROWS)}; got {brief(rows)}."
-        raise MMGError(what, "Use independent if the order of the rows has no meaning.")
+    _check_options(missing, rows)
     choice = read_choice(discrete)
     asked = {"x": x, "y": y} if given is None else {"x": x, "y": y, "given": given}
     read = {name: read_variable(values, name, choice, skip=skip) for name, values in asked.items()}
@@ -240,6 +233,17 @@ def make_pairs(
         inflation,
         tuple(_name(each.labels) for each in used.values()),
     )
+
+
+def _check_options(missing: str, rows: str) -> None:
+    if missing not in MISSING:
+        what = f"missing must be one of {', '.join(MISSING)}; got {brief(missing)}."
+        raise MMGError(
+            what, "Use drop to leave out rows with a missing value, category to keep them."
+        )
+    if rows not in ROWS:
+        what = f"rows must be one of {', '.join(ROWS)}; got {brief(rows)}."
+        raise MMGError(what, "Use independent if the order of the rows has no meaning.")
 
 
 def _name(labels: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from mmg_nb.data.tables import KINDS_OF_TABLE, frame_of
 from mmg_nb.errors import MMGError, brief, listed, one_of
 from mmg_nb.estimators.acceptance import accepts
 from mmg_nb.estimators.registry import build
+from mmg_nb.keywords import MapKeywords, complete, shows
 from mmg_nb.polling import Stopped
 from mmg_nb.results.picture import Picture
 from mmg_nb.results.result import NATS_PER_BIT, MIResult
@@ -173,35 +174,29 @@ def _draw(ax: Axes, found: DependencyMap, values: Array, unit: str) -> None:
         bar.ax.tick_params(colors=ink)
 
 
+@overload
+def dependency_map(
+    table: Any, estimator: str = ..., **keywords: Unpack[MapKeywords]
+) -> DependencyMap: ...
+@overload
 def dependency_map(
     table: Any,
+    estimator: str = ...,
     *,
-    given: str | Sequence[str] | None = None,
-    estimator: str = "ksg",
-    discrete: Any = "auto",
-    missing: str = "refuse",
-    rows: int | None = 2000,
-    seed: int = 0,
-    progress: bool | None = None,
-    **fields: Any,
-) -> DependencyMap:
+    rows: int | None = ...,
+    seed: int = ...,
+    **fields: Any,  # those of any estimator, and the other keyword arguments
+) -> DependencyMap: ...
+@shows(MapKeywords, rest="fields")
+def dependency_map(table: Any, estimator: str = "ksg", **keywords: Any) -> DependencyMap:
     """Estimate the mutual information of all pairs of columns of a table.
 
     Args:
         table: A table of numbers and categories: a DataFrame of pandas or Polars, a PyArrow table
             or an xarray Dataset. Columns that cannot be used are left out, with a note each.
-        given: Name or names of the condition's columns. They are not part of the map.
         estimator: Name in the registry. The default accepts numbers and categories and needs no
             training. For a more precise estimate of one pair, use `mmg_nb.estimate`.
-        discrete: `auto`, `none`, or the columns that are categories; see `mmg_nb.estimate`.
-        missing: `refuse`: columns with missing values are left out. `drop`: each pair leaves out
-            its rows with missing values. `category`: missing is a category.
-        rows: Maximum number of rows, at least 50. A larger table is sampled at random. None: all
-            rows. The order is kept, so that rows in series are recognised; see `rows` of
-            `mmg_nb.estimate`. Shuffle the table if its order has no meaning.
-        seed: Seed of all random numbers.
-        progress: Whether to show the progress; see `mmg_nb.estimate`.
-        **fields: Fields of the estimator.
+        **keywords: Those of `mmg_nb.keywords.MapKeywords`, and fields of the estimator.
 
     Returns:
         The map. An interrupt (Ctrl-C, or the stop button) leaves out the pairs that follow.
@@ -210,9 +205,11 @@ def dependency_map(
         MMGError: The table cannot be used, or no pair can be estimated. The cell of a single
             pair that cannot be estimated is empty, and a note says why.
     """
+    asked, fields = complete(MapKeywords, keywords)
+    rows, seed, discrete = asked["rows"], asked["seed"], asked["discrete"]
     check_seed(seed)
     _check_rows(rows)
-    table, condition = _read_table(table, given)
+    table, condition = _read_table(table, asked["given"])
     choice = read_choice(discrete)
     for name in choice.named:
         _check_column(name, table.columns)
@@ -223,14 +220,16 @@ def dependency_map(
         notes = (f"{rows} of {len(table)} rows were drawn at random. rows=None uses all rows.",)
         table = table.iloc[chosen]
     readings, categorical = _readings(table, discrete, choice, estimator, fields)
-    lost = _left_out(readings, missing, "" if categorical else f"{estimator} takes numbers only")
+    lost = _left_out(
+        readings, asked["missing"], "" if categorical else f"{estimator} takes numbers only"
+    )
     names = _names(table, condition, lost)
     notes += tuple(f"{name} was left out because {lost[name]}." for name in lost)
     used = {*names, *condition}
     codes = [r for r in readings if r.kind == "codes" and r.name in used and categorical]
     notes += tuple(f"{r.name}: Codes, because {r.evidence}. Or use {r.change}." for r in codes)
     choice = replace(choice, named=choice.named | {each.name for each in codes})
-    options = {"missing": missing, "seed": seed, **fields}
+    options = {"missing": asked["missing"], "seed": seed, **fields}
 
     def estimated(a: str, b: str, listen: Listener) -> MIResult:
         roles = {"x": [a], "y": [b]} | ({"given": list(condition)} if condition else {})
@@ -241,7 +240,7 @@ def dependency_map(
     mi, stderr, remarks = watched(
         partial(_all_pairs, names, estimated, started),
         None,
-        progress,
+        asked["progress"],
         what=f"mutual information of {count} columns",
         estimator=estimator,
         slow=True,

@@ -231,11 +231,12 @@ def _drawn_table(
     place = (first[z] + rng.random(len(z)) * in_z[z]).astype(np.int64)
     new_y = strata.y[strata.by_stratum[place]]
     width = len(strata.counts[1])
-    cells = (np.r_[x, new_x] * width + np.r_[y, new_y]).astype(np.int64)
-    key, cell = np.unique(cells, return_inverse=True)
-    mass = np.bincount(cell.reshape(-1), np.r_[unit[x] * (of_cell - discount), sizes.ravel()])
+    key, cell = np.unique(np.r_[x, new_x] * width + np.r_[y, new_y], return_inverse=True)
+    weights = np.r_[unit[x] * (of_cell - discount), sizes.ravel()]
+    mass: Array = np.bincount(cell.reshape(-1), weights).astype(np.float64)
     rest = np.maximum(of_x / len(strata.x) - np.bincount(key // width, mass, levels), 0)
-    return key // width, key % width, mass, rest
+    cell_x, cell_y = np.divmod(key.astype(np.int64), width)
+    return cell_x, cell_y, mass, rest
 
 
 def _information(strata: Strata, x: Labels, y: Labels, mass: Array, rest: Array) -> float:
