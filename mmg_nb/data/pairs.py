@@ -204,16 +204,7 @@ def make_pairs(
     elif missing == "category":
         read, kept = as_categories(read)
         notes += kept
-    used: dict[str, Variable] = {}
-    remarks: tuple[str, ...] = ()
-    for name, each in read.items():
-        _check_finite(each, name)
-        used[name], constants = _without_constants(_in_moderate_units(each), name)
-        notes += constants
-        if each.shape is not None:
-            remarks += (_image_note(each.shape, name),)
-            continue
-        remarks += _inferred_notes(used[name], name) + _tie_notes(used[name], name)
+    used, remarks = _usable(read)
     clusters, inflation, cluster_notes = clusters_of(used, labels, rows == "auto")
     condition = used.get("given")
     if condition is not None and condition.shape is not None:
@@ -223,7 +214,7 @@ def make_pairs(
         used["x"].values,
         used["y"].values,
         clusters,
-        (*notes, *remarks, *cluster_notes),
+        notes + remarks + cluster_notes,
         None if condition is None else condition.values,
         used["x"].discrete,
         used["y"].discrete,
@@ -233,6 +224,22 @@ def make_pairs(
         inflation,
         tuple(_name(each.labels) for each in used.values()),
     )
+
+
+def _usable(read: Mapping[str, Variable]) -> tuple[dict[str, Variable], tuple[str, ...]]:
+    """The variables in moderate units, without constant columns, and notes on them."""
+    used: dict[str, Variable] = {}
+    notes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    for name, each in read.items():
+        _check_finite(each, name)
+        used[name], constants = _without_constants(_in_moderate_units(each), name)
+        notes += constants
+        if each.shape is not None:
+            remarks += (_image_note(each.shape, name),)
+            continue
+        remarks += _inferred_notes(used[name], name) + _tie_notes(used[name], name)
+    return used, notes + remarks
 
 
 def _check_options(missing: str, rows: str) -> None:
