@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from mmg_nb.data.pairs import Pairs
-from mmg_nb.errors import MMGError, brief
+from mmg_nb.errors import MMGError, brief, cut
 from mmg_nb.estimators.base import Estimator
 from mmg_nb.estimators.registry import build
 from mmg_nb.estimators.rows_in_series import with_series_error
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Job", "reopened"]
 
 _CHECKPOINT = ("checkpoint", "Try 'run.mmg'.")  # what its path is called, and an example
+ROOM_FOR_NAME = 30  # letters of an expression in a card
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,10 +62,11 @@ class Job:
         """The same job with names for those of x, y and z whose columns have none.
 
         Args:
-            *names: Names in this order, e.g. the expressions that the user wrote.
+            *names: Names in this order, e.g. the expressions that the user wrote. They are
+                shortened.
         """
         known = self.pairs.names or ("",) * len(names)
-        both = tuple(own or given for own, given in zip(known, names, strict=False))
+        both = tuple(own or _short(given) for own, given in zip(known, names, strict=False))
         if self.keep is not None:
             self.keep.job.values["names"] = both  # a resumed run has them, too
         return replace(self, pairs=replace(self.pairs, names=both))
@@ -159,6 +161,13 @@ class Job:
             raise MMGError(what, "Return mmg_nb.Estimate(mi, stderr) or mmg_nb.Finding(mi=mi).")
         found = replace(found, names=self.pairs.names, entropies=entropies(self.pairs))
         return self.keep.close(found) if self.keep is not None else found
+
+
+def _short(text: str) -> str:
+    """An expression as a name: without a pair of parentheses around it, and not too long."""
+    inner = text[1:-1]
+    enclosed = text[:1] == "(" and text[-1:] == ")" and "(" not in inner
+    return cut(inner if enclosed else text, ROOM_FOR_NAME)
 
 
 def entropies(pairs: Pairs) -> dict[str, float]:

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from mmg_nb.api import prepare
 from mmg_nb.benchmark.cells import read_specs
 from mmg_nb.errors import MMGError, brief, listed, one_of
 from mmg_nb.estimators.registry import estimator_class, names
 from mmg_nb.fields import FieldInfo, field_infos, parse
-from mmg_nb.jupyter.background import start
+from mmg_nb.jupyter.background import begin_job
 from mmg_nb.jupyter.commands import DataOptions, flag
 from mmg_nb.jupyter.comparing import start_comparison
 from mmg_nb.jupyter.handle import Run
@@ -133,10 +134,15 @@ class Asked:
         run = (
             start_comparison(x, y, self._specs, **options)
             if self.beside
-            else start(x, y, self.estimator, **options, **self.fields)
+            else self._started(x, y, options)
         )
         run.what = self.what
         return run
+
+    def _started(self, x: Any, y: Any, options: Mapping[str, Any]) -> Run:
+        job = prepare(x, y, self.estimator, **options, **self.fields)
+        texts = [self.texts[name] for name in ("x", "y", "given") if name in self.texts]
+        return begin_job(job.named(*texts).with_own_data())
 
 
 def _word(text: str) -> str:

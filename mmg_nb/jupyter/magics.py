@@ -47,8 +47,6 @@ if TYPE_CHECKING:
 
 __all__ = ["MMG"]
 
-ROOM_FOR_NAME = 30  # letters of an expression in a card
-
 Found = TypeVar("Found", MIResult, Comparison)
 Answer: TypeAlias = "MIResult | Comparison | Run | RunTable | Sweep | Table | Panel | None"
 
@@ -151,8 +149,7 @@ class MMG(SessionSettings):
         texts, given = _two(target.name, asked, call), fields.get("given")
         x, y, what = _variables(texts, fields, call)
         fields |= {key: settings[key] for key in ("estimator", "seed", "device")}
-        names = (cut(text, ROOM_FOR_NAME) for text in (*texts, *([given] if given else [])))
-        job = prepare(x, y, **fields).named(*names)
+        job = prepare(x, y, **fields).named(*texts, *([given] if given else []))
         if background:
             return self._put(begin_job(job.with_own_data()), what, output)
         run = Run(job.run, what=what, estimator=settings["estimator"])
