@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mmg_nb.estimators.registry import register
     from mmg_nb.fields import field
     from mmg_nb.jupyter.background import start, start_from
+    from mmg_nb.jupyter.explore import explore
     from mmg_nb.jupyter.handle import Run
     from mmg_nb.jupyter.panel import panel
     from mmg_nb.questions.comparison import Comparison, compare
@@ -52,6 +53,7 @@ __all__ = [
     "dependency_map",
     "describe",
     "estimate",
+    "explore",
     "field",
     "load_ipython_extension",
     "panel",
@@ -76,6 +78,7 @@ _HOMES = {
     "Estimator": "mmg_nb.estimators.base",
     "Finding": "mmg_nb.results.finding",
     "estimate": "mmg_nb.api",
+    "explore": "mmg_nb.jupyter.explore",
     "field": "mmg_nb.fields",
     "MMGError": "mmg_nb.errors",
     "MIResult": "mmg_nb.results.result",

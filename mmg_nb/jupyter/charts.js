@@ -1,20 +1,50 @@
 // Small line charts in SVG. CSS classes set the colours, so that a theme can change them.
 
+/**
+ * A line or an area of a chart: `below` makes an area, `dots` marks each point.
+ *
+ * @typedef {number[] | Float32Array | Float64Array} Numbers
+ * @typedef {{kind: string, x: Numbers, y: Numbers, below?: Numbers, dots?: boolean}} Shape
+ */
+
 const SVG = "http://www.w3.org/2000/svg";
 const WIDTH = 300;
 const HEIGHT = 185;
 const MARGIN = { left: 40, right: 8, top: 8, bottom: 38 };
 
-/** Create an HTML element. Attributes whose names begin with "on" are event listeners. */
+/**
+ * Create an HTML element. Attributes whose names begin with "on" are event listeners.
+ *
+ * @template {keyof HTMLElementTagNameMap} Name
+ * @param {Name} name
+ * @param {Record<string, any>} [attributes]
+ * @param {...(Node | string)} children
+ * @returns {HTMLElementTagNameMap[Name]}
+ */
 function make(name, attributes = {}, ...children) {
   return filled(document.createElement(name), attributes, children);
 }
 
-/** Create an SVG element, in the same way. */
+/**
+ * Create an SVG element, in the same way.
+ *
+ * @template {keyof SVGElementTagNameMap} Name
+ * @param {Name} name
+ * @param {Record<string, any>} [attributes]
+ * @param {...(Node | string)} children
+ * @returns {SVGElementTagNameMap[Name]}
+ */
 function draw(name, attributes = {}, ...children) {
   return filled(document.createElementNS(SVG, name), attributes, children);
 }
 
+/**
+ * @template {Element} Kind
+ * @param {Kind} node
+ * @param {Record<string, any>} attributes
+ * @param {(Node | string)[]} children
+ * @returns {Kind}
+ */
 function filled(node, attributes, children) {
   for (const [key, value] of Object.entries(attributes)) {
     if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
@@ -24,21 +54,26 @@ function filled(node, attributes, children) {
   return node;
 }
 
-/** Set a text, but only if it differs: screen readers and observers react to every change. */
+/**
+ * Set a text, but only if it differs: screen readers and observers react to every change.
+ *
+ * @param {Node} node
+ * @param {string} text
+ */
 function say(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-/** A number as the label of a tick, with a typographic minus sign. */
+/** A number as the label of a tick, with a typographic minus sign. @param {number} number */
 function written(number) {
   return String(Number(number.toPrecision(6))).replace("-", "−");
 }
 
-/** About four round numbers between two limits. */
+/** About four round numbers between two limits. @param {number} low @param {number} high */
 function ticks(low, high) {
   const rough = (high - low) / 4;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].find((factor) => factor * power >= rough) * power;
+  const step = (([1, 2, 5].find((factor) => factor * power >= rough)) ?? 10) * power;
   const found = [];
   for (let tick = Math.ceil(low / step) * step; tick <= high + 1e-9 * step; tick += step) {
     found.push(Math.abs(tick) < 1e-9 * step ? 0 : tick);
@@ -46,7 +81,13 @@ function ticks(low, high) {
   return found;
 }
 
-/** Limits of an axis that include 0, all finite values and `floor`, so that it is never empty. */
+/**
+ * Limits of an axis that include 0, all finite values and `floor`, so that it is never empty.
+ *
+ * @param {Iterable<number>} values
+ * @param {number} floor
+ * @returns {[number, number]}
+ */
 function span(values, floor) {
   let low = 0;
   let high = floor;
@@ -62,9 +103,10 @@ function span(values, floor) {
 /**
  * A chart with a title, a legend and axes.
  *
- * @param title Title.
- * @param across Label of the horizontal axis.
- * @param legend [class, text] per line or area.
+ * @param {object} texts
+ * @param {string} texts.title Title.
+ * @param {string} texts.across Label of the horizontal axis.
+ * @param {string[][]} texts.legend [class, text] per line or area.
  */
 function createChart({ title, across, legend }) {
   const image = draw("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img" });
@@ -75,13 +117,18 @@ function createChart({ title, across, legend }) {
   const node = make("figure", { class: "mmg-chart" }, caption, image);
 
   /**
-   * @param shapes {kind, x, y} with arrays; `below` makes an area, `dots` marks each point.
-   * @param summary Description for screen readers.
+   * @param {object} drawn
+   * @param {[number, number]} drawn.x Limits of the axis.
+   * @param {[number, number]} drawn.y
+   * @param {Shape[]} drawn.shapes
+   * @param {string} drawn.summary Description for screen readers.
    */
   function update({ x, y, shapes, summary }) {
     const right = WIDTH - MARGIN.right;
     const bottom = HEIGHT - MARGIN.bottom;
+    /** @param {number} v */
     const toX = (v) => MARGIN.left + ((v - x[0]) / (x[1] - x[0])) * (right - MARGIN.left);
+    /** @param {number} v */
     const toY = (v) => bottom - ((v - y[0]) / (y[1] - y[0])) * (bottom - MARGIN.top);
     const axes = draw("g", { class: "mmg-axes" });
     for (const tick of ticks(...y)) {
@@ -103,8 +150,14 @@ function createChart({ title, across, legend }) {
   return { node, update };
 }
 
+/**
+ * @param {Shape} shape
+ * @param {(value: number) => number} toX
+ * @param {(value: number) => number} toY
+ */
 function outline({ kind, x, y, below, dots }, toX, toY) {
-  const point = (values) => (i) => `${toX(x[i]).toFixed(1)},${toY(values[i]).toFixed(1)}`;
+  /** @param {Numbers} values */
+  const point = (values) => (/** @type {number} */ i) => `${toX(x[i]).toFixed(1)},${toY(values[i]).toFixed(1)}`;
   const order = [...x.keys()].filter((i) => Number.isFinite(y[i]));
   const forward = order.map(point(y));
   if (dots) return draw("path", { class: kind, d: forward.map((at) => `M${at}h0`).join("") });

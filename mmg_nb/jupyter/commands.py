@@ -33,7 +33,11 @@ __all__ = [
 
 SHORT_FLAGS = {"-b": "--background", "-o": "--output"}
 ONLY_ESTIMATE = ("output", "background", "checkpoint", "every")
-WITH_OPTIONS = ("estimate", "compare", "resume", "panel", "plot", "benchmark")
+WITH_OPTIONS = ("estimate", "compare", "resume", "explore", "panel", "plot", "benchmark")
+
+
+MAP_ROWS = 2000  # of a map of a table
+DISCRETE: str = field("auto", "columns that are categories: auto, none, or e.g. y,sex,x[2]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +54,7 @@ class DataOptions:
 
     groups: str | None = field(None, "labels of dependent rows, e.g. df.patient")
     given: str | None = field(None, "condition z of I(x; y | z), e.g. df.age")
-    discrete: str = field("auto", "columns that are categories: auto, none, or e.g. y,sex,x[2]")
+    discrete: str = DISCRETE
     missing: str = field(
         "refuse",
         "refuse missing values, drop their rows, or see a category",
@@ -81,6 +85,15 @@ class ResumeOptions(_OutputOptions):
     every: float | None = field(
         None, "seconds between two writes of the checkpoint (default: as the run had)", low=0
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExploreOptions:
+    """Options of `%mmg explore`, without settings."""
+
+    target: str | None = field(None, "column to begin with: the others are ranked by it")
+    rows: int | None = field(MAP_ROWS, "maximum number of rows of the map; none: all", low=50)
+    discrete: str = DISCRETE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +140,12 @@ COMMANDS = {
                 *field_infos(CompareOptions),
                 *(SETTING_INFOS[name] for name in ("seed", "device", "live")),
             ),
+        ),
+        Command(
+            "explore",
+            "TABLE",
+            "map all pairs of columns of a table, to be explored with the mouse and the keys",
+            (*field_infos(ExploreOptions), *(SETTING_INFOS[name] for name in ("seed", "device"))),
         ),
         Command("panel", "[X Y]", "choose data and settings with widgets, run and compare"),
         Command("plot", "[RESULT]", "draw a result (default: the last)", field_infos(PlotOptions)),

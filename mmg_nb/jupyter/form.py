@@ -25,6 +25,7 @@ __all__ = [
     "Asked",
     "Role",
     "as_text",
+    "as_word",
     "describe",
     "general_infos",
     "read_beside",
@@ -103,7 +104,7 @@ class Asked:
     @property
     def line(self) -> str:
         """The `%mmg` line that requests the same estimate."""
-        operands = [_word(self.texts["x"]), _word(self.texts["y"])]
+        operands = [as_word(self.texts["x"]), as_word(self.texts["y"])]
         if self.beside:
             labels = ",".join(spec.label for spec in read_specs(self._specs))
             words = ["%mmg compare", *operands, "--estimators", labels]
@@ -111,7 +112,7 @@ class Asked:
             words = ["%mmg estimate", *operands, "--estimator", self.estimator]
         for name, text in self.texts.items():
             if name not in ("x", "y"):
-                words += [f"--{name}", _word(text)]
+                words += [f"--{name}", as_word(text)]
         infos = {**general_infos(), **_infos(self.estimator)}
         fields = {} if self.beside else self.fields
         for name, value in {**self.settings, **fields}.items():
@@ -145,7 +146,7 @@ class Asked:
         return begin_job(job.named(*texts).with_own_data())
 
 
-def _word(text: str) -> str:
+def as_word(text: str) -> str:
     """An expression as one word of a `%mmg` line."""
     alone = not text.startswith("-") and [token.text for token in tokenize(text).tokens] == [text]
     return text if alone else f"({text})"

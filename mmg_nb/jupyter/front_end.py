@@ -21,9 +21,9 @@ def module(*parts: str) -> str:
     return "\n".join(_read(f"{part}.js") for part in parts)
 
 
-def style() -> str:
-    """The style sheet of all widgets."""
-    return _read("widgets.css")
+def style(*more: str) -> str:
+    """The style sheet of all widgets, and those of some; `more` are the names of their files."""
+    return "\n".join(_read(f"{part}.css") for part in ("widgets", *more))
 
 
 def _read(name: str) -> str:

@@ -2,7 +2,12 @@
 
 const ANNOUNCE_EVERY = 10; // per cent of progress, between two announcements to screen readers
 
-/** Read little-endian 32-bit floats as `rows` rows of equal length. */
+/**
+ * Read little-endian 32-bit floats as `rows` rows of equal length.
+ *
+ * @param {DataView} view
+ * @param {number} rows
+ */
 function floats(view, rows) {
   const length = view.byteLength / 4 / rows;
   return Array.from({ length: rows }, (_, row) =>
@@ -14,10 +19,14 @@ function floats(view, rows) {
  * Keep single keys typed in a view from running notebook commands. Ctrl+S still saves.
  *
  * JupyterLab first checks this attribute of the element that has the focus.
+ *
+ * @param {Node} node
+ * @param {AbortSignal} signal
  */
 function keepKeys(node, signal) {
+  /** @param {KeyboardEvent} event */
   const mark = ({ target, ctrlKey, metaKey }) => {
-    if (node.contains(target)) {
+    if (target instanceof Element && node.contains(target)) {
       target.toggleAttribute("data-lm-suppress-shortcuts", !(ctrlKey || metaKey));
     }
   };
@@ -27,7 +36,7 @@ function keepKeys(node, signal) {
 /**
  * The view of the run whose state the model holds.
  *
- * @param model Holds `said`, `curves`, `track`, `steerable`; receives {action: pause|resume|stop}.
+ * @param {Model} model Holds `said`, `curves`, `track`, `steerable`; receives {action: pause|resume|stop}.
  */
 function createLive(model) {
   const headline = make("strong", { class: "mmg-headline" });
@@ -82,7 +91,7 @@ function createLive(model) {
     say(hold, held() ? "Resume" : "Pause");
     buttons.hidden = !model.get("steerable");
     // `disabled` would remove the focus from the button.
-    for (const button of [hold, stop]) button.setAttribute("aria-disabled", !going);
+    for (const button of [hold, stop]) button.setAttribute("aria-disabled", String(!going));
     fill.style.width = `${said.percent}%`;
     bar.setAttribute("aria-valuenow", said.percent);
     bar.setAttribute("aria-valuetext", said.doing);
@@ -90,7 +99,7 @@ function createLive(model) {
     charts.update(floats(model.get("curves"), 5), floats(model.get("track"), 2), said);
     announce(said);
     frames += 1;
-    node.dataset.frames = frames;
+    node.dataset.frames = String(frames);
   }
 
   return { node, update };
@@ -114,10 +123,11 @@ function createCharts() {
   });
   const node = make("div", { class: "mmg-charts" }, errors.node, integrand.node, record.node);
 
+  /** @param {Float32Array[]} curves @param {Float32Array[]} track @param {any} said */
   function update([logsnr, unconditional, , gap, density], [steps, estimates], said) {
     node.hidden = logsnr.length === 0;
     if (node.hidden) return;
-    const ends = [logsnr[0], logsnr[logsnr.length - 1]];
+    const ends = /** @type {[number, number]} */ ([logsnr[0], logsnr[logsnr.length - 1]]);
     const conditional = unconditional.map((value, i) => value - gap[i]);
     errors.update({
       x: ends,

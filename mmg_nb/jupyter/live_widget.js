@@ -1,5 +1,7 @@
 // The live view as a separate widget, and later the result. Needs live.js, slot.js.
 
+const WATCHED = ["said", "curves", "track", "steerable", "shown"];
+
 function createView(model) {
   const live = createLive(model);
   const node = make("div", { class: "mmg" }, live.node);
@@ -14,9 +16,9 @@ function createView(model) {
     node.innerHTML = model.get("shown");
   }
 
-  model.on("change", update);
+  watch(model, WATCHED, update);
   update();
   return { node, stays: ended };
 }
 
-export default inSlot(createView);
+export default inSlot(createView, WATCHED);

@@ -43,12 +43,15 @@ from mmg_nb.runs.events import RunState
 if TYPE_CHECKING:
     from mmg_nb.benchmark.sweep import Sweep
     from mmg_nb.benchmark.tables import Table
+    from mmg_nb.jupyter.explore import Explorer
     from mmg_nb.jupyter.panel import Panel
 
 __all__ = ["MMG"]
 
 Found = TypeVar("Found", MIResult, Comparison)
-Answer: TypeAlias = "MIResult | Comparison | Run | RunTable | Sweep | Table | Panel | None"
+Answer: TypeAlias = (
+    "MIResult | Comparison | Run | RunTable | Sweep | Table | Explorer | Panel | None"
+)
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,7 @@ class MMG(SessionSettings):
         run = %mmg estimate x y -b               in the background: run.wait(), %mmg stop
         %mmg compare x y --estimators ksg,mmg    several estimators side by side
         %mmg panel x y                           the same with widgets
+        %mmg explore df                          a map of all pairs of columns
         %mmg benchmark bmi --estimators gcmi,mmg --n 1000
         %mmg config device=cuda                  change a setting; without arguments: show all
         %mmg help estimate                       all options
@@ -223,6 +227,22 @@ class MMG(SessionSettings):
         from mmg_nb.jupyter.panel import Panel
 
         return Panel(self._shell).choose(**texts, **{**settings, **asked.values})
+
+    def _explore(self, call: Call) -> Explorer | None:
+        target = COMMANDS["explore"]
+        asked = read_tokens(target, call.tokens)
+        if asked.help:
+            print(command_help(target, self.in_force()))
+            return None
+        if len(asked.operands) != 1:
+            what = f"%mmg explore takes one table; got {' '.join(asked.operands) or 'none'}."
+            raise MMGError(cut(what, 160), in_words(call.namespace))
+        table = resolve(asked.operands[0], call.namespace)
+        settings = {key: self.in_force()[key] for key in ("seed", "device")}
+        # Imported here because loading the extension must not load anywidget.
+        from mmg_nb.jupyter.explore import Explorer
+
+        return Explorer(self._shell, table, asked.operands[0], **{**settings, **asked.values})
 
     def _plot(self, call: Call) -> None:
         target = COMMANDS["plot"]

@@ -1,10 +1,17 @@
 // The panel: a form, the live view or a result, and the history of runs. Needs live.js, slot.js.
 
+const WATCHED = ["said", "curves", "track", "steerable", "shown", "view", "message", "rows"];
 const EXPRESSION = "\u0000expression";
 
 /** A prefix for element ids that is unique in the page. */
 function unique() {
   return `mmg-${Math.random().toString(36).slice(2, 10)}`;
+}
+
+/** Values of the ticked checkboxes, as numbers. @param {Element} node */
+function checkedIn(node) {
+  const found = /** @type {NodeListOf<HTMLInputElement>} */ (node.querySelectorAll("input:checked"));
+  return [...found].map(({ value }) => +value);
 }
 
 function option(value, text, chosen) {
@@ -62,7 +69,7 @@ function createRole(role, prefix) {
 
   function read() {
     if (select.value === EXPRESSION) return { expression: written.value };
-    const ticked = [...columns.querySelectorAll("input:checked")].map(({ value }) => +value);
+    const ticked = checkedIn(columns);
     return { name: select.value, columns: ticked };
   }
 
@@ -231,7 +238,7 @@ function createHistory(model, ask, notify) {
   const lines = new Map();
 
   function ticked() {
-    return [...body.querySelectorAll("input:checked")].map(({ value }) => +value);
+    return checkedIn(body);
   }
 
   function together() {
@@ -330,15 +337,16 @@ function createPanel(model) {
       asked = false;
     }
     // `disabled` would remove the focus; the kernel refuses a second run anyway.
-    form.button.setAttribute("aria-disabled", view === "live");
+    form.button.setAttribute("aria-disabled", String(view === "live"));
     live.update();
     history.update();
   }
 
-  const listeners = { change: update, "change:variables": form.offer, "change:chosen": form.choose };
-  for (const [event, listener] of Object.entries(listeners)) model.on(event, listener);
+  watch(model, WATCHED, update);
+  model.on("change:variables", form.offer);
+  model.on("change:chosen", form.choose);
   update();
   return { node, stays: () => false };
 }
 
-export default inSlot(createPanel);
+export default inSlot(createPanel, WATCHED);

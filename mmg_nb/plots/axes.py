@@ -13,12 +13,13 @@ import numpy as np
 from matplotlib import rc_context, rcParams
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import same_color
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
-__all__ = ["NotebookAxes", "axes_png", "new_axes"]
+__all__ = ["NotebookAxes", "axes_png", "axes_svg", "new_axes"]
 
 DENSITY = 2  # drawn pixels per pixel of the page, for dense screens and print
 INCHES = 5.6, 3.5
@@ -86,6 +87,16 @@ def axes_png(axes: Axes) -> bytes:
     buffer = io.BytesIO()
     # A palette quarters the file size, which matters for notebooks in version control.
     pixels.quantize(COLOURS, method=Image.Quantize.FASTOCTREE).save(buffer, "png", optimize=True)
+    return buffer.getvalue()
+
+
+def axes_svg(axes: Axes) -> bytes:
+    """Render the figure of axes as an SVG file, without pyplot."""
+    figure: Any = axes.get_figure(root=True)
+    buffer = io.BytesIO()
+    # Without the date, equal figures give equal files.
+    with _drawing, _without_latex(figure):
+        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})
     return buffer.getvalue()
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-__all__ = ["DependencyMap", "dependency_map"]
+__all__ = ["DependencyMap", "check_rows", "dependency_map"]
 
 WIDTH = 560  # pixels of the page
 MAX_LETTERS = 24  # of a column name in the picture
@@ -208,7 +208,7 @@ def dependency_map(table: Any, estimator: str = "ksg", **keywords: Any) -> Depen
     asked, fields = complete(MapKeywords, keywords)
     rows, seed, discrete = asked["rows"], asked["seed"], asked["discrete"]
     check_seed(seed)
-    _check_rows(rows)
+    check_rows(rows)
     table, condition = _read_table(table, asked["given"])
     choice = read_choice(discrete)
     for name in choice.named:
@@ -347,7 +347,12 @@ def _names(table: Any, condition: Sequence[str], lost: Mapping[str, str]) -> tup
     return names
 
 
-def _check_rows(rows: Any) -> None:
+def check_rows(rows: Any) -> None:
+    """Refuse an invalid number of rows.
+
+    Raises:
+        MMGError: It is neither None nor a whole number of at least 50.
+    """
     whole = isinstance(rows, (int, np.integer)) and not isinstance(rows, bool)
     if rows is not None and not (whole and rows >= MIN_SAMPLES):
         what = (

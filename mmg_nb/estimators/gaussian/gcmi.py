@@ -17,7 +17,7 @@ from mmg_nb.polling import polled
 from mmg_nb.results.finding import Finding
 from mmg_nb.runs.context import RunContext
 
-__all__ = ["GCMI"]
+__all__ = ["GCMI", "scores"]
 
 Array = NDArray[np.float64]
 
@@ -43,11 +43,12 @@ class GCMI(Estimator):
         Raises:
             MMGError: There are too few rows for so many columns.
         """
-        return closed_form.run(self, pairs, _scores)
+        return closed_form.run(self, pairs, scores)
 
 
-def _scores(values: Array) -> Array:
-    scores = np.empty(values.shape)
+def scores(values: Array) -> Array:
+    """Standardized Gaussian quantiles of the ranks of each column, `(n, d)`."""
+    quantiles = np.empty(values.shape)
     for k, column in enumerate(polled(values.T)):
-        scores[:, k] = norm.ppf(rankdata(column) / (len(values) + 1))
-    return (scores - scores.mean(axis=0)) / scores.std(axis=0)
+        quantiles[:, k] = norm.ppf(rankdata(column) / (len(values) + 1))
+    return (quantiles - quantiles.mean(axis=0)) / quantiles.std(axis=0)

@@ -16,6 +16,7 @@ from mmg_nb.polling import poll
 __all__ = ["Dense", "Neighbours", "Trees"]
 
 FEW_COLUMNS = 6
+FEW_ROWS = 10_000  # up to here one thread searches; at 2000 rows, more take twice the time
 
 Array = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -90,23 +91,26 @@ class _Tree:
         poll()
         self._values = values
         self._tree = cKDTree(values)
+        self._workers = -1 if len(values) > FEW_ROWS else 1
 
     def inside(self, rows: Counts, k: int) -> Array:
         """Just below the distance of the k-th neighbour; the query row itself comes first."""
         poll()
-        found, _ = self._tree.query(self._values[rows], [k + 1], p=math.inf, workers=-1)
+        found, _ = self._tree.query(self._values[rows], [k + 1], p=math.inf, workers=self._workers)
         return np.nextafter(np.asarray(found)[:, 0], 0)
 
     def nearest(self, rows: Counts, k: int) -> Counts:
         """The row and its k nearest neighbours, `(m, k + 1)`."""
-        _, near = self._tree.query(self._values[rows], k + 1, p=math.inf, workers=-1)
+        _, near = self._tree.query(self._values[rows], k + 1, p=math.inf, workers=self._workers)
         return np.asarray(near)
 
     def count(self, rows: Counts, radius: Array) -> Counts:
         """Count the other rows within a distance, `(m,)`."""
         poll()
         v = self._values[rows]
-        found = self._tree.query_ball_point(v, radius, p=math.inf, workers=-1, return_length=True)
+        found = self._tree.query_ball_point(
+            v, radius, p=math.inf, workers=self._workers, return_length=True
+        )
         return np.asarray(found) - 1
 
     def count_to(self, rows: Counts, near: Counts) -> Counts:
