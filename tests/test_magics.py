@@ -344,7 +344,17 @@ def test_show_shows_the_last_result(run, notebook):
 
 
 def test_without_arguments_it_lists_its_subcommands(said):
-    words = ["estimate", "compare", "panel", "plot", "show", "benchmark", "runs", "pause"]
+    words = [
+        "estimate",
+        "compare",
+        "explore",
+        "panel",
+        "plot",
+        "show",
+        "benchmark",
+        "runs",
+        "pause",
+    ]
     words += ["resume", "stop", "config", "help"]
     lines = said("%mmg").splitlines()
     assert [line.split()[1] for line in lines] == words

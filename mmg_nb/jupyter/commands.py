@@ -37,7 +37,6 @@ WITH_OPTIONS = ("estimate", "compare", "resume", "explore", "panel", "plot", "be
 
 
 MAP_ROWS = 2000  # of a map of a table
-DISCRETE: str = field("auto", "columns that are categories: auto, none, or e.g. y,sex,x[2]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +53,7 @@ class DataOptions:
 
     groups: str | None = field(None, "labels of dependent rows, e.g. df.patient")
     given: str | None = field(None, "condition z of I(x; y | z), e.g. df.age")
-    discrete: str = DISCRETE
+    discrete: str = field("auto", "columns that are categories: auto, none, or e.g. y,sex,x[2]")
     missing: str = field(
         "refuse",
         "refuse missing values, drop their rows, or see a category",
@@ -93,7 +92,7 @@ class ExploreOptions:
 
     target: str | None = field(None, "column to begin with: the others are ranked by it")
     rows: int | None = field(MAP_ROWS, "maximum number of rows of the map; none: all", low=50)
-    discrete: str = DISCRETE
+    discrete: str = field("auto", "columns that are categories: auto, none, or e.g. sex,ward")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from mmg_nb.estimators.registry import names
 from mmg_nb.fields import FieldInfo
 from mmg_nb.jupyter.arguments import chosen_estimator
 from mmg_nb.jupyter.commands import COMMANDS, SHORT_FLAGS, Command, command, flag
-from mmg_nb.jupyter.namespace import arrays
+from mmg_nb.jupyter.namespace import arrays, columns
 from mmg_nb.jupyter.settings import SETTING_INFOS, SessionSettings, setting_infos
 from mmg_nb.jupyter.tokens import Token, tokenize
 
@@ -84,6 +84,9 @@ def _arrays(variables: Mapping[str, Any]) -> list[Suggestion]:
 def _operands(
     target: Command, tokens: tuple[Token, ...], variables: Mapping[str, Any]
 ) -> list[Suggestion]:
+    if target.name == "explore":
+        tables = ((name, f"table {shape}") for name, shape in arrays(variables).items())
+        return [each for each in tables if columns(variables[each[0]])]
     if target.name in ("estimate", "compare", "panel"):
         return _arrays(variables) if _operand_count(target, tokens) < 2 else []
     if target.name == "help":

@@ -96,39 +96,61 @@ function createData(model) {
   };
 }
 
-/** Bars with 95 % intervals. A bar with a pair is a button.
+/** Bars with 95 % intervals. A bar with a pair is a button. Rows stay, so that clicks are not lost.
  * @param {(pair: Pair) => void} open
  */
 function createBars(open) {
   const node = make("div", { class: "mmg-bars" });
+  const rows = /** @type {ReturnType<typeof createRow>[]} */ ([]);
+
+  /** @param {boolean} opens */
+  function createRow(opens) {
+    let shown = /** @type {Bar | null} */ (null);
+    const bar = make("i", { class: "mmg-bar-fill" });
+    const whisker = make("i", { class: "mmg-whisker" });
+    const name = make("span", { class: "mmg-bar-name" });
+    const value = make("span", { class: "mmg-value" });
+    const parts = [name, make("span", { class: "mmg-track" }, bar, whisker), value];
+    const row = opens
+      ? make("button", { type: "button", onclick: () => shown?.pair && open(shown.pair) }, ...parts)
+      : make("div", {}, ...parts);
+
+    /** @param {Bar} next @param {number} top The end of the axis, nats. */
+    function update(next, top) {
+      shown = next;
+      const { mi, stderr } = next;
+      /** @param {number} at */
+      const share = (at) => (100 * Math.max(0, Math.min(top, at))) / top;
+      const known = !Number.isNaN(mi);
+      const [low, high] = [share(mi - 1.96 * stderr), share(mi + 1.96 * stderr)];
+      say(name, next.name);
+      name.title = next.hint ?? next.name;
+      say(value, known ? withError(mi, stderr) : "…");
+      bar.style.width = `${known ? share(mi) : 0}%`;
+      whisker.hidden = !known || Number.isNaN(stderr);
+      whisker.style.left = `${low}%`;
+      whisker.style.width = `${high - low}%`;
+      row.className = `mmg-bar-row${known && isFaint([mi, stderr]) ? " mmg-faint" : ""}`;
+      const said = known ? `${withError(mi, stderr)} nats` : "not known yet";
+      if (opens) row.setAttribute("aria-label", `${next.name}: ${said}`);
+    }
+
+    return { row, update, opens };
+  }
 
   /** @param {Bar[]} bars */
   function update(bars) {
     const ends = bars.map(({ mi, stderr }) => mi + 1.96 * (stderr || 0));
     const top = Math.max(0.05, ...ends.filter(Number.isFinite));
-    /** @param {number} value */
-    const share = (value) => `${(100 * Math.max(0, Math.min(top, value))) / top}%`;
-    const focus = [...node.children].indexOf(/** @type {Element} */ (document.activeElement));
-    node.replaceChildren(...bars.map(({ name, mi, stderr, pair, hint }) => {
-      const known = !Number.isNaN(mi);
-      const faint = known && isFaint([mi, stderr]);
-      const bar = make("i", { class: "mmg-bar-fill", style: `width:${known ? share(mi) : 0}` });
-      const low = mi - 1.96 * stderr;
-      const whisker = make("i", { class: "mmg-whisker", hidden: !known || Number.isNaN(stderr),
-        style: `left:${share(low)};width:calc(${share(mi + 1.96 * stderr)} - ${share(low)})` });
-      const value = known ? withError(mi, stderr) : "…";
-      const parts = [
-        make("span", { class: "mmg-bar-name", title: hint ?? name }, name),
-        make("span", { class: "mmg-track" }, bar, whisker),
-        make("span", { class: "mmg-value" }, value),
-      ];
-      const kind = `mmg-bar-row${faint ? " mmg-faint" : ""}`;
-      if (!pair) return make("div", { class: kind }, ...parts);
-      const said = `${name}: ${known ? `${value} nats` : "not known yet"}`;
-      return make("button", { type: "button", class: kind, "aria-label": said,
-        onclick: () => open(pair) }, ...parts);
-    }));
-    if (focus >= 0) /** @type {HTMLElement} */ (node.children[focus])?.focus();
+    bars.forEach((bar, k) => {
+      if (rows[k]?.opens !== Boolean(bar.pair)) {
+        const made = createRow(Boolean(bar.pair));
+        rows[k] ? rows[k].row.replaceWith(made.row) : node.append(made.row);
+        rows[k] = made;
+      }
+      rows[k].update(bar, top);
+    });
+    for (const { row } of rows.splice(bars.length)) row.remove();
   }
 
   return { node, update };
@@ -294,6 +316,7 @@ function createPair(model, data) {
  */
 function createColumns(names, changed) {
   const hidden = new Set(/** @type {number[]} */ ([]));
+  let arranged = "";
   const summary = make("summary", {});
   const list = make("div", { class: "mmg-list" });
   const all = make("button", { type: "button", onclick: () => show(names.keys(), true) }, "All");
@@ -309,6 +332,9 @@ function createColumns(names, changed) {
 
   /** @param {number[]} order @param {number[]} groups */
   function arrange(order, groups) {
+    const key = JSON.stringify([order, groups, [...hidden]]);
+    if (key === arranged) return;
+    arranged = key;
     say(summary, `Columns (${names.length - hidden.size} of ${names.length})`);
     const parts = /** @type {Map<number, number[]>} */ (new Map());
     for (const k of order) parts.set(groups[k] ?? 0, [...(parts.get(groups[k] ?? 0) ?? []), k]);

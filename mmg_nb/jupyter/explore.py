@@ -46,7 +46,7 @@ __all__ = ["Explorer", "explore"]
 
 SECONDS = 0.25  # between two updates of the browser
 SHOWN_ROWS = 400  # of a scatter plot
-MAX_NOTES = 200  # characters of a pair that a note lists
+ROOM_FOR_PAIRS = 200  # characters, of the pairs of one note
 FILES = {"png": "image/png", "svg": "image/svg+xml", "csv": "text/csv"}
 
 
@@ -154,9 +154,9 @@ class Explorer:
         self._cell: Any = None
         self._slot = uuid.uuid4().hex
         self._lock = threading.Lock()
-        self._closed = False
+        self._closed = self._displayed = False
         self._phase, self._step, self._began = "", (0, 1), 0.0
-        self._shown_at = 0.0
+        self._shown_at = self._worked_at = 0.0
         self._waiting: deque[Question] = deque()
         self._asked: tuple[Question, Run] | None = None
         self._refined: tuple[tuple[Question, MIResult], ...] = ()
@@ -170,7 +170,8 @@ class Explorer:
         )
         self._widget.on_msg(self._on_message)
         shell.events.register("pre_run_cell", self._on_cell)
-        self.run = self._started()
+        self.run = self._new_run()
+        begin(self.run)
 
     @property
     def _names(self) -> tuple[str, ...]:
@@ -188,8 +189,8 @@ class Explorer:
             This object.
         """
         self.run.wait(timeout) if timeout is not None else self.run.wait()
-        while self._asked is not None:
-            self._asked[1].wait(timeout) if timeout is not None else self._asked[1].wait()
+        while (asked := self._asked) is not None:
+            asked[1].wait(timeout) if timeout is not None else asked[1].wait()
             time.sleep(0.01)  # the next one begins in the thread of this one
         return self
 
@@ -202,7 +203,8 @@ class Explorer:
         with self._lock:
             if self._closed or not self.run.state.ended:
                 return
-            self.run = self._started()
+            self.run = self._new_run()
+            begin(self.run)
 
     def refine(self, a: str, b: str, given: str | None = None) -> Explorer:
         """Estimate one pair with `mmg` and all rows, after the pairs that were asked for before.
@@ -337,10 +339,10 @@ class Explorer:
 
     # --- the map
 
-    def _started(self) -> Run:
+    def _new_run(self) -> Run:
         work = cast(Work, self._fill)
         what = f"all pairs of {self._code.text}"
-        return begin(Run(work, what=what, estimator="gcmi, ksg", listen=self._on_event))
+        return Run(work, what=what, estimator="gcmi, ksg", listen=self._on_event)
 
     def _fill(self, listen: Listener) -> Filled:
         complete = self._pairs.fill(listen)
@@ -383,24 +385,22 @@ class Explorer:
         return {"state": str(state), "doing": doing, "percent": round(100 * done / max(1, total))}
 
     def _remarks(self) -> list[dict[str, Any]]:
-        failed: dict[str, list[str]] = {}
-        for (i, j), why in list(self._pairs.failed.items()):
-            failed.setdefault(why, []).append(f"{self._names[i]} and {self._names[j]}")
+        """Notes and failures, one line for each kind."""
         return [
-            {"text": text, "count": len(where), "pairs": listed(where, room=MAX_NOTES)}
-            for text, where in [*failed.items(), *list(self._pairs.remarks.items())]
+            {"text": text, "count": len(where), "pairs": listed(where, room=ROOM_FOR_PAIRS)}
+            for text, where in self._pairs.remarks()
         ]
 
     def _conclude(self) -> None:
         """Order the columns by what is known, and keep a picture. At the ends of phases."""
+        if self.run.traceback:
+            error = self.run.traceback.strip().splitlines()[-1]
+            self._show_error(MMGError(error, "explorer.run.traceback shows where it happened."))
         if not np.isfinite(self._pairs.best[0]).any():
             return
         order, group = clusters(self._pairs.best[0])
         self._widget.put(clusters={"order": order, "group": group})
         self._keep()
-        if self.run.traceback:
-            error = self.run.traceback.strip().splitlines()[-1]
-            self._show_error(MMGError(error, "explorer.run.traceback shows where it happened."))
 
     # --- single pairs
 
@@ -425,15 +425,14 @@ class Explorer:
         run.what = f"I({texts[0]}; {texts[1]}{' | ' + texts[2] if given else ''})"
         self._asked = question, run
         self._show_work(question, run)
-        told = threading.Event()
+        once = threading.Lock()
 
         def follow(event: Event) -> None:
             if isinstance(event, StateChanged) and event.state.ended:
-                if not told.is_set():
-                    told.set()
+                if once.acquire(blocking=False):
                     self._answer(question, run)
-            elif time.monotonic() - self._shown_at > SECONDS:
-                self._shown_at = time.monotonic()
+            elif time.monotonic() - self._worked_at > SECONDS:
+                self._worked_at = time.monotonic()
                 self._show_work(question, run)
 
         run.subscribe(follow)
@@ -450,7 +449,6 @@ class Explorer:
 
     def _answer(self, question: Question, run: Run) -> None:
         """Show the result of a question, and begin the next one. In the thread of the run."""
-        run.wait()
         answer: dict[str, Any] = {
             "columns": list(question.columns),
             "estimator": question.estimator,
@@ -470,8 +468,11 @@ class Explorer:
         self._keep()
         with self._lock:
             self._asked = None
-            if not self._closed and self._waiting:
-                self._begin(self._waiting.popleft())
+            while self._asked is None and self._waiting and not self._closed:
+                try:
+                    self._begin(self._waiting.popleft())
+                except MMGError as error:
+                    self._show_error(error)
 
     # --- display
 
@@ -493,7 +494,8 @@ class Explorer:
 
     def _keep(self) -> None:
         """Update the picture for the saved notebook."""
-        update_display(self._record(), display_id=self._slot)
+        if self._displayed:
+            update_display(self._record(), display_id=self._slot)
 
     def _record(self) -> Any:
         data, metadata = _record(self._slot, self)
@@ -503,7 +505,7 @@ class Explorer:
         return _Shown(data, metadata)
 
     def _ipython_display_(self) -> None:
-        self._cell = _current_cell(self._shell)
+        self._cell, self._displayed = _current_cell(self._shell), True
         display(self._record(), display_id=self._slot)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +50,6 @@ class TablePairs:
         names: Names of the columns.
         found: Method -> estimates and standard errors, `(2, d, d)`, symmetric, nats; NaN where
             there is none.
-        remarks: Note -> its pairs, in the order in which they came.
         failed: Pair -> why it has no estimate.
     """
 
@@ -69,7 +69,7 @@ class TablePairs:
         self._whole: dict[int, Array] = {}  # scores of whole columns
         self._values = [column.values[self.rows] for column in columns.used]
         self.found = {method: np.full((2, d, d), np.nan) for method in METHODS}
-        self.remarks: dict[str, list[str]] = {}
+        self._remarks: dict[str, dict[Pair, str]] = {}  # kind -> pair -> note
         self.failed: dict[Pair, str] = {}
 
     # --- what is known
@@ -195,6 +195,7 @@ class TablePairs:
             return False
         except MMGError as error:
             self.failed[pair] = error.what
+            self._remark(pair, f"{error.what} This pair has no estimate.")
             return True
         if not found.status.complete:  # stopped in between
             return False
@@ -213,9 +214,24 @@ class TablePairs:
         """Store the result of an estimator in `METHODS`, and its notes."""
         stderr = math.nan if result.stderr is None else result.stderr
         self._put(result.estimator, pair, result.mi, stderr)
-        where = f"{self.names[pair[0]]} and {self.names[pair[1]]}"
         for note in result.notes:
-            self.remarks.setdefault(note, []).append(where)
+            self._remark(pair, note)
+
+    def _remark(self, pair: Pair, note: str) -> None:
+        """Store a note under its kind: notes that differ in numbers and columns only are alike."""
+        words = [*(re.escape(self.names[k]) for k in pair), "x", "y", r"\d+"]
+        kind = re.sub(rf"(?<!\w)({'|'.join(words)})(?!\w)", "#", note)
+        self._remarks.setdefault(kind, {})[pair] = note
+
+    def remarks(self) -> list[tuple[str, list[str]]]:
+        """A note of each kind, and the pairs that have such a note."""
+        return [
+            (
+                next(iter(notes.values())),
+                [f"{self.names[i]} and {self.names[j]}" for i, j in notes],
+            )
+            for notes in map(dict.copy, list(self._remarks.values()))
+        ]
 
     def _put(self, method: str, pair: Pair, mi: float, stderr: float) -> None:
         i, j = pair

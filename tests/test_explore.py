@@ -1,0 +1,250 @@
+"""A table to explore: its columns, its estimates, what the browser asks for, and its code."""
+
+from __future__ import annotations
+
+import functools
+import threading
+
+import numpy as np
+import pandas as pd
+import pytest
+from IPython.core.displaypub import CapturingDisplayPublisher
+
+import mmg_nb
+from mmg_nb.data.columns import read_choice
+from mmg_nb.errors import MMGError
+from mmg_nb.jupyter import explore as exploring
+from mmg_nb.jupyter.background import start
+from mmg_nb.questions.clusters import clusters
+from mmg_nb.questions.table_columns import MAX_COLUMNS, read_columns
+from mmg_nb.questions.table_pairs import TablePairs
+
+N = 200
+RNG = np.random.default_rng(0)
+CAUSE = RNG.normal(size=N)
+TABLE = pd.DataFrame(
+    {
+        "cause": CAUSE,
+        "noise 1": RNG.normal(size=N),
+        "effect": CAUSE + 0.3 * RNG.normal(size=N),
+        "square": CAUSE**2 + 0.1 * RNG.normal(size=N),
+        "sign": np.where(CAUSE > 0, "up", "down"),
+        "gaps": np.where(np.arange(N) % 5 == 0, np.nan, CAUSE + RNG.normal(size=N)),
+        "same": 1.0,
+        "id": [f"row {k}" for k in range(N)],
+        "lists": [[k] for k in range(N)],
+        "endless": np.where(np.arange(N) == 3, np.inf, CAUSE),
+    }
+)
+NAMES = ("cause", "noise 1", "effect", "square", "sign", "gaps")
+
+
+@pytest.fixture
+def notebook(shell, monkeypatch):
+    """A shell with the table; `display_pub` captures its outputs. Refinement is short."""
+    shell.user_ns |= {"df": TABLE, "mmg_nb": mmg_nb}
+    before, shell.display_pub = shell.display_pub, CapturingDisplayPublisher()
+    short = {"mmg": {"steps": 20, "folds": 2}, "ksg": {}}
+
+    def quick(x, y, estimator, **options):
+        return start(x, y, estimator, **options, **short[estimator])
+
+    monkeypatch.setattr(exploring, "start", quick)
+    yield shell
+    shell.display_pub = before
+
+
+@pytest.fixture
+def opened(notebook):
+    """A map that is filled."""
+    made = notebook.run_cell("e = %mmg explore df --target effect\ne")
+    yield made.wait()
+    made.close()
+
+
+def heard(explorer, monkeypatch):
+    """What is sent to the browser beside the state, and an event set by it."""
+    sent, arrived = [], threading.Event()
+
+    def send(content, buffers=None):
+        sent.append((content, buffers))
+        arrived.set()
+
+    monkeypatch.setattr(explorer._widget, "send", send)
+    return sent, arrived
+
+
+def say(explorer, **message):
+    explorer._on_message(explorer._widget, message, [])
+
+
+def values(explorer, name):
+    return np.frombuffer(getattr(explorer._widget, name), "<f4").reshape(2, -1)
+
+
+def test_cells_are_the_estimates_of_their_pairs(opened):
+    frame = opened.to_frame()
+    assert tuple(frame.columns) == NAMES
+    for a, b in (("cause", "effect"), ("sign", "square"), ("gaps", "noise 1")):
+        alone = mmg_nb.estimate(TABLE[[a]], TABLE[[b]], "ksg", missing="drop").mi
+        assert frame.loc[a, b] == frame.loc[b, a] == pytest.approx(alone, abs=1e-12)
+    first = opened.pairs().set_index(["a", "b"]).gcmi
+    for a, b in (("cause", "effect"), ("noise 1", "gaps")):
+        alone = mmg_nb.estimate(TABLE[[a]], TABLE[[b]], "gcmi", missing="drop").mi
+        assert first[a, b] == pytest.approx(alone, abs=1e-9)
+    assert np.isnan(first["effect", "sign"])  # a category has no ranks
+    assert np.isnan(np.diag(frame)).all()
+
+
+def test_disagreement_is_marked_where_dependence_is_not_monotonic(opened):
+    marked = opened.pairs().query("disagree")
+    assert set(zip(marked.a, marked.b, strict=True)) >= {("cause", "square")}
+    assert not {"noise 1", "sign"} & {*marked.a, *marked.b}
+    upper = np.triu_indices(len(NAMES), 1)
+    sent = np.frombuffer(opened._widget.marks, np.uint8).astype(bool)
+    assert (sent == opened._pairs.disagreeing[upper]).all()
+    assert values(opened, "ksg")[0] == pytest.approx(opened.to_frame().to_numpy()[upper], abs=1e-6)
+
+
+def test_columns_that_cannot_be_used_are_listed(opened):
+    left = {each["name"]: each["why"] for each in opened._widget.table["left_out"]}
+    assert left["same"] == "same is constant."
+    assert "identifier" in left["id"]
+    assert "Python objects" in left["lists"]
+    assert "infinite" in left["endless"]
+    with pytest.raises(MMGError, match="infinite"):
+        opened.refine("cause", "endless")
+    wide = pd.DataFrame(RNG.normal(size=(60, MAX_COLUMNS + 1)))
+    with pytest.raises(MMGError, match="2 to 200 columns"):
+        read_columns(wide, read_choice("auto"))
+
+
+def test_the_code_gives_the_same_numbers(opened, notebook):
+    opened.refine("effect", "cause", given="gaps").wait()
+    (refined,) = opened.results
+    code = opened.code().replace(", missing='drop')", ", missing='drop', steps=20, folds=2)")
+    *lines, last = code.splitlines()
+    found = notebook.run_cell("\n".join([*lines, f"again = {last}", "found"]))
+    again = notebook.user_ns["again"]
+    assert found.to_frame().equals(opened.to_frame())
+    assert (again.mi, again.dim_z) == (refined.mi, 1)
+    shown, asked = opened.code("lines").splitlines()
+    assert shown == f"%mmg explore df[{list(NAMES)!r}]"
+    result = notebook.run_cell(f"res = {asked} --steps 20 --folds 2\nres")
+    assert result.mi == refined.mi
+
+
+def test_the_browser_asks_for_single_pairs(opened):
+    say(opened, action="ask", columns=[0, 3], estimator="mmg")
+    say(opened, action="ask", columns=[2, 0, 5], estimator="ksg")  # waits for the first
+    opened.wait()
+    first, second = opened._widget.answers
+    assert (first["columns"], first["estimator"]) == ([0, 3], "mmg")
+    assert [len(row) for row in first["curve"]] == [len(first["curve"][0])] * 3 != [0] * 3
+    assert opened.to_frame().loc["cause", "square"] == first["mi"]
+    assert np.isfinite(values(opened, "mmg")[0]).sum() == 1
+    alone = mmg_nb.estimate(
+        TABLE[["effect"]], TABLE[["cause"]], "ksg", given=TABLE[["gaps"]], missing="drop"
+    )
+    assert (second["mi"], second["curve"]) == (alone.mi, [])
+    assert opened._widget.working == {}
+    say(opened, action="ask", columns=[1, 1], estimator="mmg")
+    assert "two different columns" in opened._widget.message["what"]
+    for wrong in ([1, 99], ["a", "b"], None):
+        say(opened, action="ask", columns=wrong)
+        assert opened._widget.message
+
+
+@pytest.mark.parametrize(
+    ("kind", "begins"),
+    [("svg", b"<?xml"), ("png", b"\x89PNG"), ("csv", b"a,b,mi,stderr")],
+)
+def test_files_are_made(opened, monkeypatch, kind, begins):
+    sent, arrived = heard(opened, monkeypatch)
+    say(opened, action="export", kind=kind, columns=[2, 0, 1])
+    assert arrived.wait(20)
+    (content, (file,)) = sent[0]
+    assert content["file"] == f"df_map.{kind}"
+    assert file.startswith(begins)
+    if kind == "svg":
+        assert b"sign" not in file  # a hidden column
+
+
+def test_it_stops_goes_on_and_ends_when_it_is_closed(notebook, monkeypatch):
+    many = pd.DataFrame(RNG.normal(size=(400, 40)))
+    explorer = mmg_nb.explore(many)
+    say(explorer, action="stop")
+    explorer.run.wait()
+    assert str(explorer.run.state) == "stopped"
+    known = np.isfinite(explorer.to_frame().to_numpy()).sum() // 2
+    assert known < 780
+    say(explorer, action="resume")
+    assert not explorer.run.state.ended
+    explorer._widget.close()  # as a front end or another cell may do
+    with pytest.raises(MMGError, match="abandoned"):
+        explorer.run.wait()
+    with pytest.raises(MMGError, match="closed"):
+        explorer.refine("0", "1")
+    explorer.close()
+
+
+def test_the_saved_notebook_keeps_a_picture(opened, notebook):
+    shown = notebook.display_pub.outputs
+    last = shown[-1]
+    assert last["update"]
+    assert set(last["data"]) == {"text/plain", "text/html", "image/png"}
+    assert f'data-mmg-slot="{opened._slot}"' in last["data"]["text/html"]
+    assert last["data"]["text/html"].count("<details>") == 2
+    assert "widget" not in str(last["data"].keys())
+    assert len(shown) <= 6  # a picture at the end of a phase, not one for each cell
+
+
+def test_notes_are_one_line_each(opened):
+    remarks = opened._widget.remarks
+    assert len({each["text"] for each in remarks}) == len(remarks)
+    (gaps,) = [each for each in remarks if "missing" in each["text"]]
+    assert gaps["count"] == 5
+    assert all(len(each["pairs"]) <= 200 for each in remarks)
+
+
+def test_clusters_put_dependent_columns_side_by_side():
+    mi = np.full((4, 4), 0.001)
+    mi[0, 2] = mi[2, 0] = mi[1, 3] = mi[3, 1] = 1.0
+    np.fill_diagonal(mi, np.nan)
+    order, group = clusters(mi)
+    assert sorted(map(sorted, (order[:2], order[2:]))) == [[0, 2], [1, 3]]
+    assert group[0] == group[2] != group[1] == group[3]
+    assert clusters(np.full((3, 3), np.nan))[1] == [0, 1, 2]
+
+
+def test_a_stop_keeps_what_is_known():
+    pairs = TablePairs(
+        read_columns(TABLE, read_choice("auto")), rows=60, seed=1, choice=read_choice("auto")
+    )
+    asked = []
+    stop = functools.partial(lambda event: asked.append(event) or len(asked) > 8)
+    assert not pairs.fill(stop)
+    known = np.isfinite(pairs.best[0]).sum()
+    assert 0 < known < 30
+    assert pairs.fill(lambda event: False)
+    drawn = np.sort(np.random.default_rng(1).choice(N, 60, replace=False))
+    again = mmg_nb.dependency_map(TABLE[list(NAMES)], rows=60, seed=1, missing="drop")
+    assert (pairs.rows == drawn).all()
+    assert pairs.map().to_frame().equals(again.to_frame())
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("explore", "takes one table"),
+        ("explore df x", "takes one table"),
+        ("explore x[:,0]", "table must be a DataFrame"),
+        ("explore df --target nothing", "no column 'nothing'"),
+        ("explore df --target same", "no column 'same'"),
+        ("explore df --rows 20", "at least 50"),
+        ("explore df --discrete nothing", "no column 'nothing'"),
+    ],
+)
+def test_a_wrong_line_says_what_to_do(notebook, line, said):
+    with pytest.raises(MMGError, match=said):
+        notebook.run_line_magic("mmg", line)
