@@ -21,7 +21,7 @@ from mmg_nb.api import check_seed
 from mmg_nb.data.columns import read_choice
 from mmg_nb.errors import MMGError, brief, listed, one_of
 from mmg_nb.jupyter.background import begin, start
-from mmg_nb.jupyter.commands import ROWS
+from mmg_nb.jupyter.commands import MAP_ROWS
 from mmg_nb.jupyter.explore_code import MapCode, Refined
 from mmg_nb.jupyter.front_end import module, style
 from mmg_nb.jupyter.handle import Run
@@ -135,7 +135,7 @@ class Explorer:
         text: str,
         *,
         target: str | None = None,
-        rows: int | None = ROWS,
+        rows: int | None = MAP_ROWS,
         discrete: Any = "auto",
         seed: int = 0,
         device: str = "auto",
@@ -458,7 +458,7 @@ class Explorer:
             result = run.result
             self._refined = (*self._refined, (question, result))
             if len(question.columns) == 2:
-                self._pairs.keep(cast(tuple[int, int], question.columns), result)
+                self._pairs.keep(question.columns, result)
             answer |= _answered(result)
         except Exception as error:
             answer["error"] = error.what if isinstance(error, MMGError) else repr(error)
@@ -632,7 +632,7 @@ def explore(
     table: Any,
     target: str | None = None,
     *,
-    rows: int | None = ROWS,
+    rows: int | None = MAP_ROWS,
     discrete: Any = "auto",
     seed: int = 0,
     device: str = "auto",

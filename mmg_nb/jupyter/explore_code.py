@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from mmg_nb.jupyter.commands import ROWS
+from mmg_nb.jupyter.commands import MAP_ROWS
 from mmg_nb.jupyter.form import Asked, as_word
 
 __all__ = ["MapCode", "Refined"]
@@ -52,7 +52,7 @@ class MapCode:
             The lines.
         """
         words = ["%mmg explore", as_word(self._table(columns))]
-        words += [] if self.rows == ROWS else ["--rows", str(self.rows).lower()]
+        words += [] if self.rows == MAP_ROWS else ["--rows", str(self.rows).lower()]
         words += ["--seed", str(self.seed)] if self.seed else []
         words += [] if self.device == "auto" else ["--device", self.device]
         words += [] if self._discrete == "auto" else ["--discrete", f'"{self._discrete}"']
