@@ -284,7 +284,7 @@ def test_results_are_shown_again_and_compared(panel):
     for seed in (1, 2):
         panel.choose(steps=3, curves=True, seed=seed).start().wait()
         finished(panel, seed)
-    assert panel._widget.shown.count("<img") == 1
+    assert panel._widget.shown.count("<img") == 2  # the interval and the curves
     panel._on_message(None, {"action": "show", "number": 1}, [])
     assert "Run 1: I(x; y) by fake" in panel._widget.shown
     panel._on_message(None, {"action": "compare", "numbers": [1, 2]}, [])
