@@ -24,10 +24,16 @@ from mmg_nb.estimators.mmg.canonical_pairs import CanonicalPairs
 from mmg_nb.estimators.mmg.fields import MMG
 from mmg_nb.estimators.mmg.fit import Fit, Problem, Stage, interrupted, offset_steps
 from mmg_nb.estimators.mmg.noised import variable_to_noise
-from mmg_nb.estimators.mmg.second_look import Look, by_neighbours, by_predictions
+from mmg_nb.estimators.mmg.second_look import (
+    Look,
+    by_neighbours,
+    by_predictions,
+    worth_predicting,
+)
 from mmg_nb.estimators.mmg.sizes import batch_for, draws_for, folds_for, full_width
 from mmg_nb.estimators.mmg.training_stages import FullNetwork, InformativeDirections, RadialGain
 from mmg_nb.estimators.report import report
+from mmg_nb.mmse.gap import FORMS
 from mmg_nb.polling import Stopped
 from mmg_nb.results.finding import Estimate, Finding
 from mmg_nb.runs.context import RunContext
@@ -83,14 +89,17 @@ def by_networks(
         fitted, measurement = evaluate(
             opened_run, fitted, draws=draws_for(config, n), noised=noised
         )
-        look, known = None, [] if least is None else [least]
+        look, near = None, None
+        mi = float(measurement.points.values[FORMS.index(config.gap)].mean())
         try:
             if not fitted.stopped:
-                known += [each for each in [by_neighbours(pairs)] if each is not None]
-                look = by_predictions(pairs) if least is None else None
-                known += [look.estimate] if look else []
+                near = by_neighbours(pairs)
+                if least is None and worth_predicting(pairs, near, mi):
+                    look = by_predictions(pairs)
         except Stopped:
             fitted = fitted.interrupted()
+        seen = (least, near, None if look is None else look.estimate)
+        known = [each for each in seen if each is not None]
         best = max(known, key=lambda each: each.mi, default=None)
         return report(config, opened_run, fitted, measurement, best), look
 

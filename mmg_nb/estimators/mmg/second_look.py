@@ -25,9 +25,17 @@ from mmg_nb.results.finding import Estimate
 from mmg_nb.results.status import Status
 from mmg_nb.runs.context import RunContext
 
-__all__ = ["Look", "by_neighbours", "by_predictions", "lacking_rows", "too_many_columns"]
+__all__ = [
+    "Look",
+    "by_neighbours",
+    "by_predictions",
+    "lacking_rows",
+    "too_many_columns",
+    "worth_predicting",
+]
 
 MOST_COLUMNS = 6  # of x and y together; with more, neighbours are too far apart
+NEIGHBOURS_SUFFICE = 3  # columns of x and y together; not measured
 MOST_ROWS = 10_000  # limits the computing time of neighbours
 LEAST_PREDICTED = 80  # independent rows from which models are fitted; not measured
 MOST_TARGETS = 2  # columns that are predicted; not measured
@@ -61,7 +69,7 @@ class Look:
 
     def exceeds(self, mi: float) -> bool:
         """Whether the look is so far above an estimate that networks should try again."""
-        return self.estimate.mi - max(mi, 0.0) > WORTH_ANOTHER_RUN * self.estimate.stderr
+        return _exceeds(self.estimate, mi)
 
 
 def by_neighbours(pairs: Pairs) -> Estimate | None:
@@ -89,6 +97,26 @@ def by_neighbours(pairs: Pairs) -> Estimate | None:
     if found.status is Status.INTERRUPTED:
         raise Stopped
     return Estimate(found.mi, found.stderr or 0.0)
+
+
+def worth_predicting(pairs: Pairs, near: Estimate | None, mi: float) -> bool:
+    """Whether predictions may show more than networks and neighbours do.
+
+    In up to `NEIGHBOURS_SUFFICE` columns, neighbours see about all that predictions do, in less
+    time.
+
+    Args:
+        pairs: The data.
+        near: The estimate of `by_neighbours`.
+        mi: The estimate of the networks, nats.
+    """
+    if near is None or pairs.dim_x + pairs.dim_y > NEIGHBOURS_SUFFICE:
+        return True
+    return _exceeds(near, mi)
+
+
+def _exceeds(estimate: Estimate, mi: float) -> bool:
+    return estimate.mi - max(mi, 0.0) > WORTH_ANOTHER_RUN * estimate.stderr
 
 
 def by_predictions(pairs: Pairs, predictors: Sequence[str] = ("x", "y")) -> Look | None:
