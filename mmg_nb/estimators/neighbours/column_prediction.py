@@ -23,8 +23,8 @@ from mmg_nb.polling import polled
 __all__ = ["LEAST", "LEVELS_AT_ONCE", "held_out_information", "pooled"]
 
 MOST_LEVELS = 50  # of a predicted column
-LEVELS_AT_ONCE = 20  # of all columns of y, if they are predicted together
-LEVELS_OF_TREES = 20  # of a predicted column: with more, trees take long
+LEVELS_AT_ONCE = 8  # of all columns of y, if they are predicted together
+LEVELS_OF_TREES = 8  # of a predicted column: with more, trees take long
 BINS = 255  # levels of a column that trees can read
 WEIGHTS = np.linspace(0, 1, 11)  # of each prediction in their mean
 LEAST = 0.5  # rows added to each level before shares are taken

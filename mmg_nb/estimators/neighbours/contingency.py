@@ -128,7 +128,9 @@ def _of_sparse(pairs: Pairs, strata: Strata, values: Array, rng: np.random.Gener
         known = held_out(pairs, found.predicted + EVIDENCE / len(values))
         if known is not None:
             rows, missing = known
-            return _finding(rows + missing, {SPARSE: missing}, how)
+            # Shrunken predictions scatter less than the exact log-ratio would.
+            scatter = float(rows.std()) / math.sqrt(len(rows))
+            return _finding(rows + missing, {SPARSE: max(missing, scatter)}, how)
     parts = {"tables drawn": found.spread, SPARSE: found.unconfirmed}
     return _finding(values - values.mean() + found.mi, parts, note)
 
