@@ -413,6 +413,7 @@ def test_a_missing_value_is_refused_as_damage(file, place):
     if place in ("trainings", "record"):
         inner = contents.values["trainings"][-1].get(place, contents.values["trainings"][-1])
     optional = {"notes", "given", "discrete_x", "discrete_y", "discrete_z", "shape_x", "shape_y"}
+    optional |= {"names", "inflation"}
     for key in set(inner) - optional:
         value = inner.pop(key)
         write(file, contents)
@@ -498,7 +499,8 @@ def test_stored_names_belong_to_the_number_of_the_format(file):
     values, arrays = read(file).values, read(file).arrays
     job = {name for name in (*values["job"], *arrays) if not name.startswith(("once", "training"))}
     pairs = {"notes", "given", "discrete_x", "discrete_y", "discrete_z", "shape_x", "shape_y"}
-    assert checkpoint_file.NUMBER == 9
+    pairs |= {"names", "inflation"}
+    assert checkpoint_file.NUMBER == 10
     assert job == {"estimator", "fields", "seed", "device", *pairs} | {
         "job.x",
         "job.y",

@@ -803,7 +803,7 @@ def test_a_non_finite_loss_keeps_the_last_good_state(monkeypatch, value, at):
     monkeypatch.setattr(ResidualMLP, "forward", poisoned)
     result = estimate(steps=450)
     assert result.status is Status.DIVERGED
-    assert "learning_rate" in result.status.remedy
+    assert "learning rate" in result.status.remedy
     assert result.history.step.tolist() == ([0] if at == 1 else [0, 100])
     assert np.isfinite(result.history.loss).all()
     assert_usable(result)

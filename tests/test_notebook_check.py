@@ -47,6 +47,8 @@ def card(mi=None, picture=None):
     return shown(
         text_plain=bundle["text/plain"],
         text_html=bundle["text/html"],
+        text_latex=bundle["text/latex"],
+        text_markdown=bundle["text/markdown"],
         image_png=bundle["image/png"],
     )
 

@@ -19,6 +19,7 @@ __all__ = ["NormalScores", "SmoothScores", "Standardize"]
 Array = NDArray[np.float64]
 MAX_QUANTILES = 2000  # quantiles kept for each column
 KNOT_COUNTS = (8, 16, 32, 64, 128)  # knots of a smooth map; the first number that fits is used
+SPLINE_SHARE = 0.4  # of the sampling noise (LOG.md, "Smooth scores from the start")
 LINEAR_RANGE = 6.0  # normal scores within which a linear map is not treated as a tail
 TAIL_QUANTILES = 20  # outermost quantiles that set the scale of a tail
 TAIL_SLOPE = 0.3  # growth of a tail, in normal scores per e-fold of distance
@@ -116,11 +117,14 @@ class SmoothScores:
 
 
 def _smooth_map(values: Array, quantiles: Array, scores: Array) -> Callable[[Array], Array]:
-    """The simplest map whose difference from the scores is within their sampling noise."""
+    """The simplest map whose difference from the scores is within their sampling noise.
+
+    A spline must be closer than a line, because it can be: steep places need more knots.
+    """
     levels, chance = norm.cdf(scores), 1 / math.sqrt(len(values))
 
-    def fits(smooth: Callable[[Array], Array]) -> bool:
-        return bool(np.abs(norm.cdf(smooth(quantiles)) - levels).max() <= chance)
+    def fits(smooth: Callable[[Array], Array], share: float = 1.0) -> bool:
+        return bool(np.abs(norm.cdf(smooth(quantiles)) - levels).max() <= share * chance)
 
     mean, deviation = values.mean(), max(values.std(), 1e-300)
     ends = np.array([-LINEAR_RANGE, LINEAR_RANGE])
@@ -134,7 +138,7 @@ def _smooth_map(values: Array, quantiles: Array, scores: Array) -> Callable[[Arr
             break
         inside = PchipInterpolator(knots, even)
         spline = partial(_score, quantiles=knots, scores=even, inside=inside)
-        if fits(spline):
+        if fits(spline, SPLINE_SHARE):
             return spline
     return partial(_score, quantiles=quantiles, scores=scores)
 

@@ -60,7 +60,8 @@ def run(config: MMG, pairs: Pairs, context: RunContext) -> Finding:
         found = _of_wide(config, pairs, context, wide)
     else:
         found, look = by_networks(config, pairs, context)
-        if look is not None and look.exceeds(found.mi):
+        sound = found.status is not Status.DIVERGED
+        if sound and look is not None and look.exceeds(found.mi):
             found = _tried_again(config, pairs, context, found, look)
     return with_part(found, LEFT_OUT, reduction.lost, reduction.notes)
 
