@@ -142,7 +142,7 @@ function createMap(handlers, signal) {
   /** @param {Shown} what @returns {Layout} */
   function arranged({ rows, across, names, groups }) {
     const width = node.clientWidth;
-    pen.font = `12px ${fontOf()}`;
+    pen.font = `600 12px ${fontOf()}`;
     const longest = Math.max(0, ...rows.map((k) => pen.measureText(names[k]).width));
     const x = Math.min(LABELS.across, Math.ceil(longest) + 10, width / 4);
     const highest = Math.max(0, ...across.map((k) => pen.measureText(names[k]).width));
@@ -192,12 +192,14 @@ function createMap(handlers, signal) {
    */
   function paintBands({ rows, across, target }, { xs, ys, cell, width, height }) {
     pen.fillStyle = colours?.band ?? "";
+    pen.globalAlpha = 0.55;
     for (const column of new Set([...(hover ?? cursor ?? []), target])) {
       const row = ys[rows.indexOf(column)];
       const place = xs[across.indexOf(column)];
       if (row !== undefined) pen.fillRect(0, row, (xs.at(-1) ?? width) + cell, cell);
       if (place !== undefined) pen.fillRect(place, 0, cell, height);
     }
+    pen.globalAlpha = 1;
   }
 
   /** @param {Shown} what @param {Layout} at */
@@ -214,8 +216,12 @@ function createMap(handlers, signal) {
       across.forEach((j, m) => {
         const x = xs[m];
         if (i === j) {
-          pen.fillStyle = line;
-          pen.fillRect(x + cell / 2 - 0.5, y + cell / 2 - 0.5, 1, 1);
+          pen.strokeStyle = line;
+          pen.lineWidth = 1;
+          pen.beginPath();
+          pen.moveTo(x + 0.25 * size, y + 0.25 * size);
+          pen.lineTo(x + 0.75 * size, y + 0.75 * size);
+          pen.stroke();
           return;
         }
         const found = estimate(i, j);
@@ -224,8 +230,8 @@ function createMap(handlers, signal) {
         const shade = ramp[Math.round(strength * (ramp.length - 1))];
         const faint = isFaint(found);
         if (faint) {
-          const dot = Math.max(1, cell / 9);
-          pen.fillStyle = line;
+          const dot = Math.max(1, cell / 14);
+          pen.fillStyle = soft;
           pen.beginPath();
           pen.arc(x + cell / 2, y + cell / 2, dot, 0, 7);
           pen.fill();
@@ -353,6 +359,7 @@ function createMap(handlers, signal) {
     const pair = pairAt(event);
     const { n, m, x, y } = hit(event);
     if (pair) select(pair, true);
+    else if (shown && n >= 0 && m >= 0) handlers.choose(shown.rows[n]); // the diagonal
     else if (shown && layout && x < layout.x && n >= 0) handlers.choose(shown.rows[n]);
     else if (shown && layout && y < layout.y && m >= 0) handlers.choose(shown.across[m]);
   }
