@@ -146,6 +146,7 @@ def test_dependent_series_keep_their_information(phi, most):
     assert np.mean([each.stderr for each in found]) < most
 
 
+@pytest.mark.accuracy
 def test_mmg_takes_blocks_and_effective_rows_into_its_error():
     x, y = series(0.9, n=200).T
     result = mmg_nb.estimate(x, y, steps=20, folds=1)

@@ -66,6 +66,7 @@ TABLES = {
 }
 
 
+@pytest.mark.accuracy
 @pytest.mark.parametrize("name", TABLES)
 def test_intervals_of_sparse_tables_hold_the_truth(name):
     p, n, seeds = TABLES[name], 1200, 5
@@ -142,6 +143,7 @@ def test_a_condition_explains_a_sparse_table(kind, given):
         assert LEVEL * found.stderr < 0.15
 
 
+@pytest.mark.accuracy
 def test_many_levels_cost_seconds():
     rng = np.random.default_rng(36)
     x, y = rng.integers(0, 3000, (2, 10_000))
