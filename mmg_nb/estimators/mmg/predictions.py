@@ -24,8 +24,13 @@ from mmg_nb.polling import poll, polled
 __all__ = ["predicted"]
 
 # Models of one column of numbers, and of a label; evidence: LOG.md, "Second looks".
-RATE, ROUNDS = 0.1, (100, 60)  # boosting: learning rate, and rounds of large and of small trees
-LEAVES, LEAF = (31, 8), (10, 30)  # most leaves of a tree, and fewest rows of a leaf
+BOOSTING = {
+    "learning_rate": 0.1,
+    "max_iter": 60,
+    "max_leaf_nodes": 8,
+    "min_samples_leaf": 10,
+    "early_stopping": False,
+}
 NEIGHBOURS = (4, 16, 32)
 RIDGES = np.logspace(-2, 5, 15)  # chosen by cross-validation in the training rows
 MOST_COLUMNS = 100  # that trees and neighbours see: those that the target depends on most
@@ -77,7 +82,7 @@ def _distinct_scores(values: Array) -> Array:
 def _combined(source: Array, target: Array, folds: NDArray[np.int64]) -> Array:
     """Best combination of all models for one column of numbers, `(n,)`."""
     models = (
-        *(_screened(HistGradientBoostingRegressor(**trees), source) for trees in _boosting()),
+        _screened(HistGradientBoostingRegressor(**BOOSTING), source),
         *(_screened(KNeighborsRegressor(count), source) for count in NEIGHBOURS),
         RidgeCV(RIDGES),
     )
@@ -99,21 +104,6 @@ def _dependence(source: Array, target: Array) -> Array:
     return np.maximum(*(score(values, target)[0] for values in (source, source**2)))
 
 
-def _boosting() -> list[dict[str, Any]]:
-    """Settings of boosting with large and with small trees."""
-    settings = zip(ROUNDS, LEAVES, LEAF, strict=True)
-    return [
-        {
-            "learning_rate": RATE,
-            "max_iter": rounds,
-            "max_leaf_nodes": leaves,
-            "min_samples_leaf": leaf,
-            "early_stopping": False,
-        }
-        for rounds, leaves, leaf in settings
-    ]
-
-
 def _out_of_fold(model: Any, source: Array, target: Array, folds: NDArray[np.int64]) -> Array:
     """Predictions, less the mean of the rows that the model was fitted to, `(n,)`."""
     out = np.zeros(len(target))
@@ -132,7 +122,7 @@ def _log_odds(source: Array, label: NDArray[np.int64], folds: NDArray[np.int64])
     counts = np.bincount(label, minlength=levels)
     best, least = None, -float(counts @ np.log(np.maximum(counts, 1) / n)) / n
     for model in (
-        *(_screened(HistGradientBoostingClassifier(**trees), source) for trees in _boosting()),
+        _screened(HistGradientBoostingClassifier(**BOOSTING), source),
         *(_screened(KNeighborsClassifier(count), source) for count in NEIGHBOURS),
         LogisticRegression(),
     ):
