@@ -48,7 +48,7 @@ def notebook(shell, monkeypatch):
     short = {"mmg": {"steps": 20, "folds": 2}, "ksg": {}}
 
     def quick(x, y, estimator, **options):
-        return start(x, y, estimator, **options, **short[estimator])
+        return start(x, y, estimator, **{**short[estimator], **options})
 
     monkeypatch.setattr(exploring, "start", quick)
     yield shell
@@ -139,17 +139,16 @@ def test_a_map_has_a_limit():
 
 @pytest.mark.accuracy
 def test_the_code_gives_the_same_numbers(opened, notebook):
-    opened.refine("effect", "cause", given="gaps").wait()
+    opened.refine("effect", "cause", given="gaps", steps=10, folds=2).wait()
     (refined,) = opened.results
-    code = opened.code().replace(", missing='drop')", ", missing='drop', steps=20, folds=2)")
-    *lines, last = code.splitlines()
+    *lines, last = opened.code().splitlines()
     found = notebook.run_cell("\n".join([*lines, f"again = {last}", "found"]))
     again = notebook.user_ns["again"]
     assert found.to_frame().equals(opened.to_frame())
     assert (again.mi, again.dim_z) == (refined.mi, 1)
     shown, asked = opened.code("lines").splitlines()
     assert shown == f"%mmg explore df[{list(NAMES)!r}]"
-    result = notebook.run_cell(f"res = {asked} --steps 20 --folds 2\nres")
+    result = notebook.run_cell(f"res = {asked}\nres")
     assert result.mi == refined.mi
 
 

@@ -9,7 +9,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -20,6 +20,8 @@ from IPython.display import display, update_display
 from mmg_nb.api import check_seed
 from mmg_nb.data.columns import read_choice
 from mmg_nb.errors import MMGError, brief, listed, one_of
+from mmg_nb.estimators.registry import estimator_class
+from mmg_nb.fields import check_fields, from_fields
 from mmg_nb.jupyter.background import begin, start
 from mmg_nb.jupyter.commands import MAP_ROWS
 from mmg_nb.jupyter.explore_code import MapCode, Refined
@@ -105,10 +107,11 @@ class Filled:
 
 @dataclass(frozen=True)
 class Question:
-    """One pair to estimate: indices of x, y and perhaps the condition, and the estimator."""
+    """One pair to estimate: indices of x, y and perhaps the condition; estimator and fields."""
 
     columns: tuple[int, ...]
     estimator: str
+    fields: dict[str, Any] = field(default_factory=dict)
 
 
 class Explorer:
@@ -206,22 +209,24 @@ class Explorer:
             self.run = self._new_run()
             begin(self.run)
 
-    def refine(self, a: str, b: str, given: str | None = None) -> Explorer:
+    def refine(self, a: str, b: str, given: str | None = None, **fields: Any) -> Explorer:
         """Estimate one pair with `mmg` and all rows, after the pairs that were asked for before.
 
         Args:
             a: Name of a column.
             b: Name of another column.
             given: Name of the condition's column.
+            **fields: Fields of `mmg`, e.g. `effort="high"`.
 
         Returns:
             This object.
 
         Raises:
-            MMGError: A column does not exist, or the pair cannot be used.
+            MMGError: A column or field does not exist, or the pair cannot be used.
         """
         names = (a, b) if given is None else (a, b, given)
-        self._ask(Question(tuple(map(self._index, names)), "mmg"))
+        check_fields(from_fields(estimator_class("mmg"), fields))
+        self._ask(Question(tuple(map(self._index, names)), "mmg", fields))
         return self
 
     def map(self) -> DependencyMap:
@@ -320,7 +325,7 @@ class Explorer:
 
     def _code_of(self, kind: str, columns: Sequence[int]) -> str:
         refined: list[Refined] = [
-            (each.columns, self._pairs.options(*each.columns))
+            (each.columns, self._pairs.options(*each.columns), each.fields)
             for each, _ in self._refined
             if each.estimator == "mmg"
         ]
@@ -421,7 +426,8 @@ class Explorer:
         x, y, *given = (frame[[name]] for name in texts)
         options = self._pairs.options(*question.columns)
         options |= {"given": given[0]} if given else {}
-        run = start(x, y, question.estimator, device=self._code.device, **options)
+        options |= {"device": self._code.device, **question.fields}
+        run = start(x, y, question.estimator, **options)
         run.what = f"I({texts[0]}; {texts[1]}{' | ' + texts[2] if given else ''})"
         self._asked = question, run
         self._show_work(question, run)

@@ -11,8 +11,8 @@ from mmg_nb.jupyter.form import Asked, as_word
 
 __all__ = ["MapCode", "Refined"]
 
-Refined: TypeAlias = tuple[Sequence[int], dict[str, Any]]
-"""Indices of x, y and perhaps the condition, and the arguments of `mmg_nb.estimate`."""
+Refined: TypeAlias = tuple[Sequence[int], dict[str, Any], dict[str, Any]]
+"""Indices of x, y and perhaps the condition; arguments of `mmg_nb.estimate`; fields of `mmg`."""
 
 _DEFAULTS = {"device": "auto", "seed": 0, "discrete": "auto", "missing": "refuse"}
 
@@ -68,7 +68,8 @@ class MapCode:
             asked = self._asked(each)
             x, y = asked.texts["x"], asked.texts["y"]
             words = [x, y, *(f"{role}={t}" for role, t in asked.texts.items() if role == "given")]
-            words += [f"{name}={value!r}" for name, value in asked.settings.items()]
+            given = {**asked.settings, **asked.fields}
+            words += [f"{name}={value!r}" for name, value in given.items()]
             lines.append(f"mmg_nb.estimate({', '.join(words)})")
         return "\n".join(lines)
 
@@ -83,7 +84,7 @@ class MapCode:
         return f"{self.text}.select({chosen})" if self.arrow else f"{self.text}[{chosen}]"
 
     def _asked(self, refined: Refined) -> Asked:
-        columns, options = refined
+        columns, options, fields = refined
         roles = zip(("x", "y", "given"), columns, strict=False)
         settings = {"device": self.device, **options}
         settings = {
@@ -92,4 +93,4 @@ class MapCode:
             if value != _DEFAULTS[name]
         }
         texts = {role: f"{self.text}[{self.labels[k]!r}]" for role, k in roles}
-        return Asked(texts=texts, estimator="mmg", settings=settings)
+        return Asked(texts=texts, estimator="mmg", settings=settings, fields=fields)
