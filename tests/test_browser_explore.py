@@ -130,6 +130,7 @@ def test_it_is_exported(page_of_maps):
     assert page_of_maps.errors == []
 
 
+@pytest.mark.accuracy
 def test_sixty_columns_stay_fluid(page_of_maps, pictures):
     shown, page = maps_in(page_of_maps).last, page_of_maps.page
     canvas = shown.get_by_role("application")
