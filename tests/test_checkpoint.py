@@ -463,7 +463,7 @@ def test_numbers_that_numpy_lacks_are_refused(tmp_path):
     save_torch(
         {"weight": torch.zeros(3, dtype=torch.bfloat16)},
         path,
-        {"format": "mmg_nb.Checkpoint", "number": "9"},
+        {"format": "mmg_nb.Checkpoint", "number": "10"},
     )
     assert "is no checkpoint, or is incomplete" in refused(lambda: mmg_nb.resume(path))
 
@@ -473,7 +473,7 @@ def test_a_format_that_is_no_number_is_refused(tmp_path, number):
     path = tmp_path / "run.mmg"
     header = {"format": "mmg_nb.Checkpoint", "number": number}
     save_file({"weight": np.zeros(3)}, path, header)
-    assert "this version reads 9" in refused(lambda: mmg_nb.resume(path))
+    assert "this version reads 10" in refused(lambda: mmg_nb.resume(path))
 
 
 def test_tensors_of_another_program_are_refused(tmp_path):
@@ -483,13 +483,13 @@ def test_tensors_of_another_program_are_refused(tmp_path):
     )
 
 
-@pytest.mark.parametrize(("number", "remedy"), [(10, "Update mmg_nb;"), (8, "that wrote it;")])
+@pytest.mark.parametrize(("number", "remedy"), [(11, "Update mmg_nb;"), (9, "that wrote it;")])
 def test_another_format_is_told(file, monkeypatch, number, remedy):
     contents = read(file)
     monkeypatch.setattr(checkpoint_file, "NUMBER", number)
     write(file, contents)
     monkeypatch.undo()
-    with pytest.raises(MMGError, match=f"is in format {number}; this version reads 9") as caught:
+    with pytest.raises(MMGError, match=f"is in format {number}; this version reads 10") as caught:
         mmg_nb.resume(file)
     assert remedy in caught.value.remedy
 
