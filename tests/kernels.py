@@ -34,8 +34,8 @@ class Kernel:
     def __init__(self, manager, client):
         self.manager, self.client = manager, client
 
-    def run(self, code, interrupts=()):
-        """Run a cell; interrupt it so many seconds after its first output.
+    def run(self, code, interrupts=(), shown=""):
+        """Run a cell; interrupt it so many seconds after its first output that shows a text.
 
         Returns:
             The reply's content, and type and content of every output; what widgets say goes to
@@ -52,15 +52,14 @@ class Kernel:
                 break
             if kind in ("status", "execute_input"):
                 continue
-            if kind.startswith("comm_"):
-                self.comms.append((kind, content))
-                continue
-            outputs.append((kind, content))
-            if len(outputs) == 1:
+            widget = kind.startswith("comm_")
+            (self.comms if widget else outputs).append((kind, content))
+            if outputs and shown in str(content):
                 # What the front end's stop button comes to.
                 kill = (self.manager.provisioner.pid, signal.SIGINT)
                 for seconds in interrupts:
                     threading.Timer(seconds, os.kill, kill).start()
+                interrupts = ()
         return self._reply(sent), outputs
 
     def _reply(self, sent):

@@ -24,8 +24,8 @@ def test_the_live_view_is_replaced_by_the_result(kernel):
     places = {content["transient"]["display_id"] for _, content in outputs}
     assert len(places) == 1
     data = outputs[-1][1]["data"]
-    assert set(data) == {"text/plain", "text/html", "image/png"}
-    assert data["text/plain"] == kernel.value("repr(_)")
+    assert set(data) == {"text/plain", "text/html", "text/latex", "text/markdown", "image/png"}
+    assert data["text/plain"] == kernel.value("_.bundle()[0]['text/plain']")
 
 
 def test_the_next_run_closes_the_live_widget_with_all_that_belongs_to_it(kernel):
@@ -118,7 +118,7 @@ def test_other_errors_show_their_traceback(kernel):
 
 def test_the_default_estimator_is_stopped_too(kernel):
     line = "res = %mmg estimate x y --estimator mmg --steps 100000"
-    reply, outputs = kernel.run(line, [1.0])
+    reply, outputs = kernel.run(line, [0.5], shown="training, step")
     assert reply["status"] == "ok", reply
     assert kernel.value("res.status") == "interrupted"
     assert all(kind.endswith("display_data") for kind, _ in outputs)
