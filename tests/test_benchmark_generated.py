@@ -124,6 +124,8 @@ MAPS = {
     "network": lambda dim, rng: maps.network(dim, rng),
     "embedding": lambda dim, rng: maps.embedding(dim, dim + 3, rng),
     "units": lambda dim, rng: maps.units(dim, rng),
+    "order": lambda dim, rng: maps.order(dim, rng),
+    "of_the_first": lambda dim, rng: maps.of_the_first(dim - 1, maps.rotation(dim - 1, rng)),
 }
 
 
@@ -189,6 +191,18 @@ def test_kinds_columns_and_strengths_are_spread():
     assert 3.0 < strengths.max() < 9.0
     assert 0.2 < np.median(strengths) < 1.0
     assert all("development" in t.tags for t in tasks)
+
+
+def test_columns_of_noise_stay_columns():
+    noisy = [t for t in map(task, task_ids("generated")) if t.base.noise_x]
+    assert len(noisy) > 20
+    for t in noisy[::4]:
+        x, y = t.base.sample(200, np.random.default_rng(5))
+        noise = stats.rankdata(x[:, -1])
+        for transform in t.transforms:
+            x, y = transform.apply(x, y)
+        ranks = stats.rankdata(np.hstack([x, y]), axis=0)
+        assert (ranks == noise[:, None]).all(axis=0).any()
 
 
 def test_whole_numbers_stay_whole():

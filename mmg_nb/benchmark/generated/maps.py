@@ -11,7 +11,17 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Map", "embedding", "monotone", "network", "rotation", "triangular", "units"]
+__all__ = [
+    "Map",
+    "embedding",
+    "monotone",
+    "network",
+    "of_the_first",
+    "order",
+    "rotation",
+    "triangular",
+    "units",
+]
 
 Map = Callable[["NDArray[np.float64]"], "NDArray[np.float64]"]
 """From `(n, dim)` to `(n, dim')`, injective."""
@@ -72,7 +82,7 @@ def network(dim: int, generator: np.random.Generator) -> Map:
             stretch, shift = np.split(
                 np.tanh(1.5 * np.tanh(z[:, :kept]) @ first) @ second, 2, axis=1
             )
-            rest = z[:, kept:] * np.exp(np.tanh(stretch)) + 2 * shift
+            rest = z[:, kept:] * np.exp(0.5 * np.tanh(stretch)) + shift
             z = np.hstack([z[:, :kept], rest])
         return z
 
@@ -99,6 +109,17 @@ def units(dim: int, generator: np.random.Generator) -> Map:
     factor = 10.0 ** generator.uniform(-_MOST_RANGE, _MOST_RANGE, size=dim)
     origin = generator.normal(size=dim)
     return lambda z: factor * (z + origin)
+
+
+def order(dim: int, generator: np.random.Generator) -> Map:
+    """The columns in a random order."""
+    places = generator.permutation(dim)
+    return lambda z: z[:, places]
+
+
+def of_the_first(dim: int, change: Map) -> Map:
+    """`change` of the first `dim` columns; the others stay as they are."""
+    return lambda z: np.hstack([change(z[:, :dim]), z[:, dim:]])
 
 
 def _skewed(z: NDArray[np.float64], strength: float, shift: float) -> NDArray[np.float64]:

@@ -68,8 +68,8 @@ def build(task_id: str) -> Task | None:
     ]
     noise = [int(generator.integers(min(_MOST_NOISE, more) + 1)) for more in _added(base, wide)]
     noisy = WithNoise(base=base, noise_x=noise[0], noise_y=noise[1])
-    of_x = _chain(noisy.dim_x, wide[0], generator)
-    of_y = {} if whole_numbers[1] else _chain(noisy.dim_y, wide[1], generator)
+    of_x = _chain(base.dim_x, wide[0], noise[0], generator)
+    of_y = {} if whole_numbers[1] else _chain(base.dim_y, wide[1], noise[1], generator)
     transforms = _transforms(noisy, of_x, of_y, wide)
     if generator.uniform() < 0.5:
         transforms = (*transforms, _swap(*wide))
@@ -95,18 +95,24 @@ def _added(base: JointDistribution, wide: list[int]) -> tuple[int, int]:
     return wide[0] - base.dim_x, wide[1] - base.dim_y
 
 
-def _chain(dim: int, wide: int, generator: np.random.Generator) -> dict[str, Map]:
-    """Random maps of one variable from `dim` to `wide` columns, by name."""
+def _chain(dim: int, wide: int, noise: int, generator: np.random.Generator) -> dict[str, Map]:
+    """Random maps of one variable of `dim` columns and columns of noise to `wide` columns, by name.
+
+    Columns of noise stay columns of their own. A wave turned into ten columns of noise cannot be
+    seen in any number of rows that people have.
+    """
     chain: dict[str, Map] = {}
     if generator.uniform() < 0.5:
-        chain["monotone"] = maps.monotone(dim, generator)
+        chain["monotone"] = maps.monotone(dim + noise, generator)
     mixer = str(generator.choice(["none", *_MIXERS]))
     if mixer in _MIXERS and dim > 1:
-        chain[mixer] = _MIXERS[mixer](dim, generator)
-    if wide > dim:
-        chain["embedding"] = maps.embedding(dim, wide, generator)
+        chain[mixer] = maps.of_the_first(dim, _MIXERS[mixer](dim, generator))
+    if wide > dim + noise:
+        chain["embedding"] = maps.of_the_first(dim, maps.embedding(dim, wide - noise, generator))
     if generator.uniform() < 0.3:
         chain["units"] = maps.units(wide, generator)
+    if noise:
+        chain["order"] = maps.order(wide, generator)
     return chain
 
 
@@ -128,7 +134,7 @@ def _of_one(side: str, name: str, change: Map, added: int) -> Transform:
         name=name,
         title=name,
         apply=lambda x, y: (change(x), y) if of_x else (x, change(y)),
-        coordinatewise=name in ("monotone", "units"),
+        coordinatewise=name in ("monotone", "units", "order"),
         added_x=grown if of_x else 0,
         added_y=0 if of_x else grown,
     )
