@@ -210,3 +210,14 @@ def test_public_names_are_all_there():
     assert set(mmg_nb.__all__) <= set(dir(mmg_nb))
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         mmg_nb.nothing  # noqa: B018
+
+
+def test_a_first_number_waits_neither_for_the_compiler_nor_for_scikit_learn(fresh_python):
+    code = """
+import sys, numpy as np, mmg_nb
+x = np.random.default_rng(0).normal(size=(200, 2))
+found = mmg_nb.estimate(x, x[:, 0] + x[:, 1] ** 2, listen=lambda event: hasattr(event, "mi"))
+assert found.status == "interrupted"
+print(sorted({"torch._dynamo", "sklearn"} & set(sys.modules)))
+"""
+    assert fresh_python(code).strip() == "[]"

@@ -10,7 +10,7 @@ from torch import Generator, nn
 
 from mmg_nb.denoisers.gaussian import Samples
 from mmg_nb.denoisers.residual import AnchorSummary, ResidualDenoiser
-from mmg_nb.training.optimisers import MuonAdamW, clip_by_member, orthogonalized
+from mmg_nb.training.optimisers import Adam, MuonAdamW, clip_by_member, orthogonalized
 
 
 def matrices(k, rows, columns, seed=0):
@@ -134,6 +134,33 @@ def test_the_loss_falls():
 
     start = denoiser(3)
     assert loss(trained(copy.deepcopy(start), batches)) < 0.9 * loss(start)
+
+
+@pytest.mark.parametrize(
+    ("decoupled", "theirs"), [(True, torch.optim.AdamW), (False, torch.optim.Adam)]
+)
+def test_adam_is_that_of_pytorch(decoupled, theirs):
+    one, other = (nn.Parameter(matrices(2, 3, 4).float()) for _ in range(2))
+    ours = Adam([one], learning_rate=0.1, weight_decay=0.2, decoupled=decoupled)
+    known = theirs([other], lr=0.05, weight_decay=0.2, fused=True)
+    for k in range(5):
+        one.grad = other.grad = matrices(2, 3, 4, seed=k).float()
+        ours.step(0.5)
+        known.step()
+        torch.testing.assert_close(one, other, atol=0, rtol=0)
+
+
+def test_a_restored_adam_goes_on_as_before():
+    one, other = (nn.Parameter(matrices(2, 3, 4).float()) for _ in range(2))
+    first, second = (Adam([p], learning_rate=0.1, weight_decay=0.2) for p in (one, other))
+    one.grad = matrices(2, 3, 4, seed=1).float()
+    first.step(1.0)
+    second.restore(first.state())
+    other.data = one.detach().clone()
+    one.grad = other.grad = matrices(2, 3, 4, seed=2).float()
+    first.step(1.0)
+    second.step(1.0)
+    torch.testing.assert_close(one, other, atol=0, rtol=0)
 
 
 def pair_of_parameters():

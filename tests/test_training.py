@@ -22,7 +22,7 @@ from mmg_nb.runs.keeper import NoCheckpoint
 from mmg_nb.training import validation
 from mmg_nb.training.batches import PreparedBatch
 from mmg_nb.training.loop import TrainingTask, train
-from mmg_nb.training.optimisers import moments, restore_moments
+from mmg_nb.training.optimisers import Adam
 from mmg_nb.training.schedule import Schedule, trapezoid
 from mmg_nb.training.stopping import (
     MIN_LEARNED_FRACTION,
@@ -65,23 +65,16 @@ def network(pair, members=2, width=16):
     )
 
 
-class Descent:
+class Descent(Adam):
     """Adam, and a record of the factors it was given."""
 
     def __init__(self, denoiser, rate=1e-2):
-        self.inner = torch.optim.Adam(denoiser.parameters(), lr=rate)
-        self.rate, self.factors = rate, []
+        super().__init__(denoiser.parameters(), learning_rate=rate, weight_decay=0.0)
+        self.factors = []
 
     def step(self, scale):
         self.factors.append(scale)
-        self.inner.param_groups[0]["lr"] = self.rate * scale
-        self.inner.step()
-
-    def state(self):
-        return moments(self.inner)
-
-    def restore(self, state):
-        restore_moments(self.inner, state)
+        super().step(scale)
 
 
 def epsilon_error(denoiser, samples, generator, proposal):

@@ -21,7 +21,7 @@ from mmg_nb.nets.layers import selected
 from mmg_nb.polling import Stopped, poll
 from mmg_nb.runs.events import silent
 from mmg_nb.training.batches import PreparedBatch
-from mmg_nb.training.optimisers import AdamW
+from mmg_nb.training.optimisers import Adam
 from mmg_nb.training.step import descend, keep_better, stepper
 
 __all__ = ["AnchorStopped", "fit_anchor", "fit_image_anchor"]
@@ -252,7 +252,7 @@ def _fit_net(
         index = (uniform * rows.count.unsqueeze(1)).long()
         return PreparedBatch(loss, {"x": target[member, index], "y": y[member, index]})
 
-    optimiser = AdamW(net.parameters(), learning_rate=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+    optimiser = Adam(net.parameters(), learning_rate=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     stopped = False
     try:
         descend(

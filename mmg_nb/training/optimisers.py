@@ -6,45 +6,56 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.optim.adam import adam
 
 __all__ = [
-    "AdamW",
+    "Adam",
     "ClippedMuon",
     "MuonAdamW",
     "add_multiple",
     "clip_by_member",
-    "moments",
     "orthogonalized",
-    "restore_moments",
 ]
 
 CLIP_NORM = 5.0
 MUON_TO_ADAMW = 5.0  # ratio of the learning rates
 MUON_EVERY = 2  # steps per orthogonalisation; the rate is multiplied by the same number
+BETAS = 0.9, 0.999  # averages of gradients and of their squares; default of PyTorch
+EPS = 1e-8  # default of PyTorch
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # Jordan et al. 2024: quintic
 
 
-class AdamW:
-    """PyTorch's AdamW at a rate that is given at every step.
+class Adam:
+    """Adam (Kingma and Ba 2015, arXiv 1412.6980) at a rate that is given at every step.
+
+    It calls PyTorch's function. PyTorch's class would import the compiler, which takes 1.7 s.
 
     Args:
         parameters: The trained parameters.
         learning_rate: Learning rate.
-        weight_decay: Decoupled weight decay.
+        weight_decay: Weight decay.
+        decoupled: Whether weights decay apart from the gradient, as in AdamW (Loshchilov and
+            Hutter 2019, arXiv 1711.05101).
+        fused: Whether one kernel updates all parameters. This changes the rounding.
     """
 
     def __init__(
-        self, parameters: Iterable[nn.Parameter], *, learning_rate: float, weight_decay: float
+        self,
+        parameters: Iterable[nn.Parameter],
+        *,
+        learning_rate: float,
+        weight_decay: float,
+        decoupled: bool = True,
+        fused: bool = True,
     ) -> None:
-        every = list(parameters)
+        self.parameters = list(parameters)
         self.learning_rate = learning_rate
-        self._inner = torch.optim.AdamW(
-            every,
-            lr=learning_rate,
-            weight_decay=weight_decay,
-            fused=True,
-            capturable=every[0].device.type == "cuda",
-        )
+        self.weight_decay = weight_decay
+        self.decoupled = decoupled
+        self.fused = fused
+        self.steps = [torch.zeros((), device=p.device) for p in self.parameters]
+        self.means = [torch.zeros_like(p) for p in self.parameters]
+        self.squares = [torch.zeros_like(p) for p in self.parameters]
 
     def step(self, scale: float) -> None:
         """Update parameters from their gradients; `scale` multiplies the learning rate."""
@@ -54,11 +65,40 @@ class AdamW:
         """All steps are of one kind; see `MuonAdamW.advance`."""
         return 0
 
+    @torch.no_grad()
     def update(self, scale: float | Tensor, kind: int) -> None:
         """Update the parameters."""
-        for group in self._inner.param_groups:
-            group["lr"] = self.learning_rate * scale
-        self._inner.step()
+        gradients = {k: p.grad for k, p in enumerate(self.parameters) if p.grad is not None}
+        used = list(gradients)
+        adam(
+            [self.parameters[k] for k in used],
+            list(gradients.values()),
+            [self.means[k] for k in used],
+            [self.squares[k] for k in used],
+            [],
+            [self.steps[k] for k in used],
+            fused=self.fused,
+            capturable=self.parameters[0].device.type == "cuda",
+            decoupled_weight_decay=self.decoupled,
+            amsgrad=False,
+            beta1=BETAS[0],
+            beta2=BETAS[1],
+            lr=self.learning_rate * scale,
+            weight_decay=self.weight_decay,
+            eps=EPS,
+            maximize=False,
+        )
+
+    def state(self) -> dict[str, Tensor]:
+        """Steps and moments: `<number of the parameter>.<name>` -> value."""
+        names = {"step": self.steps, "exp_avg": self.means, "exp_avg_sq": self.squares}
+        return {f"{k}.{name}": v for name, values in names.items() for k, v in enumerate(values)}
+
+    @torch.no_grad()
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Restore a state that `state` returned."""
+        for name, value in self.state().items():
+            value.copy_(state[name])
 
 
 class MuonAdamW:
@@ -99,13 +139,7 @@ class MuonAdamW:
         self.every = every
         self.steps = 0
         self.velocity = [torch.zeros_like(p) for p in hidden]
-        self.adamw = torch.optim.AdamW(
-            rest,
-            lr=learning_rate,
-            weight_decay=0.0,
-            fused=True,
-            capturable=rest[0].device.type == "cuda",
-        )
+        self.adamw = Adam(rest, learning_rate=learning_rate, weight_decay=0.0)
 
     def step(self, scale: float) -> None:
         """Update parameters from their gradients.
@@ -123,9 +157,7 @@ class MuonAdamW:
     @torch.no_grad()
     def update(self, scale: float | Tensor, kind: int) -> None:
         """Update the parameters, for a step of the kind that `advance` returned."""
-        for group in self.adamw.param_groups:
-            group["lr"] = self.learning_rate * scale
-        self.adamw.step()
+        self.adamw.update(scale, 0)
         gradients = [p.grad for p in self.hidden if p.grad is not None]
         if not gradients:
             return
@@ -142,7 +174,7 @@ class MuonAdamW:
     def state(self) -> dict[str, Tensor]:
         """Moments of Muon and AdamW, by name."""
         velocity = {f"velocity.{k}": v for k, v in enumerate(self.velocity)}
-        return {"steps": torch.tensor(self.steps), **velocity, **moments(self.adamw)}
+        return {"steps": torch.tensor(self.steps), **velocity, **self.adamw.state()}
 
     @torch.no_grad()
     def restore(self, state: Mapping[str, Tensor]) -> None:
@@ -150,8 +182,7 @@ class MuonAdamW:
         self.steps = int(state["steps"])
         for k, velocity in enumerate(self.velocity):
             velocity.copy_(state[f"velocity.{k}"])
-        rest = {name: v for name, v in state.items() if name[0].isdigit()}
-        restore_moments(self.adamw, rest)
+        self.adamw.restore(state)
 
 
 class ClippedMuon(MuonAdamW):
@@ -201,21 +232,6 @@ def add_multiple(
         torch._foreach_add_(list(targets), torch._foreach_mul(list(values), factor))
     else:
         torch._foreach_add_(list(targets), list(values), alpha=factor)
-
-
-def moments(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The state of a PyTorch optimiser: `<number of the parameter>.<name>` -> value."""
-    gathered = optimiser.state_dict()["state"]
-    return {f"{k}.{name}": v for k, values in gathered.items() for name, v in values.items()}
-
-
-def restore_moments(optimiser: torch.optim.Optimizer, state: Mapping[str, Tensor]) -> None:
-    """Restore the state of an optimiser of the same parameters from `moments`."""
-    gathered: dict[int, dict[str, Tensor]] = {}
-    for key, value in state.items():
-        number, _, name = key.partition(".")
-        gathered.setdefault(int(number), {})[name] = value
-    optimiser.load_state_dict({**optimiser.state_dict(), "state": gathered})
 
 
 def orthogonalized(matrices: Tensor, rounds: int = 4) -> Tensor:

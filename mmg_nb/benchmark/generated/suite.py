@@ -96,7 +96,7 @@ def _added(base: JointDistribution, wide: list[int]) -> tuple[int, int]:
 
 
 def _chain(dim: int, wide: int, noise: int, generator: np.random.Generator) -> dict[str, Map]:
-    """Random maps of one variable of `dim` columns and columns of noise to `wide` columns, by name.
+    """Random maps of one variable, `dim` columns and then noise, to `wide` columns; by name.
 
     Columns of noise stay columns of their own. A wave turned into ten columns of noise cannot be
     seen in any number of rows that people have.

@@ -14,9 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.decomposition import PCA
-from sklearn.kernel_ridge import KernelRidge
-from sklearn.linear_model import RidgeCV
 
 from mmg_nb.data.marginals import NormalScores
 from mmg_nb.data.pairs import Pairs
@@ -70,6 +67,8 @@ class _Spectrum:
 
     @classmethod
     def of(cls, columns: Array) -> _Spectrum:
+        from sklearn.decomposition import PCA  # slow to import
+
         scores = NormalScores.fit(columns)(columns)
         poll()
         pca = PCA(svd_solver="full").fit(scores)
@@ -175,6 +174,9 @@ def _enough(spectrum: _Spectrum, targets: Array) -> tuple[int, float]:
 
 def _losses(scores: Array, variance: Array, targets: Array) -> Array:
     """Squared errors of the best model of each target on rows it was not fitted to, `(m, k)`."""
+    from sklearn.kernel_ridge import KernelRidge  # slow to import
+    from sklearn.linear_model import RidgeCV
+
     cut = round(SHARE_FITTED * len(targets))
     whole = scores / np.sqrt(variance.sum())
     white = scores / np.sqrt(variance)

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from mmg_nb.data.dependent_rows import MIN_SAMPLES
 from mmg_nb.data.marginals import NormalScores
 from mmg_nb.data.pairs import Pairs
-from mmg_nb.estimators.mmg.predictions import predicted
 from mmg_nb.estimators.neighbours.ksg import KSG
 from mmg_nb.polling import Stopped
 from mmg_nb.results.finding import Estimate
@@ -204,6 +203,8 @@ def _with_predictions(pairs: Pairs, predictor: str, folds: int) -> Pairs | None:
         return None
     if not in_target:
         target = NormalScores.fit(target)(target)
+    from mmg_nb.estimators.mmg.predictions import predicted  # scikit-learn is slow to import
+
     found = predicted(source, target, _folds(pairs.clusters, folds), labels=bool(in_target))
     if found is None:
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -35,7 +35,7 @@ from mmg_nb.runs.events import Phase
 from mmg_nb.runs.randomness import Sources
 from mmg_nb.training.batches import PreparedBatch, by_step, steps_ahead
 from mmg_nb.training.loop import TrainingOutcome, TrainingTask, train
-from mmg_nb.training.optimisers import moments, restore_moments
+from mmg_nb.training.optimisers import Adam
 from mmg_nb.training.schedule import Schedule
 from mmg_nb.training.stopping import KeepWeights
 from mmg_nb.training.validation import Validation
@@ -177,7 +177,13 @@ def _train(this: _Setting, proposal: LogisticProposal) -> TrainingOutcome:
     )
     task = TrainingTask(
         denoiser=denoiser,
-        optimiser=_Adam(denoiser, rate, config.weight_decay),
+        optimiser=Adam(
+            denoiser.parameters(),
+            learning_rate=rate,
+            weight_decay=config.weight_decay,
+            decoupled=False,
+            fused=this.x.device.type == "cuda",
+        ),
         rows=member_rows(this.x, this.y, this.anchor, [member.fit]),
         validation=_validation(this, proposal, held),
         proposal=proposal,
@@ -186,32 +192,6 @@ def _train(this: _Setting, proposal: LogisticProposal) -> TrainingOutcome:
         generator=this.random.device,
     )
     return train(task, this.run.listen, this.run.keep)
-
-
-class _Adam:
-    """Adam at a constant learning rate."""
-
-    def __init__(self, denoiser: Denoiser, rate: float, weight_decay: float) -> None:
-        parameters = list(denoiser.parameters())
-        cuda = parameters[0].device.type == "cuda"
-        self._inner = torch.optim.Adam(
-            parameters, lr=rate, weight_decay=weight_decay, fused=cuda, capturable=cuda
-        )
-
-    def step(self, scale: float) -> None:
-        self.update(scale, self.advance())
-
-    def advance(self) -> int:
-        return 0
-
-    def update(self, scale: float | Tensor, kind: int) -> None:
-        self._inner.step()
-
-    def state(self) -> dict[str, Tensor]:
-        return moments(self._inner)
-
-    def restore(self, state: Mapping[str, Tensor]) -> None:
-        restore_moments(self._inner, state)
 
 
 def _likelihood_lessons(
