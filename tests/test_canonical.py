@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from functools import cache
 
 import numpy as np
 import pytest
@@ -103,6 +104,7 @@ def rows_of(n, seed):
     return Rows(Samples(x, x, y), torch.tensor([n]))
 
 
+@cache
 def fitted(steps=1500, listen=silent, n=4000, seed=0):
     host, device = (Generator().manual_seed(10 * seed + k) for k in (0, 1))
     random = Sources(np.random.default_rng(seed), device, host)

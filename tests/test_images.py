@@ -233,8 +233,8 @@ def test_numbers_are_noised_and_the_image_tells_of_them():
 
 def test_what_an_image_shows_is_found_and_nothing_else():
     """ln 2 for its half, rejecting 0, half and double; 0 for labels of other rows."""
-    _, v = latents(600, seed=4)
-    fields = {"estimator": "mmg_images", "steps": 300, "batch": 32, "width": 4, "seed": 1}
+    _, v = latents(400, seed=4)
+    fields = {"estimator": "mmg_images", "steps": 150, "batch": 32, "width": 4, "seed": 1}
     labels = (v[:, 0] > 0).astype(str)
     shown = mmg_nb.estimate(blobs(v, 8), labels, **fields)
     assert abs(shown.mi - np.log(2)) < 3 * shown.stderr

@@ -9,8 +9,7 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import PchipInterpolator
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
 from mmg_nb.polling import poll, polled
 
@@ -50,7 +49,7 @@ class NormalScores:
         for j, column in enumerate(quantiles.T):
             poll()
             low, high = (np.searchsorted(column, column, side=s) for s in ("left", "right"))
-            scores[:, j] = norm.ppf((low + high) / 2 / len(column))
+            scores[:, j] = ndtri((low + high) / 2 / len(column))
         return cls(quantiles, scores)
 
     def __call__(self, values: Array) -> Array:
@@ -121,10 +120,12 @@ def _smooth_map(values: Array, quantiles: Array, scores: Array) -> Callable[[Arr
 
     A spline must be closer than a line, because it can be: steep places need more knots.
     """
-    levels, chance = norm.cdf(scores), 1 / math.sqrt(len(values))
+    from scipy.interpolate import PchipInterpolator  # slow to import
+
+    levels, chance = ndtr(scores), 1 / math.sqrt(len(values))
 
     def fits(smooth: Callable[[Array], Array], share: float = 1.0) -> bool:
-        return bool(np.abs(norm.cdf(smooth(quantiles)) - levels).max() <= share * chance)
+        return bool(np.abs(ndtr(smooth(quantiles)) - levels).max() <= share * chance)
 
     mean, deviation = values.mean(), max(values.std(), 1e-300)
     ends = np.array([-LINEAR_RANGE, LINEAR_RANGE])

@@ -111,9 +111,9 @@ def _columns(values: Array, discrete: Sequence[int]) -> Array:
 
 
 def _scores(columns: Array) -> Array:
-    from scipy.stats import norm, rankdata
+    from mmg_nb.data.marginals import NormalScores
 
-    return _standardised(norm.ppf(rankdata(columns, axis=0) / (len(columns) + 1)))
+    return _standardised(NormalScores.fit(columns)(columns))
 
 
 def _indicators(codes: Array) -> Array:
@@ -146,9 +146,9 @@ def _autocorrelations(scores: Array) -> Array:
 
 def _threshold(tests: int) -> float:
     """Standard errors that one of so many tests exceeds with probability `FALSE_ALARMS`."""
-    from scipy.stats import norm
+    from scipy.special import ndtri
 
-    return float(norm.isf(FALSE_ALARMS / (2 * tests)))
+    return float(-ndtri(FALSE_ALARMS / (2 * tests)))
 
 
 def _significant(correlations: Array) -> bool:

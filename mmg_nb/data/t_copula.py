@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
 
 from mmg_nb.polling import poll
 
@@ -61,6 +61,8 @@ class TCopula:
         scatter = scores.T @ scores / n
         if _singular(scatter):
             return None
+        from scipy import stats  # slow to import
+
         poll()
         normal = stats.multivariate_normal(cov=scatter).logpdf(scores).sum()
         enough = normal - stats.norm.logpdf(scores).sum() + MIN_EVIDENCE

@@ -98,7 +98,7 @@ class Adam:
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Restore a state that `state` returned."""
         for name, value in self.state().items():
-            value.copy_(state[name])
+            value.copy_(state[name].reshape(value.shape))  # a file keeps a number as an array
 
 
 class MuonAdamW:
