@@ -6,6 +6,7 @@ squares:
     sampling            the rows are a sample
     members             networks trained on different rows differ
     late learning       the estimate still rose in the second half of training
+    overfitting         what networks could not learn without learning noise as well
     canonical pairs     the fitted pairs have limited precision
     nearest neighbours  a nearest-neighbour estimate is higher than that of the networks
     detection           weaker dependence is not distinguishable from 0 with so few rows
@@ -27,11 +28,13 @@ from mmg_nb.results.result import NEIGHBOURS
 
 __all__ = [
     "DETECTION",
+    "SAMPLING",
     "TrainingErrors",
     "all_parts",
     "error_of_sum",
     "error_parts",
     "estimate_from_points",
+    "missed_by_overfitting",
     "null_standard_error",
     "sampling_variance",
     "training_variance",
@@ -39,6 +42,8 @@ __all__ = [
 ]
 
 LATE, PAIRS, DETECTION, SAMPLING = "late learning", "canonical pairs", "detection", "sampling"
+OVERFITTING = "overfitting"
+SHARE_MISSED = 0.25  # LOG.md, "What overfitting hides"
 KNN_SIGNIFICANT = 3.0  # standard errors; those of nearest neighbours are about 20 % too small
 
 Array = NDArray[np.float64]
@@ -77,6 +82,7 @@ def all_parts(
     for name, gain in ((LATE, training.late_gain), (PAIRS, training.pair_error)):
         if gain is not None:
             parts[name] = _bias_of(form, gain, points)
+    parts[OVERFITTING] = _bias_of(form, missed_by_overfitting(points), points)
     missed = undetected_information(training.knn, _mean(points, form))
     if missed:
         parts[NEIGHBOURS] = missed
@@ -172,6 +178,25 @@ def _bias_of(form: str, gain: float, points: PointValues) -> float:
     inner = _mean(points, "inner")
     squared = gain**2 / max(gain, inner, 1e-12)
     return {"inner": gain, "orthogonal": 2 * gain}.get(form, squared)
+
+
+def missed_by_overfitting(points: PointValues) -> float:
+    """What the networks could not learn without learning noise as well, as a standard error.
+
+    Training ends where more steps would add as much noise v to the conditional branch as they
+    would remove from its lag k. At the best end of training, k² times the gap is about as large
+    as v. The inner form lacks k times the gap, so about the square root of v times the gap. The
+    orthogonal form exceeds the inner form by v, less what both lack.
+
+    Args:
+        points: Values of the evaluation rows.
+
+    Returns:
+        `SHARE_MISSED` of this root, nats; 0 if the orthogonal form is not larger.
+    """
+    inner = max(0.0, _mean(points, "inner"))
+    noise = max(0.0, _mean(points, "orthogonal") - inner)
+    return SHARE_MISSED * math.sqrt(noise * inner)
 
 
 def undetected_information(knn: Estimate | None, mi: float) -> float:

@@ -59,6 +59,7 @@ class MIResult(ArrayRecord):
             * `sampling`: the rows are a sample.
             * `members`: networks trained on different rows differ.
             * `late learning`: the estimate still rose in the second half of training.
+            * `overfitting`: what networks could not learn without learning noise as well.
             * `canonical pairs`: the fitted pairs have limited precision.
             * `nearest neighbours`: a nearest-neighbour estimate is higher by this amount.
             * `rows in series`: even independent series look dependent by chance.

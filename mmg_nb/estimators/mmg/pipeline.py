@@ -34,6 +34,7 @@ from mmg_nb.estimators.mmg.sizes import batch_for, draws_for, folds_for, full_wi
 from mmg_nb.estimators.mmg.training_stages import FullNetwork, InformativeDirections, RadialGain
 from mmg_nb.estimators.report import report
 from mmg_nb.mmse.gap import FORMS
+from mmg_nb.mmse.standard_error import SAMPLING, error_parts
 from mmg_nb.polling import Stopped
 from mmg_nb.results.finding import Estimate, Finding
 from mmg_nb.runs.context import RunContext
@@ -89,17 +90,20 @@ def by_networks(
         fitted, measurement = evaluate(
             opened_run, fitted, draws=draws_for(config, n), noised=noised
         )
-        look, near = None, None
-        mi = float(measurement.points.values[FORMS.index(config.gap)].mean())
+        points = measurement.points
+        mi = float(points.values[FORMS.index(config.gap)].mean())
+        known, look = [] if least is None else [least], None
         try:
             if not fitted.stopped:
                 near = by_neighbours(pairs)
-                if least is None and worth_predicting(pairs, near, mi):
+                known += [] if near is None else [near]
+                sampling = error_parts(points, config.gap)[SAMPLING]
+                settled = (found.training.late_gain or 0.0) <= sampling
+                if least is None and worth_predicting(pairs, near, mi, settled=settled):
                     look = by_predictions(pairs)
+                    known += [] if look is None else [look.estimate]
         except Stopped:
             fitted = fitted.interrupted()
-        seen = (least, near, None if look is None else look.estimate)
-        known = [each for each in seen if each is not None]
         best = max(known, key=lambda each: each.mi, default=None)
         return report(config, opened_run, fitted, measurement, best), look
 

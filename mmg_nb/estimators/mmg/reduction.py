@@ -168,7 +168,7 @@ def _enough(spectrum: _Spectrum, targets: Array) -> tuple[int, float]:
         worse = 0.5 * ((loss - best) / best.mean(axis=0)).sum(axis=1)
         error = float(worse.std() / np.sqrt(len(worse)))
         if worse.mean() <= error:
-            return count, max(0.0, float(worse.mean()))
+            return count, max(0.0, float(worse.mean())) + error
     return every, 0.0
 
 

@@ -98,18 +98,19 @@ def by_neighbours(pairs: Pairs) -> Estimate | None:
     return Estimate(found.mi, found.stderr or 0.0)
 
 
-def worth_predicting(pairs: Pairs, near: Estimate | None, mi: float) -> bool:
+def worth_predicting(pairs: Pairs, near: Estimate | None, mi: float, *, settled: bool) -> bool:
     """Whether predictions may show more than networks and neighbours do.
 
     In up to `NEIGHBOURS_SUFFICE` columns, neighbours see about all that predictions do, in less
-    time.
+    time. Fine structure is an exception, which networks also learn slowly.
 
     Args:
         pairs: The data.
         near: The estimate of `by_neighbours`.
         mi: The estimate of the networks, nats.
+        settled: Whether the second half of training added little.
     """
-    if near is None or pairs.dim_x + pairs.dim_y > NEIGHBOURS_SUFFICE:
+    if not settled or near is None or pairs.dim_x + pairs.dim_y > NEIGHBOURS_SUFFICE:
         return True
     return _exceeds(near, mi)
 
