@@ -28,6 +28,7 @@ from mmg_nb.estimators.mmg.canonical_pairs import CanonicalPairs
 from mmg_nb.estimators.mmg.fields import EFFORT_STEPS, MMG
 from mmg_nb.estimators.mmg.fit import concatenated
 from mmg_nb.estimators.mmg.pipeline import STAGES
+from mmg_nb.estimators.mmg.second_look import SecondLooks
 from mmg_nb.estimators.mmg.sizes import (
     batch_for,
     draws_for,
@@ -529,7 +530,7 @@ def test_the_result_tells_what_its_error_is_made_of():
 
 
 def test_what_was_learnt_late_is_part_of_the_error(monkeypatch):
-    monkeypatch.setattr(pipeline, "worth_predicting", lambda *_: False)  # no second run
+    monkeypatch.setattr(pipeline, "second_looks", lambda *_: SecondLooks())  # no second run
     rng = np.random.default_rng(0)
     y = rng.normal(size=1000)
     result = estimate(np.abs(y) + 0.3 * rng.normal(size=1000), y, steps=200, width=32)

@@ -9,10 +9,10 @@ import pytest
 
 import mmg_nb
 from mmg_nb.data.pairs import make_pairs
-from mmg_nb.estimators.mmg import pipeline as mmg_fit
 from mmg_nb.estimators.mmg import second_look as second_opinion
 from mmg_nb.estimators.mmg.second_look import by_neighbours, by_predictions
-from mmg_nb.mmse.standard_error import undetected_information
+from mmg_nb.mmse.gap import FORMS, PointValues
+from mmg_nb.mmse.standard_error import TrainingErrors, all_parts, undetected_information
 from mmg_nb.results.finding import Estimate
 from mmg_nb.results.result import NEIGHBOURS
 from mmg_nb.results.status import Status
@@ -66,6 +66,23 @@ def test_what_may_be_chance_is_not_added(mi, nats):
     assert undetected_information(Estimate(0.25, 0.1), -mi) == 0.0
 
 
+def test_a_hint_widens_what_cannot_be_detected():
+    points = PointValues(
+        *np.zeros((3, 10), dtype=np.int64), np.full((len(FORMS), 10), 0.1), np.zeros((2, 10))
+    )
+
+    def parts(knn):
+        return all_parts(points, "inner", TrainingErrors(knn=knn), 0.01)
+
+    assert parts(Estimate(0.14, 0.05))["detection"] == 0.01
+    hinted = parts(Estimate(0.2, 0.05))
+    assert hinted["detection"] == pytest.approx(0.1)
+    assert NEIGHBOURS not in hinted
+    seen = parts(Estimate(0.3, 0.05))
+    assert seen["detection"] == 0.01
+    assert seen[NEIGHBOURS] == pytest.approx(0.2)
+
+
 X = np.random.default_rng(1).standard_normal((60, 4))
 
 
@@ -114,7 +131,7 @@ def test_whoever_stops_a_run_does_not_wait_for_it(monkeypatch):
     def too_late(pairs):
         raise AssertionError
 
-    monkeypatch.setattr(mmg_fit, "by_neighbours", too_late)
+    monkeypatch.setattr(second_opinion, "by_neighbours", too_late)
     x, y = rarely_equal(500, seed=0)
     result = mmg_nb.estimate(x, y, listen=lambda event: isinstance(event, Step), **FEW_STEPS)
     assert result.status is Status.INTERRUPTED

@@ -24,11 +24,19 @@ from mmg_nb.results.result import NEIGHBOURS
 from mmg_nb.results.status import Status
 from mmg_nb.training.loop import TrainingOutcome
 
-__all__ = ["LEFT_OUT", "MORE_ROWS", "report", "with_part"]
+__all__ = ["LEFT_OUT", "report", "with_part"]
 
-# Parts of the error of an estimate from other variables than the given ones.
-MORE_ROWS = "rows of the prediction"  # what a prediction from more rows may add
-LEFT_OUT = "directions left out"  # what they may add
+LEFT_OUT = "directions left out"  # a part of the error: what they may add
+
+
+class Looks(Protocol):
+    """Second looks at the rows; see `mmg_nb.estimators.mmg.second_look.SecondLooks`."""
+
+    @property
+    def best(self) -> Estimate | None: ...
+
+    @property
+    def more_rows(self) -> float: ...
 
 
 class _HasGap(Protocol):
@@ -41,7 +49,7 @@ def report(
     run: DenoisingRun,
     fitted: Fitted,
     measurement: Measurement,
-    knn: Estimate | None = None,
+    looks: Looks | None = None,
 ) -> Finding:
     """Build the finding of a denoising run.
 
@@ -50,7 +58,7 @@ def report(
         run: The run.
         fitted: The trained denoisers and their data.
         measurement: Errors and gaps on the evaluation rows.
-        knn: Nearest-neighbour estimate of the same rows, or None.
+        looks: Second looks at the same rows, or None.
 
     Returns:
         The finding.
@@ -58,7 +66,10 @@ def report(
     points, curve, outcome = measurement.points, measurement.curve, fitted.outcome
     pairs = run.pairs
     detection = null_standard_error(pairs.effective_rows, pairs.freedom_x, pairs.freedom_y)
-    training = TrainingErrors(outcome.late_gain, outcome.pair_error, knn)
+    training = TrainingErrors(outcome.late_gain, outcome.pair_error)
+    if looks is not None:
+        columns = pairs.dim_x + pairs.dim_y
+        training = replace(training, knn=looks.best, more_rows=looks.more_rows, columns=columns)
     parts = {form: all_parts(points, form, training, detection) for form in curve.gaps}
     forms = {form: estimate_from_points(points, form, part) for form, part in parts.items()}
     in_haste = outcome.too_few_steps and outcome.status.complete
@@ -75,7 +86,7 @@ def report(
         notes=fitted.notes
         + _haste(outcome)
         + _length(outcome)
-        + _higher(knn, parts[config.gap])
+        + _higher(training.knn, parts[config.gap])
         + diagnose(measurement, config.gap, outcome.history),
         device=str(run.device),
     )

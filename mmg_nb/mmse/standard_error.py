@@ -6,10 +6,12 @@ squares:
     sampling            the rows are a sample
     members             networks trained on different rows differ
     late learning       the estimate still rose in the second half of training
-    overfitting         what networks could not learn without learning noise as well
+    overfitting         networks of many columns cannot learn more without learning noise as well
+    more rows           models that see more rows predict better
     canonical pairs     the fitted pairs have limited precision
     nearest neighbours  a nearest-neighbour estimate is higher than that of the networks
-    detection           weaker dependence is not distinguishable from 0 with so few rows
+    detection           weaker dependence is not distinguishable from 0 with so few rows; and
+                        nearest neighbours hint at more, but not significantly
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from mmg_nb.results.result import NEIGHBOURS
 
 __all__ = [
     "DETECTION",
-    "SAMPLING",
+    "MORE_ROWS",
     "TrainingErrors",
     "all_parts",
     "error_of_sum",
@@ -42,9 +44,11 @@ __all__ = [
 ]
 
 LATE, PAIRS, DETECTION, SAMPLING = "late learning", "canonical pairs", "detection", "sampling"
-OVERFITTING = "overfitting"
-SHARE_MISSED = 0.25  # LOG.md, "What overfitting hides"
+OVERFITTING, MORE_ROWS = "overfitting", "more rows"
 KNN_SIGNIFICANT = 3.0  # standard errors; those of nearest neighbours are about 20 % too small
+KNN_HINT = 1.0  # standard errors above which a difference counts (LOG.md, "What intervals miss")
+SHARE_MISSED = 0.15  # of what overfitting may hide (LOG.md, "What intervals miss")
+MANY_COLUMNS = 6  # of x and y together; with more, overfitting counts (likewise)
 
 Array = NDArray[np.float64]
 
@@ -57,11 +61,15 @@ class TrainingErrors:
         late_gain: Nats that the second half of training added; None if unknown.
         pair_error: Nats that more precise canonical pairs might add; None without pairs.
         knn: Nearest-neighbour estimate of the same rows, or None.
+        more_rows: Nats that more rows may add.
+        columns: Columns of x and y together; 0 if overfitting does not count.
     """
 
     late_gain: float | None = None
     pair_error: float | None = None
     knn: Estimate | None = None
+    more_rows: float = 0.0
+    columns: int = 0
 
 
 def all_parts(
@@ -82,10 +90,16 @@ def all_parts(
     for name, gain in ((LATE, training.late_gain), (PAIRS, training.pair_error)):
         if gain is not None:
             parts[name] = _bias_of(form, gain, points)
-    parts[OVERFITTING] = _bias_of(form, missed_by_overfitting(points), points)
-    missed = undetected_information(training.knn, _mean(points, form))
+    if training.columns > MANY_COLUMNS:
+        parts[OVERFITTING] = _bias_of(form, missed_by_overfitting(points), points)
+    if training.more_rows:
+        parts[MORE_ROWS] = training.more_rows
+    mi = _mean(points, form)
+    missed = undetected_information(training.knn, mi)
     if missed:
         parts[NEIGHBOURS] = missed
+    else:
+        detection = max(detection, undetected_information(training.knn, mi, KNN_HINT))
     return {**parts, DETECTION: detection}
 
 
@@ -184,9 +198,9 @@ def missed_by_overfitting(points: PointValues) -> float:
     """What the networks could not learn without learning noise as well, as a standard error.
 
     Training ends where more steps would add as much noise v to the conditional branch as they
-    would remove from its lag k. At the best end of training, k² times the gap is about as large
-    as v. The inner form lacks k times the gap, so about the square root of v times the gap. The
-    orthogonal form exceeds the inner form by v, less what both lack.
+    would remove from its lag k. There, k² times the gap is about as large as v. The inner form
+    lacks k times the gap, which is the square root of v times the gap. The orthogonal form exceeds
+    the inner form by v, less what both lack.
 
     Args:
         points: Values of the evaluation rows.
@@ -199,18 +213,21 @@ def missed_by_overfitting(points: PointValues) -> float:
     return SHARE_MISSED * math.sqrt(noise * inner)
 
 
-def undetected_information(knn: Estimate | None, mi: float) -> float:
+def undetected_information(
+    knn: Estimate | None, mi: float, significant: float = KNN_SIGNIFICANT
+) -> float:
     """Difference to a higher nearest-neighbour estimate, nats; 0 if it is not significant.
 
     Args:
         knn: The nearest-neighbour estimate, or None.
         mi: The estimate of the networks, nats.
+        significant: Standard errors of a significant difference.
 
     Returns:
-        The difference, if the nearest-neighbour estimate exceeds both 0 and `mi` by
-        `KNN_SIGNIFICANT` standard errors.
+        The difference, if the nearest-neighbour estimate exceeds both 0 and `mi` by so many
+        standard errors.
     """
-    if knn is None or knn.mi - max(mi, 0.0) < KNN_SIGNIFICANT * knn.stderr:
+    if knn is None or knn.mi - max(mi, 0.0) < significant * knn.stderr:
         return 0.0
     return knn.mi - mi
 

@@ -59,11 +59,13 @@ class MIResult(ArrayRecord):
             * `sampling`: the rows are a sample.
             * `members`: networks trained on different rows differ.
             * `late learning`: the estimate still rose in the second half of training.
-            * `overfitting`: what networks could not learn without learning noise as well.
+            * `overfitting`: networks of many columns cannot learn more without learning noise.
+            * `more rows`: models that see more rows predict better.
             * `canonical pairs`: the fitted pairs have limited precision.
             * `nearest neighbours`: a nearest-neighbour estimate is higher by this amount.
             * `rows in series`: even independent series look dependent by chance.
-            * `detection`: weaker dependence is not distinguishable from 0 with so few rows.
+            * `detection`: weaker dependence is not distinguishable from 0 with so few rows. Or
+              nearest neighbours hint at more, but not significantly.
             * `tables drawn`: random tables that resemble a sparse table differ in their bias.
             * `sparse table`: rows of a sparse table, if predicted from others, show less.
         names: The user's names of x, y and z; empty texts if unnamed.

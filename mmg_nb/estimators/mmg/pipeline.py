@@ -24,17 +24,11 @@ from mmg_nb.estimators.mmg.canonical_pairs import CanonicalPairs
 from mmg_nb.estimators.mmg.fields import MMG
 from mmg_nb.estimators.mmg.fit import Fit, Problem, Stage, interrupted, offset_steps
 from mmg_nb.estimators.mmg.noised import variable_to_noise
-from mmg_nb.estimators.mmg.second_look import (
-    Look,
-    by_neighbours,
-    by_predictions,
-    worth_predicting,
-)
+from mmg_nb.estimators.mmg.second_look import Look, SecondLooks, second_looks
 from mmg_nb.estimators.mmg.sizes import batch_for, draws_for, folds_for, full_width
 from mmg_nb.estimators.mmg.training_stages import FullNetwork, InformativeDirections, RadialGain
 from mmg_nb.estimators.report import report
 from mmg_nb.mmse.gap import FORMS
-from mmg_nb.mmse.standard_error import SAMPLING, error_parts
 from mmg_nb.polling import Stopped
 from mmg_nb.results.finding import Estimate, Finding
 from mmg_nb.runs.context import RunContext
@@ -90,22 +84,14 @@ def by_networks(
         fitted, measurement = evaluate(
             opened_run, fitted, draws=draws_for(config, n), noised=noised
         )
-        points = measurement.points
-        mi = float(points.values[FORMS.index(config.gap)].mean())
-        known, look = [] if least is None else [least], None
+        mi = float(measurement.points.values[FORMS.index(config.gap)].mean())
+        seen = SecondLooks(least)
         try:
             if not fitted.stopped:
-                near = by_neighbours(pairs)
-                known += [] if near is None else [near]
-                sampling = error_parts(points, config.gap)[SAMPLING]
-                settled = (found.training.late_gain or 0.0) <= sampling
-                if least is None and worth_predicting(pairs, near, mi, settled=settled):
-                    look = by_predictions(pairs)
-                    known += [] if look is None else [look.estimate]
+                seen = second_looks(pairs, mi, least)
         except Stopped:
             fitted = fitted.interrupted()
-        best = max(known, key=lambda each: each.mi, default=None)
-        return report(config, opened_run, fitted, measurement, best), look
+        return report(config, opened_run, fitted, measurement, seen), seen.look
 
 
 def fit(problem: Problem) -> Fit:

@@ -78,6 +78,8 @@ class _Spectrum:
     @property
     def step(self) -> int:
         """Directions before the largest step, or those that hold nearly all of the variance."""
+        if len(self.variance) < 2:
+            return 1
         ratio = self.variance[:-1] / self.variance[1:]
         half = max(1, len(ratio) // 2)
         place = int(ratio[:half].argmax())

@@ -16,13 +16,14 @@ from mmg_nb.estimators.mmg.fields import MMG
 from mmg_nb.estimators.mmg.pipeline import by_networks, most_steps
 from mmg_nb.estimators.mmg.reduction import reduced
 from mmg_nb.estimators.mmg.second_look import (
+    LACKING,
     Look,
     by_predictions,
-    lacking_rows,
+    gain_of_rows,
     too_many_columns,
 )
-from mmg_nb.estimators.report import LEFT_OUT, MORE_ROWS, with_part
-from mmg_nb.mmse.standard_error import DETECTION, null_standard_error
+from mmg_nb.estimators.report import LEFT_OUT, with_part
+from mmg_nb.mmse.standard_error import DETECTION, MORE_ROWS, null_standard_error
 from mmg_nb.polling import Stopped
 from mmg_nb.results.finding import Finding
 from mmg_nb.results.status import Status
@@ -110,4 +111,6 @@ def _in_prediction(config: MMG, pairs: Pairs, context: RunContext, look: Look) -
     """The estimate with a prediction in the place of the variable that predicts."""
     noised = "x" if look.pairs.discrete_y else "y" if look.pairs.discrete_x else "auto"
     found, _ = by_networks(replace(config, noised=noised), look.pairs, context, look.estimate)
-    return with_part(found, MORE_ROWS, lacking_rows(pairs, look), ())
+    # The gain is known no better than the look.
+    lacking = LACKING * max(gain_of_rows(pairs, look), look.estimate.stderr)
+    return with_part(found, MORE_ROWS, lacking, ())

@@ -25,16 +25,18 @@ from mmg_nb.results.status import Status
 from mmg_nb.runs.context import RunContext
 
 __all__ = [
+    "LACKING",
     "Look",
+    "SecondLooks",
     "by_neighbours",
     "by_predictions",
-    "lacking_rows",
+    "gain_of_rows",
+    "second_looks",
     "too_many_columns",
-    "worth_predicting",
 ]
 
 MOST_COLUMNS = 6  # of x and y together; with more, neighbours are too far apart
-NEIGHBOURS_SUFFICE = 3  # columns of x and y together; not measured
+FEW_COLUMNS = 3  # likewise; with so few, rows are hardly lacking (LOG.md, "What intervals miss")
 MOST_ROWS = 10_000  # limits the computing time of neighbours
 LEAST_PREDICTED = 80  # independent rows from which models are fitted; not measured
 MOST_TARGETS = 2  # columns that are predicted; not measured
@@ -71,6 +73,45 @@ class Look:
         return _exceeds(self.estimate, mi)
 
 
+@dataclass(frozen=True, eq=False)
+class SecondLooks:
+    """What all second looks found.
+
+    Attributes:
+        best: The highest estimate.
+        look: The look at predictions.
+        more_rows: Nats that more rows may add, as a standard error.
+    """
+
+    best: Estimate | None = None
+    look: Look | None = None
+    more_rows: float = 0.0
+
+
+def second_looks(pairs: Pairs, mi: float, least: Estimate | None) -> SecondLooks:
+    """Look at the data by neighbours and, unless this was done before, by predictions.
+
+    Args:
+        pairs: The data.
+        mi: The estimate of the networks, nats.
+        least: What a look at predictions found before, or None.
+
+    Returns:
+        What was found.
+
+    Raises:
+        Stopped: The user has stopped the run.
+    """
+    near = by_neighbours(pairs)
+    look = by_predictions(pairs) if least is None else None
+    known = (near, least, None if look is None else look.estimate)
+    best = max(filter(None, known), key=lambda each: each.mi, default=None)
+    few = pairs.dim_x + pairs.dim_y <= FEW_COLUMNS
+    if look is None or few or look.estimate.mi < mi / 2:  # these models see something else
+        return SecondLooks(best, look)
+    return SecondLooks(best, look, LACKING * gain_of_rows(pairs, look))
+
+
 def by_neighbours(pairs: Pairs) -> Estimate | None:
     """Nearest-neighbour estimate of the data as they are.
 
@@ -96,23 +137,6 @@ def by_neighbours(pairs: Pairs) -> Estimate | None:
     if found.status is Status.INTERRUPTED:
         raise Stopped
     return Estimate(found.mi, found.stderr or 0.0)
-
-
-def worth_predicting(pairs: Pairs, near: Estimate | None, mi: float, *, settled: bool) -> bool:
-    """Whether predictions may show more than networks and neighbours do.
-
-    In up to `NEIGHBOURS_SUFFICE` columns, neighbours see about all that predictions do, in less
-    time. Fine structure is an exception, which networks also learn slowly.
-
-    Args:
-        pairs: The data.
-        near: The estimate of `by_neighbours`.
-        mi: The estimate of the networks, nats.
-        settled: Whether the second half of training added little.
-    """
-    if not settled or near is None or pairs.dim_x + pairs.dim_y > NEIGHBOURS_SUFFICE:
-        return True
-    return _exceeds(near, mi)
 
 
 def _exceeds(estimate: Estimate, mi: float) -> bool:
@@ -164,12 +188,11 @@ def too_many_columns(pairs: Pairs) -> str | None:
     return None
 
 
-def lacking_rows(pairs: Pairs, look: Look) -> float:
-    """Nats that predictions from more rows might add, as a standard error.
+def gain_of_rows(pairs: Pairs, look: Look) -> float:
+    """Nats that models gain if they see 4/5 of the rows instead of half of them.
 
-    Models that see 4/5 of the rows are compared with models that see half of them. What is still
-    lacking falls with the number of rows n between 1/√n and 1/n, and is then 1.7 to 3.8 times
-    this gain. The gain itself is known no better than the look.
+    What is still lacking falls with the number of rows n between 1/√n and 1/n, and is then 1.7 to
+    3.8 times this gain.
 
     Args:
         pairs: The data.
@@ -181,7 +204,7 @@ def lacking_rows(pairs: Pairs, look: Look) -> float:
     replaced = _with_predictions(pairs, look.predictor, FEW_FOLDS)
     estimate = None if replaced is None else by_neighbours(replaced)
     before = 0.0 if estimate is None else max(0.0, estimate.mi)
-    return LACKING * max(look.estimate.mi - before, look.estimate.stderr)
+    return max(0.0, look.estimate.mi - before)
 
 
 def _suits(pairs: Pairs) -> bool:
