@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from mmg_nb.results.plain import from_plain
 from mmg_nb.results.provenance import provenance
 from mmg_nb.results.result import MIResult, called
 from mmg_nb.runs.context import RunContext
-from mmg_nb.runs.events import Event, Finished, Listener, Started, Step, Working
+from mmg_nb.runs.events import Event, Finished, FirstEstimate, Listener, Started, Step, Working
 from mmg_nb.runs.interrupts import stoppable
 from mmg_nb.runs.keeper import NoCheckpoint
 from mmg_nb.runs.surroundings import usual_surroundings
@@ -128,6 +129,8 @@ class Job:
                 listen=announced,
                 keep=self.keep or NoCheckpoint(),
             )
+            if self.estimator.trains:
+                _tell_first_estimate(self.pairs, heard)
             with asked(asking):
                 found = with_series_error(
                     self.estimator.method_for(self.pairs)(self.pairs, run),
@@ -161,6 +164,15 @@ class Job:
             raise MMGError(what, "Return mmg_nb.Estimate(mi, stderr) or mmg_nb.Finding(mi=mi).")
         found = replace(found, names=self.pairs.names, entropies=entropies(self.pairs))
         return self.keep.close(found) if self.keep is not None else found
+
+
+def _tell_first_estimate(pairs: Pairs, listen: Listener) -> None:
+    """Tell the closed form, which is known at once: PyTorch takes seconds to load."""
+    from mmg_nb.estimators.gaussian.first_estimate import first_estimate
+
+    found = first_estimate(pairs)
+    if found is not None and found.stderr is not None and math.isfinite(found.mi):
+        listen(FirstEstimate(found.mi, found.stderr))
 
 
 def _short(text: str) -> str:

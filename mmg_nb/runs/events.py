@@ -14,6 +14,7 @@ from mmg_nb.results.result import MIResult
 __all__ = [
     "Event",
     "Finished",
+    "FirstEstimate",
     "Listener",
     "Phase",
     "RunState",
@@ -24,6 +25,19 @@ __all__ = [
     "Working",
     "silent",
 ]
+
+
+@dataclass(frozen=True)
+class FirstEstimate:
+    """What a closed form gives, before a run that trains begins.
+
+    Attributes:
+        mi: Estimate in nats, as if normal scores of the columns were jointly normal.
+        stderr: Its standard error, nats, if they were.
+    """
+
+    mi: float
+    stderr: float
 
 
 @dataclass(frozen=True)
@@ -132,7 +146,7 @@ class StateChanged:
     state: RunState
 
 
-Event = Started | Phase | Step | Working | Snapshot | Finished | StateChanged
+Event = FirstEstimate | Started | Phase | Step | Working | Snapshot | Finished | StateChanged
 
 Listener = Callable[[Event], bool | None]
 """Called with each event. If it returns true, the run stops and evaluates what it has trained."""

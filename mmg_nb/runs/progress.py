@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mmg_nb.results.facts import number
-from mmg_nb.runs.events import Event, Phase, Snapshot, Started, Step, Working
+from mmg_nb.runs.events import Event, FirstEstimate, Phase, Snapshot, Started, Step, Working
 
 __all__ = ["Clock", "Progress"]
 
@@ -50,6 +50,7 @@ class Progress:
         step: The latest step; None in a phase without steps.
         share: Share of a phase without steps that is done; None if unknown.
         mi: The latest validation estimate, nats; None before the first.
+        first: The estimate in closed form; None if there is none.
         stopping: Whether a stop was requested.
         paused: Whether the run is paused.
     """
@@ -62,6 +63,7 @@ class Progress:
         self.step: Step | None = None
         self.share: float | None = None
         self.mi: float | None = None
+        self.first: FirstEstimate | None = None
         self.stopping = False
         self.paused = False
         self._first = (0.0, 0)
@@ -76,6 +78,8 @@ class Progress:
             self.step = event
         elif isinstance(event, Snapshot):
             self.mi = event.mi
+        elif isinstance(event, FirstEstimate):
+            self.first = event
         elif isinstance(event, Phase):
             self._before = self.bar
             self.phase, self.step, self.share = event.name, None, None
@@ -123,8 +127,12 @@ class Progress:
 
     @property
     def estimate(self) -> str:
-        """The latest validation estimate in words; empty before the first validation."""
-        return "" if self.mi is None else f"so far {number(self.mi)} nats"
+        """The latest estimate in words; empty before the first one."""
+        if self.mi is not None:
+            return f"so far {number(self.mi)} nats"
+        if self.first is None:
+            return ""
+        return f"as if normal {number(self.first.mi)} ± {number(self.first.stderr)} nats"
 
     @property
     def subject(self) -> str:
