@@ -53,8 +53,9 @@ class DataKeywords(TypedDict, total=False):
         Any,
         Keyword(
             None,
-            """Labels of dependent rows, `(n,)`, e.g. patients or blocks of time. Rows with the
-            same label stay on one side of every split. Default: see `rows`.""",
+            """A label for each row, `(n,)`, e.g. the patient or the block of time. Rows with the
+            same label may depend on each other, so they stay on one side of every split.
+            Default: `rows` decides.""",
         ),
     ]
     discrete: Annotated[
@@ -63,11 +64,13 @@ class DataKeywords(TypedDict, total=False):
             "auto",
             """Which columns are categories. `auto`: text, pandas categories, booleans, and
             whole numbers with at most 20 different values and at least 10 rows per value on
-            average; a note names the latter. Whole numbers of more values, too, if as codes they
-            explain the other variable better on held-out rows. `none`: only columns that cannot
-            be read as numbers. Names of variables or columns, e.g. `"y"`, `"sex,x[2]"` or
-            `["sex"]`: these columns, and those that cannot be read as numbers. `"auto,x[2]"`:
-            both. A column whose name is a number is given by its position, e.g. `x[0]`.""",
+            average. Whole numbers with more values are categories, too, if as labels they explain
+            the other variable better on held-out rows than as quantities. A note names all whole
+            numbers that are taken for categories. `none`: only columns that cannot be read as
+            numbers. Names of variables or columns, e.g. `"y"`, `"sex,x[2]"` or `["sex"]`: these
+            columns, and those that cannot be read as numbers. `"auto,x[2]"`: these columns, and
+            those that `auto` finds. If the name of a column is a number, give its position, which
+            counts from 0, e.g. `x[0]`.""",
         ),
     ]
     missing: Annotated[
@@ -75,18 +78,18 @@ class DataKeywords(TypedDict, total=False):
         Keyword(
             "refuse",
             """`refuse`: missing values (NaN, None, NA) raise an error. `drop`: rows with missing
-            values are left out, and a note gives their number. `category`: missing is a
-            category, and all rows are kept.""",
+            values are left out, and a note gives their number. `category`: all rows are kept, and
+            missing counts as a category.""",
         ),
     ]
     rows: Annotated[
         str,
         Keyword(
             "auto",
-            """`auto`: if neighbouring rows depend on each other in both variables, as in time
-            series, blocks of rows stay together in every split, the standard error grows, and a
-            note says so. `independent`: the order of the rows has no meaning. With `groups`, only
-            the groups count.""",
+            """`auto`: a test looks for series, such as time series: neighbouring rows of x depend
+            on each other, and so do those of y. If it finds them, blocks of rows stay together in
+            every split, the standard error grows, and a note says so. `independent`: no test,
+            because the order of the rows has no meaning. With `groups` there is no test.""",
         ),
     ]
 
@@ -102,7 +105,8 @@ class MapKeywords(TypedDict, total=False):
         Any,
         Keyword(
             "auto",
-            "`auto`, `none`, or the columns that are categories; see `mmg_nb.estimate`.",
+            "`auto`, `none`, or the names of the columns that are categories, e.g. `sex,ward`; "
+            "see `mmg_nb.estimate`.",
         ),
     ]
     missing: Annotated[
@@ -110,7 +114,8 @@ class MapKeywords(TypedDict, total=False):
         Keyword(
             "refuse",
             """`refuse`: columns with missing values are left out. `drop`: each pair leaves out its
-            rows with missing values. `category`: missing is a category.""",
+            rows with missing values. `category`: all rows are kept, and missing counts as a
+            category.""",
         ),
     ]
     rows: Annotated[
@@ -144,18 +149,19 @@ class CompareKeywords(DataKeywords, total=False):
         Listener | None,
         Keyword(
             None,
-            """Called with each event of each run (`mmg_nb.runs.events`). A true return value
-            stops the run, and a comparison with it.""",
+            """Called with each event of a run, such as a training step (`mmg_nb.runs.events`). If
+            it returns true, the run ends with the estimate so far. In a comparison, no further
+            estimator is run then.""",
         ),
     ]
     progress: Annotated[
         bool | None,
         Keyword(
             None,
-            """Whether to show the progress: a live view in a notebook, a line on stderr in a
-            terminal. Default: yes, except with `listen`, outside the main thread, if stderr is
-            no terminal, or if the environment variable MMG_NB_PROGRESS is 0. In a notebook,
-            `%mmg config live=none` turns it off, too.""",
+            """Whether to show the progress: a live view in a notebook, elsewhere a line on stderr.
+            Default: no with `listen`, outside the main thread, if the environment variable
+            MMG_NB_PROGRESS is 0, or, outside notebooks, if stderr is no terminal; else yes. In a
+            notebook, `%mmg config live=none` turns it off, too.""",
         ),
     ]
 

@@ -21,7 +21,7 @@ N = 60
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(N, 2)), RNG.normal(size=N)
 ENCODE = "Convert the values to numbers or to text first."
-ARRAY = "Pass a numpy array, a pandas Series or DataFrame, or a tensor."
+ARRAY = "Pass a numpy array, a pandas Series or DataFrame, or a PyTorch tensor."
 FLATTEN = "Flatten each sample to a row: x.reshape(len(x), -1)."
 
 

@@ -264,8 +264,8 @@ def test_decimals_written_as_text_are_numbers_and_a_note_says_so():
         pairs = make_pairs(held, Y)
         np.testing.assert_array_equal(pairs.x[:, 0], [float(text) for text in texts])
         assert pairs.notes == (
-            "x: Texts in column(s) 0 are numbers and were converted. To keep them as categories, "
-            "use discrete=.",
+            "x: All values in column(s) 0 are numbers written as text, so they were converted to "
+            "numbers. To keep them as categories, name these columns in discrete=.",
         )
 
 

@@ -12,7 +12,7 @@ from mmg_nb.errors import MMGError, brief
 
 __all__ = ["plain_array", "to_numpy"]
 
-_ARRAY = "Pass a numpy array, a pandas Series or DataFrame, or a tensor."
+_ARRAY = "Pass a numpy array, a pandas Series or DataFrame, or a PyTorch tensor."
 
 
 def to_numpy(values: Any, name: str) -> NDArray[Any]:

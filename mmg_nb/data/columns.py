@@ -111,8 +111,8 @@ class Variable:
 
 _ORIGINS = {
     "times": "Times in {where} are treated as numbers. Their unit and origin do not matter.",
-    "numbers": "Texts in {where} are numbers and were converted. To keep them as categories, use "
-    "discrete=.",
+    "numbers": "All values in {where} are numbers written as text, so they were converted to "
+    "numbers. To keep them as categories, name these columns in discrete=.",
     "digits": "Texts in {where} are whole numbers, which are treated as categories. To treat them "
     "as numbers, convert them first, for example with astype(float).",
 }

@@ -303,7 +303,8 @@ def _check_index(asked: Mapping[str, Any]) -> None:
         if len(other) == len(index) and not other.equals(index):
             what = f"{first} and {name} have different indices, so their rows may not match."
             remedy = (
-                f"Select the rows both have, or pass {name}.to_numpy() to pair rows by position."
+                f"Select the rows that {first} and {name} have in common, or pass "
+                f"{name}.to_numpy() to pair rows by position."
             )
             raise MMGError(what, remedy)
 

@@ -205,7 +205,7 @@ def check_class(owner: Any) -> None:
         remedy = 'Write name: ClassVar[str] = "my_method" in its body.'
         raise MMGError(f"{shown} has no name.", remedy)
     if not name.isidentifier():
-        remedy = "Use letters, digits and _ only, because names are written in lines of %mmg."
+        remedy = "Use letters, digits and _ only, because %mmg lines contain the name."
         raise MMGError(f"{brief(name)} cannot be the name of an estimator.", remedy)
     if not _is_frozen(owner):
         raise MMGError(f"{shown} is no frozen dataclass.", f"Write {made}.")

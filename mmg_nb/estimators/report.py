@@ -106,8 +106,9 @@ def _length(outcome: TrainingOutcome) -> tuple[str, ...]:
     notes: tuple[str, ...] = ()
     if outcome.pair_error is not None:
         notes += (
-            "Dependence is very strong, so canonical pairs (matched features of x and of y) were "
-            "trained as well. The standard error includes their limited precision. Nothing to do.",
+            "Dependence is very strong, so canonical pairs were fitted as well: features of x and "
+            "of y that nearly agree. The standard error includes the limited precision of these "
+            "features. Nothing to do.",
         )
     return notes
 

@@ -164,7 +164,7 @@ COMMANDS = {
             (*field_infos(ResumeOptions), SETTING_INFOS["live"]),
         ),
         Command(
-            "stop", "[RUN]", "end a run early and keep what is known so far (default: the latest)"
+            "stop", "[RUN]", "end a run early with the estimate so far (default: the latest run)"
         ),
         Command("config", "[KEY=VALUE ...]", "show or change the default settings"),
         Command("help", "[SUBCOMMAND | ESTIMATOR]", "explain a subcommand or an estimator"),

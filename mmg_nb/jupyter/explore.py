@@ -643,24 +643,26 @@ def explore(
     seed: int = 0,
     device: str = "auto",
 ) -> Explorer:
-    """Open a map of all pairs of columns of a table, to be explored with the mouse and the keys.
+    """Open a heat map of all pairs of columns of a table, to be explored with mouse and keys.
 
-    The map fills in the background: first in closed form (`gcmi`), then by nearest neighbours
-    (`ksg`). A click on a cell shows the two columns; *Refine* estimates them with `mmg`.
+    The map fills in the background: first all pairs of numbers in closed form (`gcmi`), then all
+    pairs by nearest neighbours (`ksg`). A click on a field of the map opens its pair of columns.
+    There, *Refine* estimates the pair with `mmg`.
 
     Args:
         table: A table of numbers and categories: a DataFrame of pandas or Polars, a PyArrow table
             or an xarray Dataset. Columns that cannot be used are left out and listed. Each pair
             leaves out its rows with missing values.
-        target: Name of a column; the others are ranked by what they tell about it.
+        target: Name of a column. The others are ranked by their mutual information with it.
         rows: Maximum number of rows of the map, at least 50. A larger table is sampled at random;
             refined estimates use all rows. None: all rows.
-        discrete: `auto`, `none`, or the columns that are categories; see `mmg_nb.estimate`.
+        discrete: `auto`, `none`, or the names of the columns that are categories, e.g.
+            `"sex,ward"`; see `mmg_nb.estimate`.
         seed: Seed of all random numbers.
         device: Device of refined estimates; see `mmg_nb.estimate`.
 
     Returns:
-        The map. It is displayed if it is the last value of a cell.
+        The map. A notebook cell that ends with it displays it.
 
     Raises:
         MMGError: The code does not run in IPython, or the table cannot be used.

@@ -217,7 +217,8 @@ class Run:
         if not self.state.ended:
             what = f"{self.name} has no result yet; its state is {self.state}."
             remedy = (
-                "wait() waits for it; stop() ends the run early; inspect() shows the progress."
+                "wait() waits for the result; stop() ends the run early, with the estimate so "
+                "far; inspect() shows the progress."
             )
             raise MMGError(what, remedy)
         return self._worker.result()

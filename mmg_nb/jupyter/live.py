@@ -34,7 +34,7 @@ ACTIONS: dict[str, Callable[[Run], None]] = {
     "resume": Run.resume,
     "stop": Run.stop,
 }
-HOW_STOP_WORKS = "Stop ends the run early and keeps what is known so far."
+HOW_STOP_WORKS = "Stop ends the run early. The estimate so far, if any, is kept as the result."
 HERE = {"here": True}  # the kernel is alive
 
 

@@ -374,13 +374,13 @@ def _two(name: str, asked: Arguments, call: Call) -> tuple[str, str]:
     if any(map(has_comma, asked.operands)):
         what = f"%mmg {name} takes X and Y separated by a space; got a comma: "
         words = " ".join(asked.operands).replace(",", " ").split()
-        remedy = f"Write %mmg {name} {' '.join(words)}. Give a condition with --given."
+        remedy = f"Write %mmg {name} {' '.join(words)}. For I(x; y | z), add --given Z."
         raise MMGError(what + cut(" ".join(asked.operands), 80) + ".", remedy)
     if count == 2:
         return asked.operands[0], asked.operands[1]
     remedy = in_words(call.namespace)
     if count > 2:
-        remedy = "Put an expression with spaces in parentheses. Give a condition with --given."
+        remedy = "Put an expression with spaces in parentheses. For I(x; y | z), add --given Z."
     raise MMGError(f"%mmg {name} takes two expressions, X and Y; got {count}.", remedy)
 
 

@@ -218,7 +218,7 @@ class Panel:
             if self.run is not None and not self.run.state.ended:
                 what = f"Run {len(self._entries)} of this panel is {self.run.state}."
                 raise MMGError(
-                    what, "Stop it or wait for its end. A second panel can run meanwhile."
+                    what, "Stop this run or wait for its end, or start in a second panel."
                 )
             run = asked.start(self._shell.user_ns)
             entry = Entry(len(self._entries) + 1, run, asked, asked.line)

@@ -16,9 +16,12 @@ __all__ = ["NOTHING", "Card", "Place", "isolates_outputs", "placeholder"]
 
 REOPENED = (
     "If the kernel still runs, the result appears here at the end of the run. "
-    "If not, run this cell again."
+    "If the kernel was restarted, run this cell again."
 )
-NO_WIDGETS = "The live view needs Jupyter widgets. Without them, use %mmg config live=card."
+NO_WIDGETS = (
+    "If this page shows no Jupyter widgets, use %mmg config live=card: "
+    "the progress is then plain HTML."
+)
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ def isolates_outputs(shell: InteractiveShell) -> bool:
 
 
 NOTHING = Card("", "")
-"""What is left of a view if its caller displays the result, or not."""
+"""What a view leaves if its caller displays the result, or nobody does."""
 
 
 def placeholder(what: str, slot: str) -> Card:

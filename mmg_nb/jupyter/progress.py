@@ -13,8 +13,12 @@ __all__ = ["Card", "CardView", "NoView", "Progress", "TextView", "View", "no_res
 
 CARD_SECONDS = 0.2  # between updates of a card
 TEXT_SECONDS = 3.0  # between printed lines
-HOW_TO_STOP = "Interrupt the kernel (■) to stop early and keep what is known so far."
-HOW_TO_STOP_HERE = "Interrupt (Ctrl-C) to stop early and keep what is known so far."
+HOW_TO_STOP = (
+    "Interrupt the kernel (■) to stop early. The estimate so far, if any, is kept as the result."
+)
+HOW_TO_STOP_HERE = (
+    "Interrupt (Ctrl-C) to stop early. The estimate so far, if any, is kept as the result."
+)
 
 
 class View(Protocol):

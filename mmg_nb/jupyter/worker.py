@@ -217,7 +217,7 @@ def _without_locals(error: BaseException) -> BaseException:
     if isinstance(error, _AbandonedError):
         what = "This run was abandoned before it had a result."
         return MMGError(
-            what, "Start it again. To keep what is known by then, interrupt only once."
+            what, "Start it again. One interrupt keeps the estimate so far; a second abandons it."
         )
     linked: BaseException | None = error
     while linked is not None:

@@ -79,13 +79,14 @@ class MMG(TrainedEstimator):
 
     effort: str = field(
         "normal",
-        "how long to train; if dependence is very strong, normal and high also train canonical "
-        "pairs (matched features of x and y)",
+        "how long to train; if dependence is very strong, normal and high also fit canonical "
+        "pairs (features of x and of y that nearly agree)",
         choices=("quick", "normal", "high"),
     )
     gap: str = field(
         "inner",
-        "form of the gap between the error curves; the stopping rule uses the same form",
+        "form of the gap: how the difference of the two error curves is computed; the stopping "
+        "rule uses the same form",
         choices=("inner", "cross", "orthogonal", "difference"),
     )
     noised: str = field(
@@ -108,9 +109,9 @@ class MMG(TrainedEstimator):
     )
     steps: int | None = field(
         None,
-        "maximum training steps of the full network; earlier stages may add 1.5 times as many; "
-        "default: 5 500 steps with effort=normal (quick: 1 000, high: 32 000), fewer below "
-        "10 000 rows",
+        "maximum training steps of the full network, the main stage; the stages before it take up "
+        "to 1.5 times this number in addition; default: 5 500 steps with effort=normal (quick: "
+        "1 000, high: 32 000), fewer below 10 000 rows",
         low=0,
         high=10_000_000,
     )

@@ -20,12 +20,12 @@ class PublishedMMG(TrainedEstimator):
     Use it for comparison with the paper. `mmg` is more accurate in less time. It differs from
     `mmg` in these points:
 
-    * One network predicts the noise. Zeros replace y in the branch without y, which is trained on
-      half of the batches.
+    * One network predicts the noise. To predict it without y, zeros replace y; half of the
+      batches train this prediction.
     * The loss is weighted by 1/q(λ), and Adam minimises it.
     * Columns are standardised. There is no anchor.
     * One split keeps 1/11 of the rows for evaluation.
-    * Both branches are evaluated with independent noise.
+    * The errors without and with y are measured with independent noise.
 
     The paper's four variants are the combinations of `gap` and `adaptive`.
     """
@@ -41,10 +41,13 @@ class PublishedMMG(TrainedEstimator):
 
     gap: str = field(
         "difference",
-        "form of the gap between the error curves; orthogonal is best in the paper",
+        "form of the gap: how the difference of the two error curves is computed; orthogonal is "
+        "best in the paper",
         choices=("difference", "orthogonal", "inner"),
     )
-    adaptive: bool = field(False, "train twice, the second time with an adapted proposal")
+    adaptive: bool = field(
+        False, "train twice; the first training sets the log-SNRs that the second draws"
+    )
     experts: int = field(
         1, "1: one network; 2: separate networks below and above log-SNR 5", choices=(1, 2)
     )
@@ -63,11 +66,13 @@ class PublishedMMG(TrainedEstimator):
     )
     weight_decay: float = field(1e-5, "weight decay of Adam", low=0, high=1)
     ema: float = field(0.999, "decay of the averaged weights", low=0, high=1)
-    loc: float = field(2.0, "log-SNR at the centre of the first proposal", low=-20, high=20)
-    scale: float = field(3.0, "scale of the first proposal", low=0.1, high=10)
+    loc: float = field(
+        2.0, "centre of the density that log-SNRs are first drawn from", low=-20, high=20
+    )
+    scale: float = field(3.0, "scale of this (logistic) density", low=0.1, high=10)
     clip: float = field(
         4.0,
-        "range of log-SNRs of the first proposal: loc ± clip·scale",
+        "range of this density: loc ± clip·scale",
         low=1,
         high=10,
     )
