@@ -119,7 +119,7 @@ def test_a_note_names_its_pairs():
     found = mmg_nb.dependency_map(table)
     assert found.notes[0] == "same was left out because it is constant."
     said = "\n".join(found.notes)
-    assert "zip and shop: All columns are categories, so the estimate is a closed form" in said
+    assert "zip and shop: All columns are categories, so the estimate is computed from" in said
     assert "copy and cause: With 400 rows and k=10 ksg cannot give more" in said
     at = [found.names.index(name) for name in ("zip", "shop")]
     assert found.mi[*at] < 2 * found.stderr[*at]

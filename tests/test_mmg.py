@@ -840,10 +840,10 @@ def test_a_gap_that_networks_close_in_a_wider_range_is_told():
     ("planned", "open_from", "said"),
     [
         (12.0, 8.0, ""),  # closed in time
-        (12.0, 14.0, "open at a log-SNR of 12, so log-SNRs up to 16 were added"),
-        (12.0, 24.0, "not closed at the highest log-SNR"),
+        (12.0, 14.0, "so log-SNRs up to 16 were added"),
+        (12.0, 24.0, "At the highest log-SNR, the other variable"),
         (16.0, 8.0, ""),  # as wide as planned
-        (16.0, 24.0, "not closed at the highest log-SNR"),
+        (16.0, 24.0, "At the highest log-SNR, the other variable"),
     ],
 )
 def test_where_the_gap_closes_is_told(planned, open_from, said):

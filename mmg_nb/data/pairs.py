@@ -422,7 +422,7 @@ def _tie_notes(variable: Variable, name: str) -> tuple[str, ...]:
     where = listed(f"{variable.labels[i]}: {tied[i]:.0%}" for i in columns)
     note = (
         f"{name}: repeated values in {len(columns)} column(s) ({where}). They are treated as "
-        "numbers, so a density may not exist."
+        "numbers, which is right for rounded measurements."
     )
     if all(distinct[i] <= len(values) // 2 for i in range(len(distinct))):
         note += f" To treat them as categories, use discrete='{name}'."

@@ -41,9 +41,10 @@ def _edge(curve: MMSECurve, gap: str) -> str:
     if level < max(OPEN / 2, 3 * error):
         return ""
     return (
-        f"The MMSE gap has not closed at the highest log-SNR ({level:.2f} nats per unit). Mutual "
-        "information is larger than this estimate. It may be infinite, for example if x is a "
-        "function of y. Add noise of a known scale to make it finite."
+        "At the highest log-SNR, the other variable still lowers the denoising error "
+        f"({level:.2f} nats per unit of log-SNR). Mutual information is larger than this "
+        "estimate. It may be infinite, for example if x is a function of y. Add noise of a known "
+        "scale to make it finite."
     )
 
 
@@ -54,10 +55,11 @@ def _widened(curve: MMSECurve, gap: str, planned: float) -> str:
         return ""
     high = curve.logsnr[-1] + curve.width[-1] / 2
     return (
-        f"The MMSE gap was open at a log-SNR of {planned:.0f}, so log-SNRs up to {high:.0f} were "
-        "added. The gap closes there, but perhaps only because the networks are inaccurate. In "
-        "that case mutual information is larger than this estimate. It may be infinite, for "
-        "example if x is a function of y. Add noise of a known scale to make it finite."
+        f"At a log-SNR of {planned:.0f}, the other variable still lowered the denoising error, so "
+        f"log-SNRs up to {high:.0f} were added. There it does not, but perhaps only because the "
+        "networks are inaccurate. In that case mutual information is larger than this estimate. "
+        "It may be infinite, for example if x is a function of y. Add noise of a known scale to "
+        "make it finite."
     )
 
 
@@ -71,8 +73,9 @@ def _forms(points: PointValues, gap: str) -> str:
     if abs(mean) < max(FORMS_APART, 4 * error):
         return ""
     return (
-        f"The forms {gap} and {other} of the gap differ by {abs(mean):.2f} ± {error:.2f} nats, so "
-        "the denoisers are far from optimal. Use more rows, or effort='high'."
+        f"Two ways to compute the estimate (gap forms {gap} and {other}) differ by "
+        f"{abs(mean):.2f} ± {error:.2f} nats. With good denoisers they agree, so these denoise "
+        "poorly. Use more rows, or effort='high'."
     )
 
 
@@ -84,7 +87,7 @@ def _overfit(history: TrainingHistory) -> str:
     if rise < 0.05 * float(history.loss[0]):
         return ""
     return (
-        "The networks overfitted: the validation loss rose well above its minimum. The inner form "
-        "of the gap is robust to this, and the standard error includes the added variance. Use "
-        "more rows for a smaller error."
+        "The networks overfitted: the validation loss rose well above its minimum. The default "
+        "estimate (gap='inner') is robust to this, and the standard error includes the added "
+        "variance. Use more rows for a smaller error."
     )

@@ -29,9 +29,9 @@ COLUMNS = (
     "rows it may rise."
 )
 CLASSES = (
-    "All columns are categories, and few rows share a cell of their table. The estimate is how "
-    "much few latent classes of levels improve the prediction of y in held-out rows. With more "
-    "rows it may rise."
+    "All columns are categories, and few rows share a cell of their table. So the levels of x and "
+    "of y were grouped into a few latent classes. The estimate is how much these classes improve "
+    "the prediction of y in held-out rows. With more rows it may rise."
 )
 
 Array = NDArray[np.float64]
@@ -108,7 +108,7 @@ def closed_form(pairs: Pairs, seed: int) -> Finding:
     # Under independence the spread of the rows vanishes, but the error does not.
     least = math.sqrt(2 * (levels_x - 1) * (levels_y - 1) * levels_z) / (2 * pairs.n_samples)
     note = (
-        "All columns are categories, so the estimate is a closed form of their table "
+        "All columns are categories, so the estimate is computed from their table of counts "
         f"({len(strata.filled[0])} filled cells)."
     )
     return _finding(values, {"detection": least}, note)
@@ -118,10 +118,11 @@ def _of_sparse(pairs: Pairs, strata: Strata, values: Array, rng: np.random.Gener
     """The finding of a sparse table."""
     filled = len(strata.filled[0])
     note = (
-        "All columns are categories, so the estimate is a closed form of their table "
+        "All columns are categories, so the estimate is computed from their table of counts "
         f"({filled} filled cells of {strata.possible}). The table is sparse "
-        f"({pairs.n_samples / filled:.1f} rows per filled cell). Random tables that resemble it "
-        "gave the bias, which was subtracted. If the error is too large, merge rare categories."
+        f"({pairs.n_samples / filled:.1f} rows per filled cell), so the estimate has a bias. It "
+        "was measured on random tables that resemble this one, and subtracted. If the error is "
+        "too large, merge rare categories."
     )
     found = sparse_table(strata, rng)
     for held_out, how in ((_by_columns, COLUMNS), (_by_classes, CLASSES)):

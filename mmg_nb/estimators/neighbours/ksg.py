@@ -204,8 +204,9 @@ def _notes(pairs: Pairs) -> tuple[str, ...]:
         )
     count = pairs.dim_x + pairs.dim_y + pairs.dim_z
     if count > MANY_COLUMNS:
+        names = "x, y and z" if pairs.dim_z else "x and y"
         notes += (
-            f"With {count} columns, nearest neighbours are far apart. The estimate is too low, by "
-            "more than the standard error. Use mmg.",
+            f"{names} have {count} columns together, so nearest neighbours are far apart. The "
+            "estimate is too low, by more than the standard error. Use mmg.",
         )
     return notes
