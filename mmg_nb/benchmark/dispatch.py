@@ -47,16 +47,17 @@ class Dispatcher:
         self._ended.put(None)
 
     def records(self, cells: Iterable[Cell]) -> Generator[Record]:
-        """Run the cells.
+        """Run the cells of a sweep. A cell is an estimator on a task with n rows and a seed.
 
         Args:
-            cells: What to run.
+            cells: The cells to run.
 
         Yields:
-            A record for each cell as it ends, until `stop` is called.
+            A record for each cell as it ends. After a call of the method `stop` there are no
+            more; cells that are still running are not waited for.
 
         Raises:
-            MMGError: The executor accepts no more work.
+            MMGError: The executor accepts no more cells.
         """
         self._waiting.extend(cells)
         try:

@@ -128,10 +128,11 @@ def _may_agree(n: int, numbers: Sequence[Array]) -> NDArray[np.bool_]:
 
 
 def is_coarse(column: Array) -> bool:
-    """Whether the values lie on such a coarse grid that equal values are likely.
+    """Whether the values are rounded so coarsely that equal values are likely by chance.
 
-    The grid may have any step and any origin, so units and offsets do not matter. Its step is
-    sought among the smallest distance of two values and fractions of that distance.
+    Rounded values lie on a grid, which may have any step and any origin, so units and offsets do
+    not matter. Steps that are tried: the smallest distance of two different values, and half, a
+    third, … of it.
     """
     levels = np.unique(column)
     rounding = ROUNDING * np.finfo(np.float64).eps * np.abs(levels).max()

@@ -28,8 +28,9 @@ class ImageDenoiser(Denoiser):
 
     ε̂ = σ·z + α·(a(z) + g·b(z, m, a(z), y) − h·m), where a and b are U-Nets, m = m(y) is the
     anchor, and the gates h and g are functions of the log-SNR only. Without y, b gets a learned
-    null and m is 0. At high log-SNR the noisy image itself contains what y could add. There both
-    branches have the same errors, so the inner gap vanishes although a is far from exact.
+    null and m is 0. At high log-SNR the noisy image itself contains what y could add. There the
+    predictions with and without y have the same errors, so the inner form of the gap vanishes
+    although a is far from exact.
 
     Args:
         members: Number of independent denoisers.

@@ -39,8 +39,8 @@ class AnchorSummary:
     Attributes:
         variance: Residual variance v of the anchor, `(members, 1, dim_x)`.
         dim_y: Columns of y.
-        condition: Columns of the condition; they are the last ones of y, and both branches get
-            them.
+        condition: Columns of the condition. They are the last ones of y; the prediction without y
+            gets them, too.
         sensitivity: Sensitivity of the anchor to directions of y, `(members, dim_y, dim_y)`; see
             `Anchor.sensitivity`. None for the same scale in all directions.
     """
@@ -174,9 +174,9 @@ class ResidualDenoiser(RefinedDenoiser):
 
     Directions that the anchor explains better get a larger scale at the input, so that the
     network learns them first. If the anchor explains a fraction e of the variance of a direction,
-    its scale is √((e + k)/(e_max + k)) with k = `FOCUS_FLOOR`. One network serves both branches.
-    Without y it gets a learned null in its place, but still the condition, whose scale does not
-    change.
+    its scale is √((e + k)/(e_max + k)) with k = `FOCUS_FLOOR`. One network predicts with and
+    without y. Without y it gets a learned null in its place, but still the condition, whose scale
+    does not change.
 
     With many columns, most directions are not informative, and a network overfits them first. A
     focused network sees mainly the informative directions:

@@ -80,9 +80,10 @@ class Fitted:
     Attributes:
         x: The noised variable, transformed, `(n, dim_x)`, float64.
         y: The other one, with the condition in its last columns, `(n, dim_y)`, float64.
-        anchor: The anchors of all members.
-        grid: Bins of log-SNR.
-        outcome: The outcome of training.
+        anchor: The regressions of x on y that training started from, one for each member (set of
+            training rows).
+        grid: Bins of log-SNR, by which errors are averaged.
+        outcome: What training leaves: weights, history, and how it ended.
         notes: Notes on the transforms of the data.
     """
 

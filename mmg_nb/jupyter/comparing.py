@@ -66,7 +66,7 @@ def start_comparison(
 
 
 class LiveTable:
-    """Displays the results so far, in place. At the end, the comparison replaces them.
+    """A table of the results so far, updated in place. At the end, the final table replaces it.
 
     Args:
         job: The comparison that is running.

@@ -131,9 +131,9 @@ def setting_of(shell: Any, name: str, default: Any) -> Any:
 
 
 def has_page(kernel: Any) -> bool:
-    """Whether a page shows the outputs, in which they can be replaced.
+    """Whether outputs are shown on a page, such as a notebook, where they can be replaced later.
 
-    A terminal has no page. `jupyter console` has a kernel, but prints each output once.
+    A terminal cannot replace them. `jupyter console` has a kernel, but prints each output once.
     """
     return kernel is not None and not CONSOLE.search(_parent_command())
 

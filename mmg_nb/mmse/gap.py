@@ -13,8 +13,8 @@ With L = E⟨c* − u*, δc⟩:
     inner        E⟨ε − u, c − u⟩           = gap + L + E⟨δu, δu − δc⟩
 
 Overfitting makes E‖δc‖² large and leaves L near 0. The inner form is robust to it; the other two
-are not. If the branch with y has not converged, δc = −k·(c* − u*). This biases the orthogonal form
-by −2k + k², the difference form by −k², and the inner form by −k, relative to the gap.
+are not. If the prediction with y has not converged, δc = −k·(c* − u*). This biases the orthogonal
+form by −2k + k², the difference form by −k², and the inner form by −k, relative to the gap.
 
 The fourth form uses two members (1 and 2) trained on disjoint rows:
 

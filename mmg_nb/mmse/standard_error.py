@@ -75,7 +75,7 @@ class TrainingErrors:
 def all_parts(
     points: PointValues, form: str, training: TrainingErrors, detection: float
 ) -> dict[str, float]:
-    """All parts of the standard error of a form of the gap.
+    """All parts of the standard error of an estimate by one form of the gap.
 
     Args:
         points: Values of the evaluation rows.
@@ -186,8 +186,8 @@ def estimate_from_points(
 def _bias_of(form: str, gain: float, points: PointValues) -> float:
     """Bias of a form, from the bias of the inner form; see `mmg_nb.mmse.gap`.
 
-    If the branch with y lags behind by a fraction k of the gap, the bias is −k (inner), −2k
-    (orthogonal) and −k² (other forms).
+    If the prediction with y has not yet learned a fraction k of the gap, the bias is −k (inner),
+    −2k (orthogonal) and −k² (other forms).
     """
     inner = _mean(points, "inner")
     squared = gain**2 / max(gain, inner, 1e-12)

@@ -136,10 +136,12 @@ class TablePairs:
     # --- computing
 
     def fill(self, listen: Listener) -> bool:
-        """Estimate all pairs that have no estimate yet: in closed form, then by neighbours.
+        """Estimate all pairs of columns: first all by `gcmi`, then all by nearest neighbours.
+
+        `gcmi` is a closed form for pairs of numbers. Estimates that are known already are kept.
 
         Args:
-            listen: Called with the progress. A true return value stops.
+            listen: Called with the progress. If it returns true, the work stops.
 
         Returns:
             Whether all pairs are done.

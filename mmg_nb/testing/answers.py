@@ -63,7 +63,7 @@ def answers_in_nats(subject: Subject) -> None:
 def finds_a_gaussian_pair(subject: Subject) -> None:
     """The truth lies within 3 standard errors; 0, half and double lie outside.
 
-    Without a standard error: the estimate lies within a quarter of the truth.
+    Without a standard error: the estimate is off by less than a quarter of the true value.
     """
     result = subject.first
     if result.stderr is None:
@@ -81,9 +81,9 @@ def finds_a_gaussian_pair(subject: Subject) -> None:
 
 
 def finds_nothing_in_independent_data(subject: Subject) -> None:
-    """With the rows of y shuffled 0 lies within 4 standard errors, which are small.
+    """With the rows of y shuffled, the estimate is 0 within 4 standard errors, which are small.
 
-    Without a standard error: the estimate lies within a quarter of what the pair has.
+    Without a standard error: it lies between ± a quarter of the mutual information of the pair.
     """
     x, y = subject.pair
     result = subject.run(x, np.random.default_rng(1).permutation(y))
@@ -108,9 +108,9 @@ def adds_up_its_error(subject: Subject) -> None:
 
 
 def ignores_the_order_of_rows(subject: Subject) -> None:
-    """With all rows in another order the estimate is the same within its error.
+    """Shuffling the rows of x and y together changes the estimate by at most 3 standard errors.
 
-    Without a standard error: within a quarter of the truth.
+    Without a standard error: by at most a quarter of the true value.
     """
     x, y = subject.pair
     order = np.random.default_rng(2).permutation(len(x))

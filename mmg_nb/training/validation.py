@@ -163,7 +163,10 @@ class Validation:
         return torch.full((1, 1, 1), given, device=self.eps.device)
 
     def _progress(self, both: Tensor, start: Tensor, least: float) -> tuple[float, float]:
-        """Progress loss and learned fraction with y; if the fraction is 0, of both branches."""
+        """Progress loss and learned fraction of the prediction with y.
+
+        If the fraction is 0, those of the predictions with and without y together.
+        """
         poll()
         rest, correction = self.eps - start, both - start
         along = (rest * correction).sum(-1).double()
@@ -195,7 +198,7 @@ class Measured:
     """Result of a validation.
 
     Attributes:
-        error: Mean squared ε-error of each member, both branches together, `(members,)`.
+        error: Mean squared ε-error of each member, with and without y together, `(members,)`.
         progress_loss: The loss that measures progress. Without a start it is the mean error. With
             a start it is minus the fall of the error at the best multiple of the change.
         learned_fraction: This multiple, at most 1. It is 0 if the change is not significant, and

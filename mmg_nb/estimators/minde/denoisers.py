@@ -18,7 +18,7 @@ def gaussian_eps(z: Tensor, logsnr: Tensor) -> Tensor:
 
 
 class ConditionalDenoiser(Denoiser):
-    """ε̂ = σ·z + α·net(z, y; λ), with a learned null in place of y in the branch without y.
+    """ε̂ = σ·z + α·net(z, y; λ). To predict without y, a learned null takes its place.
 
     Args:
         members: Number of members.

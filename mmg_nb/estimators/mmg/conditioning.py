@@ -30,9 +30,10 @@ def without_condition(
     """The whitened residual of a regression on the condition.
 
     Given z, the map x ↦ x − m(z) is invertible, so I(x − m(z); y | z) = I(x; y | z) for every m.
-    With a good m, little dependence on z remains for either branch of the denoiser. This matters
-    because dependence on z that only one branch learned would count as information. The regression
-    uses x and z only, or y and z only. If x and y are independent given z, so are their residuals.
+    With a good m, little dependence on z remains for the predictions with and without y. This
+    matters because dependence on z that only one of them learned would count as information. The
+    regression uses x and z only, or y and z only. If x and y are independent given z, so are their
+    residuals.
 
     Args:
         values: `(n, d)`, white, float64.

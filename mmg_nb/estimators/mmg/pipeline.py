@@ -48,19 +48,22 @@ STAGES: tuple[Stage, ...] = (
 def by_networks(
     config: MMG, pairs: Pairs, context: RunContext, least: Estimate | None = None
 ) -> tuple[Finding, Look | None]:
-    """Run the stages, measure the gap, and take second looks.
+    """Train networks, and measure how much the other variable lowers the denoising error.
+
+    Then compare with estimates without networks: nearest neighbours in the data, and, unless
+    `least` is given, nearest neighbours in predictions of one variable from the other one.
 
     Args:
         config: The estimator.
-        pairs: The data; the noised variable has no categories.
-        context: Seed, device, listener and keeper.
-        least: What a look at predictions found before; None to look.
+        pairs: The rows of x and y. The variable that gets the noise must hold numbers only.
+        context: Seed, device, listener, and the keeper that saves checkpoints.
+        least: An earlier estimate from predictions, to compare with instead of a new one.
 
     Returns:
-        The finding, and the look at predictions if there was one.
+        What was found, and the new estimate from predictions, if there is one.
 
     Raises:
-        Stopped: The user has stopped the run before anything was known.
+        Stopped: The user has stopped the run before anything was estimated.
     """
     n = pairs.n_samples
     folds = folds_for(config, n)

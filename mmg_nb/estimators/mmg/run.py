@@ -1,9 +1,9 @@
 """The order of a run on numbers: leave out directions, train networks, compare with second looks.
 
-reduction     many columns: directions that add nothing are left out
-networks      the stages of `pipeline`, and the gap between the error curves
-second look   where predictions of one variable from the other one show clearly more, networks
-try again with the prediction in the place of the variable that predicts
+reduction     many columns: directions that do not help to predict the other variable are left out
+networks      the stages of `pipeline`, and the difference of the two error curves
+second look   predictions of y from x (or of x from y) by other models. If they give a clearly
+              higher estimate, networks are trained again with the prediction of y in place of x
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ def run(config: MMG, pairs: Pairs, context: RunContext) -> Finding:
 
     Args:
         config: The estimator.
-        pairs: The data; the noised variable has no categories.
-        context: Seed, device, listener and keeper.
+        pairs: The rows of x and y. The variable that gets the noise must hold numbers only.
+        context: Seed, device, listener, and the keeper that saves checkpoints.
 
     Returns:
-        The finding.
+        What was found: estimate, error, curves, status and notes.
 
     Raises:
         Stopped: The user has stopped the run before anything was known.
@@ -70,7 +70,7 @@ def run(config: MMG, pairs: Pairs, context: RunContext) -> Finding:
 def _tried_again(
     config: MMG, pairs: Pairs, context: RunContext, found: Finding, look: Look
 ) -> Finding:
-    """The finding in the prediction, if this is higher than that in the variable itself."""
+    """The estimate with the prediction, if it is higher than that with the variable itself."""
     later = replace(context, listen=PartOfRun(context.listen), keep=NoCheckpoint())
     try:
         again = _in_prediction(config, pairs, later, look)
@@ -91,7 +91,7 @@ def _is_stop(status: Status) -> bool:
 
 
 def _of_wide(config: MMG, pairs: Pairs, context: RunContext, predictor: str) -> Finding:
-    """The finding in a prediction only, for a variable of too many columns for networks."""
+    """The estimate with a prediction only, for a variable of too many columns for networks."""
     columns = getattr(pairs, predictor).shape[1]
     what = (
         f"{predictor} has {columns} columns and only {pairs.n_samples} rows, so networks would "

@@ -1,10 +1,10 @@
-"""Cheap second looks at the same rows, for dependence that networks do not begin to learn.
+"""Second looks: cheap estimates from the same rows, for dependence that networks do not detect.
 
     neighbours   nearest neighbours in the data as they are, in few columns
     predictions  nearest neighbours in cross-fitted predictions of one variable from the other one
 
-Neither can be far above the mutual information: neighbours are biased downwards, and a prediction
-of y is a function of x.
+Neither can be far above the mutual information: nearest neighbours are biased downwards. A
+prediction of y is a function of x, so it contains at most the information of x.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """What neighbours find in a variable and the prediction of this variable from the other one.
+    """Nearest-neighbour estimate between a variable and its prediction from the other one.
 
     Attributes:
-        estimate: Their estimate.
+        estimate: The estimate.
         pairs: The data with the prediction in the place of one variable.
         predictor: The variable that is replaced, `x` or `y`.
     """
@@ -144,15 +144,15 @@ def _exceeds(estimate: Estimate, mi: float) -> bool:
 
 
 def by_predictions(pairs: Pairs, predictors: Sequence[str] = ("x", "y")) -> Look | None:
-    """What neighbours find in predictions, in the direction in which they find more.
+    """The higher estimate of two: with y predicted from x, and with x predicted from y.
 
     Args:
         pairs: The data.
         predictors: The variables from which the other one is predicted.
 
     Returns:
-        The look. None if nothing is predicted, or where `by_neighbours` is None but for the
-        number of columns.
+        The look. None if the models predict no better than a constant, or for data that
+        `by_neighbours` does not take (except for their number of columns).
 
     Raises:
         Stopped: The user has stopped the run.
@@ -189,10 +189,10 @@ def too_many_columns(pairs: Pairs) -> str | None:
 
 
 def gain_of_rows(pairs: Pairs, look: Look) -> float:
-    """Nats that models gain if they see 4/5 of the rows instead of half of them.
+    """Nats that models gain if they are fitted to 4/5 of the rows instead of 1/2.
 
-    What is still lacking falls with the number of rows n between 1/√n and 1/n, and is then 1.7 to
-    3.8 times this gain.
+    What even more rows would add is assumed to fall with the number of rows n, at a rate between
+    1/√n and 1/n. It is then 1.7 to 3.8 times the gain.
 
     Args:
         pairs: The data.

@@ -26,7 +26,7 @@ __all__ = [
 
 MANY_ROWS = 10_000  # below this number of rows, fewer steps and hidden features are used
 BATCH, MOST_BATCH, BATCH_POWER = 256, 1024, 0.6  # noisy rows per step; they grow with the rows
-WITHOUT_Y = 0.25  # fraction of the batch without y, with many rows; with few rows it is half
+WITHOUT_Y = 0.25  # fraction of the batch without y where this is easy; see `share_without_y`
 WIDTH, LEAST_WIDTH = 64, 32  # hidden features with many rows and with few rows
 WIDTH_POWER, WIDTH_UNIT = 0.3, 8  # the width grows with rows to this power, in such steps
 ANCHOR_SHARE, ANCHOR_STEPS = 0.5, 3000  # anchor steps: fraction of those of `effort`; maximum
@@ -56,10 +56,11 @@ def batch_for(config: MMG, n_samples: int) -> int:
 
 
 def share_without_y(n_samples: int, dim_x: int, *, conditional: bool) -> float:
-    """Fraction of a batch that trains the branch without y.
+    """Fraction of a batch that trains the prediction without y (the branch without y).
 
-    A single column is normal after the transform, so this branch has little to learn. Several
-    columns may depend on each other in any way, and with a condition it has as much to learn.
+    A single column is normal after the transform, so this prediction is easy, and a quarter of
+    the batch is enough. Several columns may depend on each other in any way, and a condition may
+    explain them. The prediction without y is then as hard as that with y, and gets half.
     """
     easy = n_samples >= MANY_ROWS and dim_x == 1 and not conditional
     return WITHOUT_Y if easy else 0.5
