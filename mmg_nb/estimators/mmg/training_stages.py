@@ -179,8 +179,8 @@ class FullNetwork(TrainingStage):
 
     Attributes:
         still_improving: Training yields to canonical pairs if the last doubling of the steps
-            gained more nats than this just before the learning rate falls (LOG.md, "Very much to
-            learn"). Only if the estimator fits pairs.
+            gained more nats than this just before the learning rate falls (LOG.md, "Very strong
+            dependence"). Only if the estimator fits pairs.
     """
 
     still_improving: float = 0.2
