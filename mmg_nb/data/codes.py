@@ -241,7 +241,7 @@ def _agreement(values: Array, level: Codes, counts: Codes, used: int) -> tuple[f
         used: Degrees of freedom that were subtracted from the means of the levels.
 
     Returns:
-        The covariance, and the probability of a larger one without codes, by a χ² law.
+        The covariance, and the probability of a larger one without codes, by a χ² distribution.
     """
     from scipy.special import chdtrc
 

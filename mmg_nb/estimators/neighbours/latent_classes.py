@@ -1,6 +1,7 @@
 """Mutual information of two categorical variables that depend through few latent classes.
 
-Levels of x with the same law of y support each other, which a table of single cells cannot show.
+Levels of x with the same distribution of y are grouped, so that a group has enough rows for an
+estimate. A table of single cells cannot show what they have in common.
 With classes c, p(x, y) = Σ_c p(c)·p(x | c)·p(y | c). A non-negative factorisation of the counts
 with the Kullback–Leibler loss fits it (Hofmann 1999, SIGIR), by the multiplicative updates of Lee
 & Seung (2001, NIPS). Held-out rows choose the number of classes.

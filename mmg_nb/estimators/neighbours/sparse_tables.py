@@ -1,7 +1,7 @@
 """Mutual information of categories whose table has few rows in a cell.
 
 The jackknife leaves a bias in such a table. Random tables that resemble the data show its size. A
-table is a law of y for each level of x,
+random table is a conditional distribution of y for each level of x,
 
     p(y | x) = λ·D_x(y) + (1 − λ)·q(y),    D_x ~ Pitman–Yor process(discount d, concentration a),
 
@@ -48,8 +48,8 @@ class SparseTable(NamedTuple):
     Attributes:
         mi: I(x; y | z), nats.
         spread: Standard deviation over the tables drawn, nats.
-        unconfirmed: Standard error for what the prediction of single rows does not show, and
-            for the bias where no permutation gives it, nats.
+        unconfirmed: Standard error, nats: a share of the difference between `mi` and `predicted`,
+            and a share of the bias that was subtracted in spite of dependence.
         predicted: Mean log-ratio of the best prediction of rows, nats. It is too low.
     """
 
@@ -202,7 +202,7 @@ def _drawn_error(
 
     Args:
         strata: Labels of the rows.
-        law: λ, a and d.
+        law: The parameters λ, a and d of the random tables.
         scale: Factor of the truth: frequencies have too little entropy.
         rng: Random numbers.
     """
