@@ -72,7 +72,7 @@ def predicted(
 
 
 def _distinct_scores(values: Array) -> Array:
-    """Normal scores, `(n,)`: otherwise the marginal of few values has to be learnt, too."""
+    """Normal scores, `(n,)`. Otherwise networks must also learn which few values occur."""
     order = np.lexsort((np.random.default_rng(0).random(len(values)), values))
     rank = np.empty(len(values))
     rank[order] = np.arange(len(values))

@@ -137,9 +137,10 @@ def _of_sparse(pairs: Pairs, strata: Strata, values: Array, rng: np.random.Gener
 
 
 def _by_columns(pairs: Pairs, least: float) -> tuple[Array, float] | None:
-    """Held-out log-ratios of each row, and what they lack, if a variable has several columns.
+    """Held-out log-ratios of each row, and by how much they are too low. For several columns.
 
-    What more rows to train on have added is about what is still missing.
+    They are too low by about as much as they rise when models are fitted to 4/5 instead of 1/2
+    of the rows.
     """
     if max(pairs.dim_x, pairs.dim_y) == 1:
         return None
@@ -156,7 +157,7 @@ def _by_columns(pairs: Pairs, least: float) -> tuple[Array, float] | None:
 
 
 def _by_classes(pairs: Pairs, least: float) -> tuple[Array, float] | None:
-    """Held-out log-ratios of each row, and what they lack, if there is no condition.
+    """Held-out log-ratios of each row, and by how much they are too low. Without a condition.
 
     Rows that were used for training show about as much too much as held-out rows show too little.
     """
