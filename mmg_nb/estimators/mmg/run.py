@@ -1,5 +1,6 @@
 """The order of a run on numbers: leave out directions, train networks, compare with second looks.
 
+function      a column that is a function of another one: no networks are trained
 reduction     many columns: directions that do not help to predict the other variable are left out
 networks      the stages of `pipeline`, and the difference of the two error curves
 second look   predictions of y from x (or of x from y) by other models. If they give a clearly
@@ -12,6 +13,7 @@ import math
 from dataclasses import replace
 
 from mmg_nb.data.pairs import Pairs
+from mmg_nb.estimators.mmg.exact_function import of_function
 from mmg_nb.estimators.mmg.fields import MMG
 from mmg_nb.estimators.mmg.pipeline import by_networks, most_steps
 from mmg_nb.estimators.mmg.reduction import reduced
@@ -54,6 +56,9 @@ def run(config: MMG, pairs: Pairs, context: RunContext) -> Finding:
     sizes = pairs.n_samples, pairs.dim_x, pairs.dim_y
     device, steps = str(pick_device(context.device)), most_steps(config, pairs)
     context.listen(Started(config.name, *sizes, device, steps, pairs.dim_z))
+    exact = of_function(pairs)
+    if exact is not None:
+        return exact
     reduction = reduced(pairs)
     pairs = reduction.pairs
     wide = too_many_columns(pairs)
