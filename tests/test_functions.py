@@ -1,4 +1,4 @@
-"""Columns that are functions of each other are recognised; noise of any size is."""
+"""Columns that are functions of each other are told from those that hardly have any noise."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 import mmg_nb
-from mmg_nb.data.functions import function_in, is_function
+from mmg_nb.data.functions import confirmations, function_in, is_function
+from mmg_nb.data.pairs import make_pairs
+from mmg_nb.estimators.mmg.exact_function import of_function
 from mmg_nb.results.facts import Badge, badge
 
 FUNCTIONS = {
@@ -91,3 +93,77 @@ def test_the_search_for_functions_is_bounded():
     x = np.random.Generator(np.random.Philox(7)).normal(size=(6000, 20))
     assert function_in(x[:1000], x[:1000]) == ("y", 0, 0)
     assert function_in(x, x) is None
+
+
+# --- few values --------------------------------------------------------------------------------
+
+
+def entropy(values):
+    shares = np.unique(values, return_counts=True)[1] / len(values)
+    return float(-np.sum(shares * np.log(shares)))
+
+
+def stepped(n, seed):
+    """Pairs of a column and a function of it that takes few values."""
+    rng = np.random.Generator(np.random.Philox(seed))
+    x, whole, code = rng.uniform(-1, 2, n), rng.integers(0, 90, n), rng.integers(0, 25, n)
+    price = np.round(rng.uniform(1, 50, 25), 2)
+    celsius = np.round(15 + 4 * rng.normal(size=n))
+    return {
+        "stripes": (x, np.floor(8 * x) % 2 == 0),
+        "classes": (x, np.digitize(x, [-0.5, 0.4, 1.2]).astype(str)),
+        "rounded": (x, np.round(x, 1)),
+        "remainder": (whole, np.array(list("abc"))[whole % 3]),
+        "prices": ([f"item {k}" for k in code], price[code]),
+        "conversion": (celsius, 32 + 1.8 * celsius),
+    }
+
+
+@pytest.mark.parametrize("kind", stepped(60, 0))
+def test_a_function_of_few_values_has_the_entropy_of_these(kind):
+    x, y = stepped(1100, 8)[kind]
+    for both in ((x, y), (y, x)):
+        result = mmg_nb.estimate(*both, steps=0)
+        assert result.history is None
+        assert abs(result.mi - entropy(y)) < 0.02 + 0.05 * (kind == "rounded")
+        assert 0.003 < result.stderr < 0.06
+        assert badge(result) is Badge.RELIABLE
+        if kind != "remainder":  # both are categories
+            assert any("is a function of" in note for note in result.notes)
+
+
+def test_exceptions_and_chance_are_no_function():
+    rng = np.random.Generator(np.random.Philox(9))
+    for n in (100, 900):
+        x, noise = rng.normal(size=(2, n))
+        rare = np.arange(n) < 0.02 * n
+        code = rng.integers(0, n // 5, n)
+        pairs = {
+            "one exception": (x, (x > 0) ^ (np.arange(n) == np.argsort(x)[n // 4])),
+            "fuzzy edge": (x, x + 0.05 * noise > 0),
+            "independent": (x, noise > 0),
+            "rare label": (x, rare),
+            "rounded noise": (x, np.round(x + 0.2 * noise, 1)),
+            "zeros, then noise": (x, np.where(x > 1, noise, 0)),
+            "numbers": (x, noise),
+            "rare label of codes": (code, rare),
+            "label of codes": (code, noise > 0),
+            "identifiers": (rng.permutation(n), np.round(noise)),
+        }
+        for name, (a, b) in pairs.items():
+            for first, second in ((a, b), (b, a)):
+                assert not confirmations(first * 1.0, second * 1.0, ordered=True), (name, n)
+
+
+def test_copies_of_rows_confirm_nothing():
+    rng = np.random.Generator(np.random.Philox(10))
+    x, y = np.tile(rng.normal(size=(2, 80)), 4)
+    assert confirmations(x, y, ordered=True)
+    assert of_function(make_pairs(x, y), seed=0) is None
+
+
+def test_a_number_for_each_category_is_no_copy():
+    code = np.random.Generator(np.random.Philox(11)).integers(0, 30, 450)
+    for y in (np.sqrt(code + 2.0), np.sqrt(code + 2.0)[:, None] * [1, 1]):
+        pairs = make_pairs(code.astype(str), y)
+        assert len(np.unique(pairs.clusters)) == 450

@@ -19,6 +19,7 @@ MAX_PARTS = 100  # of the least distance of two values, tried as the step of a g
 OFF_GRID = 1e-3  # steps by which a value may lie off its grid, see float32; not measured
 ROUNDING = 8  # units in the last place, by which equal values may differ
 MAX_GRID_POINTS_PER_ROW = 10  # with fewer, different rows are likely to have equal values
+MANY_ROWS_ALIKE = 10  # on average; more than copies are likely to be. Not measured
 COMMON_VALUE_SHARE = 0.05  # of the rows; a value more frequent than this recurs by chance
 
 Array = NDArray[np.float64]
@@ -77,6 +78,9 @@ def _copies(used: Mapping[str, Variable]) -> tuple[NDArray[np.int64], tuple[str,
     if not numbers:
         return np.arange(n), ()
     copy = _labels_of_rows(n, [column for each in used.values() for column in each.values.T])
+    of_categories = any(each.values.shape[1] == len(each.discrete) for each in used.values())
+    if of_categories and MANY_ROWS_ALIKE * (int(copy.max()) + 1) <= n:
+        return np.arange(n), ()  # the numbers have few values, such as a price for each product
     images = any(
         each.shape is not None for each in used.values()
     )  # two images are never equal by chance

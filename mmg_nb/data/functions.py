@@ -1,8 +1,12 @@
-"""Is one column of numbers a function of another one, without any noise?
+"""Is one column a function of another one, without any noise?
 
-Where neighbouring values of x lie close enough, the divided differences of a smooth function
-hardly change from one group of neighbours to the next. Noise of any size changes them, even in
-sign, because it is divided by distances. A few kinks and jumps change few of them.
+A column of few values, as of classes or rounded numbers, is a function if it is constant in
+intervals of the other column, or wherever this column repeats a value.
+
+Otherwise neighbours decide. Where neighbouring values of x lie close enough, the divided
+differences of a smooth function hardly change from one group of neighbours to the next. Noise of
+any size changes them, even in sign, because it is divided by distances. A few kinks and jumps
+change few of them.
 """
 
 from __future__ import annotations
@@ -10,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["function_in", "is_function"]
+__all__ = ["confirmations", "function_in", "is_function"]
 
 # Evidence for the thresholds: LOG.md, "Functions".
 ORDERS = 4  # of divided differences; noise that a curved function hides shows at higher orders
@@ -18,6 +22,8 @@ AGREEING = 0.85  # of the groups of neighbours, from which a column is a functio
 LEAST_GROUPS = 30  # in which the other column varies
 MOST_CHANGE = 2.0  # factor by which neighbouring divided differences may differ
 ROUNDING = 8  # units in the last place, by which values may be wrong
+LEAST_RUN = 5  # rows of an interval in which a value is confirmed, if it has several; not measured
+LEAST_EVIDENCE = 20  # rows that would differ if both columns were independent; not measured
 COMMON = 0.05  # of the rows; a value more frequent than this may be a limit of a scale
 MOST_REPEATS = 0.05  # of the rows, whose value repeats without being common; not measured
 MOST_VALUES = 1_000_000  # rows times pairs of columns that are tried, in about a second
@@ -85,6 +91,40 @@ def _is_function(source: Array, target: Array) -> bool:
         if counts.sum() < LEAST_GROUPS or agree[counts].mean() < AGREEING:
             return False
     return True
+
+
+def confirmations(source: Array, target: Array, *, ordered: bool) -> int:
+    """Rows that show that a target of few values is a function of the source.
+
+    Args:
+        source: `(n,)`, numbers or codes; no row is a copy of another one.
+        target: `(n,)`, numbers or codes.
+        ordered: Whether the source holds numbers, so that its intervals mean something.
+
+    Returns:
+        The number of rows that have the value of a neighbour in the source; 0 if the target is
+        no function of the source, or if too little is known.
+    """
+    level, counts = np.unique(target, return_inverse=True, return_counts=True)[1:]
+    n = len(level)
+    order = np.lexsort((level.reshape(-1), source))
+    level, tied = level.reshape(-1)[order], np.diff(source[order]) == 0
+    same = np.diff(level) == 0
+    differing = 1 - float(np.sum((counts / n) ** 2))
+    if (tied & ~same).any():
+        return 0
+    ties = int(tied.sum())
+    if ties >= n / 4 and ties * differing >= LEAST_EVIDENCE:
+        return ties
+    if not ordered or n * differing < LEAST_EVIDENCE:
+        return 0
+    start = np.flatnonzero(np.r_[True, ~same])
+    length, owner = np.diff(np.r_[start, n]), level[start]
+    between = np.r_[False, owner[:-2] == owner[2:], False]  # two runs of one value
+    alone = (np.bincount(owner)[owner] == 1) & ~between[: len(owner)]
+    rare = counts[owner] <= COMMON * n
+    enough = all(len(each) <= each.sum() / 2 for each in (length, length[rare]))
+    return n - len(start) if enough and (alone | (length >= LEAST_RUN)).all() else 0
 
 
 def _repeats(values: Array) -> float:

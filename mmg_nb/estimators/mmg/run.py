@@ -56,7 +56,7 @@ def run(config: MMG, pairs: Pairs, context: RunContext) -> Finding:
     sizes = pairs.n_samples, pairs.dim_x, pairs.dim_y
     device, steps = str(pick_device(context.device)), most_steps(config, pairs)
     context.listen(Started(config.name, *sizes, device, steps, pairs.dim_z))
-    exact = of_function(pairs)
+    exact = of_function(pairs, context.seed)
     if exact is not None:
         return exact
     reduction = reduced(pairs)
