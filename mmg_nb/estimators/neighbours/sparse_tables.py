@@ -143,8 +143,8 @@ def sparse_table(strata: Strata, rng: np.random.Generator) -> SparseTable:
     Raises:
         Stopped: The user has stopped the run.
     """
-    if len(strata.counts[0]) < len(strata.counts[1]):
-        strata = strata.swapped()  # y has fewer levels, so that they are easier to predict
+    if _entropy(strata.swapped()) < _entropy(strata):
+        strata = strata.swapped()  # y has less entropy, so that it is easier to predict
     laws = [(0.0, 1.0, 0.0), *itertools.product(SHARES, CONCENTRATIONS, DISCOUNTS)]
     gains = _gains(strata, laws)
     prior = np.full(len(laws), (1 - INDEPENDENT) / (len(laws) - 1))
