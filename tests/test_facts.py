@@ -108,7 +108,9 @@ def test_one_badge_says_the_most_serious_reservation(bare, change, expected):
 def test_functions_of_each_other_may_be_infinite():
     x = pd.Series(range(100), dtype=float)
     for estimator in ("gcmi", "cca", "ksg"):
-        assert badge(mmg_nb.estimate(x, 2 * x, estimator)) is Badge.INFINITE
+        found = mmg_nb.estimate(x, 2 * x, estimator)
+        assert badge(found) is Badge.INFINITE
+        assert facts(found).interval is None
 
 
 def test_no_dependence_is_said_with_its_upper_limit(bare):

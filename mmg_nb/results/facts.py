@@ -100,8 +100,8 @@ class Facts:
         headline: Who tells how much about whom.
         badge: How far the result can be trusted.
         meaning: How strong the dependence is, in words; empty if that is unknown.
-        interval: Lower and upper end of the 95 % interval in `unit`; None without an error, or
-            if the run was stopped.
+        interval: Lower and upper end of the 95 % interval in `unit`; None without an error, if
+            the run was stopped, or if the truth may be infinite.
         value: The estimate in `unit`.
         unit: `nats` or `bits`.
         method: Estimator and size of the data.
@@ -178,7 +178,7 @@ def facts(result: Told, unit: str = "nats") -> Facts:
     found, size = badge(result), UNITS[unit]
     stopped = found is Badge.STOPPED
     low, high = result.interval()
-    known = not stopped and math.isfinite(high - low)
+    known = math.isfinite(high - low) and not stopped and found is not Badge.INFINITE
     return Facts(
         headline=_headline(result, unit),
         badge=found,
