@@ -107,6 +107,8 @@ def confirmations(source: Array, target: Array, *, ordered: bool) -> int:
     """
     level, counts = np.unique(target, return_inverse=True, return_counts=True)[1:]
     n = len(level)
+    if len(counts) > n / 2:
+        return 0
     order = np.lexsort((level.reshape(-1), source))
     level, tied = level.reshape(-1)[order], np.diff(source[order]) == 0
     same = np.diff(level) == 0

@@ -16,6 +16,7 @@ from mmg_nb.results.finding import Finding
 
 __all__ = ["of_function"]
 
+MOST_SORTED = 4_000_000  # values that are sorted for a target of few values, in about a second
 EXCEPTIONS = "unseen exceptions"  # the part of the error: rows that do not follow the function
 
 
@@ -69,7 +70,7 @@ def _of_few_values(pairs: Pairs, seed: int) -> Finding | None:
         ("y", pairs.y, pairs.x, pairs.discrete_x),
         ("x", pairs.x, pairs.y, pairs.discrete_y),
     ):
-        if target.shape[1] > 1:
+        if target.shape[1] > 1 or source.size > MOST_SORTED:
             continue
         value = target[first, 0]
         rows = max(
