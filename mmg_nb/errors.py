@@ -83,8 +83,9 @@ def listed(names: Iterable[object], near: str = "", room: int = ROOM_FOR_NAMES) 
     words = [cut(str(name), ROOM_FOR_NAME) for name in names]
     if len(", ".join(words)) <= room:
         return ", ".join(words)
-    few = difflib.get_close_matches(cut(near, ROOM_FOR_NAME), words[:MAX_COMPARED], 3, 0.0)
-    if not near:
+    if near:
+        few = difflib.get_close_matches(cut(near, ROOM_FOR_NAME), words[:MAX_COMPARED], 3, 0.0)
+    else:
         few = words[:1]
         while len(", ".join([*few, words[len(few)]])) < room - len(" and 9999 more"):
             few.append(words[len(few)])

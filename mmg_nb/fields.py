@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import numbers
 import typing
@@ -110,6 +111,11 @@ def field_infos(owner: type) -> tuple[FieldInfo, ...]:
     Returns:
         One `FieldInfo` per field.
     """
+    return _field_infos(owner)
+
+
+@functools.cache  # resolving types takes milliseconds
+def _field_infos(owner: Any) -> tuple[FieldInfo, ...]:
     hints = typing.get_type_hints(owner)
     return tuple(
         _info(f, hints[f.name])

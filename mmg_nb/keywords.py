@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import textwrap
 import typing
@@ -185,6 +186,11 @@ class EstimateKeywords(CompareKeywords, total=False):
 
 def keywords_of(owner: type) -> dict[str, Keyword]:
     """The keyword arguments that a `TypedDict` describes, by name."""
+    return _keywords_of(owner)
+
+
+@functools.cache  # resolving types takes milliseconds
+def _keywords_of(owner: Any) -> dict[str, Keyword]:
     hints = typing.get_type_hints(owner, include_extras=True)
     return {name: hint.__metadata__[0] for name, hint in hints.items()}
 
