@@ -86,7 +86,7 @@ function places(order, groups, from, cell) {
 }
 
 /**
- * The map. It is drawn at most once a frame.
+ * The map. It is drawn at most once a frame, and its cells only if they have changed.
  *
  * @param {Handlers} handlers
  * @param {AbortSignal} signal Ends its watching of the page.
@@ -98,13 +98,17 @@ function createMap(handlers, signal) {
     onfocus: focused, onblur: later });
   const node = make("div", { class: "mmg-canvas" }, canvas);
   const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  const layer = make("canvas"); // the cells, which stay while the mouse moves
+  const brush = /** @type {CanvasRenderingContext2D} */ (layer.getContext("2d"));
   let colours = /** @type {ReturnType<typeof coloursOf> | null} */ (null);
   let shown = /** @type {Shown | null} */ (null);
   let layout = /** @type {Layout | null} */ (null);
   let hover = /** @type {Pair | null} */ (null);
   let cursor = /** @type {Pair | null} */ (null);
   let due = false;
+  let fresh = false; // whether the layer shows what is known
   let frames = 0;
+  let cells = 0; // painted so far
 
   const resized = new ResizeObserver(() => later());
   resized.observe(node);
@@ -119,12 +123,14 @@ function createMap(handlers, signal) {
 
   function recolour() {
     colours = null;
+    fresh = false;
     later();
   }
 
   /** @param {Shown} next */
   function update(next) {
     shown = next;
+    fresh = false;
     later();
   }
 
@@ -164,26 +170,34 @@ function createMap(handlers, signal) {
 
   /** @param {Shown} what */
   function paint(what) {
-    const began = performance.now();
     colours ??= coloursOf(node);
-    layout = arranged(what);
-    const { width, height } = layout;
-    const dense = window.devicePixelRatio || 1;
-    if (canvas.width !== Math.round(width * dense) || canvas.height !== Math.round(height * dense)) {
-      canvas.width = Math.round(width * dense);
-      canvas.height = Math.round(height * dense);
-      canvas.style.height = `${height}px`;
+    if (!fresh || layout?.width !== node.clientWidth) {
+      layout = arranged(what);
+      paintLayer(what, layout);
     }
-    pen.setTransform(dense, 0, 0, dense, 0, 0);
+    const { width, height } = layout;
     pen.clearRect(0, 0, width, height);
     paintBands(what, layout);
-    paintCells(what, layout);
+    pen.drawImage(layer, 0, 0, width, height);
     paintLabels(what, layout);
     paintFrame(what, cursor, document.activeElement === canvas ? 2 : 1);
     paintFrame(what, hover, 1);
     frames += 1;
     canvas.dataset.frames = String(frames);
-    canvas.dataset.milliseconds = (performance.now() - began).toFixed(2);
+    canvas.dataset.cells = String(cells);
+  }
+
+  /** @param {Shown} what @param {Layout} at */
+  function paintLayer(what, at) {
+    const dense = window.devicePixelRatio || 1;
+    for (const [each, its] of /** @type {const} */ ([[canvas, pen], [layer, brush]])) {
+      each.width = Math.round(at.width * dense); // clears it, too
+      each.height = Math.round(at.height * dense);
+      its.setTransform(each.width / at.width, 0, 0, each.height / at.height, 0, 0);
+    }
+    canvas.style.height = `${at.height}px`;
+    paintCells(brush, what, at);
+    fresh = true;
   }
 
   /** Rows and columns of the target and of the pair under the mouse or the cursor.
@@ -202,8 +216,8 @@ function createMap(handlers, signal) {
     pen.globalAlpha = 1;
   }
 
-  /** @param {Shown} what @param {Layout} at */
-  function paintCells({ rows, across, estimate, disagree, refined }, { xs, ys, cell, gap, font }) {
+  /** @param {CanvasRenderingContext2D} pen @param {Shown} what @param {Layout} at */
+  function paintCells(pen, { rows, across, estimate, disagree, refined }, { xs, ys, cell, gap, font }) {
     if (!colours) return;
     const { ramp, line, soft, mark, paper } = colours;
     const size = cell - gap;
@@ -224,6 +238,7 @@ function createMap(handlers, signal) {
           pen.stroke();
           return;
         }
+        cells += 1;
         const found = estimate(i, j);
         if (Number.isNaN(found[0])) return;
         const strength = correlation(found[0]);
