@@ -22,6 +22,7 @@ from mmg_nb.results.paths import whole_path
 from mmg_nb.results.plain import from_plain
 from mmg_nb.results.provenance import provenance
 from mmg_nb.results.result import MIResult, called
+from mmg_nb.results.sample import sample_of
 from mmg_nb.runs.context import RunContext
 from mmg_nb.runs.events import Event, Finished, FirstEstimate, Listener, Started, Step, Working
 from mmg_nb.runs.interrupts import stoppable
@@ -162,7 +163,9 @@ class Job:
         if not isinstance(found, MIResult):
             what = f"The method estimate of {self.estimator.name} returned {brief(found)}."
             raise MMGError(what, "Return mmg_nb.Estimate(mi, stderr) or mmg_nb.Finding(mi=mi).")
-        found = replace(found, names=self.pairs.names, entropies=entropies(self.pairs))
+        pairs = self.pairs
+        sample = sample_of(pairs.x, pairs.y, pairs.texts, found.pointwise, self.seed)
+        found = replace(found, names=pairs.names, entropies=entropies(pairs), sample=sample)
         return self.keep.close(found) if self.keep is not None else found
 
 

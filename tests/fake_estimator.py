@@ -14,6 +14,7 @@ from mmg_nb.fields import field
 from mmg_nb.results.curves import MMSECurve, PointwiseMI, TrainingHistory
 from mmg_nb.results.finding import Estimate
 from mmg_nb.results.result import MIResult
+from mmg_nb.results.sample import Sample
 from mmg_nb.results.status import Status
 from mmg_nb.runs.context import RunContext
 from mmg_nb.runs.events import Phase, Snapshot, Started, Step
@@ -51,6 +52,7 @@ def make_result(rho: float = 0.8, dim: int = 1) -> MIResult:
         curve=gaussian_curve(rho, dim),
         pointwise=PointwiseMI(np.arange(5), np.linspace(-1, 1, 5), np.full(5, 0.1)),
         history=TrainingHistory(np.array([0, 10]), np.array([2.0, 1.5]), np.array([0.1, 0.4])),
+        sample=Sample(np.arange(5), np.arange(5.0), np.arange(5.0) % 3, ("", "")),
     )
 
 

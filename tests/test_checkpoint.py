@@ -413,7 +413,7 @@ def test_a_missing_value_is_refused_as_damage(file, place):
     if place in ("trainings", "record"):
         inner = contents.values["trainings"][-1].get(place, contents.values["trainings"][-1])
     optional = {"notes", "given", "discrete_x", "discrete_y", "discrete_z", "shape_x", "shape_y"}
-    optional |= {"names", "inflation"}
+    optional |= {"names", "inflation", "texts"}
     for key in set(inner) - optional:
         value = inner.pop(key)
         write(file, contents)

@@ -6,6 +6,8 @@ import warnings
 
 import pytest
 
+from mmg_nb.plots.result import KINDS
+
 
 @pytest.fixture
 def complete(shell):
@@ -68,7 +70,7 @@ def test_settings_and_their_values(complete):
 def test_results_to_plot(complete, shell, result):
     shell.user_ns["res"] = result
     assert "res" in complete("%mmg plot ")
-    assert set(complete("%mmg plot res --kind ")) == {"gap", "integrand", "training"}
+    assert set(complete("%mmg plot res --kind ")) == set(KINDS)
 
 
 @pytest.mark.parametrize("text", ["%mmgx es", "mmg_es", "# %mmg es", "%mmg nonsense --", "x = y."])

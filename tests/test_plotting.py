@@ -7,12 +7,15 @@ from dataclasses import replace
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 from fake_estimator import make_result
 from matplotlib.figure import Figure
 from PIL import Image
 
+from mmg_nb import MIResult, estimate
 from mmg_nb.errors import MMGError
+from mmg_nb.plots import rows as plots
 from mmg_nb.plots.axes import axes_png
 from mmg_nb.plots.result import (
     KINDS,
@@ -112,12 +115,12 @@ def test_units_stand_on_the_axes(result):
 def test_an_unknown_kind_raises_an_error_that_lists_the_kinds(result):
     with pytest.raises(MMGError) as caught:
         result.plot(kind="gaps")
-    assert caught.value.remedy == "Kinds: gap, integrand, training."
+    assert caught.value.remedy == "Kinds: gap, integrand, training, pointwise, data."
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_result_without_data_for_a_kind_raises_an_error(result, kind):
-    empty = replace(result, estimator="gcmi", curve=None, history=None)
+    empty = replace(result, estimator="gcmi", curve=None, history=None, sample=None)
     with pytest.raises(MMGError, match=rf"'gcmi' has no data for kind='{kind}'"):
         empty.plot(kind=kind)
 
@@ -126,7 +129,7 @@ def test_a_result_without_data_for_a_kind_raises_an_error(result, kind):
 def test_given_axes_are_used_and_returned(result, kind):
     axes = Figure().add_subplot()
     assert result.plot(axes, kind) is axes
-    assert axes.lines
+    assert axes.lines or axes.collections
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -199,3 +202,61 @@ def test_a_card_needs_no_latex(result):
         for shown in (result, result.plot(kind="integrand"), result.plot(kind="training")):
             assert "image/png" in shown._repr_mimebundle_()[0]
         assert mpl.rcParams["text.usetex"]
+
+
+def table_with_gaps():
+    """800 rows of a named index, a third of them with a gap; `square` depends on `a` only."""
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=800)
+    table = pd.DataFrame(
+        {
+            "noise": rng.normal(size=800),
+            "a": a,
+            "square": a**2 + 0.1 * rng.normal(size=800),
+            "kind": np.where(a > 0, "up", "down"),
+            "ward": rng.choice([f"ward {k}" for k in range(20)], 800),
+        },
+        index=[f"patient {k}" for k in range(800)],
+    )
+    table.loc[table.index[::3], "a"] = np.nan
+    return table
+
+
+def test_drawn_rows_are_those_of_the_user():
+    table = table_with_gaps()
+    found = estimate(table[["noise", "a"]], table["square"], "ksg", missing="drop")
+    data = plots.rows_data(found, True)
+    assert data.names == ("a", "square", "")
+    assert data.about == f"{len(data.x)} of 533 rows, 1 of 2 columns of x"
+    np.testing.assert_array_equal(data.x, table.loc[list(data.labels), "a"])
+    np.testing.assert_array_equal(data.y, table.loc[list(data.labels), "square"])
+    rows = table["a"].dropna().index
+    known = pd.Series(found.pointwise.mi, rows[found.pointwise.index])
+    np.testing.assert_array_equal(data.mi, known[list(data.labels)])
+    assert {known.idxmax(), known.idxmin()} <= set(data.labels)
+    named = {text.get_text() for text in found.plot(kind="pointwise").texts}
+    assert 3 <= len(named) <= 6
+    assert named <= {*known.nlargest(9).index, *known.nsmallest(9).index}
+    assert MIResult.from_json(found.to_json()) == found
+
+
+def test_categories_are_drawn_with_their_names_and_counts():
+    table = table_with_gaps().iloc[:400]
+    data = plots.rows_data(estimate(table["kind"], table["ward"], "ksg"), False)
+    assert data.levels["x"] == ("down", "up")
+    assert len(data.levels["y"]) == 12
+    assert data.levels["y"][-1] == "others"
+    shown = data.table(np.ones(400))
+    for place, ward in enumerate(data.levels["y"][:-1]):
+        counts = table.loc[table["ward"] == ward, "kind"].value_counts()
+        assert list(shown[place]) == [counts["down"], counts["up"]]
+    assert shown.sum() == 400
+    gaps = estimate(table["a"], table["kind"].mask(table["noise"] > 1), "ksg", missing="category")
+    axes = gaps.plot(kind="data")
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["down", "up", "missing"]
+
+
+def test_images_have_no_rows_to_draw(result):
+    for kind, part in (("data", "sample"), ("pointwise", "sample"), ("pointwise", "pointwise")):
+        with pytest.raises(MMGError, match=f"no data for kind='{kind}'"):
+            replace(result, **{part: None}).plot(kind=kind)

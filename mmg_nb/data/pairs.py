@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from mmg_nb.data.dependent_rows import MIN_SAMPLES, clusters_of
 from mmg_nb.data.missing import as_categories, dependence_notes
 from mmg_nb.data.series import ROWS
 from mmg_nb.data.tables import index_of
+from mmg_nb.data.texts import texts_of
 from mmg_nb.errors import MMGError, brief, listed
 
 __all__ = ["MISSING", "Pairs", "make_pairs"]
@@ -57,6 +58,7 @@ class Pairs:
         shape_y: The same for y.
         inflation: Factor by which rows in series inflate the variance of a mean; 1 otherwise.
         names: The user's names of x, y and z, from their columns; empty texts if unnamed.
+        texts: Names of columns, categories and rows, see `texts_of`.
     """
 
     x: Array
@@ -71,6 +73,7 @@ class Pairs:
     shape_y: Shape | None = None
     inflation: float = 1.0
     names: tuple[str, ...] = ()
+    texts: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def has_images(self) -> bool:
@@ -197,9 +200,10 @@ def make_pairs(
     notes = tuple(note for each in read.values() for note in each.notes)
     read, code_notes = with_codes(read, labels)
     notes += code_notes
+    complete = np.ones(len(read["x"].values), dtype=bool)
     if missing == "drop":
         notes += dependence_notes(read, labels)
-        read, labels, dropped = _without_missing(read, labels)
+        read, labels, complete, dropped = _without_missing(read, labels)
         notes += dropped
     elif missing == "category":
         read, kept = as_categories(read)
@@ -207,9 +211,6 @@ def make_pairs(
     used, remarks = _usable(read)
     clusters, inflation, cluster_notes = clusters_of(used, labels, rows == "auto")
     condition = used.get("given")
-    if condition is not None and condition.shape is not None:
-        what = "given holds images, but only x and y can be images."
-        raise MMGError(what, "Condition on a few numbers that describe each image.")
     return Pairs(
         used["x"].values,
         used["y"].values,
@@ -223,6 +224,7 @@ def make_pairs(
         used["y"].shape,
         inflation,
         tuple(_name(each.labels) for each in used.values()),
+        texts_of(asked, used, complete),
     )
 
 
@@ -233,6 +235,9 @@ def _usable(read: Mapping[str, Variable]) -> tuple[dict[str, Variable], tuple[st
     remarks: tuple[str, ...] = ()
     for name, each in read.items():
         _check_finite(each, name)
+        if name == "given" and each.shape is not None:
+            what = "given holds images, but only x and y can be images."
+            raise MMGError(what, "Condition on a few numbers that describe each image.")
         used[name], constants = _without_constants(_in_moderate_units(each), name)
         notes += constants
         if each.shape is not None:
@@ -311,12 +316,12 @@ def _check_index(asked: Mapping[str, Any]) -> None:
 
 def _without_missing(
     read: Mapping[str, Variable], labels: NDArray[np.int64] | None
-) -> tuple[dict[str, Variable], NDArray[np.int64] | None, tuple[str, ...]]:
-    """Drop the rows with missing values. Returns variables, group labels and notes."""
+) -> tuple[dict[str, Variable], NDArray[np.int64] | None, NDArray[np.bool_], tuple[str, ...]]:
+    """Drop the rows with missing values. Returns variables, group labels, kept rows and notes."""
     gaps = {name: np.isnan(each.values).any(axis=1) for name, each in read.items()}
     keep = ~np.logical_or.reduce(list(gaps.values()))
     if keep.all():
-        return dict(read), labels, ()
+        return dict(read), labels, keep, ()
     where = ", ".join(f"{name}: {rows.sum()}" for name, rows in gaps.items() if rows.any())
     lost = f"{(~keep).sum()} of {len(keep)} rows were dropped because of missing values ({where})."
     if keep.sum() < MIN_SAMPLES:
@@ -327,7 +332,7 @@ def _without_missing(
     note = f"{lost} To keep these rows, fill in the values first."
     rest = {name: replace(each, values=each.values[keep]) for name, each in read.items()}
     left = None if labels is None else np.unique(labels[keep], return_inverse=True)[1].reshape(-1)
-    return rest, left, (note,)
+    return rest, left, keep, (note,)
 
 
 def _check_finite(variable: Variable, name: str) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmg_nb.errors import MMGError, brief, cut, listed
+from mmg_nb.plots.rows import RowsData, draw_data, draw_pointwise, rows_data
 from mmg_nb.results.facts import number
 from mmg_nb.results.result import MIResult
 
@@ -206,11 +207,28 @@ def training_data(result: MIResult) -> TrainingData:
     return TrainingData(history.step, history.mi, history.loss, label, result.mi)
 
 
+def _rows(kind: str) -> Callable[[MIResult], RowsData]:
+    """Computes the data of a plot of rows."""
+
+    def compute(result: MIResult) -> RowsData:
+        data = rows_data(result, kind == "pointwise")
+        if data is None:
+            raise _no_data(result, kind)
+        return data
+
+    return compute
+
+
 def _no_data(result: MIResult, kind: str) -> MMGError:
     what = f"This result of {result.estimator!r} has no data for kind={kind!r}."
     remedy = (
         "gap and integrand need a denoising estimator such as mmg; training needs one that trains."
     )
+    if kind in ("pointwise", "data"):
+        remedy = (
+            "Both need rows of numbers or categories, which images are not; pointwise needs an "
+            "estimator such as mmg or ksg."
+        )
     return MMGError(what, remedy)
 
 
@@ -221,7 +239,7 @@ def plot_result(result: MIResult, ax: Axes | None = None, kind: str = "gap") -> 
         result: The result.
         ax: Axes to draw on. Default: axes on a new figure that is not registered with pyplot.
             The value of a cell displays them; `ax.figure.savefig(path)` saves them.
-        kind: `gap`, `integrand` or `training`, see `MIResult.plot`.
+        kind: `gap`, `integrand`, `training`, `pointwise` or `data`, see `MIResult.plot`.
 
     Returns:
         The axes.
@@ -366,4 +384,6 @@ KINDS: dict[str, tuple[Callable[[MIResult], Any], Callable[[Axes, Any], None]]] 
     "gap": (gap_data, _draw_gap),
     "integrand": (integrand_data, _draw_integrand),
     "training": (training_data, _draw_training),
+    "pointwise": (_rows("pointwise"), draw_pointwise),
+    "data": (_rows("data"), draw_data),
 }

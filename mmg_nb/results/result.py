@@ -21,6 +21,7 @@ from mmg_nb.results.finding import Estimate
 from mmg_nb.results.paths import as_path
 from mmg_nb.results.picture import Picture
 from mmg_nb.results.plain import ArrayRecord, as_plain, from_plain
+from mmg_nb.results.sample import Sample
 from mmg_nb.results.status import Status
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class MIResult(ArrayRecord):
         names: The user's names of x, y and z; empty texts if unnamed.
         entropies: Entropy in nats of `x` and of `y`, if it holds categories only and there is no
             condition.
+        sample: Up to 520 of the rows, for plots; None for images. `save` writes them, too.
     """
 
     mi: float
@@ -93,6 +95,7 @@ class MIResult(ArrayRecord):
     error_parts: dict[str, float] = dataclasses.field(default_factory=dict)
     names: tuple[str, ...] = ()
     entropies: dict[str, float] = dataclasses.field(default_factory=dict)
+    sample: Sample | None = None
 
     @property
     def quantity(self) -> str:
@@ -168,7 +171,9 @@ class MIResult(ArrayRecord):
         Args:
             ax: Axes to draw on; new ones if None.
             kind: `gap` (both error curves; the area between them is 2·MI), `integrand`
-                (nats per unit log-SNR, every form) or `training` (validation record).
+                (nats per unit log-SNR, every form), `training` (validation record), `pointwise`
+                (which rows carry the information: ln p(x, y) / p(x) p(y) of each row) or `data`
+                (rows of what was compared; a table of counts for categories).
 
         Returns:
             The axes.
