@@ -12,6 +12,7 @@ from lab import CHROMIUM, FLAGS
 from playwright.sync_api import sync_playwright
 
 from mmg_nb.jupyter.explore import Explorer
+from mmg_nb.jupyter.panel import Panel
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
 COLUMNS = 60
@@ -68,3 +69,54 @@ def test_sixty_columns_stay_fluid(wide_map):
     assert counted("cells") == cells + (COLUMNS + 1) * (COLUMNS - 1)
     assert float(canvas.evaluate("node => node.clientHeight")) < 200
     assert errors == []
+
+
+def test_errors_stand_at_the_control_that_caused_them(browser, shell):
+    table = pd.DataFrame({f"column {k}": [np.nan, *range(99)] for k in range(12)})
+    shell.user_ns["df"] = table.assign(ward=["a", "b"] * 50)
+    panel = Panel(shell).choose(x="df[['column 1', 'column 3']]", y="x", estimator="ksg", k=3)
+    shown = BarePage(browser, panel._widget)
+    page = shown.page
+    columns = page.get_by_role("group", name="Columns for x", exact=True)
+    assert columns.get_by_role("checkbox", checked=True).count() == 2
+    assert "2 of 13" in columns.inner_text()
+    assert columns.get_by_text("category").count() == 1  # the kind of `ward`
+    start = page.get_by_role("button", name="Start")
+    problems = page.locator(".mmg-problem:visible, .mmg-message:visible")
+
+    def blamed(control, text):
+        start.press("Enter")
+        shown.until(lambda: text in " ".join(problems.all_inner_texts()))
+        assert problems.count() == 1
+        field = page.get_by_label(control, exact=True)
+        assert field.get_attribute("aria-invalid") == "true"
+        assert field.evaluate("node => node === document.activeElement")
+        assert (
+            text
+            in page.locator(f"#{field.get_attribute('aria-describedby').split()[-1]}").inner_text()
+        )
+
+    blamed("x", "x must be finite")
+    page.get_by_label("missing", exact=True).select_option("drop")
+    page.get_by_label("discrete", exact=True).fill("wards")
+    blamed("discrete", "wards")
+    page.get_by_label("discrete", exact=True).fill("auto")
+    page.get_by_label("Search columns for x").fill("1")
+    columns.get_by_role("button", name="None").click()
+    assert "1 of 13" in columns.inner_text()  # those that are found
+    page.get_by_label("Search columns for x").fill("")
+    columns.get_by_role("button", name="None").click()
+    blamed("x", "Choose at least one column")
+    columns.get_by_role("checkbox", name="column 2").check()
+    field = page.get_by_label("seed", exact=True)
+    assert not field.is_visible()
+    field.evaluate("node => { node.value = '-1'; }")
+    blamed("seed", "seed must")  # the fold is open now
+    field.fill("1")
+    start.press("Enter")
+    shown.until(lambda: panel.run is not None and panel.run.state.ended)
+    shown.until(lambda: page.get_by_role("region", name="Result").count() == 1)
+    assert problems.count() == 0
+    assert f"Show run {panel.run.number}" in page.locator(".mmg-history").inner_html()
+    assert shown.errors == []
+    panel.close()

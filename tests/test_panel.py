@@ -85,8 +85,35 @@ def test_default_values_of_the_controls_change_no_field(notebook):
 
 def test_variables_have_shapes_and_columns(notebook):
     found = {each["name"]: each for each in variables(notebook.user_ns)}
-    assert found["x"] == {"name": "x", "shape": "100×2", "columns": []}
+    assert found["x"] == {"name": "x", "shape": "100×2", "columns": [], "kinds": []}
     assert found["df"]["columns"] == ["a", "b c", "7"]
+    table = pd.DataFrame({"n": [1, 2], "b": [True, False], "c": ["u", "v"]})
+    assert variables({"t": table})[0]["kinds"] == ["number", "yes/no", "category"]
+
+
+def test_a_table_opens_its_columns(notebook):
+    panel = notebook.run_cell("%mmg panel df df[['a']]")
+    roles = panel._widget.chosen["roles"]
+    assert roles["x"] == {"expression": "df", "name": "df", "columns": [0, 1, 2]}
+    assert roles["y"] == {"expression": "df[['a']]", "name": "df", "columns": [0]}
+    roles = panel.choose(y="df")._widget.chosen["roles"]
+    assert roles["x"]["columns"] == roles["y"]["columns"] == []  # to be divided
+    assert panel.choose(x="df.iloc[:, :1]")._widget.chosen["roles"]["x"] == {
+        "expression": "df.iloc[:, :1]"
+    }
+    panel.close()
+
+
+def test_runs_have_the_numbers_of_the_session(notebook):
+    notebook.run_line_magic("mmg", "estimate x y --estimator gcmi")
+    panel = notebook.run_cell("%mmg panel x y --estimator ksg")
+    run = panel.start().wait() and panel.run
+    assert [line[0] for line in notebook.run_line_magic("mmg", "runs").lines] == ["1", "2"]
+    assert panel._widget.rows[0]["number"] == run.number == 2
+    panel.show(2)
+    with pytest.raises(MMGError, match="no run 1"):
+        panel.show(1)
+    panel.close()
 
 
 @pytest.mark.parametrize(

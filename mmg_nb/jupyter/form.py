@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import ast
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +18,7 @@ from mmg_nb.jupyter.background import begin_job
 from mmg_nb.jupyter.commands import DataOptions, flag
 from mmg_nb.jupyter.comparing import start_comparison
 from mmg_nb.jupyter.handle import Run
-from mmg_nb.jupyter.namespace import arrays, columns, in_words, resolve
+from mmg_nb.jupyter.namespace import arrays, columns, in_words, kinds, resolve
 from mmg_nb.jupyter.settings import setting_infos
 from mmg_nb.jupyter.tokens import tokenize
 
@@ -24,8 +27,10 @@ __all__ = [
     "SETTINGS",
     "Asked",
     "Role",
+    "as_columns",
     "as_text",
     "as_word",
+    "control_of",
     "describe",
     "general_infos",
     "read_beside",
@@ -129,7 +134,10 @@ class Asked:
         Raises:
             MMGError: A variable or a value cannot be used.
         """
-        values = {name: resolve(text, namespace) for name, text in self.texts.items()}
+        values = {}
+        for name, text in self.texts.items():
+            with _caused_by(name):
+                values[name] = resolve(text, namespace)
         x, y = values.pop("x"), values.pop("y")
         options = {**values, **self.settings}
         run = (
@@ -144,6 +152,57 @@ class Asked:
         job = prepare(x, y, self.estimator, **options, **self.fields)
         texts = [self.texts[name] for name in ("x", "y", "given") if name in self.texts]
         return begin_job(job.named(*texts).with_own_data())
+
+
+class ControlError(MMGError):
+    """An error that one control of the form has caused.
+
+    Attributes:
+        control: Name of the control.
+    """
+
+    control = ""
+
+
+@contextmanager
+def _caused_by(control: str) -> Iterator[None]:
+    """Name the control in the errors of a block."""
+    try:
+        yield
+    except MMGError as error:
+        named = ControlError(error.what, error.remedy)
+        named.control = control
+        raise named from error
+
+
+def control_of(error: MMGError) -> str:
+    """The control that caused an error. Messages on a setting or variable begin with its name."""
+    if isinstance(error, ControlError):
+        return error.control
+    first = re.match(r"\w+", error.what)
+    return first.group() if first else ""
+
+
+def as_columns(text: str, namespace: Mapping[str, Any]) -> dict[str, Any]:
+    """A table, or columns of one, as the form shows them: `name` and positions of `columns`.
+
+    Args:
+        text: For example `df`, `df["a"]` or `df[["a", "b"]]`.
+        namespace: The user's variables.
+
+    Returns:
+        The values; empty for another expression.
+    """
+    parts = re.fullmatch(r"(\w+)(?:\[(.+)\])?", text.strip())
+    labels = columns(namespace.get(parts[1])) if parts else []
+    if parts is None or not labels:
+        return {}
+    try:
+        asked = labels if parts[2] is None else ast.literal_eval(parts[2])
+        asked = asked if isinstance(asked, list) else [asked]
+        return {"name": parts[1], "columns": [labels.index(label) for label in asked]}
+    except (ValueError, SyntaxError):
+        return {}
 
 
 def as_word(text: str) -> str:
@@ -175,6 +234,7 @@ def variables(namespace: Mapping[str, Any]) -> list[dict[str, Any]]:
             "name": name,
             "shape": shape,
             "columns": [str(label) for label in columns(namespace[name])[:MAX_COLUMNS]],
+            "kinds": kinds(namespace[name])[:MAX_COLUMNS],
         }
         for name, shape in arrays(namespace).items()
         if shape not in ("", "0")
@@ -244,7 +304,10 @@ def read_form(form: Mapping[str, Any], namespace: Mapping[str, Any]) -> Asked:
     owner = _infos(estimator)
     infos = general_infos()
     chosen = form.get("roles", {})
-    texts = {role.name: _expression(role, chosen.get(role.name), namespace) for role in ROLES}
+    texts = {}
+    for role in ROLES:
+        with _caused_by(role.name):
+            texts[role.name] = _expression(role, chosen.get(role.name), namespace)
     return Asked(
         texts={name: text for name, text in texts.items() if text},
         estimator=estimator,

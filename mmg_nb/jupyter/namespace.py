@@ -64,6 +64,30 @@ def columns(value: Any) -> list[Any]:
     return column_names(value)
 
 
+def kinds(value: Any) -> list[str]:
+    """What the columns of a table hold by their types: number, yes/no, time or category."""
+    types_ = getattr(getattr(value, "schema", None), "types", None)  # PyArrow
+    if hasattr(value, "data_vars"):
+        types_ = [each.dtype for each in value.data_vars.values()]
+    elif types_ is None:
+        types_ = getattr(value, "dtypes", ())
+    return [_kind(str(each).lower()) for each in types_] if columns(value) else []
+
+
+def _kind(dtype: str) -> str:
+    for kind, words in _KINDS.items():
+        if any(word in dtype for word in words):
+            return kind
+    return "category"
+
+
+_KINDS = {
+    "yes/no": ("bool",),
+    "time": ("date", "time", "duration"),
+    "number": ("int", "float", "double", "decimal"),
+}
+
+
 def arrays(namespace: Mapping[str, Any]) -> dict[str, str]:
     """Names of arrays and tables, with shapes such as `1000×2`.
 

@@ -2,6 +2,8 @@
 
 const WATCHED = ["said", "curves", "track", "steerable", "shown", "view", "message", "rows"];
 const EXPRESSION = "\u0000expression";
+const EARLY = ["missing", "discrete"]; // settings on the data, before those of experts
+const FEW = 8; // columns that need no search
 
 /** A prefix for element ids that is unique in the page. */
 function unique() {
@@ -18,32 +20,102 @@ function option(value, text, chosen) {
   return make("option", { value, selected: chosen }, text);
 }
 
+/** What is wrong with a control, and what to do; empty texts if nothing is.
+ * @param {string} id
+ */
+function createProblem(id) {
+  const what = make("strong");
+  const remedy = make("span");
+  const node = make("p", { id: `${id}-problem`, class: "mmg-problem", role: "alert" }, what, remedy);
+  node.hidden = true;
+
+  /** @param {HTMLElement} control @param {string} first @param {string} then */
+  function say_(control, first, then) {
+    say(what, first);
+    say(remedy, then);
+    node.hidden = !first;
+    first ? control.setAttribute("aria-invalid", "true") : control.removeAttribute("aria-invalid");
+    if (first) control.focus();
+  }
+
+  return { node, say: say_ };
+}
+
+/** The columns of a table, with their kinds: all of them, none, or those that are ticked.
+ * @param {string} label
+ */
+function createTicks(label) {
+  const list = make("div", { class: "mmg-ticks" });
+  const count = make("span", { class: "mmg-soft" });
+  const search = make("input", { type: "text", "aria-label": `Search columns for ${label}`,
+    placeholder: "Search columns", spellcheck: "false", oninput: filter });
+  /** @param {boolean} on */
+  const every = (on) => () => {
+    for (const each of shown()) each.querySelector("input").checked = on;
+    tell();
+  };
+  const tools = make("div", { class: "mmg-tools" }, search,
+    make("button", { type: "button", onclick: every(true) }, "All"),
+    make("button", { type: "button", onclick: every(false) }, "None"), count);
+  const node = make("fieldset", { class: "mmg-columns", onchange: tell },
+    make("legend", {}, `Columns for ${label}`), tools, list);
+  let listed = "";
+
+  function shown() {
+    return /** @type {any[]} */ ([...list.children]).filter((each) => !each.hidden);
+  }
+
+  function filter() {
+    const text = search.value.trim().toLowerCase();
+    for (const each of /** @type {HTMLElement[]} */ ([...list.children])) {
+      each.hidden = !(each.title.toLowerCase().includes(text));
+    }
+  }
+
+  function tell() {
+    say(count, `${checkedIn(list).length} of ${list.children.length}`);
+  }
+
+  /** @param {string} table @param {string[]} names @param {string[]} kinds */
+  function offer(table, names, kinds) {
+    node.hidden = names.length === 0;
+    const key = JSON.stringify([table, names, kinds]);
+    if (key === listed) return;
+    listed = key;
+    search.value = "";
+    search.hidden = names.length <= FEW;
+    list.replaceChildren(...names.map((name, k) =>
+      make("label", { title: name }, make("input", { type: "checkbox", value: k }),
+        make("span", {}, name), make("small", {}, kinds[k] ?? ""))));
+    tell();
+  }
+
+  /** @param {number[]} columns */
+  function tick(columns) {
+    for (const each of list.querySelectorAll("input")) each.checked = columns.includes(+each.value);
+    tell();
+  }
+
+  return { node, offer, tick, ticked: () => checkedIn(list) };
+}
+
 /** Control for one role of the estimate: a variable, columns of a table, or an expression. */
 function createRole(role, prefix) {
   const id = `${prefix}-${role.name}`;
-  const select = make("select", { id, onchange: arrange });
+  const problem = createProblem(id);
+  const select = make("select", { id, onchange: arrange,
+    "aria-describedby": `${id}-problem` });
   const written = make("input", { type: "text", "aria-label": `Expression for ${role.label}`,
     placeholder: "e.g. x[:, :2]", spellcheck: "false" });
-  const columns = make("fieldset", { class: "mmg-columns" });
+  const columns = createTicks(role.label);
   const label = make("label", { for: id }, role.optional ? `${role.label} (optional)` : role.label);
-  const node = make("div", { class: "mmg-role" }, label, select, written, columns);
+  const node = make("div", { class: "mmg-role" }, label, select, written, columns.node, problem.node);
   let offered = [];
-  let listed = "";
 
   function arrange() {
     written.hidden = select.value !== EXPRESSION;
     const table = offered.find(({ name }) => name === select.value);
-    const names = table ? table.columns : [];
-    columns.hidden = names.length === 0;
-    const key = JSON.stringify([select.value, names]);
-    if (key === listed) return;
-    listed = key;
-    columns.replaceChildren(
-      make("legend", {}, `Columns for ${role.label}`),
-      ...names.map((name, k) =>
-        make("label", {}, make("input", { type: "checkbox", value: k }), name),
-      ),
-    );
+    columns.offer(select.value, table?.columns ?? [], table?.kinds ?? []);
   }
 
   function offer(variables) {
@@ -60,33 +132,40 @@ function createRole(role, prefix) {
     arrange();
   }
 
-  function choose(text) {
+  function choose({ expression: text, name: table, columns: chosen }) {
     const plain = offered.find(({ name, columns }) => name === text && columns.length === 0);
-    select.value = plain ? text : text ? EXPRESSION : "";
-    written.value = plain ? "" : text;
+    const listed = offered.some(({ name }) => name === table);
+    select.value = plain ? text : listed ? table : text ? EXPRESSION : "";
+    written.value = plain || listed ? "" : text;
     arrange();
+    if (listed) columns.tick(chosen);
   }
 
   function read() {
     if (select.value === EXPRESSION) return { expression: written.value };
-    const ticked = checkedIn(columns);
-    return { name: select.value, columns: ticked };
+    return { name: select.value, columns: columns.ticked() };
   }
 
-  return { node, offer, choose, read };
+  /** @param {string} what @param {string} remedy */
+  function blame(what, remedy) {
+    problem.say(written.hidden ? select : written, what, remedy);
+  }
+
+  return { name: role.name, node, offer, choose, read, blame };
 }
 
 /** One setting: its label, its control and its help. */
 function createField(info, prefix) {
   const id = `${prefix}-${info.name}`;
-  const common = { id, "aria-describedby": `${id}-help`, onchange: mark, oninput: mark };
+  const problem = createProblem(id);
+  const common = { id, "aria-describedby": `${id}-help ${id}-problem`, onchange: mark, oninput: mark };
   const control = info.choices.length
     ? make("select", common, ...info.choices.map((value) => option(value, value || info.empty)))
     : make("input", { ...common, type: "text", placeholder: info.empty, spellcheck: "false",
         inputmode: info.number ? "decimal" : "text" });
   const label = make("label", { for: id }, info.name.replaceAll("_", " "));
   const help = make("small", { id: `${id}-help` }, info.help);
-  const node = make("div", { class: "mmg-field" }, label, control, help);
+  const node = make("div", { class: "mmg-field" }, label, control, problem.node, help);
   set(info.default);
 
   function mark() {
@@ -98,7 +177,14 @@ function createField(info, prefix) {
     mark();
   }
 
-  return { name: info.name, node, set, reset: () => set(info.default), read: () => control.value };
+  /** @param {string} what @param {string} remedy */
+  function blame(what, remedy) {
+    const fold = node.closest("details");
+    if (what && fold) fold.open = true;
+    problem.say(control, what, remedy);
+  }
+
+  return { name: info.name, node, set, reset: () => set(info.default), read: () => control.value, blame };
 }
 
 /** Estimators to compare with the chosen one. */
@@ -146,7 +232,7 @@ function createForm(model, start) {
   );
   const summary = make("small", { id: `${prefix}-summary` });
   const beside = createBeside(estimators.map(({ name }) => name));
-  const first = make("div");
+  const first = make("div", { class: "mmg-first" });
   const more = make("div", { class: "mmg-fields" });
   const reset = make("button", { type: "button", onclick: restore }, "Reset settings");
   const details = make("details", {}, make("summary", {}, "More settings"), more, reset);
@@ -176,8 +262,10 @@ function createForm(model, start) {
   function arrange() {
     say(summary, estimators.find(({ name }) => name === select.value).summary);
     const [leading, ...others] = fields();
-    first.replaceChildren(...(leading ? [leading.node] : []));
-    more.replaceChildren(...[...others, ...general].map((field) => field.node));
+    const early = general.filter(({ name }) => EARLY.includes(name));
+    const late = general.filter(({ name }) => !EARLY.includes(name));
+    first.replaceChildren(...[...(leading ? [leading] : []), ...early].map((field) => field.node));
+    more.replaceChildren(...[...others, ...late].map((field) => field.node));
     beside.arrange(select.value);
   }
 
@@ -208,15 +296,25 @@ function createForm(model, start) {
     arrange();
     for (const [name, part] of parts) {
       const given = (chosen.roles ?? {})[name];
-      if (given) part.choose(given.expression);
+      if (given) part.choose(given);
     }
     for (const field of fields()) field.set((chosen.fields ?? {})[field.name] ?? field.read());
     for (const field of general) field.set((chosen.settings ?? {})[field.name] ?? field.read());
   }
 
+  /** Show an error at the control that caused it. Whether there is one.
+   * @param {{what?: string, remedy?: string, control?: string}} error
+   */
+  function blame({ what = "", remedy = "", control = "" }) {
+    const all = [...parts.map(([, part]) => part), ...fields(), ...general];
+    const cause = what ? all.find(({ name }) => name === control) : undefined;
+    for (const each of all) each.blame(each === cause ? what : "", each === cause ? remedy : "");
+    return Boolean(cause);
+  }
+
   offer();
   choose();
-  return { node, button, offer, choose };
+  return { node, button, offer, choose, blame };
 }
 
 const HEADS = ["run", "quantity", "estimator", "estimate ± error", "time", "settings", "state"];
@@ -313,6 +411,7 @@ function createPanel(model) {
     notice,
   );
   let shown = "";
+  let blamed = /** @type {any} */ (null);
   let asked = false;
 
   function ask(message) {
@@ -323,9 +422,13 @@ function createPanel(model) {
   function update() {
     const view = model.get("view");
     const said = model.get("message");
-    say(what, said.what ?? "");
-    say(remedy, said.remedy ?? "");
-    message.hidden = !said.what;
+    if (said !== blamed) {
+      blamed = said;
+      const placed = form.blame(said);
+      say(what, said.what ?? "");
+      say(remedy, said.remedy ?? "");
+      message.hidden = !said.what || placed;
+    }
     empty.hidden = view !== "empty";
     if (view !== "live" && live.node.contains(document.activeElement)) form.button.focus();
     live.node.hidden = view !== "live";

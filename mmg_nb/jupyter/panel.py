@@ -12,10 +12,10 @@ import traitlets
 from IPython.core.getipython import get_ipython
 from IPython.display import display, update_display
 
-from mmg_nb.errors import MMGError, brief
+from mmg_nb.errors import MMGError, brief, listed
 from mmg_nb.jupyter.choices import filled_in
 from mmg_nb.jupyter.comparing import ComparisonRun
-from mmg_nb.jupyter.form import Asked, describe, read_form, variables
+from mmg_nb.jupyter.form import Asked, as_columns, control_of, describe, read_form, variables
 from mmg_nb.jupyter.front_end import module
 from mmg_nb.jupyter.handle import Run
 from mmg_nb.jupyter.history import (
@@ -118,8 +118,16 @@ class Panel:
             MMGError: A choice does not exist, or a value is not allowed.
         """
         self._chosen = filled_in(self._chosen, values)
-        self._widget.put(chosen=self._chosen)
+        self._widget.put(chosen={**self._chosen, "roles": self._roles()})
         return self
+
+    def _roles(self) -> dict[str, Any]:
+        """The chosen expressions; tables and their columns as the form shows them."""
+        chosen = {name: each["expression"] for name, each in self._chosen["roles"].items()}
+        tables = {name: as_columns(text, self._shell.user_ns) for name, text in chosen.items()}
+        if tables.get("x") and chosen.get("x") == chosen.get("y"):  # to be divided in the form
+            tables["x"] = tables["y"] = {**tables["x"], "columns": []}
+        return {name: {"expression": text, **tables[name]} for name, text in chosen.items()}
 
     def start(self) -> Run:
         """Start a run with the current choices.
@@ -137,7 +145,7 @@ class Panel:
         """Show the result of an earlier run.
 
         Args:
-            number: Number of the run, from 1.
+            number: Number of the run, as in `%mmg runs`.
 
         Raises:
             MMGError: The run does not exist or has no result.
@@ -207,7 +215,8 @@ class Panel:
             steer(self.run, message)
 
     def _show_error(self, error: MMGError) -> None:
-        self._widget.put(message={"what": error.what, "remedy": error.remedy})
+        said = {"what": error.what, "remedy": error.remedy, "control": control_of(error)}
+        self._widget.put(message=said)
 
     # --- runs
 
@@ -216,12 +225,13 @@ class Panel:
             if self._closed:
                 raise MMGError("This panel is closed.", "mmg_nb.panel() opens a new one.")
             if self.run is not None and not self.run.state.ended:
-                what = f"Run {len(self._entries)} of this panel is {self.run.state}."
+                what = f"Run {self._entries[-1].number} of this panel is {self.run.state}."
                 raise MMGError(
                     what, "Stop this run or wait for its end, or start in a second panel."
                 )
             run = asked.start(self._shell.user_ns)
-            entry = Entry(len(self._entries) + 1, run, asked, asked.line)
+            number = run.number or len(self._entries) + 1  # as in `%mmg runs`, if there is one
+            entry = Entry(number, run, asked, asked.line)
             self._entries = (*self._entries, entry)
         self._widget.put(view="live", message={})
         self._feed = Feed(run, lambda: self._follow(entry)).start()
@@ -263,11 +273,11 @@ class Panel:
         self._keep()
 
     def _entry(self, number: int) -> Entry:
-        if not 1 <= number <= len(self._entries):
+        known = {entry.number: entry for entry in self._entries}
+        if number not in known:
             what = f"This panel has no run {brief(number)}."
-            known = f"Choose a run from 1 to {len(self._entries)}."
-            raise MMGError(what, known if self._entries else "It has no runs yet.")
-        return self._entries[number - 1]
+            raise MMGError(what, f"Its runs: {listed(known)}." if known else "It has no runs yet.")
+        return known[number]
 
     # --- display
 
