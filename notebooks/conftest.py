@@ -7,7 +7,7 @@ Here:
 * Decimal numbers in text and HTML may differ by RTOL·|saved| + ATOL. Whole numbers and words must
   be equal. A cell that trains may allow larger differences in its metadata:
   `{"mmg_nb": {"rtol": 0.1, "atol": 0.05}}`.
-* Pictures are not compared, neither as image/png nor inside HTML. Times in HTML are not compared.
+* Pictures are not compared, neither as image/png nor inside HTML or LaTeX, nor times in HTML.
 * An output that shows nothing is not compared.
 * A cell fails whenever the kernel reports a failure. A cell tagged `raises-exception` must fail.
 """
@@ -29,7 +29,9 @@ plugin = pytest.importorskip("nbval.plugin")
 
 RTOL, ATOL = 1e-4, 1e-6
 NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d+\.\d+|\.\d+|\d+)(?:[eE][-+]?\d+)?(?!\w)")
-PICTURE = re.compile(r"data:image/[^\"']*")
+PICTURE = re.compile(
+    r"data:image/[^\"']*|\\begin\{center\}\n\\setlength\{\\unitlength\}.*?\\end\{center\}\s*", re.S
+)
 VARIES = re.compile(r'(?<=data-varies="time">)[^<]*')
 
 

@@ -7,6 +7,7 @@ import signal
 import weakref
 
 import numpy as np
+import pandas as pd
 import pytest
 from IPython.utils.capture import capture_output
 
@@ -142,6 +143,24 @@ def test_the_magic_returns_stores_and_shows_a_comparison(shell, capsys):
         shell.run_cell("%mmg compare x y --steps 3")
     shell.run_cell("%mmg compare -h")
     assert "--estimators" in capsys.readouterr().out
+
+
+def test_tables_and_maps_are_in_the_unit_of_the_session(shell):
+    shell.run_line_magic("mmg", "config unit=bits")
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.normal(size=(100, 2)) + rng.normal(size=(100, 1)), columns=["a", "b"])
+    compared = mmg_nb.compare(table["a"], table["b"], "gcmi,ksg")
+    found = mmg_nb.dependency_map(table)
+    shown = [shell.display_formatter.format(each)[0] for each in (compared, found)]
+    mi = compared["ksg"].mi
+    assert all(f"{mi / np.log(2):.3f}" in each["text/plain"] for each in shown)
+    assert all(" bits" in each["text/plain"] for each in shown)
+    assert f"{mi / np.log(2):.3f} ± " in shown[0]["text/html"]
+    assert "nats" not in shown[0]["text/html"]
+    assert f"{mi:.3f}" in repr(compared) + repr(found)
+    axes = compared.plot(unit="bits")
+    assert axes.get_xlabel() == "bits, with 95 % intervals"
+    assert axes.lines[-1].get_xdata()[0] == pytest.approx(mi / np.log(2))
 
 
 def test_in_the_background_with_a_handle(shell):

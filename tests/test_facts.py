@@ -8,8 +8,12 @@ import math
 import re
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
+from fake_estimator import make_result
+from nbconvert.exporters import LatexExporter
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 import mmg_nb
 from mmg_nb.results.facts import Badge, badge, facts, number
@@ -135,3 +139,23 @@ def test_an_interval_bar_is_an_image_in_proportion():
     assert 'alt="interval from 1.000 to 3.000 on an axis from 0.000 to 4.000"' in tag
     assert interval_bar(0, 0, 0, 0, 0).startswith("<img")
     assert interval_bar(-math.inf, 0, math.inf, 0, 1) == "–"
+
+
+def test_a_notebook_as_latex_has_the_numbers_and_the_curves():
+    """nbconvert takes `text/latex` and leaves out the picture."""
+    result = make_result()
+    data, metadata = result.bundle()
+    output = new_output("execute_result", data, execution_count=1, metadata=metadata)
+    notebook = new_notebook(cells=[new_code_cell("res", execution_count=1, outputs=[output])])
+    tex = LatexExporter().from_notebook_node(notebook)[0]
+    assert r"0.511 \ensuremath{\pm} 0.020 nats" in tex
+    lines = re.findall(r"\\qbezier\((.*?),(.*?)\)\((.*?)\)\((.*?),(.*?)\)", tex)
+    bins = len(result.curve.logsnr)
+    assert len(lines) == 2 * (bins - 1)
+    heights = np.array([[float(each[1])] for each in lines]).reshape(2, bins - 1)
+    scale = 45 / result.curve.mse.max()
+    np.testing.assert_allclose(heights[0], scale * result.curve.mse[:-1], atol=0.051)
+    gap = (heights[0] - heights[1]) / scale
+    np.testing.assert_allclose(gap, result.curve.gaps["inner"][:-1], atol=0.11 / scale)
+    nothing = replace(result.curve, mse=np.full(bins, np.nan))
+    assert "qbezier" not in replace(result, curve=nothing).bundle()[0]["text/latex"]

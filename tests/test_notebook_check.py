@@ -44,6 +44,7 @@ def card(mi=None, picture=None):
     if picture:
         bundle["text/html"] = bundle["text/html"].replace(bundle["image/png"], picture)
         bundle["image/png"] = picture
+        bundle["text/latex"] = bundle["text/latex"].replace(r"\qbezier", r"\qbezier[9]")
     return shown(
         text_plain=bundle["text/plain"],
         text_html=bundle["text/html"],

@@ -66,7 +66,7 @@ def columns(value: Any) -> list[Any]:
 
 def kinds(value: Any) -> list[str]:
     """What the columns of a table hold by their types: number, yes/no, time or category."""
-    types_ = getattr(getattr(value, "schema", None), "types", None)  # PyArrow
+    types_: Any = getattr(getattr(value, "schema", None), "types", None)  # PyArrow
     if hasattr(value, "data_vars"):
         types_ = [each.dtype for each in value.data_vars.values()]
     elif types_ is None:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from mmg_nb.questions.comparison import Comparison
+    from mmg_nb.questions.dependency_map import DependencyMap
     from mmg_nb.results.result import MIResult
 
     Result: TypeAlias = MIResult | Comparison
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["ShownResults"]
 
 KINDS = (("mmg_nb.results.result", "MIResult"), ("mmg_nb.questions.comparison", "Comparison"))
+IN_UNITS = (*KINDS, ("mmg_nb.questions.dependency_map", "DependencyMap"))
 
 
 class ShownResults:
@@ -38,21 +40,23 @@ class ShownResults:
         """Change the display hook of the shell."""
         for module, name in KINDS:
             self._formatter.for_type_by_name(module, name, self._skip)
-        self._bundles.for_type_by_name(*KINDS[0], self._in_unit)
+        for module, name in IN_UNITS:
+            self._bundles.for_type_by_name(module, name, self._in_unit)
         self._shell.events.register("post_run_cell", self._forget)
 
     def uninstall(self) -> None:
         """Restore the display hook of the shell."""
         for module, name in KINDS:
             self._formatter.pop(f"{module}.{name}", None)
-        self._bundles.pop(".".join(KINDS[0]), None)
+        for module, name in IN_UNITS:
+            self._bundles.pop(f"{module}.{name}", None)
         self._shell.events.unregister("post_run_cell", self._forget)
 
     def mark(self, result: Result) -> None:
         """Skip the next display of this result in this cell."""
         self._result = result
 
-    def _in_unit(self, result: MIResult, **_: Any) -> Any:
+    def _in_unit(self, result: Result | DependencyMap, **_: Any) -> Any:
         return result.bundle(self._unit())
 
     @property

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mmg_nb.errors import MMGError
 from mmg_nb.plots.result import BLUE, GREY, ORANGE, PNG_WIDTH
+from mmg_nb.results.facts import unit_size
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,7 +20,10 @@ Estimates = Mapping[str, tuple[float, tuple[float, float]]]
 
 
 def plot_estimates(
-    estimates: Estimates, ax: Axes | None = None, truth: float | None = None
+    estimates: Estimates,
+    ax: Axes | None = None,
+    truth: float | None = None,
+    unit: str = "nats",
 ) -> Axes:
     """Draw estimates with their intervals.
 
@@ -27,13 +31,15 @@ def plot_estimates(
         estimates: The estimates, from top to bottom. Intervals that are not finite are not drawn.
         ax: Axes to draw on. Default: new axes.
         truth: True value, nats, drawn as a line.
+        unit: `nats` or `bits`, of the axis.
 
     Returns:
         The axes.
 
     Raises:
-        MMGError: There is nothing to draw.
+        MMGError: There is nothing to draw, or the unit does not exist.
     """
+    size = unit_size(unit)
     if not estimates:
         raise MMGError("There is no estimate to draw.", "Run at least one estimator to its end.")
     if ax is None:
@@ -43,13 +49,14 @@ def plot_estimates(
         ax = new_axes(PNG_WIDTH)
     ax.axvline(0, color=GREY, lw=0.8)
     if truth is not None:
-        ax.axvline(truth, color=ORANGE, lw=1.5, ls="--", label=f"truth {truth:.3f}")
+        label = f"truth {truth / size:.3f}"
+        ax.axvline(truth / size, color=ORANGE, lw=1.5, ls="--", label=label)
         ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
     for place, (mi, (low, high)) in enumerate(estimates.values()):
         if math.isfinite(high - low):
-            ax.plot([low, high], [place, place], color=BLUE, lw=2)
-        ax.plot([mi], [place], "o", color=BLUE, ms=6)
+            ax.plot([low / size, high / size], [place, place], color=BLUE, lw=2)
+        ax.plot([mi / size], [place], "o", color=BLUE, ms=6)
     ax.set_yticks(range(len(estimates)), list(estimates))
     ax.set_ylim(len(estimates) - 0.4, -0.6)
-    ax.set_xlabel("nats, with 95 % intervals")
+    ax.set_xlabel(f"{unit}, with 95 % intervals")
     return ax

@@ -16,7 +16,7 @@ from mmg_nb.fields import field_infos
 from mmg_nb.job import Job
 from mmg_nb.keywords import CompareKeywords, only, shows
 from mmg_nb.polling import Stopped
-from mmg_nb.results.facts import amount
+from mmg_nb.results.facts import amount, unit_size
 from mmg_nb.results.picture import Picture
 from mmg_nb.results.result import MIResult
 from mmg_nb.results.status import Status
@@ -38,7 +38,6 @@ __all__ = [
 ]
 
 DEFAULT_ESTIMATORS = "gcmi,ksg,infonce,mmg"
-_HEADER = ("estimator", "estimate, nats", "status")
 
 
 @dataclass(frozen=True)
@@ -58,9 +57,13 @@ class Line:
     @property
     def estimate(self) -> str:
         """The estimate with its standard error, nats; a dash without a result."""
+        return self.estimate_in("nats")
+
+    def estimate_in(self, unit: str) -> str:
+        """The same in `nats` or `bits`."""
         if self.result is None:
             return "–"
-        return amount(self.result.mi, self.result.stderr).removesuffix(" nats")
+        return amount(self.result.mi, self.result.stderr, unit).removesuffix(f" {unit}")
 
     @property
     def status(self) -> str:
@@ -122,10 +125,13 @@ class Comparison:
     @property
     def summary(self) -> str:
         """The range of the estimates, in one line."""
-        values = [each.mi for each in self]
+        return self._range("nats")
+
+    def _range(self, unit: str) -> str:
+        values = [each.mi / unit_size(unit) for each in self]
         if not values:
             return "no results"
-        return f"{len(values)} estimates from {min(values):.3f} to {max(values):.3f} nats"
+        return f"{len(values)} estimates from {min(values):.3f} to {max(values):.3f} {unit}"
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -134,28 +140,32 @@ class Comparison:
 
         return pd.DataFrame([_row(each) for each in self.lines]).set_index("estimator")
 
-    def plot(self, ax: Axes | None = None, truth: float | None = None) -> Axes:
+    def plot(self, ax: Axes | None = None, truth: float | None = None, unit: str = "nats") -> Axes:
         """Draw all estimates with their 95 % intervals, one below the other.
 
         Args:
             ax: Axes to draw on. Default: new axes.
             truth: True mutual information, nats, drawn as a line.
+            unit: `nats` or `bits`.
 
         Returns:
             The axes.
 
         Raises:
-            MMGError: There is no result to draw.
+            MMGError: There is no result to draw, or the unit does not exist.
         """
         # Imported here because matplotlib is loaded only to draw.
         from mmg_nb.plots import forest
 
         results = {label: (each.mi, each.interval()) for label, each in self.results.items()}
-        return forest.plot_estimates(results, ax, truth)
+        return forest.plot_estimates(results, ax, truth, unit)
 
     def __repr__(self) -> str:
-        cells = [_HEADER, *((each.label, each.estimate, each.verdict) for each in self.lines)]
-        widths = [max(len(row[k]) for row in cells) for k in range(len(_HEADER))]
+        return self._text("nats")
+
+    def _text(self, unit: str) -> str:
+        cells = [_header(unit), *(_cells(each, unit) for each in self.lines)]
+        widths = [max(len(row[k]) for row in cells) for k in range(3)]
         rows = [
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
             for row in cells
@@ -171,27 +181,37 @@ class Comparison:
         return [(", ".join(labels), note) for note, labels in found.items()]
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        return self.bundle()
+
+    def bundle(self, unit: str = "nats") -> tuple[dict[str, Any], dict[str, Any]]:
+        """The comparison as text, HTML and PNG, as `_repr_mimebundle_` returns it.
+
+        Args:
+            unit: `nats` or `bits`.
+        """
+        text = self._text(unit)
         if not self.results:
-            return {"text/plain": repr(self), "text/html": self.html()}, {}
+            return {"text/plain": text, "text/html": self.html(unit=unit)}, {}
         from mmg_nb.plots import forest
         from mmg_nb.plots.axes import axes_png
 
-        alt = f"{self.summary}, with 95 % intervals"
-        picture = Picture(axes_png(self.plot()), alt, forest.PNG_WIDTH)
-        return picture.bundle(repr(self), self.html(picture.tag))
+        alt = f"{self._range(unit)}, with 95 % intervals"
+        picture = Picture(axes_png(self.plot(unit=unit)), alt, forest.PNG_WIDTH)
+        return picture.bundle(text, self.html(picture.tag, unit))
 
-    def html(self, below: str = "") -> str:
+    def html(self, below: str = "", unit: str = "nats") -> str:
         """The table as HTML.
 
         Args:
             below: HTML between the table and the notes.
+            unit: `nats` or `bits`.
 
         Returns:
             HTML without scripts and style sheets, because untrusted notebooks remove these.
         """
-        names = (*_HEADER, "time")
+        names = (*_header(unit), "time")
         head = "".join(f'<th scope="col" style="{_CELL}">{name}</th>' for name in names)
-        body = "".join(_html_row(each) for each in self.lines)
+        body = "".join(_html_row(each, unit) for each in self.lines)
         notes = "".join(
             f"<li><strong>{html.escape(label)}</strong>: {html.escape(note)}</li>"
             for label, note in self._remarks()
@@ -205,9 +225,17 @@ _NOT_RUN = "not run"
 _CELL = "text-align:left;padding:2px 10px 2px 0"
 
 
-def _html_row(line: Line) -> str:
+def _header(unit: str) -> tuple[str, str, str]:
+    return "estimator", f"estimate, {unit}", "status"
+
+
+def _cells(line: Line, unit: str) -> tuple[str, str, str]:
+    return line.label, line.estimate_in(unit), line.verdict
+
+
+def _html_row(line: Line, unit: str) -> str:
     seconds = "" if line.seconds is None else f"{line.seconds:.1f} s"
-    texts = (line.label, line.estimate, line.verdict)
+    texts = _cells(line, unit)
     cells = "".join(f'<td style="{_CELL}">{html.escape(text)}</td>' for text in texts)
     # The mark lets a comparison of two notebook runs ignore the time.
     return f'<tr>{cells}<td style="{_CELL}" data-varies="time">{seconds}</td></tr>'

@@ -23,8 +23,9 @@ from mmg_nb.estimators.acceptance import accepts
 from mmg_nb.estimators.registry import build
 from mmg_nb.keywords import MapKeywords, complete, shows
 from mmg_nb.polling import Stopped
+from mmg_nb.results.facts import unit_size
 from mmg_nb.results.picture import Picture
-from mmg_nb.results.result import NATS_PER_BIT, MIResult
+from mmg_nb.results.result import MIResult
 from mmg_nb.runs.events import Listener, Phase, Started, Step, Working
 from mmg_nb.runs.interrupts import stoppable
 from mmg_nb.runs.watching import watched
@@ -39,7 +40,6 @@ WIDTH = 560  # pixels of the page
 MAX_LETTERS = 24  # of a column name in the picture
 MAX_PAIRS = 3  # listed with one note
 MAX_COLUMNS_WITH_VALUES = 12  # in larger maps, no values are written into the cells
-UNITS = ("nats", "bits")
 
 Array = NDArray[np.float64]
 
@@ -101,10 +101,7 @@ class DependencyMap:
         return pd.DataFrame(self._in(unit), index=list(self.names), columns=list(self.names))
 
     def _in(self, unit: str) -> Array:
-        if unit not in UNITS:
-            what = f"unit must be one of {', '.join(UNITS)}; got {brief(unit)}."
-            raise MMGError(what, "Leave it out for nats.")
-        return self.mi / (NATS_PER_BIT if unit == "bits" else 1.0)
+        return self.mi / unit_size(unit)
 
     def plot(self, ax: Axes | None = None, unit: str = "nats") -> Axes:
         """Draw the heat map, in colours that colour-blind readers can distinguish.
@@ -127,19 +124,33 @@ class DependencyMap:
         return ax
 
     def __repr__(self) -> str:
-        strongest = ", ".join(f"{a}–{b} {mi:.3f}" for a, b, mi, _ in self.ranked[:3]) or "none"
+        return self._text("nats")
+
+    def _text(self, unit: str) -> str:
+        size = unit_size(unit)
+        pairs = (f"{a}–{b} {mi / size:.3f}" for a, b, mi, _ in self.ranked[:3])
+        strongest = ", ".join(pairs) or "none"
         return (
             f"DependencyMap({len(self.names)} columns, {self.n_samples} rows, {self.estimator}; "
-            f"{self.quantity}, strongest in nats: {strongest})"
+            f"{self.quantity}, strongest in {unit}: {strongest})"
         )
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        return self.bundle()
+
+    def bundle(self, unit: str = "nats") -> tuple[dict[str, Any], dict[str, Any]]:
+        """The map as text, HTML and PNG, as `_repr_mimebundle_` returns it.
+
+        Args:
+            unit: `nats` or `bits`.
+        """
         from mmg_nb.plots.axes import axes_png
 
-        picture = Picture(axes_png(self.plot()), repr(self), WIDTH)
+        text = self._text(unit)
+        picture = Picture(axes_png(self.plot(unit=unit)), text, WIDTH)
         notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
         below = f"<ul>{notes}</ul>" if notes else ""
-        return picture.bundle(repr(self), f"<div>{picture.tag}{below}</div>")
+        return picture.bundle(text, f"<div>{picture.tag}{below}</div>")
 
 
 def _draw(ax: Axes, found: DependencyMap, values: Array, unit: str) -> None:

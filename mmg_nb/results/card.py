@@ -98,13 +98,14 @@ def _plain(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]<>#|$])", r"\\\1", text)
 
 
-def as_latex(facts: Facts) -> str:
-    """The facts as a paragraph and a list of LaTeX."""
+def as_latex(facts: Facts, plot: str = "") -> str:
+    """The facts as a paragraph, a plot and a list of LaTeX."""
     first = rf"\noindent\textbf{{{latex(facts.headline)}}} ({latex(facts.badge)})."
     lines = [first, *map(latex, facts.lines), latex(facts.method) + "."]
     items = [f"{name}: {text}" for name, text in facts.details]
     listed = "\n".join(rf"\item {latex(item)}" for item in (*items, *facts.notes))
-    return "\n\n".join([*lines, f"\\begin{{itemize}}\n{listed}\n\\end{{itemize}}"])
+    details = f"\\begin{{itemize}}\n{listed}\n\\end{{itemize}}"
+    return "\n\n".join([*lines, *([plot] if plot else []), details])
 
 
 _LATEX = {

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from mmg_nb.errors import MMGError, brief
 from mmg_nb.results.finding import Estimate
 from mmg_nb.results.status import Status
 
@@ -20,6 +21,7 @@ __all__ = [
     "badge",
     "facts",
     "number",
+    "unit_size",
 ]
 
 NATS_PER_BIT = math.log(2.0)
@@ -139,9 +141,21 @@ def number(value: float) -> str:
     return text.removeprefix("-") if text == "-0.000" else text
 
 
+def unit_size(unit: str) -> float:
+    """A unit in nats.
+
+    Raises:
+        MMGError: The unit does not exist.
+    """
+    if unit not in UNITS:
+        what = f"unit must be one of {', '.join(UNITS)}; got {brief(unit)}."
+        raise MMGError(what, "Leave it out for nats.")
+    return UNITS[unit]
+
+
 def amount(mi: float, stderr: float | None, unit: str = "nats") -> str:
     """An estimate in nats with its error, in a unit, e.g. `0.192 ± 0.028 nats`."""
-    size = UNITS[unit]
+    size = unit_size(unit)
     if stderr is None:
         return f"{number(mi / size)} {unit}"
     return f"{number(mi / size)} ± {number(stderr / size)} {unit}"

@@ -14,10 +14,11 @@ import numpy as np
 
 from mmg_nb.errors import MMGError, brief
 from mmg_nb.results.atomic_write import write_whole
-from mmg_nb.results.card import as_html, as_latex, as_markdown, as_text
+from mmg_nb.results.card import as_html, as_latex, as_markdown, as_text, latex
 from mmg_nb.results.curves import MMSECurve, PointwiseMI, TrainingHistory
 from mmg_nb.results.facts import NATS_PER_BIT, NEIGHBOURS, amount, facts, number
 from mmg_nb.results.finding import Estimate
+from mmg_nb.results.latex_curves import curves_in_latex
 from mmg_nb.results.paths import as_path
 from mmg_nb.results.picture import Picture
 from mmg_nb.results.plain import ArrayRecord, as_plain, from_plain
@@ -285,7 +286,7 @@ class MIResult(ArrayRecord):
             Data and metadata by MIME type, as `_repr_mimebundle_` returns them.
         """
         said = facts(self, unit)
-        texts = {"text/markdown": as_markdown(said), "text/latex": as_latex(said)}
+        texts = {"text/markdown": as_markdown(said), "text/latex": as_latex(said, self._drawn())}
         if self.curve is None:
             return {"text/plain": as_text(said), "text/html": as_html(said), **texts}, {}
         from mmg_nb.plots import result as plotting
@@ -295,6 +296,14 @@ class MIResult(ArrayRecord):
         picture = Picture(plotting.result_png(self), alt, plotting.PNG_WIDTH)
         data, metadata = picture.bundle(as_text(said), as_html(said, picture.tag))
         return {**data, **texts}, metadata
+
+    def _drawn(self) -> str:
+        """The error curves as LaTeX; empty if there are none."""
+        if self.curve is None or self.gap is None:
+            return ""
+        x, y, _ = self.called
+        given = latex(x if self.curve.given == "x" else y)
+        return curves_in_latex(self.curve, self.curve.gaps[self.gap], given)
 
 
 def called(names: tuple[str, ...]) -> tuple[str, str, str]:
