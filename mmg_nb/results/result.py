@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from mmg_nb.errors import MMGError, brief
-from mmg_nb.results.atomic_write import write_whole
 from mmg_nb.results.card import as_html, as_latex, as_markdown, as_text, latex
 from mmg_nb.results.curves import MMSECurve, PointwiseMI, TrainingHistory
 from mmg_nb.results.facts import NATS_PER_BIT, NEIGHBOURS, amount, facts, number
 from mmg_nb.results.finding import Estimate
 from mmg_nb.results.latex_curves import curves_in_latex
-from mmg_nb.results.paths import as_path
 from mmg_nb.results.picture import Picture
-from mmg_nb.results.plain import ArrayRecord, as_plain, from_plain
 from mmg_nb.results.sample import Sample
+from mmg_nb.results.saved import SavedRecord
 from mmg_nb.results.status import Status
 
 if TYPE_CHECKING:
@@ -30,11 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["NATS_PER_BIT", "NEIGHBOURS", "MIResult", "called"]
 
-FORMAT = "mmg_nb.MIResult/1"
-
 
 @dataclass(frozen=True, eq=False)
-class MIResult(ArrayRecord):
+class MIResult(SavedRecord):
     """Mutual information with its uncertainty, curves, status and provenance.
 
     Attributes:
@@ -75,6 +68,8 @@ class MIResult(ArrayRecord):
             condition.
         sample: Up to 520 of the rows, for plots; None for images. `save` writes them, too.
     """
+
+    FORMAT: ClassVar[str] = "mmg_nb.MIResult/1"
 
     mi: float
     stderr: float | None
@@ -187,91 +182,18 @@ class MIResult(ArrayRecord):
 
         return plotting.plot_result(self, ax, kind)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Everything as numbers, texts, lists and dictionaries."""
-        return {"format": FORMAT, **as_plain(self)}
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> MIResult:
-        """The inverse of `to_dict`.
-
-        Args:
-            data: What `to_dict` gave.
-
-        Returns:
-            An equal result.
+    def _check(self) -> None:
+        """Check that the error curves have the reported form, and each form its error.
 
         Raises:
-            MMGError: `data` does not describe a result.
+            ValueError: They do not.
         """
-        remedy = "Pass what MIResult.to_json or MIResult.save wrote."
-        if not isinstance(data, Mapping) or data.get("format") != FORMAT:
-            found = data.get("format") if isinstance(data, Mapping) else data
-            got = repr(found)[:80] if isinstance(found, str) else f"a {type(found).__name__}"
-            raise MMGError(f"Expected a result in format {FORMAT}; got {got}.", remedy)
-        try:
-            result: MIResult = from_plain(cls, dict(data), "the result")
-            _check_forms(result)
-        except (TypeError, ValueError) as error:
-            what = f"Expected a complete result; this one is damaged ({error})."
-            raise MMGError(what, remedy) from error
-        return result
-
-    def to_json(self) -> str:
-        """The result as JSON text. Non-finite numbers are written as NaN and Infinity."""
-        return json.dumps(self.to_dict())
-
-    @classmethod
-    def from_json(cls, text: str) -> MIResult:
-        """The inverse of `to_json`.
-
-        Raises:
-            MMGError: The text is not JSON, or does not describe a result.
-        """
-        try:
-            data = json.loads(text)
-        except (TypeError, ValueError, RecursionError) as error:
-            what = f"Expected the JSON text of a result; reading it failed: {error}."
-            raise MMGError(what, "Pass what MIResult.to_json or MIResult.save wrote.") from error
-        if not isinstance(data, dict):
-            what = f"Expected the JSON text of a result; got a {type(data).__name__}."
-            raise MMGError(what, "Pass what MIResult.to_json or MIResult.save wrote.")
-        return cls.from_dict(data)
-
-    def save(self, path: str | Path) -> Path:
-        """Write the result as JSON. The file is replaced in one step.
-
-        Args:
-            path: Where to write.
-
-        Returns:
-            The path written.
-
-        Raises:
-            MMGError: The file cannot be written.
-        """
-        path = as_path(path, "path", "Try res.save('result.json').")
-        try:
-            write_whole(path, self.to_json().encode())
-        except OSError as error:
-            what = f"{str(path)!r} cannot be written ({error.strerror})."
-            raise MMGError(what, "Choose a file in a folder that you can write to.") from error
-        return path
-
-    @classmethod
-    def load(cls, path: str | Path) -> MIResult:
-        """Read what `save` wrote.
-
-        Raises:
-            MMGError: There is no such file, or it does not contain a result.
-        """
-        path = as_path(path, "path", "Pass the path that MIResult.save returned.")
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            what = f"Expected a saved result at {str(path)!r}; could not read it ({error})."
-            raise MMGError(what, "Pass the path that MIResult.save returned.") from error
-        return cls.from_json(text)
+        if self.curve is None:
+            return
+        known = self.curve.gaps.keys()
+        complete = known == self.curve.stderrs.keys() and self.gap in (None, *known)
+        if not complete or self.curve.noised not in ("x", "y"):
+            raise ValueError("the forms of the gap do not match")
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         return self.bundle()
@@ -310,17 +232,3 @@ def called(names: tuple[str, ...]) -> tuple[str, str, str]:
     """Names of x, y and z, with these letters for the names that are missing or empty."""
     x, y, z = (own or letter for own, letter in zip((*names, "", "", ""), "xyz", strict=False))
     return x, y, z
-
-
-def _check_forms(result: MIResult) -> None:
-    """Check that the error curves have the reported form, and each form its error.
-
-    Raises:
-        ValueError: They do not.
-    """
-    curve = result.curve
-    if curve is None:
-        return
-    complete = curve.gaps.keys() == curve.stderrs.keys() and result.gap in (None, *curve.gaps)
-    if not complete or curve.noised not in ("x", "y"):
-        raise ValueError("the forms of the gap do not match")
