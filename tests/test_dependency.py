@@ -12,7 +12,7 @@ import pytest
 
 import mmg_nb
 from mmg_nb.errors import MMGError
-from mmg_nb.questions import dependency_map as dependency
+from mmg_nb.questions import asked_table
 
 N = 400
 RNG = np.random.default_rng(0)
@@ -190,7 +190,7 @@ def test_an_interrupt_stops_the_map(monkeypatch):
             signal.raise_signal(signal.SIGINT)
         return mmg_nb.estimate(*args, **options)
 
-    monkeypatch.setattr(dependency, "estimate", interrupted)
+    monkeypatch.setattr(asked_table, "estimate", interrupted)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     before = signal.getsignal(signal.SIGINT)
     found = mmg_nb.dependency_map(TABLE)

@@ -30,8 +30,9 @@ from mmg_nb.jupyter.handle import Run
 from mmg_nb.jupyter.live import LiveWidget, picture
 from mmg_nb.jupyter.place import isolates_outputs
 from mmg_nb.jupyter.worker import Work
+from mmg_nb.questions.asked_table import check_rows
 from mmg_nb.questions.clusters import clusters
-from mmg_nb.questions.dependency_map import DependencyMap, check_rows
+from mmg_nb.questions.dependency_map import DependencyMap
 from mmg_nb.questions.table_columns import Column, TableColumns, read_columns
 from mmg_nb.questions.table_pairs import METHODS, TablePairs
 from mmg_nb.results.picture import Picture

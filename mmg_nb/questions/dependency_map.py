@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import html
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmg_nb.api import check_seed, estimate
-from mmg_nb.data.columns import Choice, read_choice
-from mmg_nb.data.dependent_rows import MIN_SAMPLES
-from mmg_nb.data.description import describe
-from mmg_nb.data.readings import Reading
-from mmg_nb.data.tables import KINDS_OF_TABLE, frame_of
-from mmg_nb.errors import MMGError, brief, listed, one_of
-from mmg_nb.estimators.acceptance import accepts
-from mmg_nb.estimators.registry import build
+from mmg_nb.errors import MMGError
 from mmg_nb.keywords import MapKeywords, complete, shows
 from mmg_nb.polling import Stopped
+from mmg_nb.questions.asked_table import read_asked
 from mmg_nb.results.facts import unit_size
 from mmg_nb.results.picture import Picture
 from mmg_nb.results.result import MIResult
@@ -34,7 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-__all__ = ["DependencyMap", "check_rows", "dependency_map"]
+__all__ = ["DependencyMap", "dependency_map"]
 
 WIDTH = 560  # pixels of the page
 MAX_LETTERS = 24  # of a column name in the picture
@@ -217,37 +210,14 @@ def dependency_map(table: Any, estimator: str = "ksg", **keywords: Any) -> Depen
             pair that cannot be estimated is empty, and a note says why.
     """
     asked, fields = complete(MapKeywords, keywords)
-    rows, seed, discrete = asked["rows"], asked["seed"], asked["discrete"]
-    check_seed(seed)
-    check_rows(rows)
-    table, condition = _read_table(table, asked["given"])
-    choice = read_choice(discrete)
-    for name in choice.named:
-        _check_column(name, table.columns)
-    _names(table, condition, {})
-    notes: tuple[str, ...] = ()
-    if rows is not None and len(table) > rows:
-        chosen = np.sort(np.random.default_rng(seed).choice(len(table), rows, replace=False))
-        notes = (f"{rows} of {len(table)} rows were drawn at random. rows=None uses all rows.",)
-        table = table.iloc[chosen]
-    readings, categorical = _readings(table, discrete, choice, estimator, fields)
-    lost = _left_out(
-        readings, asked["missing"], "" if categorical else f"{estimator} takes numbers only"
-    )
-    names = _names(table, condition, lost)
-    notes += tuple(f"{name} was left out because {lost[name]}." for name in lost)
-    used = {*names, *condition}
-    codes = [r for r in readings if r.kind == "codes" and r.name in used and categorical]
-    notes += tuple(f"{r.name}: Codes, because {r.evidence}. Or use {r.change}." for r in codes)
-    choice = replace(choice, named=choice.named | {each.name for each in codes})
-    options = {"missing": asked["missing"], "seed": seed, **fields}
+    question = read_asked(table, estimator, asked, fields)
+    names = question.names
 
     def estimated(a: str, b: str, listen: Listener) -> MIResult:
-        roles = {"x": [a], "y": [b]} | ({"given": list(condition)} if condition else {})
-        return _estimated(table, roles, choice, estimator, listen, **options)
+        return question.estimate([a], [b], listen)
 
     count = len(names)
-    started = Started(estimator, len(table), count, count, "cpu", count * (count - 1) // 2)
+    started = Started(estimator, question.n_samples, count, count, "cpu", count * (count - 1) // 2)
     mi, stderr, remarks = watched(
         partial(_all_pairs, names, estimated, started),
         None,
@@ -256,7 +226,9 @@ def dependency_map(table: Any, estimator: str = "ksg", **keywords: Any) -> Depen
         estimator=estimator,
         slow=True,
     )
-    return DependencyMap(names, mi, stderr, estimator, len(table), condition, notes + remarks)
+    notes = question.notes + remarks
+    n_samples, condition = question.n_samples, question.condition
+    return DependencyMap(names, mi, stderr, estimator, n_samples, condition, notes)
 
 
 def _all_pairs(
@@ -298,108 +270,6 @@ def _all_pairs(
     if failed and not np.isfinite(mi).any():
         raise failed
     return mi, stderr, notes + tuple(f"{_listed(w)}: {r}" for r, w in remarks.items())
-
-
-def _read_table(table: Any, given: Any) -> tuple[Any, tuple[str, ...]]:
-    """The table with its column names as strings, and the names of the condition's columns."""
-    frame = None if getattr(table, "ndim", 2) != 2 else frame_of(table, "table")
-    if frame is None:
-        what = f"table must be {KINDS_OF_TABLE}; got {type(table).__name__}."
-        raise MMGError(what, "Convert it: pandas.DataFrame(values, columns=[...]).")
-    table = frame
-    known = [str(name) for name in table.columns]
-    if len(set(known)) < len(known):
-        what = f"Column names must differ from each other; got {listed(known)}."
-        raise MMGError(what, "Rename the repeated columns.")
-    single = isinstance(given, str) or not isinstance(given, Iterable)
-    condition = () if given is None else tuple(map(str, [given] if single else given))
-    for name in condition:
-        _check_column(name, known)
-    return table.set_axis(known, axis=1), condition
-
-
-def _readings(
-    table: Any, discrete: Any, choice: Choice, estimator: str, fields: Mapping[str, Any]
-) -> tuple[tuple[Reading, ...], bool]:
-    """What each column is read as, and whether the estimator takes categories."""
-    categorical = accepts(build(estimator, dict(fields)), "discrete")
-    # Without support for categories, whole numbers are numbers.
-    found = describe(table, discrete=discrete if categorical or not choice.auto else "none")
-    return found.readings, categorical
-
-
-def _left_out(readings: Sequence[Reading], missing: str, numbers_only: str) -> dict[str, str]:
-    """The columns that cannot be used -> the reason."""
-    lost = {}
-    for each in readings:
-        if each.kind == "constant":
-            lost[each.name] = "it is constant"
-        elif not each.usable:
-            lost[each.name] = f"it is {each.kind} ({each.evidence.rstrip('.')})"
-        elif numbers_only and each.discrete:
-            lost[each.name] = f"{numbers_only} ({each.kind})"
-        elif each.missing and missing == "refuse":
-            remedy = "missing='drop' and missing='category' use it"
-            lost[each.name] = f"{each.missing} values are missing; {remedy}"
-    return lost
-
-
-def _names(table: Any, condition: Sequence[str], lost: Mapping[str, str]) -> tuple[str, ...]:
-    """The columns of the map."""
-    for name in condition:
-        if name in lost:
-            what = f"The condition {brief(name)} cannot be used: {lost[name]}."
-            raise MMGError(what, "Condition on other columns.")
-    names = tuple(name for name in table.columns if name not in {*condition, *lost})
-    if len(names) < 2:
-        what = f"A map needs at least two columns that vary; got {listed(names) or 'none'}."
-        why = "; ".join(f"{name}: {reason}" for name, reason in lost.items())
-        raise MMGError(what, f"Left out: {why}." if why else "Add columns, or condition on fewer.")
-    return names
-
-
-def check_rows(rows: Any) -> None:
-    """Refuse an invalid number of rows.
-
-    Raises:
-        MMGError: It is neither None nor a whole number of at least 50.
-    """
-    whole = isinstance(rows, (int, np.integer)) and not isinstance(rows, bool)
-    if rows is not None and not (whole and rows >= MIN_SAMPLES):
-        what = (
-            f"rows must be a whole number of at least {MIN_SAMPLES}, or None; got {brief(rows)}."
-        )
-        raise MMGError(what, "rows: maximum number of rows, drawn at random. None uses all rows.")
-
-
-def _check_column(name: str, known: Sequence[str]) -> None:
-    if name not in known:
-        what = f"The table has no column {brief(name)}."
-        raise MMGError(what, one_of(name, known, "Columns"))
-
-
-def _estimated(
-    table: Any,
-    roles: Mapping[str, list[str]],
-    choice: Choice,
-    estimator: str,
-    listen: Listener,
-    **asked: Any,
-) -> MIResult:
-    """The estimate of one pair; `roles` names the columns of x, of y and of the condition."""
-    # By position, because a column may have the name of another column's role.
-    named = [
-        f"{role}[{k}]"
-        for role, columns in roles.items()
-        for k, column in enumerate(columns)
-        if column in choice.named
-    ]
-    asked |= {role: table[columns] for role, columns in roles.items()}
-    if choice.auto:
-        asked["discrete"] = ["auto", *named] if named else "auto"
-    else:
-        asked["discrete"] = named or "none"
-    return estimate(asked.pop("x"), asked.pop("y"), estimator, listen=listen, **asked)
 
 
 def _remarks(result: MIResult) -> tuple[str, ...]:

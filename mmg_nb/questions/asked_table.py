@@ -1,0 +1,209 @@
+"""A table as a question about its columns uses it: rows drawn, columns read, some left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from mmg_nb.api import check_seed, estimate
+from mmg_nb.data.columns import Choice, read_choice
+from mmg_nb.data.dependent_rows import MIN_SAMPLES
+from mmg_nb.data.description import describe
+from mmg_nb.data.readings import Reading
+from mmg_nb.data.tables import KINDS_OF_TABLE, frame_of
+from mmg_nb.errors import MMGError, brief, listed, one_of
+from mmg_nb.estimators.acceptance import accepts
+from mmg_nb.estimators.registry import build
+from mmg_nb.keywords import MapKeywords
+from mmg_nb.results.result import MIResult
+from mmg_nb.runs.events import Listener
+
+__all__ = ["AskedTable", "check_column", "check_rows", "read_asked"]
+
+
+@dataclass(frozen=True, eq=False)
+class AskedTable:
+    """The rows and columns that a question uses.
+
+    Attributes:
+        frame: The rows as a DataFrame, with names as texts.
+        names: The columns that can be used, without those of the condition.
+        condition: Names of the condition's columns.
+        choice: Which columns are categories.
+        estimator: Name in the registry.
+        options: The other arguments of `mmg_nb.estimate`.
+        notes: What the user should know about rows and columns.
+    """
+
+    frame: Any
+    names: tuple[str, ...]
+    condition: tuple[str, ...]
+    choice: Choice
+    estimator: str
+    options: dict[str, Any]
+    notes: tuple[str, ...]
+
+    @property
+    def n_samples(self) -> int:
+        """Rows that are used."""
+        return len(self.frame)
+
+    def estimate(
+        self, x: Sequence[str], y: Sequence[str], listen: Listener, given: Sequence[str] = ()
+    ) -> MIResult:
+        """Estimate I(x; y | given, condition), each named by columns."""
+        condition = [*given, *self.condition]
+        roles = {"x": [*x], "y": [*y]} | ({"given": condition} if condition else {})
+        # By position, because a column may have the name of another column's role.
+        named = [
+            f"{role}[{k}]"
+            for role, columns in roles.items()
+            for k, column in enumerate(columns)
+            if column in self.choice.named
+        ]
+        asked = self.options | {role: self.frame[columns] for role, columns in roles.items()}
+        if self.choice.auto:
+            asked["discrete"] = ["auto", *named] if named else "auto"
+        else:
+            asked["discrete"] = named or "none"
+        return estimate(asked.pop("x"), asked.pop("y"), self.estimator, listen=listen, **asked)
+
+    def by(self, estimator: str, fields: Mapping[str, Any]) -> AskedTable:
+        """The same question for another estimator.
+
+        Args:
+            estimator: Name in the registry.
+            fields: Its fields.
+        """
+        kept = {name: self.options[name] for name in ("missing", "seed")}
+        return replace(self, estimator=estimator, options={**kept, **fields})
+
+
+def read_asked(
+    table: Any, estimator: str, asked: MapKeywords, fields: Mapping[str, Any]
+) -> AskedTable:
+    """Read a table for a question.
+
+    Args:
+        table: The user's table; see `dependency_map`.
+        estimator: Name in the registry.
+        asked: All keyword arguments.
+        fields: Fields of the estimator.
+
+    Returns:
+        The table. Columns that cannot be used are left out, with a note each.
+
+    Raises:
+        MMGError: The table, a name or an option cannot be used, or fewer than two columns can.
+    """
+    rows, seed, discrete = asked["rows"], asked["seed"], asked["discrete"]
+    check_seed(seed)
+    check_rows(rows)
+    table, condition = _read_table(table, asked["given"])
+    choice = read_choice(discrete)
+    for name in choice.named:
+        check_column(name, table.columns)
+    _names(table, condition, {})
+    notes: tuple[str, ...] = ()
+    if rows is not None and len(table) > rows:
+        chosen = np.sort(np.random.default_rng(seed).choice(len(table), rows, replace=False))
+        notes = (f"{rows} of {len(table)} rows were drawn at random. rows=None uses all rows.",)
+        table = table.iloc[chosen]
+    readings, categorical = _readings(table, discrete, choice, estimator, fields)
+    lost = _left_out(
+        readings, asked["missing"], "" if categorical else f"{estimator} takes numbers only"
+    )
+    names = _names(table, condition, lost)
+    notes += tuple(f"{name} was left out because {lost[name]}." for name in lost)
+    used = {*names, *condition}
+    codes = [r for r in readings if r.kind == "codes" and r.name in used and categorical]
+    notes += tuple(f"{r.name}: Codes, because {r.evidence}. Or use {r.change}." for r in codes)
+    choice = replace(choice, named=choice.named | {each.name for each in codes})
+    options = {"missing": asked["missing"], "seed": seed, **fields}
+    return AskedTable(table, names, condition, choice, estimator, options, notes)
+
+
+def _read_table(table: Any, given: Any) -> tuple[Any, tuple[str, ...]]:
+    """The table with its column names as strings, and the names of the condition's columns."""
+    frame = None if getattr(table, "ndim", 2) != 2 else frame_of(table, "table")
+    if frame is None:
+        what = f"table must be {KINDS_OF_TABLE}; got {type(table).__name__}."
+        raise MMGError(what, "Convert it: pandas.DataFrame(values, columns=[...]).")
+    table = frame
+    known = [str(name) for name in table.columns]
+    if len(set(known)) < len(known):
+        what = f"Column names must differ from each other; got {listed(known)}."
+        raise MMGError(what, "Rename the repeated columns.")
+    single = isinstance(given, str) or not isinstance(given, Iterable)
+    condition = () if given is None else tuple(map(str, [given] if single else given))
+    for name in condition:
+        check_column(name, known)
+    return table.set_axis(known, axis=1), condition
+
+
+def _readings(
+    table: Any, discrete: Any, choice: Choice, estimator: str, fields: Mapping[str, Any]
+) -> tuple[tuple[Reading, ...], bool]:
+    """What each column is read as, and whether the estimator takes categories."""
+    categorical = accepts(build(estimator, dict(fields)), "discrete")
+    # Without support for categories, whole numbers are numbers.
+    found = describe(table, discrete=discrete if categorical or not choice.auto else "none")
+    return found.readings, categorical
+
+
+def _left_out(readings: Sequence[Reading], missing: str, numbers_only: str) -> dict[str, str]:
+    """The columns that cannot be used -> the reason."""
+    lost = {}
+    for each in readings:
+        if each.kind == "constant":
+            lost[each.name] = "it is constant"
+        elif not each.usable:
+            lost[each.name] = f"it is {each.kind} ({each.evidence.rstrip('.')})"
+        elif numbers_only and each.discrete:
+            lost[each.name] = f"{numbers_only} ({each.kind})"
+        elif each.missing and missing == "refuse":
+            remedy = "missing='drop' and missing='category' use it"
+            lost[each.name] = f"{each.missing} values are missing; {remedy}"
+    return lost
+
+
+def _names(table: Any, condition: Sequence[str], lost: Mapping[str, str]) -> tuple[str, ...]:
+    """The columns of the map."""
+    for name in condition:
+        if name in lost:
+            what = f"The condition {brief(name)} cannot be used: {lost[name]}."
+            raise MMGError(what, "Condition on other columns.")
+    names = tuple(name for name in table.columns if name not in {*condition, *lost})
+    if len(names) < 2:
+        what = f"This needs at least two columns that vary; got {listed(names) or 'none'}."
+        why = "; ".join(f"{name}: {reason}" for name, reason in lost.items())
+        raise MMGError(what, f"Left out: {why}." if why else "Add columns, or condition on fewer.")
+    return names
+
+
+def check_rows(rows: Any) -> None:
+    """Refuse an invalid number of rows.
+
+    Raises:
+        MMGError: It is neither None nor a whole number of at least 50.
+    """
+    whole = isinstance(rows, (int, np.integer)) and not isinstance(rows, bool)
+    if rows is not None and not (whole and rows >= MIN_SAMPLES):
+        what = (
+            f"rows must be a whole number of at least {MIN_SAMPLES}, or None; got {brief(rows)}."
+        )
+        raise MMGError(what, "rows: maximum number of rows, drawn at random. None uses all rows.")
+
+
+def check_column(name: str, known: Sequence[str]) -> None:
+    """Refuse the name of a column that does not exist.
+
+    Raises:
+        MMGError: It does not. The message names the closest ones.
+    """
+    if name not in known:
+        what = f"The table has no column {brief(name)}."
+        raise MMGError(what, one_of(name, known, "Columns"))
