@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from mmg_nb.jupyter.panel import panel
     from mmg_nb.questions.comparison import Comparison, compare
     from mmg_nb.questions.dependency_map import DependencyMap, dependency_map
+    from mmg_nb.questions.rank import rank
+    from mmg_nb.questions.ranking import Ranking
     from mmg_nb.results.curves import MMSECurve
     from mmg_nb.results.finding import Estimate, Finding
     from mmg_nb.results.result import MIResult
@@ -43,6 +45,7 @@ __all__ = [
     "MIResult",
     "MMGError",
     "MMSECurve",
+    "Ranking",
     "Run",
     "RunContext",
     "RunState",
@@ -57,6 +60,7 @@ __all__ = [
     "field",
     "load_ipython_extension",
     "panel",
+    "rank",
     "register",
     "resume",
     "start",
@@ -71,6 +75,8 @@ _HOMES = {
     "compare": "mmg_nb.questions.comparison",
     "DependencyMap": "mmg_nb.questions.dependency_map",
     "dependency_map": "mmg_nb.questions.dependency_map",
+    "Ranking": "mmg_nb.questions.ranking",
+    "rank": "mmg_nb.questions.rank",
     "cyclic": "mmg_nb.data.cycles",
     "Description": "mmg_nb.data.description",
     "describe": "mmg_nb.data.description",

@@ -22,6 +22,7 @@ __all__ = [
     "EstimateKeywords",
     "Keyword",
     "MapKeywords",
+    "RankKeywords",
     "complete",
     "keywords_of",
     "only",
@@ -131,6 +132,34 @@ class MapKeywords(TypedDict, total=False):
     seed: Annotated[int, Keyword(0, "Seed of all random numbers.")]
     progress: Annotated[
         bool | None, Keyword(None, "Whether to show the progress; see `mmg_nb.estimate`.")
+    ]
+
+
+class RankKeywords(MapKeywords, total=False):
+    """Keyword arguments of `mmg_nb.rank`."""
+
+    sets: Annotated[
+        Mapping[str, Sequence[str]] | None,
+        Keyword(
+            None,
+            """Sets of columns that are ranked and chosen together, by name, e.g.
+            `{"lipids": ["ldl", "hdl"]}`. All other columns are ranked one by one.""",
+        ),
+    ]
+    pairs: Annotated[
+        bool | None,
+        Keyword(
+            None,
+            """Whether to try pairs of columns where no single column adds anything. Default: if
+            there are at most 200 pairs.""",
+        ),
+    ]
+    device: Annotated[
+        str, Keyword("auto", "`auto` (CUDA if available), `cpu`, `cuda` or `cuda:<index>`.")
+    ]
+    listen: Annotated[
+        Listener | None,
+        Keyword(None, "Called with each event (`mmg_nb.runs.events`). A true return value stops."),
     ]
 
 

@@ -348,6 +348,7 @@ def test_without_arguments_it_lists_its_subcommands(said):
         "estimate",
         "compare",
         "explore",
+        "rank",
         "panel",
         "plot",
         "show",

@@ -20,6 +20,7 @@ from mmg_nb.questions.comparison import DEFAULT_ESTIMATORS
 
 __all__ = [
     "COMMANDS",
+    "QUESTIONS",
     "SHORT_FLAGS",
     "Command",
     "DataOptions",
@@ -33,7 +34,11 @@ __all__ = [
 
 SHORT_FLAGS = {"-b": "--background", "-o": "--output"}
 ONLY_ESTIMATE = ("output", "background", "checkpoint", "every")
-WITH_OPTIONS = ("estimate", "compare", "resume", "explore", "panel", "plot", "benchmark")
+QUESTIONS = ("rank",)  # which take many estimates
+WITH_OPTIONS = (
+    *("estimate", "compare", "resume", "explore", "panel", "plot", "benchmark"),
+    *QUESTIONS,
+)
 
 
 MAP_ROWS = 2000  # of a map of a table
@@ -95,6 +100,25 @@ class ExploreOptions:
     discrete: str = field("auto", "columns that are categories: auto, none, or e.g. sex,ward")
 
 
+ESTIMATOR = "name with or without fields, e.g. ksg or mmg:effort=quick"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankOptions(_OutputOptions):
+    """Options of `%mmg rank`, without settings."""
+
+    estimator: str = field("ksg", ESTIMATOR)
+    given: str | None = field(None, "columns of the condition, e.g. age,sex")
+    pairs: bool | None = field(None, "try pairs of columns where no single one adds anything")
+    rows: int | None = field(MAP_ROWS, "maximum number of rows; none: all", low=50)
+    discrete: str = field("auto", "columns that are categories: auto, none, or e.g. sex,ward")
+    missing: str = field(
+        "refuse",
+        "leave out columns with missing values, drop their rows, or see a category",
+        choices=MISSING,
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class PlotOptions:
     """Options of `%mmg plot`."""
@@ -127,6 +151,8 @@ class Command:
         return f"%mmg {self.name} {self.operands}{options}".rstrip()
 
 
+_RUN_SETTINGS = tuple(SETTING_INFOS[name] for name in ("seed", "device", "live"))
+
 COMMANDS = {
     each.name: each
     for each in (
@@ -137,7 +163,7 @@ COMMANDS = {
             "run several estimators on the same data, with a live table",
             (
                 *field_infos(CompareOptions),
-                *(SETTING_INFOS[name] for name in ("seed", "device", "live")),
+                *_RUN_SETTINGS,
             ),
         ),
         Command(
@@ -145,6 +171,12 @@ COMMANDS = {
             "TABLE",
             "map all pairs of columns of a table, to be explored with the mouse and the keys",
             (*field_infos(ExploreOptions), *(SETTING_INFOS[name] for name in ("seed", "device"))),
+        ),
+        Command(
+            "rank",
+            "TABLE TARGET",
+            "rank the columns of a table by what they tell about a target, and select some",
+            (*field_infos(RankOptions), *_RUN_SETTINGS),
         ),
         Command("panel", "[X Y]", "choose data and settings with widgets, run and compare"),
         Command("plot", "[RESULT]", "draw a result (default: the last)", field_infos(PlotOptions)),
@@ -225,6 +257,8 @@ def command_help(target: Command, defaults: Mapping[str, Any]) -> str:
     Returns:
         The text.
     """
+    if target.name in QUESTIONS:  # these have an estimator of their own
+        defaults = {name: value for name, value in defaults.items() if name != "estimator"}
     lines = [target.synopsis, f"    {target.help}", ""]
     own = estimator_class(target.estimator) if target.estimator else None
     fields = {info.name for info in field_infos(own)} if own else set()

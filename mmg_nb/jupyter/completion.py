@@ -11,7 +11,14 @@ from mmg_nb.errors import MMGError
 from mmg_nb.estimators.registry import names
 from mmg_nb.fields import FieldInfo
 from mmg_nb.jupyter.arguments import chosen_estimator
-from mmg_nb.jupyter.commands import COMMANDS, SHORT_FLAGS, Command, command, flag
+from mmg_nb.jupyter.commands import (
+    COMMANDS,
+    QUESTIONS,
+    SHORT_FLAGS,
+    Command,
+    command,
+    flag,
+)
 from mmg_nb.jupyter.namespace import arrays, columns
 from mmg_nb.jupyter.settings import SETTING_INFOS, SessionSettings, setting_infos
 from mmg_nb.jupyter.tokens import Token, tokenize
@@ -70,7 +77,7 @@ def _option(target: Command, written: str) -> FieldInfo | None:
 def _values(info: FieldInfo, variables: Mapping[str, Any]) -> list[Suggestion]:
     if info.name in ("groups", "given"):
         return _arrays(variables)
-    if info.name == "estimators":
+    if info.name == "estimators" or (info.name == "estimator" and not info.choices):
         return [(name, "estimator") for name in names()]
     if info.kind is bool:
         return [("true", info.name), ("false", info.name)]
@@ -84,9 +91,14 @@ def _arrays(variables: Mapping[str, Any]) -> list[Suggestion]:
 def _operands(
     target: Command, tokens: tuple[Token, ...], variables: Mapping[str, Any]
 ) -> list[Suggestion]:
-    if target.name == "explore":
+    if target.name == "rank" and _operand_count(target, tokens) == 1:
+        names = columns(variables.get(tokens[1].text))
+        return [(name, "column") for name in map(str, names) if " " not in name]
+    if target.name == "explore" or (target.name == "rank" and len(tokens) == 1):
         tables = ((name, f"table {shape}") for name, shape in arrays(variables).items())
         return [each for each in tables if columns(variables[each[0]])]
+    if target.name in QUESTIONS:
+        return _arrays(variables) if target.name != "rank" else []
     if target.name in ("estimate", "compare", "panel"):
         return _arrays(variables) if _operand_count(target, tokens) < 2 else []
     if target.name == "help":

@@ -16,7 +16,8 @@ from mmg_nb.api import prepare, reopen
 from mmg_nb.errors import MMGError, cut
 from mmg_nb.estimators.registry import names
 from mmg_nb.jupyter.arguments import Arguments, chosen_estimator, read_body, read_tokens
-from mmg_nb.jupyter.background import begin_job, start_from
+from mmg_nb.jupyter.asking import read_question
+from mmg_nb.jupyter.background import begin, begin_job, start_from
 from mmg_nb.jupyter.commands import (
     COMMANDS,
     command,
@@ -102,8 +103,8 @@ class MMG(SessionSettings):
         %mmg estimate x y --given z              conditional on z: I(x; y | z)
         run = %mmg estimate x y -b               in the background: run.wait(), %mmg stop
         %mmg compare x y --estimators ksg,mmg    several estimators side by side
-        %mmg panel x y                           the same with widgets
         %mmg explore df                          a map of all pairs of columns
+        %mmg rank df target                      which columns tell about a target
         %mmg benchmark bmi --estimators gcmi,mmg --n 1000
         %mmg config device=cuda                  change a setting; without arguments: show all
         %mmg help estimate                       all options
@@ -193,6 +194,31 @@ class MMG(SessionSettings):
         view: View = LiveTable(job) if in_place else PrintedTable(job)
         found, shown = run_in_cell(run, NoView() if hidden else view)
         return self._hand_over(cast(Comparison, found), output, shown or call.silent)
+
+    def _question(self, name: str, call: Call) -> Any:
+        """Answer a question that takes many estimates; see `mmg_nb.jupyter.asking`."""
+        target = COMMANDS[name]
+        asked = read_tokens(target, call.tokens)
+        if asked.help:
+            print(command_help(target, self.in_force()))
+            return None
+        options = {"seed": self.seed, "device": self.device, "live": self.live, **asked.values}
+        live, output = options.pop("live"), options.pop("output", None)
+        if output is not None:
+            check_name(output, self._shell.user_ns)
+        background = options.pop("background", False)
+        question = read_question(name, asked.operands, options, call.namespace)
+        if background:
+            question = question.with_own_data()
+        run = Run(question.run, what=question.what, estimator=question.estimator)
+        if background:
+            return self._put(begin(run), question.what, output)
+        self.runs.add(run)
+        result, shown = run_in_cell(run, self._view(run, live, call))
+        return self._hand_over(result, output, shown or call.silent)
+
+    def _rank(self, call: Call) -> Any:
+        return self._question("rank", call)
 
     @property
     def _kernel(self) -> Any:

@@ -8,16 +8,22 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from mmg_nb.questions.answer import Answer
     from mmg_nb.questions.comparison import Comparison
     from mmg_nb.questions.dependency_map import DependencyMap
     from mmg_nb.results.result import MIResult
 
-    Result: TypeAlias = MIResult | Comparison
+    Result: TypeAlias = MIResult | Comparison | Answer
 
 __all__ = ["ShownResults"]
 
-KINDS = (("mmg_nb.results.result", "MIResult"), ("mmg_nb.questions.comparison", "Comparison"))
-IN_UNITS = (*KINDS, ("mmg_nb.questions.dependency_map", "DependencyMap"))
+IN_UNITS = (
+    ("mmg_nb.results.result", "MIResult"),
+    ("mmg_nb.questions.comparison", "Comparison"),
+    ("mmg_nb.questions.ranking", "Ranking"),
+    ("mmg_nb.questions.dependency_map", "DependencyMap"),
+)
+KINDS = IN_UNITS[:-1]  # those that magics with a live view return
 
 
 class ShownResults:

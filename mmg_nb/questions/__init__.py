@@ -1,4 +1,4 @@
-"""Questions that take many estimates: comparing estimators, and all pairs of a table.
+"""Questions that take many estimates: comparing estimators, pairs of a table, columns for a target.
 
 May import everything but `jupyter`.
 """

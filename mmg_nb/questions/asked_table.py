@@ -81,6 +81,12 @@ class AskedTable:
         kept = {name: self.options[name] for name in ("missing", "seed")}
         return replace(self, estimator=estimator, options={**kept, **fields})
 
+    def shuffled(self, columns: Sequence[str], generator: np.random.Generator) -> AskedTable:
+        """The same question with the rows of some columns in random order, all in the same."""
+        order = generator.permutation(self.n_samples)
+        moved = self.frame[[*columns]].iloc[order].set_axis(self.frame.index)
+        return replace(self, frame=self.frame.assign(**{name: moved[name] for name in columns}))
+
 
 def read_asked(
     table: Any, estimator: str, asked: MapKeywords, fields: Mapping[str, Any]

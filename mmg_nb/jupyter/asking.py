@@ -1,0 +1,109 @@
+"""`%mmg rank` and other questions that take many estimates: from the line to a run."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import mmg_nb
+from mmg_nb.benchmark.cells import read_specs
+from mmg_nb.errors import MMGError, cut
+from mmg_nb.jupyter.commands import COMMANDS
+from mmg_nb.jupyter.namespace import in_words, resolve
+from mmg_nb.jupyter.tokens import has_comma
+from mmg_nb.runs.events import Listener
+
+__all__ = ["Question", "read_question"]
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question that is ready to be answered.
+
+    Attributes:
+        what: The question in a few words.
+        estimator: Name in the registry.
+        function: The function of the package that answers it.
+        arguments: Its first arguments.
+        options: Its keyword arguments.
+    """
+
+    what: str
+    estimator: str
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    options: dict[str, Any]
+
+    def run(self, listen: Listener) -> Any:
+        """Answer it."""
+        return self.function(*self.arguments, listen=listen, progress=False, **self.options)
+
+    def with_own_data(self) -> Question:
+        """The same on copies of the data. The originals may then be changed or deleted."""
+        return replace(
+            self,
+            arguments=copy.deepcopy(self.arguments),
+            options=copy.deepcopy(self.options),
+        )
+
+
+def read_question(
+    name: str, operands: Sequence[str], options: dict[str, Any], namespace: dict[str, Any]
+) -> Question:
+    """Evaluate the operands and options of a question.
+
+    Args:
+        name: The subcommand.
+        operands: Its operands.
+        options: Its typed options.
+        namespace: The user's variables.
+
+    Returns:
+        The question.
+
+    Raises:
+        MMGError: An operand is missing or cannot be evaluated, or the estimator is unknown.
+    """
+    _check_operands(name, operands, namespace)
+    options = dict(options)
+    (spec,) = _one_estimator(options.pop("estimator", "ksg"))
+    if name == "rank":
+        if options.get("given"):
+            options["given"] = [each.strip() for each in options["given"].split(",")]
+        arguments: tuple[Any, ...] = (resolve(operands[0], namespace), operands[1])
+        what = f"columns of {operands[0]} for {operands[1]}"
+    else:
+        arguments = tuple(resolve(text, namespace) for text in operands)
+        for key in ("given", "groups"):
+            if options.get(key) is not None:
+                options[key] = resolve(options[key], namespace)
+        what = f"{name} of {', '.join(operands)}"
+    function = getattr(mmg_nb, _FUNCTIONS[name])
+    fields = {"estimator": spec.estimator, **spec.fields}
+    return Question(what, spec.estimator, function, arguments, {**options, **fields})
+
+
+_FUNCTIONS = {"rank": "rank"}
+"""Subcommand -> name of the function in the package."""
+
+
+def _one_estimator(text: str) -> Sequence[Any]:
+    specs = read_specs(text)
+    if len(specs) != 1:
+        what = f"--estimator takes one estimator; got {cut(text, 80)}."
+        raise MMGError(what, "Write one name, with or without fields: mmg:effort=quick.")
+    return specs
+
+
+def _check_operands(name: str, operands: Sequence[str], namespace: dict[str, Any]) -> None:
+    wanted = COMMANDS[name].operands
+    count, more = len(wanted.split()), wanted.endswith("...")
+    got = " ".join(operands)
+    if any(map(has_comma, operands)):
+        what = f"%mmg {name} takes {wanted} separated by spaces; got a comma: {cut(got, 80)}."
+        raise MMGError(what, f"Write %mmg {name} {cut(got.replace(',', ' '), 80)}.")
+    if len(operands) < count - more or (len(operands) > count and not more):
+        what = f"%mmg {name} takes {wanted}; got {cut(got, 80) or 'nothing'}."
+        raise MMGError(what, in_words(namespace))

@@ -1,0 +1,118 @@
+"""What the answers to questions have in common: a card, a picture, a file, and what is said."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from mmg_nb.errors import MMGError, brief
+from mmg_nb.results.card import as_html, as_latex, as_markdown, as_text
+from mmg_nb.results.facts import UNITS, Facts
+from mmg_nb.results.picture import Picture
+from mmg_nb.results.saved import SavedRecord
+from mmg_nb.results.status import Status
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["Answer", "nats_in", "said_once"]
+
+MAX_SUBJECTS = 3  # listed with one note
+
+
+class Answer(SavedRecord):
+    """Base of frozen dataclasses that answer a question with several estimates.
+
+    Attributes:
+        status: Interrupted, if the computation was stopped.
+        notes: What the user should know about the data and the estimates.
+    """
+
+    status: Status
+    notes: tuple[str, ...]
+
+    @property
+    @abstractmethod
+    def summary(self) -> str:
+        """The answer in one line."""
+
+    @abstractmethod
+    def facts(self, unit: str = "nats") -> Facts:
+        """What the card says.
+
+        Args:
+            unit: `nats` or `bits`.
+        """
+
+    @abstractmethod
+    def plot(self, ax: Axes | None = None, unit: str = "nats") -> Axes:
+        """Draw the answer.
+
+        Args:
+            ax: Axes to draw on. Default: new axes.
+            unit: `nats` or `bits`.
+
+        Returns:
+            The axes.
+        """
+
+    def __repr__(self) -> str:
+        count = len(self.notes)
+        notes = "" if not count else f"; {count} note{'s' if count > 1 else ''}"
+        return f"{type(self).__name__}({self.summary}{notes})"
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        return self.bundle()
+
+    def bundle(self, unit: str = "nats") -> tuple[dict[str, Any], dict[str, Any]]:
+        """The answer as text, HTML, Markdown and LaTeX, with its picture.
+
+        Args:
+            unit: `nats` or `bits`.
+
+        Returns:
+            Data and metadata by MIME type, as `_repr_mimebundle_` returns them.
+        """
+        # Imported here because matplotlib is loaded only to draw.
+        from mmg_nb.plots.axes import axes_png
+        from mmg_nb.plots.result import PNG_WIDTH
+
+        said = self.facts(unit)
+        picture = Picture(axes_png(self.plot(unit=unit)), self.summary, PNG_WIDTH)
+        data, metadata = picture.bundle(as_text(said), as_html(said, picture.tag))
+        texts = {"text/markdown": as_markdown(said), "text/latex": as_latex(said)}
+        return {**data, **texts}, metadata
+
+
+def nats_in(unit: str) -> float:
+    """Nats in a unit.
+
+    Raises:
+        MMGError: The unit is neither `nats` nor `bits`.
+    """
+    if unit not in UNITS:
+        what = f"unit must be one of {', '.join(UNITS)}; got {brief(unit)}."
+        raise MMGError(what, "Leave it out for nats.")
+    return UNITS[unit]
+
+
+def said_once(remarks: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    """Notes with what they are about, each once.
+
+    Args:
+        remarks: Subject and note of each.
+
+    Returns:
+        The notes, each with its first subjects.
+    """
+    found: dict[str, list[str]] = {}
+    for subject, note in remarks:
+        found.setdefault(note, []).append(subject)
+    return tuple(f"{_listed(subjects)}: {note}" for note, subjects in found.items())
+
+
+def _listed(subjects: Sequence[str]) -> str:
+    if len(subjects) <= MAX_SUBJECTS:
+        return "; ".join(subjects)
+    return "; ".join(subjects[:MAX_SUBJECTS]) + f" and {len(subjects) - MAX_SUBJECTS} more"

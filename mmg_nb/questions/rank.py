@@ -1,0 +1,348 @@
+"""Rank the columns of a table by what they tell about a target, and select some of them."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, Unpack, overload
+
+import numpy as np
+
+from mmg_nb.errors import MMGError, brief, listed
+from mmg_nb.estimators.registry import build
+from mmg_nb.keywords import RankKeywords, complete, shows
+from mmg_nb.polling import Stopped
+from mmg_nb.questions.answer import said_once
+from mmg_nb.questions.asked_table import AskedTable, check_column, read_asked
+from mmg_nb.questions.ranking import Gain, Ranking, Relevance, Shared
+from mmg_nb.results.result import MIResult
+from mmg_nb.results.status import Status
+from mmg_nb.runs.device_names import check_device
+from mmg_nb.runs.events import Listener, Phase, Started, Step, Working
+from mmg_nb.runs.interrupts import stoppable
+from mmg_nb.runs.watching import watched
+
+__all__ = ["rank"]
+
+SCREEN = "ksg"  # estimates all columns, if the estimator of the user trains
+REFINED = 5  # columns whose relevance the training estimator estimates; not measured
+MAX_CLOSE = 3  # candidates of a step that it estimates; not measured
+CLOSE = 2.0  # standard errors of a difference; the same
+FALSE_ALARM = 0.025  # probability that a step adds something irrelevant
+SHUFFLES = 10  # of what a step adds; the standard error of ksg is too small by up to 1.4 at 0
+MAX_PAIRS = 200  # tried if no single column adds anything; a pair takes 0.05 to 0.3 s
+MAX_SELECTED = 10  # columns; beyond it, nearest neighbours find too little
+MAX_SHARED = 10  # columns left out for which the selected column that they share is sought
+
+Unit = tuple[str, ...]
+"""One column, or a set or a pair of them."""
+
+
+@overload
+def rank(
+    table: Any, target: str, estimator: str = ..., **keywords: Unpack[RankKeywords]
+) -> Ranking: ...
+@overload
+def rank(
+    table: Any,
+    target: str,
+    estimator: str = ...,
+    *,
+    rows: int | None = ...,
+    seed: int = ...,
+    **fields: Any,  # those of any estimator, and the other keyword arguments
+) -> Ranking: ...
+@shows(RankKeywords, rest="fields")
+def rank(table: Any, target: str, estimator: str = "ksg", **keywords: Any) -> Ranking:
+    """Rank the columns of a table by what they tell about a target, and select some of them.
+
+    The selection goes forward (Brown et al. 2012, JMLR 13:27, eq. 8): the next column is the one
+    with the largest I(column; target | those chosen). If no column adds anything that is
+    distinguishable from 0, pairs of columns are tried, because two columns may tell only together.
+    The selection ends where no pair adds anything, either. What counts as distinguishable grows
+    with the number of candidates, so that all of a step together give a false alarm in 2.5 %.
+
+    Args:
+        table: A table of numbers and categories; see `mmg_nb.dependency_map`.
+        target: Name of the column to tell about.
+        estimator: Name in the registry. If it trains, as `mmg` does, `ksg` screens all columns.
+            Then the estimator decides among those that are close.
+        **keywords: Those of `mmg_nb.keywords.RankKeywords`, and fields of the estimator.
+
+    Returns:
+        The ranking. An interrupt (Ctrl-C, or the stop button) ends it early with what is known.
+
+    Raises:
+        MMGError: The table or the target cannot be used, or no column can be estimated.
+    """
+    asked, fields = complete(RankKeywords, keywords)
+    check_device(asked["device"])
+    trains = build(estimator, dict(fields)).trains
+    question = read_asked(table, SCREEN if trains else estimator, asked, {} if trains else fields)
+    target = str(target)
+    _check_target(target, question)
+    units = _units([name for name in question.names if name != target], asked["sets"])
+    precise = question.by(estimator, {**fields, "device": asked["device"]}) if trains else None
+    search = _Search(question, precise, target, units, asked["pairs"])
+    return watched(
+        search.run,
+        asked["listen"],
+        asked["progress"],
+        what=f"what {len(units)} columns tell about {target}",
+        estimator=estimator,
+        slow=True,
+    )
+
+
+def _check_target(target: str, question: AskedTable) -> None:
+    check_column(target, [str(name) for name in question.frame.columns])
+    if target in question.names:
+        return
+    why = next((n for n in question.notes if n.startswith(f"{target} was left out")), "")
+    what = f"The target {brief(target)} cannot be used."
+    raise MMGError(what, why or "It is also a condition. Leave it out of given=.")
+
+
+def _units(names: Iterable[str], sets: Any) -> dict[str, Unit]:
+    """Label -> columns of what is ranked: single columns, and the user's sets of columns.
+
+    Raises:
+        MMGError: A set is no list of columns, or names one that cannot be used or is in two sets.
+    """
+    left = list(names)
+    units: dict[str, Unit] = {}
+    if sets is not None and not isinstance(sets, Mapping):
+        what = f"sets must map names to lists of columns; got {brief(sets)}."
+        raise MMGError(what, "E.g. sets={'lipids': ['ldl', 'hdl']}.")
+    for label, members in (sets or {}).items():
+        columns = tuple(map(str, [members] if isinstance(members, str) else members))
+        for name in columns:
+            if name not in left:
+                what = f"The set {brief(label)} names {brief(name)}, which cannot be used."
+                raise MMGError(what, f"Columns that are in no other set: {listed(left, name)}.")
+            left.remove(name)
+        units[str(label)] = columns
+    return {**units, **{name: (name,) for name in left}}
+
+
+class _Search:
+    """The search for columns. It runs once, in one thread."""
+
+    def __init__(
+        self,
+        question: AskedTable,
+        precise: AskedTable | None,
+        target: str,
+        units: dict[str, Unit],
+        pairs: bool | None,
+    ) -> None:
+        self._question = question
+        self._precise = precise
+        self._target = target
+        self._units = units
+        self._pairs = pairs
+        self._columns: dict[str, Relevance] = {}
+        self._steps: list[Gain] = []
+        self._shared: list[Shared] = []
+        self._remarks: list[tuple[str, str]] = []
+        self._notes: list[str] = []
+
+    def run(self, listen: Listener) -> Ranking:
+        """Rank and select; see `rank`."""
+        status = Status.CONVERGED
+        sizes = self._question.n_samples, len(self._units), 1
+        with stoppable(listen) as heard:
+            heard(Started(self._question.estimator, *sizes, "cpu", len(self._units)))
+            try:
+                self._rank(heard)
+                self._select(heard)
+                self._share(heard)
+            except Stopped:
+                if not self._columns:
+                    raise
+                status = Status.INTERRUPTED
+                self._notes.append("Stopped. What is missing may change the selection.")
+        columns = sorted(self._columns.values(), key=lambda each: -each.mi)
+        return Ranking(
+            self._target,
+            tuple(columns),
+            tuple(self._steps),
+            tuple(self._shared),
+            self._question.n_samples,
+            self._question.condition,
+            status,
+            (*self._question.notes, *self._notes, *said_once(self._remarks)),
+        )
+
+    # --- the three parts
+
+    def _rank(self, heard: Listener) -> None:
+        heard(Phase("what each column tells alone"))
+        failed: MMGError | None = None
+        for done, label in enumerate(self._units):
+            _step(heard, done, len(self._units))
+            try:
+                found = self._estimate(self._question, (label,), heard)
+            except Stopped:
+                raise
+            except MMGError as error:  # the other columns can still be estimated
+                failed = failed or MMGError(f"{label}: {error.what}", error.remedy)
+                self._remarks.append((label, f"No estimate. {error.what}"))
+                continue
+            self._remarks += [(label, note) for note in found.notes]
+            self._columns[label] = _line(label, found)
+        if not self._columns:
+            raise failed or MMGError("There is no column to rank.", "Add columns.")
+        if self._precise is None:
+            return
+        heard(Phase(f"the best columns by {self._precise.estimator}"))
+        best = sorted(self._columns, key=lambda label: -self._columns[label].mi)[:REFINED]
+        for done, label in enumerate(best):
+            _step(heard, done, len(best))
+            found = self._estimate(self._precise, (label,), heard)
+            self._remarks += [(label, note) for note in found.notes]
+            self._columns[label] = _line(label, found)
+
+    def _select(self, heard: Listener) -> None:
+        while len(self._chosen) < MAX_SELECTED:
+            left = [label for label in self._columns if label not in self._chosen]
+            heard(Phase(f"choosing column {len(self._chosen) + 1}"))
+            step = self._best([(label,) for label in left], heard) if left else None
+            if step is None and len(left) > 1 and self._tries_pairs(len(left)):
+                heard(Phase("trying pairs of columns"))
+                step = self._best(list(itertools.combinations(left, 2)), heard)
+            if step is None:
+                return
+            self._steps.append(step)
+        self._notes.append(
+            f"The selection ends at {MAX_SELECTED} columns. More may add something."
+        )
+
+    def _tries_pairs(self, left: int) -> bool:
+        count = left * (left - 1) // 2
+        if self._pairs is None and count > MAX_PAIRS:
+            self._notes.append(
+                f"{count} pairs of columns were not tried; two columns may tell only together. "
+                "To try them all, use pairs=True, or leave columns out."
+            )
+            return False
+        return self._pairs is not False
+
+    def _share(self, heard: Listener) -> None:
+        """Find the selected column that explains why a relevant one was not selected."""
+        enough = _quantile(len(self._units))
+        left = [
+            each
+            for each in sorted(self._columns.values(), key=lambda each: -each.mi)
+            if each.name not in self._chosen and each.mi > enough * each.stderr
+        ][: MAX_SHARED if self._chosen else 0]
+        heard(Phase("what columns share"))
+        pairs = [(each.name, other) for each in left for other in self._chosen]
+        found = []
+        for done, (name, other) in enumerate(pairs):
+            _step(heard, done, len(pairs))
+            result = self._question.estimate(
+                self._units[name], self._units[other], lambda _: heard(Working())
+            )
+            found.append(Shared(name, other, result.mi, result.stderr or 0.0))
+        for each in left:
+            mine = [one for one in found if one.name == each.name]
+            self._shared.append(max(mine, key=lambda one: one.mi))
+
+    # --- estimates
+
+    @property
+    def _chosen(self) -> list[str]:
+        return [name for step in self._steps for name in step.names]
+
+    def _best(self, candidates: list[Unit], heard: Listener) -> Gain | None:
+        """The candidate that adds most; None if that is not distinguishable from 0."""
+        known: dict[Unit, Gain] = {}
+        if not self._chosen:  # what a column tells alone is known already
+            known = {(each.name,): _gain((each.name,), each) for each in self._columns.values()}
+        asked = [
+            known.get(each) or self._added(self._question, each, heard, (done, len(candidates)))
+            for done, each in enumerate(candidates)
+        ]
+        found = sorted(filter(None, asked), key=lambda gain: -gain.mi)
+        if self._precise is not None and found:
+            found = self._decided(self._precise, found, heard)
+        if not found:
+            return None
+        best, enough = found[0], _quantile(len(candidates))
+        # The second comparison takes time, so it is only made for what passes the first one.
+        passes = best.mi > enough * best.stderr and best.mi > enough * self._chance(best, heard)
+        return best if passes else None
+
+    def _chance(self, gain: Gain, heard: Listener) -> float:
+        """Root mean square of the gain with shuffled rows, nats; 0 for a training estimator."""
+        if gain.estimator != self._question.estimator:
+            return 0.0
+        columns = self._columns_of(gain.names)
+        generator = np.random.default_rng(self._question.options["seed"])
+        found = [
+            self._estimate(self._question.shuffled(columns, generator), gain.names, heard).mi
+            for _ in range(SHUFFLES)
+        ]
+        return math.sqrt(math.fsum(mi**2 for mi in found) / SHUFFLES)
+
+    def _decided(self, precise: AskedTable, found: list[Gain], heard: Listener) -> list[Gain]:
+        """Those that are close to the best one, by the precise estimator; the best one first."""
+        best = found[0]
+        close = [
+            gain
+            for gain in found[:MAX_CLOSE]
+            if best.mi - gain.mi <= CLOSE * math.hypot(best.stderr, gain.stderr)
+        ]
+        exact = [
+            gain
+            if gain.estimator == precise.estimator
+            else self._added(precise, gain.names, heard, (done, len(close)))
+            for done, gain in enumerate(close)
+        ]
+        return sorted(filter(None, exact), key=lambda gain: -gain.mi)
+
+    def _added(
+        self, question: AskedTable, labels: Unit, heard: Listener, at: tuple[int, int]
+    ) -> Gain | None:
+        """What some columns tell beyond those chosen; None if that cannot be estimated."""
+        _step(heard, *at)
+        try:
+            found = self._estimate(question, labels, heard)
+        except Stopped:
+            raise
+        except MMGError as error:
+            self._remarks.append((" & ".join(labels), f"Not added. {error.what}"))
+            return None
+        return Gain(labels, found.mi, found.stderr or 0.0, question.estimator)
+
+    def _estimate(self, question: AskedTable, labels: Unit, heard: Listener) -> MIResult:
+        x, given = self._columns_of(labels), self._columns_of(self._chosen)
+        found = question.estimate(x, [self._target], lambda _: heard(Working()), given)
+        if found.status is Status.INTERRUPTED:
+            raise Stopped
+        return found
+
+    def _columns_of(self, labels: Iterable[str]) -> list[str]:
+        return [name for label in labels for name in self._units[label]]
+
+
+def _line(label: str, found: MIResult) -> Relevance:
+    return Relevance(label, found.mi, found.stderr or 0.0, found.estimator)
+
+
+def _gain(labels: Unit, each: Relevance) -> Gain:
+    return Gain(labels, each.mi, each.stderr, each.estimator)
+
+
+def _quantile(candidates: int) -> float:
+    """Standard errors that the best of so many irrelevant candidates rarely exceeds."""
+    from scipy.stats import norm
+
+    return float(norm.isf(FALSE_ALARM / candidates))
+
+
+def _step(heard: Listener, done: int, total: int) -> None:
+    if heard(Step(done, total)):
+        raise Stopped

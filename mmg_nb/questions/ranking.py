@@ -1,0 +1,230 @@
+"""Which columns of a table tell about a target: alone, together, and beyond each other."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmg_nb.questions.answer import Answer, nats_in
+from mmg_nb.results.facts import Badge, Facts, amount, number
+from mmg_nb.results.status import Status
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+__all__ = ["Gain", "Ranking", "Relevance", "Shared"]
+
+MAX_DRAWN = 20  # columns in the picture
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Relevance:
+    """What one column tells about the target.
+
+    Attributes:
+        name: The column, or the set of columns.
+        mi: I(column; target), nats.
+        stderr: Its standard error, nats.
+        estimator: Name in the registry.
+    """
+
+    name: str
+    mi: float
+    stderr: float
+    estimator: str
+
+
+@dataclass(frozen=True)
+class Gain:
+    """A step of the selection: what is added, and what it tells beyond what is chosen already.
+
+    Attributes:
+        names: The column; two columns, if they tell more together than alone.
+        mi: I(columns; target | chosen), nats.
+        stderr: Its standard error, nats.
+        estimator: Name in the registry.
+    """
+
+    names: tuple[str, ...]
+    mi: float
+    stderr: float
+    estimator: str
+
+
+@dataclass(frozen=True)
+class Shared:
+    """Why a column that tells much alone is not selected.
+
+    Attributes:
+        name: The column.
+        other: The selected column that depends on it most.
+        mi: Mutual information of both, nats.
+        stderr: Its standard error, nats.
+    """
+
+    name: str
+    other: str
+    mi: float
+    stderr: float
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Ranking(Answer):
+    """Which columns of a table tell about a target.
+
+    Attributes:
+        target: Name of the target.
+        columns: What each column tells alone, the largest estimate first.
+        steps: The selection, in order.
+        shared: Columns that tell much alone, and nothing beyond those selected.
+        n_samples: Rows used.
+        given: Names of the condition's columns.
+        status: Interrupted, if the computation was stopped.
+        notes: What the user should know about the data and the estimates.
+    """
+
+    FORMAT: ClassVar[str] = "mmg_nb.Ranking/1"
+
+    target: str
+    columns: tuple[Relevance, ...]
+    steps: tuple[Gain, ...]
+    shared: tuple[Shared, ...]
+    n_samples: int
+    given: tuple[str, ...] = ()
+    status: Status = Status.CONVERGED
+    notes: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns, the most relevant one first."""
+        return tuple(each.name for each in self.columns)
+
+    @property
+    def mi(self) -> Array:
+        """What each column tells alone, `(d,)`, nats."""
+        return np.array([each.mi for each in self.columns])
+
+    @property
+    def stderr(self) -> Array:
+        """Standard errors of `mi`, `(d,)`, nats."""
+        return np.array([each.stderr for each in self.columns])
+
+    @property
+    def selected(self) -> tuple[str, ...]:
+        """The columns that the selection has chosen, in order."""
+        return tuple(name for step in self.steps for name in step.names)
+
+    @property
+    def together(self) -> float:
+        """What the selected columns tell together, nats: the sum of the gains."""
+        return math.fsum(step.mi for step in self.steps)
+
+    @property
+    def summary(self) -> str:
+        """The selection in one line."""
+        if not self.steps:
+            return f"no column of {len(self.columns)} tells measurably about {self.target}"
+        chosen = " → ".join(" & ".join(step.names) for step in self.steps)
+        size = f"{number(self.together)} nats together"
+        return f"{chosen} of {len(self.columns)} columns for {self.target}: {size}"
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per column: what it tells alone, with its 95 % interval, and its step.
+
+        Nats. `step` is 1 for what was selected first, and missing for what was not selected.
+        """
+        import pandas as pd
+
+        step = {name: k for k, each in enumerate(self.steps) for name in each.names}
+        shared = {each.name: each.other for each in self.shared}
+        half = 1.96 * self.stderr
+        table = pd.DataFrame([dataclasses.asdict(each) for each in self.columns])
+        table.insert(3, "low", self.mi - half)
+        table.insert(4, "high", self.mi + half)
+        gains = [self.steps[step[name]] if name in step else None for name in self.names]
+        table["step"] = pd.array(
+            [step[name] + 1 if name in step else None for name in self.names], dtype="Int64"
+        )
+        table["gain"] = [math.nan if each is None else each.mi for each in gains]
+        table["gain_stderr"] = [math.nan if each is None else each.stderr for each in gains]
+        table["shared_with"] = [shared.get(name, "") for name in self.names]
+        return table.set_index("name")
+
+    def plot(self, ax: Axes | None = None, unit: str = "nats") -> Axes:
+        """Draw what each column tells alone, with 95 % intervals; the selected ones in bold.
+
+        Args:
+            ax: Axes to draw on. Default: new axes.
+            unit: `nats` or `bits`.
+
+        Returns:
+            The axes.
+        """
+        from mmg_nb.plots.forest import plot_estimates
+
+        size = nats_in(unit)
+        shown = {
+            each.name: (
+                each.mi / size,
+                ((each.mi - 1.96 * each.stderr) / size, (each.mi + 1.96 * each.stderr) / size),
+            )
+            for each in self.columns[:MAX_DRAWN]
+        }
+        ax = plot_estimates(shown, ax)
+        ax.set_xlabel(f"alone, {unit}, with 95 % intervals; bold: selected")
+        for label, name in zip(ax.get_yticklabels(), shown, strict=True):
+            label.set_parse_math(False)  # a column name may contain dollar signs
+            label.set_fontweight("bold" if name in self.selected else "normal")
+        return ax
+
+    def facts(self, unit: str = "nats") -> Facts:
+        """What the card says; see `Answer`."""
+        given = f", given {', '.join(self.given)}" if self.given else ""
+        names = ", ".join(self.selected)
+        headline = f"No column tells anything measurable about {self.target}{given}"
+        if self.steps:
+            verb = "tell" if len(self.selected) > 1 else "tells"
+            size = amount(self.together, None, unit)
+            headline = f"{names} {verb} {size} about {self.target}{given}"
+        return Facts(
+            headline=headline,
+            badge=Badge.RELIABLE if self.status.complete else Badge.STOPPED,
+            meaning=self._path(unit),
+            interval=None,
+            value=self.together / nats_in(unit),
+            unit=unit,
+            method=f"{self._methods}, {self.n_samples} rows, {len(self.columns)} columns",
+            notes=self.notes,
+            details=tuple(
+                (each.name, amount(each.mi, each.stderr, unit)) for each in self.columns
+            ),
+        )
+
+    @property
+    def _methods(self) -> str:
+        used = [each.estimator for each in self.columns] + [each.estimator for each in self.steps]
+        return ", ".join(dict.fromkeys(used))
+
+    def _path(self, unit: str) -> str:
+        """The steps of the selection in words, and what the columns left out share."""
+        size = nats_in(unit)
+        parts = [
+            f"{' with '.join(step.names)} {number(step.mi / size)} ± {number(step.stderr / size)}"
+            for step in self.steps
+        ]
+        said = ["First " + "; then ".join(parts) + "."] if parts else []
+        if self.status.complete and len(self.selected) < len(self.columns):
+            said.append("No other column adds anything measurable.")
+        said += [
+            f"{each.name} depends on {each.other} ({number(each.mi / size)} {unit})."
+            for each in self.shared
+        ]
+        return " ".join(said)

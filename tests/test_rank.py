@@ -1,0 +1,187 @@
+"""Which columns tell about a target: relevance, selection, pairs, and what is shown."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import mmg_nb
+from mmg_nb.errors import MMGError
+from mmg_nb.results.status import Status
+from mmg_nb.runs.events import Step
+
+N = 400
+RNG = np.random.default_rng(3)
+A, B, P, Q, NOISE = RNG.normal(size=(5, N))
+# Relevant: a and b; redundant: copy; only together: p and q; irrelevant: n0.
+TABLE = pd.DataFrame(
+    {
+        "n0": RNG.normal(size=N),
+        "copy": A + 0.3 * RNG.normal(size=N),
+        "p": P,
+        "b": B,
+        "a": A,
+        "q": Q,
+        "t": A + 1.2 * np.abs(B) + np.sign(P * Q) + 0.5 * NOISE,
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def ranking():
+    return mmg_nb.rank(TABLE, "t")
+
+
+def test_it_selects_what_tells_something_new(ranking):
+    """Rejected: the copy, which is second alone; no pair; a column of noise; all columns."""
+    assert ranking.names[:2] == ("a", "copy")
+    assert ranking.selected[:2] == ("a", "b")
+    assert ranking.steps[2].names == ("p", "q")
+    assert len(ranking.steps) == 3
+    alone = dict(zip(ranking.names, ranking.mi, strict=True))
+    assert max(alone["p"], alone["q"]) < 0.05 < ranking.steps[2].mi
+    assert [(each.name, each.other) for each in ranking.shared] == [("copy", "a")]
+    assert ranking.together == pytest.approx(sum(step.mi for step in ranking.steps))
+
+
+def test_what_a_column_tells_alone_is_the_estimate_of_the_pair(ranking):
+    for name in ("a", "n0"):
+        alone = mmg_nb.estimate(TABLE[[name]], TABLE[["t"]], "ksg")
+        at = ranking.names.index(name)
+        assert (ranking.mi[at], ranking.stderr[at]) == (alone.mi, alone.stderr)
+    gain = mmg_nb.estimate(TABLE[["b"]], TABLE[["t"]], "ksg", given=TABLE[["a"]])
+    assert ranking.steps[1].mi == pytest.approx(gain.mi, abs=1e-12)
+
+
+def test_the_gains_of_a_gaussian_target_add_up_to_the_closed_form():
+    """I(a, b; t) = ½ ln(1 + (1 + 0.25) / 1) for t = a + b/2 + noise."""
+    rng = np.random.default_rng(0)
+    a, b, noise, other = rng.normal(size=(4, 2000))
+    table = pd.DataFrame({"other": other, "b": b, "a": a, "t": a + b / 2 + noise})
+    found = mmg_nb.rank(table, "t", "gcmi")
+    assert found.selected == ("a", "b")
+    truth = 0.5 * math.log(2.25)
+    assert abs(found.together - truth) < 0.05  # rejects bits, half, and a alone (0.29)
+    assert found.to_frame()["step"].tolist()[:2] == [1, 2]
+    assert found.to_frame().loc["other", ["low", "high"]].tolist()[0] < 0
+
+
+def test_noise_is_not_selected():
+    steps = 0
+    for seed in range(4):
+        values = np.random.default_rng(seed).normal(size=(150, 5))
+        found = mmg_nb.rank(pd.DataFrame(values, columns=list("abcdt")), "t")
+        steps += len(found.steps)
+    assert steps <= 1
+    assert "No column tells anything measurable about t" in found.facts().headline
+
+
+def test_sets_conditions_and_pairs_reach_the_search():
+    table = TABLE[["p", "q", "n0", "t"]]
+    apart = mmg_nb.rank(table, "t", pairs=False)
+    assert apart.selected == ()
+    both = mmg_nb.rank(table, "t", sets={"signs": ["p", "q"]})
+    assert both.selected == ("signs",)
+    assert "signs" in both.names
+    assert "p" not in both.names
+    known = mmg_nb.rank(TABLE[["a", "copy", "n0", "t"]], "t", given="a")
+    assert known.selected == ()
+    assert known.given == ("a",)
+
+
+def test_a_training_estimator_decides_among_those_that_are_close(fake):
+    found = mmg_nb.rank(TABLE[["a", "copy", "n0", "t"]], "t", fake, pairs=False)
+    assert {each.estimator for each in found.columns} == {fake}
+    assert {step.estimator for step in found.steps} <= {fake}
+
+
+def test_a_stop_keeps_what_is_known():
+    def listen(event):
+        return isinstance(event, Step) and event.step == 3
+
+    found = mmg_nb.rank(TABLE, "t", listen=listen)
+    assert found.status is Status.INTERRUPTED
+    assert len(found.columns) == 3
+    assert found.notes[-1].startswith("Stopped.") or "Stopped." in " ".join(found.notes)
+    assert "[stopped early]" in found.bundle()[0]["text/plain"]
+
+
+def test_what_it_shows_and_saves(ranking, tmp_path):
+    text = ranking.bundle()[0]["text/plain"]
+    assert text.startswith("a, b, p, q tell 0.")
+    assert "; then p with q " in text.replace("\n", " ")
+    assert "copy depends on a" in text.replace("\n", " ")
+    bits = ranking.bundle("bits")[0]["text/plain"].splitlines()[0]
+    assert f"{ranking.together / math.log(2):.3f} bits" in bits
+    assert set(ranking.bundle()[0]) >= {"text/html", "text/markdown", "text/latex", "image/png"}
+    assert repr(ranking).startswith("Ranking(a → b → p & q of 6 columns for t: ")
+    labels = {each.get_text(): each.get_fontweight() for each in ranking.plot().get_yticklabels()}
+    assert (labels["p"], labels["copy"]) == ("bold", "normal")
+    assert mmg_nb.Ranking.load(ranking.save(tmp_path / "rank.json")) == ranking
+
+
+@pytest.mark.parametrize(
+    ("target", "change", "said"),
+    [
+        ("ts", {}, "no column 'ts'.\nDid you mean 't'"),
+        (
+            "same",
+            {},
+            "'same' cannot be used.\nsame was left out because it is constant",
+        ),
+        ("t", {"given": "t"}, "The target 't' cannot be used.\nIt is also a condition"),
+        ("t", {"sets": ["a"]}, "sets must map names to lists"),
+        ("t", {"sets": {"s": ["a", "z"]}}, "The set 's' names 'z', which cannot be used"),
+        ("t", {"estimator": "ksgg"}, "Did you mean 'ksg'"),
+        ("t", {"k": 3, "estimator": "gcmi"}, "has no field 'k'"),
+        ("t", {"device": "tpu"}, "device"),
+    ],
+)
+def test_what_cannot_be_ranked_is_refused(target, change, said):
+    with pytest.raises(MMGError, match=said):
+        mmg_nb.rank(TABLE.assign(same=1.0), target, **change)
+
+
+# --- in the notebook
+
+
+def test_the_magic_ranks_and_stores(shell):
+    shell.user_ns["df"] = TABLE[["a", "copy", "t"]]
+    shell.run_cell("%mmg rank df t --no-pairs -o found")
+    assert shell.user_ns["found"] == mmg_nb.rank(TABLE[["a", "copy", "t"]], "t", pairs=False)
+    few = shell.run_cell("r = %mmg rank df t --estimator ksg:k=3 --no-pairs\nr")
+    assert few.selected[:1] == ("a",)
+    assert few.mi[0] != shell.user_ns["found"].mi[0]
+    run = shell.run_cell("r = %mmg rank df t --given a --no-pairs -b\nr")
+    assert run.wait().given == ("a",)
+
+
+def test_the_magic_explains_and_refuses(shell, capsys):
+    shell.user_ns["df"] = TABLE
+    shell.run_cell("%mmg rank -h")
+    text = capsys.readouterr().out
+    assert text.startswith("%mmg rank TABLE TARGET [options]")
+    assert "(default: ksg)" in text
+    for line, said in {
+        "%mmg rank df": "%mmg rank takes TABLE TARGET; got df",
+        "%mmg rank df,t": "got a comma: df,t.\nWrite %mmg rank df t.",
+        "%mmg rank df t --estimator ksg,mmg": "--estimator takes one estimator",
+        "%mmg rank df tt": "no column 'tt'",
+    }.items():
+        with pytest.raises(MMGError) as caught:
+            shell.run_cell(line)
+        assert said in str(caught.value)
+
+
+def test_completion_offers_tables_then_columns(shell):
+    from mmg_nb.jupyter.completion import suggest
+
+    known = {"df": TABLE, "x": A}
+    assert next(word for word, _ in suggest("rank ", "mmg", known)) == "df"
+    words = dict(suggest("rank df ", "mmg", known))
+    assert words["copy"] == "column"
+    assert "x" not in words
+    assert dict(suggest("rank df t --estimator ", "mmg", known))["mmg"] == "estimator"
