@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from mmg_nb import testing
+    from mmg_nb import sklearn, testing
     from mmg_nb.api import estimate, resume
     from mmg_nb.data.cycles import cyclic
     from mmg_nb.data.description import Description, describe
@@ -63,6 +63,7 @@ __all__ = [
     "rank",
     "register",
     "resume",
+    "sklearn",
     "start",
     "start_from",
     "testing",
@@ -96,6 +97,7 @@ _HOMES = {
     "panel": "mmg_nb.jupyter.panel",
     "register": "mmg_nb.estimators.registry",
     "resume": "mmg_nb.api",
+    "sklearn": "mmg_nb.sklearn",
     "start": "mmg_nb.jupyter.background",
     "start_from": "mmg_nb.jupyter.background",
     "testing": "mmg_nb.testing",

@@ -24,7 +24,7 @@ LAYERS = [
     ["estimators"],
     ["job"],
     ["api"],
-    ["testing"],
+    ["testing", "sklearn"],
     ["benchmark"],
     ["questions"],
     ["jupyter"],

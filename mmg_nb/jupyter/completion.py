@@ -92,8 +92,8 @@ def _operands(
     target: Command, tokens: tuple[Token, ...], variables: Mapping[str, Any]
 ) -> list[Suggestion]:
     if target.name == "rank" and _operand_count(target, tokens) == 1:
-        names = columns(variables.get(tokens[1].text))
-        return [(name, "column") for name in map(str, names) if " " not in name]
+        labels = map(str, columns(variables.get(tokens[1].text)))
+        return [(label, "column") for label in labels if " " not in label]
     if target.name == "explore" or (target.name == "rank" and len(tokens) == 1):
         tables = ((name, f"table {shape}") for name, shape in arrays(variables).items())
         return [each for each in tables if columns(variables[each[0]])]

@@ -1,4 +1,4 @@
-"""Questions that take many estimates: comparing estimators, pairs of a table, columns for a target.
+"""Questions that take many estimates: estimators compared, pairs of columns, columns for a target.
 
 May import everything but `jupyter`.
 """

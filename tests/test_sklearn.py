@@ -1,0 +1,63 @@
+"""Mutual information as a score and a selector of scikit-learn."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.feature_selection import SelectKBest
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import mmg_nb
+from mmg_nb.errors import MMGError
+from mmg_nb.sklearn import MutualInfoSelector, mutual_info
+
+RNG = np.random.default_rng(0)
+A, B = RNG.normal(size=(2, 300))
+X = np.column_stack([RNG.normal(size=300), A, np.ones(300), B, RNG.normal(size=300)])
+Y = A**2 + B + 0.3 * RNG.normal(size=300)
+
+
+@parametrize_with_checks([MutualInfoSelector()])
+def test_scikit_learn_accepts_it(estimator, check):
+    check(estimator)
+
+
+def test_a_score_is_the_estimate_of_the_column():
+    scores = mutual_info(X, Y)
+    assert scores[1] == mmg_nb.estimate(X[:, 1], Y, "ksg").mi
+    assert scores[2] == 0  # constant
+    other = mutual_info(X, Y, estimator="gcmi", correct_bias=False)
+    assert other[3] == mmg_nb.estimate(X[:, 3], Y, "gcmi", correct_bias=False).mi
+    assert other[1] < 0.05 < scores[1]  # a square: only the neighbours see it
+
+
+def test_select_k_best_takes_the_score():
+    kept = SelectKBest(mutual_info, k=2).fit(X, Y).get_support(indices=True)
+    assert kept.tolist() == [1, 3]
+
+
+def test_without_a_number_it_keeps_what_is_distinguishable():
+    found = MutualInfoSelector().fit(X, Y)
+    assert found.get_support(indices=True).tolist() == [1, 3]  # rejects none, all, and the linear
+    noise = MutualInfoSelector().fit(X[:, [0, 4]], Y)
+    assert noise.get_support().sum() >= 1  # what follows in a pipeline needs a column
+
+
+def test_it_works_in_a_pipeline_with_names_and_classes():
+    table = pd.DataFrame(X, columns=list("abcde"))
+    model = make_pipeline(MutualInfoSelector(2), LinearRegression()).set_output(transform="pandas")
+    assert model.fit(table, Y).score(table, Y) > 0
+    assert list(model[:-1].transform(table).columns) == ["b", "d"]
+    classes = np.where(A > 0, "high", "low")
+    found = clone(model[0]).set_params(n_features=1).fit(table, classes)
+    assert found.get_feature_names_out().tolist() == ["b"]
+
+
+@pytest.mark.parametrize("count", [0, 1.5, "all", True])
+def test_a_wrong_number_is_refused(count):
+    with pytest.raises(MMGError, match="n_features must be None or at least 1"):
+        MutualInfoSelector(count).fit(X, Y)
