@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from mmg_nb.jupyter.panel import panel
     from mmg_nb.questions.comparison import Comparison, compare
     from mmg_nb.questions.dependency_map import DependencyMap, dependency_map
+    from mmg_nb.questions.lag_profile import LagProfile
+    from mmg_nb.questions.lagged import lagged
     from mmg_nb.questions.rank import rank
     from mmg_nb.questions.ranking import Ranking
     from mmg_nb.results.curves import MMSECurve
@@ -42,6 +44,7 @@ __all__ = [
     "Estimate",
     "Estimator",
     "Finding",
+    "LagProfile",
     "MIResult",
     "MMGError",
     "MMSECurve",
@@ -58,6 +61,7 @@ __all__ = [
     "estimate",
     "explore",
     "field",
+    "lagged",
     "load_ipython_extension",
     "panel",
     "rank",
@@ -76,6 +80,8 @@ _HOMES = {
     "compare": "mmg_nb.questions.comparison",
     "DependencyMap": "mmg_nb.questions.dependency_map",
     "dependency_map": "mmg_nb.questions.dependency_map",
+    "LagProfile": "mmg_nb.questions.lag_profile",
+    "lagged": "mmg_nb.questions.lagged",
     "Ranking": "mmg_nb.questions.ranking",
     "rank": "mmg_nb.questions.rank",
     "cyclic": "mmg_nb.data.cycles",

@@ -23,6 +23,7 @@ __all__ = [
     "Keyword",
     "MapKeywords",
     "RankKeywords",
+    "SeriesKeywords",
     "complete",
     "keywords_of",
     "only",
@@ -160,6 +161,42 @@ class RankKeywords(MapKeywords, total=False):
     listen: Annotated[
         Listener | None,
         Keyword(None, "Called with each event (`mmg_nb.runs.events`). A true return value stops."),
+    ]
+
+
+class SeriesKeywords(TypedDict, total=False):
+    """Keyword arguments of `mmg_nb.lagged` and `mmg_nb.transfer_entropy`."""
+
+    given: Annotated[Any, Keyword(None, "Condition z, a series like x and y.")]
+    series: Annotated[
+        Any,
+        Keyword(
+            None,
+            """Labels of several series below each other, `(n,)`, e.g. `df.station`. Lags stay
+            within a series. Default: a single series.""",
+        ),
+    ]
+    discrete: Annotated[
+        Any, Keyword("auto", "Which columns are categories; see `mmg_nb.estimate`.")
+    ]
+    missing: Annotated[
+        str,
+        Keyword(
+            "refuse",
+            """`refuse`: missing values raise an error. `drop`: moments with missing values are
+            left out; the time between the others does not change.""",
+        ),
+    ]
+    seed: Annotated[int, Keyword(0, "Seed of all random numbers.")]
+    device: Annotated[
+        str, Keyword("auto", "`auto` (CUDA if available), `cpu`, `cuda` or `cuda:<index>`.")
+    ]
+    listen: Annotated[
+        Listener | None,
+        Keyword(None, "Called with each event (`mmg_nb.runs.events`). A true return value stops."),
+    ]
+    progress: Annotated[
+        bool | None, Keyword(None, "Whether to show the progress; see `mmg_nb.estimate`.")
     ]
 
 

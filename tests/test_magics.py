@@ -349,6 +349,7 @@ def test_without_arguments_it_lists_its_subcommands(said):
         "compare",
         "explore",
         "rank",
+        "lag",
         "panel",
         "plot",
         "show",

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 import mmg_nb
 from mmg_nb.benchmark.cells import read_specs
 from mmg_nb.errors import MMGError, cut
@@ -75,17 +77,26 @@ def read_question(
         arguments: tuple[Any, ...] = (resolve(operands[0], namespace), operands[1])
         what = f"columns of {operands[0]} for {operands[1]}"
     else:
-        arguments = tuple(resolve(text, namespace) for text in operands)
-        for key in ("given", "groups"):
+        arguments = tuple(_named(resolve(text, namespace), text) for text in operands)
+        for key in ("given", "series"):
             if options.get(key) is not None:
-                options[key] = resolve(options[key], namespace)
+                options[key] = _named(resolve(options[key], namespace), options[key])
         what = f"{name} of {', '.join(operands)}"
     function = getattr(mmg_nb, _FUNCTIONS[name])
     fields = {"estimator": spec.estimator, **spec.fields}
     return Question(what, spec.estimator, function, arguments, {**options, **fields})
 
 
-_FUNCTIONS = {"rank": "rank"}
+def _named(value: Any, text: str) -> Any:
+    """An array as a table whose column has the name of the expression; tables as they are."""
+    if not isinstance(value, np.ndarray) or value.ndim != 1:
+        return value
+    import pandas as pd
+
+    return pd.Series(value, name=text if not text.isdigit() else None)
+
+
+_FUNCTIONS = {"rank": "rank", "lag": "lagged"}
 """Subcommand -> name of the function in the package."""
 
 

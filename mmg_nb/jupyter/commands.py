@@ -34,7 +34,7 @@ __all__ = [
 
 SHORT_FLAGS = {"-b": "--background", "-o": "--output"}
 ONLY_ESTIMATE = ("output", "background", "checkpoint", "every")
-QUESTIONS = ("rank",)  # which take many estimates
+QUESTIONS = ("rank", "lag")  # which take many estimates
 WITH_OPTIONS = (
     *("estimate", "compare", "resume", "explore", "panel", "plot", "benchmark"),
     *QUESTIONS,
@@ -120,6 +120,26 @@ class RankOptions(_OutputOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class _SeriesOptions(_OutputOptions):
+    """Options of the questions about series, without settings."""
+
+    estimator: str = field("ksg", ESTIMATOR)
+    given: str | None = field(None, "condition, a series like x and y")
+    series: str | None = field(None, "labels of several series below each other, e.g. df.station")
+    discrete: str = field("auto", "columns that are categories: auto, none, or e.g. y,x[2]")
+    missing: str = field(
+        "refuse", "refuse missing values, or drop their rows", choices=("refuse", "drop")
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LagOptions(_SeriesOptions):
+    """Options of `%mmg lag`, without settings."""
+
+    lags: str = field("-20:20", "rows that x is before y: -20:20, 0:24:6 or 0,1,12")
+
+
+@dataclass(frozen=True, kw_only=True)
 class PlotOptions:
     """Options of `%mmg plot`."""
 
@@ -177,6 +197,12 @@ COMMANDS = {
             "TABLE TARGET",
             "rank the columns of a table by what they tell about a target, and select some",
             (*field_infos(RankOptions), *_RUN_SETTINGS),
+        ),
+        Command(
+            "lag",
+            "X Y",
+            "estimate the mutual information of two series at several lags",
+            (*field_infos(LagOptions), *_RUN_SETTINGS),
         ),
         Command("panel", "[X Y]", "choose data and settings with widgets, run and compare"),
         Command("plot", "[RESULT]", "draw a result (default: the last)", field_infos(PlotOptions)),

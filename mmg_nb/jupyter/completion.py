@@ -75,7 +75,7 @@ def _option(target: Command, written: str) -> FieldInfo | None:
 
 
 def _values(info: FieldInfo, variables: Mapping[str, Any]) -> list[Suggestion]:
-    if info.name in ("groups", "given"):
+    if info.name in ("groups", "given", "series"):
         return _arrays(variables)
     if info.name == "estimators" or (info.name == "estimator" and not info.choices):
         return [(name, "estimator") for name in names()]

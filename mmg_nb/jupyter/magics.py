@@ -98,13 +98,13 @@ class MMG(SessionSettings):
         """Estimate the mutual information of variables of this notebook.
 
         %mmg estimate x y                        estimate, display and return the result
-        res = %mmg estimate x[:, :2] df[["a", "b"]]
         %mmg estimate x y --effort high --seed 1 -o res
         %mmg estimate x y --given z              conditional on z: I(x; y | z)
         run = %mmg estimate x y -b               in the background: run.wait(), %mmg stop
         %mmg compare x y --estimators ksg,mmg    several estimators side by side
         %mmg explore df                          a map of all pairs of columns
         %mmg rank df target                      which columns tell about a target
+        %mmg lag x y --lags -20:20               when one series tells about another
         %mmg benchmark bmi --estimators gcmi,mmg --n 1000
         %mmg config device=cuda                  change a setting; without arguments: show all
         %mmg help estimate                       all options
@@ -219,6 +219,9 @@ class MMG(SessionSettings):
 
     def _rank(self, call: Call) -> Any:
         return self._question("rank", call)
+
+    def _lag(self, call: Call) -> Any:
+        return self._question("lag", call)
 
     @property
     def _kernel(self) -> Any:

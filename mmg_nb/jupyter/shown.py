@@ -21,6 +21,7 @@ IN_UNITS = (
     ("mmg_nb.results.result", "MIResult"),
     ("mmg_nb.questions.comparison", "Comparison"),
     ("mmg_nb.questions.ranking", "Ranking"),
+    ("mmg_nb.questions.lag_profile", "LagProfile"),
     ("mmg_nb.questions.dependency_map", "DependencyMap"),
 )
 KINDS = IN_UNITS[:-1]  # those that magics with a live view return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -98,7 +99,7 @@ def nats_in(unit: str) -> float:
 
 
 def said_once(remarks: Sequence[tuple[str, str]]) -> tuple[str, ...]:
-    """Notes with what they are about, each once.
+    """Notes with what they are about, each once. Notes that differ in numbers only are alike.
 
     Args:
         remarks: Subject and note of each.
@@ -106,10 +107,10 @@ def said_once(remarks: Sequence[tuple[str, str]]) -> tuple[str, ...]:
     Returns:
         The notes, each with its first subjects.
     """
-    found: dict[str, list[str]] = {}
+    found: dict[str, tuple[str, list[str]]] = {}
     for subject, note in remarks:
-        found.setdefault(note, []).append(subject)
-    return tuple(f"{_listed(subjects)}: {note}" for note, subjects in found.items())
+        found.setdefault(re.sub(r"\d+", "#", note), (note, []))[1].append(subject)
+    return tuple(f"{_listed(subjects)}: {note}" for note, subjects in found.values())
 
 
 def _listed(subjects: Sequence[str]) -> str:
