@@ -26,10 +26,13 @@ if TYPE_CHECKING:
     from mmg_nb.jupyter.panel import panel
     from mmg_nb.questions.comparison import Comparison, compare
     from mmg_nb.questions.dependency_map import DependencyMap, dependency_map
+    from mmg_nb.questions.independence import IndependenceTest, independence_test
     from mmg_nb.questions.lag_profile import LagProfile
     from mmg_nb.questions.lagged import lagged
     from mmg_nb.questions.rank import rank
     from mmg_nb.questions.ranking import Ranking
+    from mmg_nb.questions.transfer import TransferEntropy
+    from mmg_nb.questions.transfer_entropy import transfer_entropy
     from mmg_nb.results.curves import MMSECurve
     from mmg_nb.results.finding import Estimate, Finding
     from mmg_nb.results.result import MIResult
@@ -44,6 +47,7 @@ __all__ = [
     "Estimate",
     "Estimator",
     "Finding",
+    "IndependenceTest",
     "LagProfile",
     "MIResult",
     "MMGError",
@@ -53,6 +57,7 @@ __all__ = [
     "RunContext",
     "RunState",
     "Status",
+    "TransferEntropy",
     "__version__",
     "compare",
     "cyclic",
@@ -61,6 +66,7 @@ __all__ = [
     "estimate",
     "explore",
     "field",
+    "independence_test",
     "lagged",
     "load_ipython_extension",
     "panel",
@@ -71,6 +77,7 @@ __all__ = [
     "start",
     "start_from",
     "testing",
+    "transfer_entropy",
     "unload_ipython_extension",
 ]
 __version__ = "0.1.0"
@@ -80,6 +87,10 @@ _HOMES = {
     "compare": "mmg_nb.questions.comparison",
     "DependencyMap": "mmg_nb.questions.dependency_map",
     "dependency_map": "mmg_nb.questions.dependency_map",
+    "IndependenceTest": "mmg_nb.questions.independence",
+    "independence_test": "mmg_nb.questions.independence",
+    "TransferEntropy": "mmg_nb.questions.transfer",
+    "transfer_entropy": "mmg_nb.questions.transfer_entropy",
     "LagProfile": "mmg_nb.questions.lag_profile",
     "lagged": "mmg_nb.questions.lagged",
     "Ranking": "mmg_nb.questions.ranking",

@@ -20,6 +20,7 @@ __all__ = [
     "CompareKeywords",
     "DataKeywords",
     "EstimateKeywords",
+    "IndependenceKeywords",
     "Keyword",
     "MapKeywords",
     "RankKeywords",
@@ -187,6 +188,38 @@ class SeriesKeywords(TypedDict, total=False):
             left out; the time between the others does not change.""",
         ),
     ]
+    seed: Annotated[int, Keyword(0, "Seed of all random numbers.")]
+    device: Annotated[
+        str, Keyword("auto", "`auto` (CUDA if available), `cpu`, `cuda` or `cuda:<index>`.")
+    ]
+    listen: Annotated[
+        Listener | None,
+        Keyword(None, "Called with each event (`mmg_nb.runs.events`). A true return value stops."),
+    ]
+    progress: Annotated[
+        bool | None, Keyword(None, "Whether to show the progress; see `mmg_nb.estimate`.")
+    ]
+
+
+class IndependenceKeywords(TypedDict, total=False):
+    """Keyword arguments of `mmg_nb.independence_test`."""
+
+    given: Annotated[Any, Keyword(None, "Condition z, `(n,)` or `(n, dim_z)`.")]
+    permutations: Annotated[
+        int | None,
+        Keyword(
+            None,
+            """Number of permutations; the least p-value is 1 / (permutations + 1). Default: 199,
+            or 19 for an estimator that trains.""",
+        ),
+    ]
+    discrete: Annotated[
+        Any, Keyword("auto", "Which columns are categories; see `mmg_nb.estimate`.")
+    ]
+    missing: Annotated[
+        str, Keyword("refuse", "`refuse`, `drop` or `category`; see `mmg_nb.estimate`.")
+    ]
+    rows: Annotated[str, Keyword("auto", "`auto` or `independent`; see `mmg_nb.estimate`.")]
     seed: Annotated[int, Keyword(0, "Seed of all random numbers.")]
     device: Annotated[
         str, Keyword("auto", "`auto` (CUDA if available), `cpu`, `cuda` or `cuda:<index>`.")

@@ -350,6 +350,8 @@ def test_without_arguments_it_lists_its_subcommands(said):
         "explore",
         "rank",
         "lag",
+        "transfer",
+        "test",
         "panel",
         "plot",
         "show",

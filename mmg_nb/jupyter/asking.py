@@ -82,9 +82,16 @@ def read_question(
             if options.get(key) is not None:
                 options[key] = _named(resolve(options[key], namespace), options[key])
         what = f"{name} of {', '.join(operands)}"
+    if "history" in options:
+        options["history"] = tuple(_whole(part) for part in options["history"].split(","))
     function = getattr(mmg_nb, _FUNCTIONS[name])
     fields = {"estimator": spec.estimator, **spec.fields}
     return Question(what, spec.estimator, function, arguments, {**options, **fields})
+
+
+def _whole(text: str) -> Any:
+    """The number that a text names, or else the text, which the question then refuses."""
+    return int(text) if text.strip().isdecimal() else text
 
 
 def _named(value: Any, text: str) -> Any:
@@ -96,7 +103,12 @@ def _named(value: Any, text: str) -> Any:
     return pd.Series(value, name=text if not text.isdigit() else None)
 
 
-_FUNCTIONS = {"rank": "rank", "lag": "lagged"}
+_FUNCTIONS = {
+    "rank": "rank",
+    "lag": "lagged",
+    "transfer": "transfer_entropy",
+    "test": "independence_test",
+}
 """Subcommand -> name of the function in the package."""
 
 

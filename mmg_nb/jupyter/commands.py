@@ -34,7 +34,7 @@ __all__ = [
 
 SHORT_FLAGS = {"-b": "--background", "-o": "--output"}
 ONLY_ESTIMATE = ("output", "background", "checkpoint", "every")
-QUESTIONS = ("rank", "lag")  # which take many estimates
+QUESTIONS = ("rank", "lag", "transfer", "test")  # which take many estimates
 WITH_OPTIONS = (
     *("estimate", "compare", "resume", "explore", "panel", "plot", "benchmark"),
     *QUESTIONS,
@@ -140,6 +140,28 @@ class LagOptions(_SeriesOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TransferOptions(_SeriesOptions):
+    """Options of `%mmg transfer`, without settings."""
+
+    history: str = field("1,1", "past values of the target and of the source, e.g. 2,1")
+    surrogates: int | None = field(None, "number of surrogates (default: 99)", low=19)
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndependenceOptions(_OutputOptions):
+    """Options of `%mmg test`, without settings."""
+
+    estimator: str = field("ksg", ESTIMATOR)
+    given: str | None = field(None, "condition z, e.g. df.age")
+    permutations: int | None = field(None, "number of permutations (default: 199)", low=19)
+    discrete: str = field("auto", "columns that are categories: auto, none, or e.g. y,x[2]")
+    missing: str = field(
+        "refuse", "refuse missing values, drop their rows, or see a category", choices=MISSING
+    )
+    rows: str = field("auto", "look for rows in series, or take them as they are", choices=ROWS)
+
+
+@dataclass(frozen=True, kw_only=True)
 class PlotOptions:
     """Options of `%mmg plot`."""
 
@@ -203,6 +225,18 @@ COMMANDS = {
             "X Y",
             "estimate the mutual information of two series at several lags",
             (*field_infos(LagOptions), *_RUN_SETTINGS),
+        ),
+        Command(
+            "transfer",
+            "X Y",
+            "estimate what the past of each series tells about the other",
+            (*field_infos(TransferOptions), *_RUN_SETTINGS),
+        ),
+        Command(
+            "test",
+            "X Y",
+            "test by permutations whether two variables are independent",
+            (*field_infos(IndependenceOptions), *_RUN_SETTINGS),
         ),
         Command("panel", "[X Y]", "choose data and settings with widgets, run and compare"),
         Command("plot", "[RESULT]", "draw a result (default: the last)", field_infos(PlotOptions)),

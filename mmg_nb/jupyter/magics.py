@@ -105,6 +105,7 @@ class MMG(SessionSettings):
         %mmg explore df                          a map of all pairs of columns
         %mmg rank df target                      which columns tell about a target
         %mmg lag x y --lags -20:20               when one series tells about another
+        %mmg test x y                            whether there is anything at all
         %mmg benchmark bmi --estimators gcmi,mmg --n 1000
         %mmg config device=cuda                  change a setting; without arguments: show all
         %mmg help estimate                       all options
@@ -222,6 +223,12 @@ class MMG(SessionSettings):
 
     def _lag(self, call: Call) -> Any:
         return self._question("lag", call)
+
+    def _transfer(self, call: Call) -> Any:
+        return self._question("transfer", call)
+
+    def _test(self, call: Call) -> Any:
+        return self._question("test", call)
 
     @property
     def _kernel(self) -> Any:

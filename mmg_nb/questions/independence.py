@@ -1,0 +1,210 @@
+"""Is there anything at all? A test of independence by permutations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack, overload
+
+import numpy as np
+
+from mmg_nb.api import prepare
+from mmg_nb.job import Job
+from mmg_nb.keywords import IndependenceKeywords, complete, shows
+from mmg_nb.polling import Stopped
+from mmg_nb.questions.answer import Answer, nats_in
+from mmg_nb.questions.permutations import check_count, null_estimates, orders, scheme
+from mmg_nb.results.facts import Badge, Facts, amount, number
+from mmg_nb.results.result import MIResult
+from mmg_nb.results.status import Status
+from mmg_nb.runs.events import Listener, Phase, Working
+from mmg_nb.runs.interrupts import stoppable
+from mmg_nb.runs.watching import watched
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["IndependenceTest", "independence_test", "p_value"]
+
+PERMUTATIONS = 199
+FEW_PERMUTATIONS = 19  # for an estimator that trains
+CLEAR = 0.05  # p-value from which on the card says "no evidence"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class IndependenceTest(Answer):
+    """The estimate of x and y beside those of data in which they are independent.
+
+    Attributes:
+        estimate: The estimate of the data.
+        null: The estimates of permuted data, nats.
+        how: How x was permuted, in words.
+        status: Interrupted, if the computation was stopped.
+        notes: What the user should know about the data and the estimates.
+    """
+
+    FORMAT: ClassVar[str] = "mmg_nb.IndependenceTest/1"
+
+    estimate: MIResult
+    null: tuple[float, ...]
+    how: str
+    status: Status = Status.CONVERGED
+    notes: tuple[str, ...] = ()
+
+    @property
+    def mi(self) -> float:
+        """The estimate, nats."""
+        return self.estimate.mi
+
+    @property
+    def stderr(self) -> float | None:
+        """Its standard error, nats."""
+        return self.estimate.stderr
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """The interval of the estimate, nats; see `MIResult.interval`."""
+        return self.estimate.interval(level)
+
+    @property
+    def p_value(self) -> float:
+        """Probability of such a large estimate if x and y are independent.
+
+        The share of permuted data, the data themselves among them, whose estimate is at least as
+        large. It is at least `floor`.
+        """
+        return p_value(self.mi, self.null)
+
+    @property
+    def floor(self) -> float:
+        """The least p-value that so many permutations can give."""
+        return 1 / (len(self.null) + 1)
+
+    @property
+    def summary(self) -> str:
+        """The p-value and the estimate in one line."""
+        size = amount(self.mi, self.stderr)
+        return f"p = {self.p_value:.3g} by {len(self.null)} {self.how}; {size}"
+
+    def plot(self, ax: Axes | None = None, unit: str = "nats") -> Axes:
+        """Draw the estimates of permuted data, and that of the data.
+
+        Args:
+            ax: Axes to draw on. Default: new axes.
+            unit: `nats` or `bits`.
+
+        Returns:
+            The axes.
+        """
+        from mmg_nb.plots.axes import new_axes
+        from mmg_nb.plots.result import BLUE, GREY, ORANGE, PNG_WIDTH
+
+        ax = new_axes(PNG_WIDTH) if ax is None else ax
+        size = nats_in(unit)
+        ax.hist(np.array(self.null) / size, bins="auto", color=GREY, alpha=0.6, label="permuted")
+        high = float(np.quantile(self.null, 0.95)) / size
+        ax.axvline(high, color=ORANGE, lw=1.5, ls="--", label="95 % of the permuted")
+        ax.axvline(self.mi / size, color=BLUE, lw=2.5, label="the data")
+        ax.set_xlabel(f"estimate, {unit}")
+        ax.set_ylabel("permutations")
+        ax.legend(frameon=False)
+        return ax
+
+    def facts(self, unit: str = "nats") -> Facts:
+        """What the card says; see `Answer`."""
+        x, y, z = self.estimate.called
+        given = f", given {z}" if z else ""
+        clear = self.p_value <= CLEAR
+        verdict = "depend on each other" if clear else "show no clear dependence"
+        least = f", the least that {len(self.null)} can give" if self.p_value == self.floor else ""
+        low, high = (end / nats_in(unit) for end in self.interval())
+        return Facts(
+            headline=f"{x} and {y} {verdict}{given}: p = {self.p_value:.3g}",
+            badge=Badge.RELIABLE if self.status.complete else Badge.STOPPED,
+            meaning=f"{amount(self.mi, self.stderr, unit)}, against "
+            f"{number(float(np.quantile(self.null, 0.95)) / nats_in(unit))} at most in 95 % of "
+            f"{len(self.null)} {self.how}{least}.",
+            interval=(low, high) if np.isfinite(high - low) else None,
+            value=self.mi / nats_in(unit),
+            unit=unit,
+            method=f"{self.estimate.estimator}, {self.estimate.size}",
+            notes=self.notes,
+            details=(),
+        )
+
+
+def p_value(observed: float, null: tuple[float, ...]) -> float:
+    """The share of estimates that are at least as large, the observed one among them.
+
+    Phipson & Smyth 2010, Stat. Appl. Genet. Mol. Biol. 9:39.
+    """
+    return (1 + sum(each >= observed for each in null)) / (len(null) + 1)
+
+
+@overload
+def independence_test(
+    x: Any, y: Any, estimator: str = ..., **keywords: Unpack[IndependenceKeywords]
+) -> IndependenceTest: ...
+@overload
+def independence_test(
+    x: Any,
+    y: Any,
+    estimator: str = ...,
+    *,
+    permutations: int | None = ...,
+    seed: int = ...,
+    **fields: Any,  # those of any estimator, and the other keyword arguments
+) -> IndependenceTest: ...
+@shows(IndependenceKeywords, rest="fields")
+def independence_test(x: Any, y: Any, estimator: str = "ksg", **keywords: Any) -> IndependenceTest:
+    """Test whether x and y are independent, or independent given z.
+
+    The estimate is repeated with the rows of x in other orders. Without a condition, the test is
+    exact: if x and y are independent and the rows are, too, p ≤ α has a probability of at most α.
+    With categories as the condition, rows are exchanged within them, which is exact as well. With
+    numbers, they are exchanged among neighbours in z (Runge 2018, AISTATS 84:938), and rows in
+    series are shifted in a circle; both are approximate.
+
+    Args:
+        x: See `mmg_nb.estimate`.
+        y: See `mmg_nb.estimate`.
+        estimator: Name in the registry. One that trains does so for each permutation.
+        **keywords: Those of `mmg_nb.keywords.IndependenceKeywords`, and fields of the estimator.
+
+    Returns:
+        The test. An interrupt (Ctrl-C, or the stop button) leaves out permutations that follow.
+
+    Raises:
+        MMGError: The data, a field or a number cannot be used.
+    """
+    asked, fields = complete(IndependenceKeywords, keywords)
+    passed = ("given", "discrete", "missing", "rows", "seed", "device")
+    job = prepare(x, y, estimator, **{key: asked[key] for key in passed}, **fields)  # type: ignore[literal-required]
+    count = asked["permutations"]
+    if count is None:
+        count = FEW_PERMUTATIONS if job.estimator.trains else PERMUTATIONS
+    check_count(count, "permutations")
+
+    def run(listen: Listener) -> IndependenceTest:
+        return _tested(job, int(count), listen)
+
+    what = f"test of {job.what}"
+    return watched(
+        run, asked["listen"], asked["progress"], what=what, estimator=estimator, slow=True
+    )
+
+
+def _tested(job: Job, count: int, listen: Listener) -> IndependenceTest:
+    with stoppable(listen) as heard:
+        found = job.run(lambda _: heard(Working()))
+        if found.status is Status.INTERRUPTED:
+            raise Stopped
+        how = scheme(job.pairs)
+        heard(Phase(how))
+        generator = np.random.default_rng(job.seed)
+        moved = orders(job.pairs, count, generator)
+        null = null_estimates(job, moved, count, heard)
+    if not null:
+        raise Stopped
+    early = len(null) < count
+    notes = (f"Stopped after {len(null)} of {count} permutations.",) if early else ()
+    status = Status.INTERRUPTED if early else Status.CONVERGED
+    return IndependenceTest(found, tuple(null), how, status, notes + found.notes)

@@ -1,0 +1,137 @@
+"""Data in which x does not depend on y: permuted, shifted in time, exchanged among neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmg_nb.data.pairs import Pairs
+from mmg_nb.errors import MMGError, brief
+from mmg_nb.job import Job
+from mmg_nb.runs.context import RunContext
+from mmg_nb.runs.events import Listener, Step, Working
+
+__all__ = ["check_count", "null_estimates", "orders", "scheme", "shifts"]
+
+NEIGHBOURS = 5  # of a row in z, among which x is permuted (Runge 2018, section 3)
+LEAST_SHIFT = 0.05  # of the rows
+
+Rows = NDArray[np.int64]
+
+
+def scheme(pairs: Pairs) -> str:
+    """How x is moved for such data, in words."""
+    if pairs.inflation > 1:
+        return "shifts in time"
+    if not pairs.dim_z:
+        return "permutations"
+    whole = len(pairs.discrete_z) == pairs.dim_z
+    return "permutations within categories" if whole else "permutations among neighbours in z"
+
+
+def orders(pairs: Pairs, count: int, generator: np.random.Generator) -> Iterator[Rows]:
+    """Orders of the rows of x that keep all but its dependence on y, given z.
+
+    Independent rows are permuted. Rows in series are shifted in a circle, which keeps their
+    autocorrelation. With a condition, rows of x are exchanged within the same categories, or
+    among the nearest neighbours in z (Runge 2018, AISTATS 84:938, algorithm 1).
+
+    Args:
+        pairs: The data.
+        count: How many orders.
+        generator: Source of the random numbers.
+
+    Yields:
+        Rows, `(n,)`.
+    """
+    how = scheme(pairs)
+    if how == "shifts in time":
+        yield from shifts(pairs.n_samples, count, generator)
+        return
+    strata = np.unique(pairs.z, axis=0, return_inverse=True)[1].reshape(-1)
+    near = _neighbours(pairs) if how == "permutations among neighbours in z" else None
+    for _ in range(count):
+        if near is not None:
+            yield _exchanged(near, generator)
+        elif how == "permutations":
+            yield generator.permutation(pairs.n_samples)
+        else:
+            order = np.empty(len(strata), dtype=np.int64)
+            order[np.argsort(strata, kind="stable")] = np.lexsort(
+                (generator.random(len(strata)), strata)
+            )
+            yield order
+
+
+def shifts(n: int, count: int, generator: np.random.Generator) -> Iterator[Rows]:
+    """The rows, shifted in a circle by random distances of at least `LEAST_SHIFT`."""
+    least = max(1, round(LEAST_SHIFT * n))
+    for distance in generator.integers(least, n - least, size=count, endpoint=True):
+        yield np.roll(np.arange(n), distance)
+
+
+def _neighbours(pairs: Pairs) -> Rows:
+    """The nearest rows in z of each row, itself among them, `(n, k)`."""
+    from scipy.spatial import cKDTree
+    from scipy.stats import rankdata
+
+    numbers = np.delete(pairs.z, list(pairs.discrete_z), axis=1)
+    ranks = rankdata(numbers, axis=0) / len(numbers)
+    # Codes are at least 1 apart, ranks at most 1, so categories come first.
+    codes = pairs.z[:, list(pairs.discrete_z)] * (1 + numbers.shape[1])
+    found = cKDTree(np.concatenate([ranks, codes], axis=1)).query(
+        np.concatenate([ranks, codes], axis=1), NEIGHBOURS
+    )[1]
+    return np.asarray(found)
+
+
+def _exchanged(near: Rows, generator: np.random.Generator) -> Rows:
+    """For each row one of its neighbours, each used once as far as possible."""
+    n, k = near.shape
+    mixed = np.take_along_axis(near, generator.random((n, k)).argsort(axis=1), axis=1).tolist()
+    used = [False] * n
+    order = np.empty(n, dtype=np.int64)
+    for row in generator.permutation(n).tolist():
+        choice = next((each for each in mixed[row] if not used[each]), mixed[row][-1])
+        used[choice] = True
+        order[row] = choice
+    return order
+
+
+def null_estimates(job: Job, moved: Iterator[Rows], count: int, heard: Listener) -> list[float]:
+    """Estimates for the rows of x in other orders, nats; fewer after a stop.
+
+    Args:
+        job: The estimate.
+        moved: Orders of the rows.
+        count: Their number.
+        heard: Called with the progress.
+    """
+    pairs = job.pairs
+    found: list[float] = []
+
+    def working(_: object) -> bool:
+        return bool(heard(Working()))
+
+    for done, order in enumerate(moved):
+        if heard(Step(done, count)):
+            break
+        other = replace(pairs, x=pairs.x[order])
+        run = RunContext(seed=job.seed, device=job.device, listen=working)
+        found.append(float(job.estimator.method_for(other)(other, run).mi))
+    return found
+
+
+def check_count(count: object, name: str) -> None:
+    """Refuse an invalid number of permutations.
+
+    Raises:
+        MMGError: It is no whole number of at least 19.
+    """
+    whole = isinstance(count, (int, np.integer)) and not isinstance(count, bool)
+    if not whole or int(count) < 19:  # type: ignore[call-overload]
+        what = f"{name} must be a whole number of at least 19; got {brief(count)}."
+        raise MMGError(what, "The least p-value is 1 / (that number + 1); 19 reach 0.05.")

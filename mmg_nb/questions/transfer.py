@@ -1,0 +1,195 @@
+"""Transfer entropy between two series in both directions: the estimates and their tests."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmg_nb.questions.answer import Answer, nats_in
+from mmg_nb.questions.independence import p_value
+from mmg_nb.results.facts import Badge, Facts, amount
+from mmg_nb.results.status import Status
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+__all__ = ["Direction", "TransferEntropy"]
+
+CLEAR = 0.05  # p-value up to which a direction is named on the card
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Direction:
+    """The transfer entropy in one direction.
+
+    Attributes:
+        source: Name of the series whose past is used.
+        target: Name of the series that is predicted.
+        mi: I(target now; past of the source | past of the target), nats.
+        stderr: Its standard error, nats.
+        null: Estimates with the source shifted in time, nats.
+    """
+
+    source: str
+    target: str
+    mi: float
+    stderr: float
+    null: tuple[float, ...]
+
+    @property
+    def p_value(self) -> float:
+        """Probability of such a large estimate if the source tells nothing; see `floor`."""
+        return p_value(self.mi, self.null)
+
+    @property
+    def floor(self) -> float:
+        """The least p-value that so many surrogates can give."""
+        return 1 / (len(self.null) + 1)
+
+    @property
+    def arrow(self) -> str:
+        """The direction, e.g. `x → y`."""
+        return f"{self.source} → {self.target}"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TransferEntropy(Answer):
+    """Transfer entropy in both directions; `forward` is from x to y.
+
+    Attributes:
+        directions: From x to y, and from y to x; one if the computation was stopped.
+        history: Past values of the target, and of the source.
+        given: Name of the condition; empty without one.
+        estimator: Name in the registry.
+        n_samples: Moments used.
+        status: Interrupted, if the computation was stopped.
+        notes: What the user should know about the data and the estimates.
+    """
+
+    FORMAT: ClassVar[str] = "mmg_nb.TransferEntropy/1"
+
+    directions: tuple[Direction, ...]
+    history: tuple[int, ...]
+    given: str
+    estimator: str
+    n_samples: int
+    status: Status = Status.CONVERGED
+    notes: tuple[str, ...] = ()
+
+    @property
+    def forward(self) -> Direction:
+        """From x to y."""
+        return self.directions[0]
+
+    @property
+    def backward(self) -> Direction:
+        """From y to x."""
+        return self.directions[-1]
+
+    @property
+    def mi(self) -> Array:
+        """Both estimates, from x to y and from y to x, `(2,)`, nats."""
+        return np.array([each.mi for each in self.directions])
+
+    @property
+    def stderr(self) -> Array:
+        """Their standard errors, `(2,)`, nats."""
+        return np.array([each.stderr for each in self.directions])
+
+    @property
+    def p_value(self) -> Array:
+        """Their p-values, `(2,)`."""
+        return np.array([each.p_value for each in self.directions])
+
+    def interval(self, level: float = 0.95) -> tuple[Array, Array]:
+        """Two-sided normal confidence intervals, nats: lower and upper ends, `(2,)`.
+
+        Args:
+            level: Nominal probability that an interval contains its truth, between 0 and 1.
+        """
+        from scipy.stats import norm
+
+        half = norm.isf((1 - level) / 2) * self.stderr
+        return self.mi - half, self.mi + half
+
+    @property
+    def summary(self) -> str:
+        """Both directions in one line."""
+        return "; ".join(
+            f"{each.arrow} {amount(each.mi, each.stderr)} (p = {each.p_value:.2g})"
+            for each in self.directions
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per direction: estimate, standard error and 95 % interval (nats), p-value."""
+        import pandas as pd
+
+        low, high = self.interval()
+        rows = [dataclasses.asdict(each) for each in self.directions]
+        table = pd.DataFrame(rows).drop(columns="null")
+        return table.assign(low=low, high=high, p_value=self.p_value)
+
+    def plot(self, ax: Axes | None = None, unit: str = "nats") -> Axes:
+        """Draw both directions with 95 % intervals, and the range of the surrogates.
+
+        Args:
+            ax: Axes to draw on. Default: new axes.
+            unit: `nats` or `bits`.
+
+        Returns:
+            The axes.
+        """
+        from mmg_nb.plots.forest import plot_estimates
+        from mmg_nb.plots.result import ORANGE
+
+        size = nats_in(unit)
+        ends = zip(*(end / size for end in self.interval()), strict=True)
+        shown = {
+            each.arrow: (each.mi / size, (float(low), float(high)))
+            for each, (low, high) in zip(self.directions, ends, strict=True)
+        }
+        ax = plot_estimates(shown, ax)
+        for place, each in enumerate(self.directions):
+            spread = np.quantile(each.null, [0.05, 0.95]) / size
+            label = "90 % of the surrogates" if place == 0 else None
+            ax.plot(spread, [place + 0.15] * 2, color=ORANGE, lw=5, alpha=0.6, label=label)
+        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
+        ax.set_xlabel(f"transfer entropy, {unit}, with 95 % intervals")
+        for label_text in ax.get_yticklabels():
+            label_text.set_parse_math(False)  # a name may contain dollar signs
+        return ax
+
+    def facts(self, unit: str = "nats") -> Facts:
+        """What the card says; see `Answer`."""
+        clear = [each for each in self.directions if each.p_value <= CLEAR]
+        given = f", given {self.given}" if self.given else ""
+        least = min(each.floor for each in self.directions)
+        first = self.directions[0]
+        headline = f"No measurable transfer between {first.source} and {first.target}{given}"
+        if clear:
+            said = (f"{each.arrow}: {amount(each.mi, each.stderr, unit)}" for each in clear)
+            headline = "; ".join(said) + given
+        tested = ", ".join(f"{each.arrow} p = {each.p_value:.2g}" for each in self.directions)
+        back, ahead = self.history
+        return Facts(
+            headline=headline,
+            badge=Badge.RELIABLE if self.status.complete else Badge.STOPPED,
+            meaning=f"{tested} against {len(first.null)} surrogates that keep the "
+            f"autocorrelation; the least possible is {least:.2g}.",
+            interval=None,
+            value=first.mi / nats_in(unit),
+            unit=unit,
+            method=f"{self.estimator}, {self.n_samples} moments, past of {back} (target), {ahead} "
+            "(source)",
+            notes=self.notes,
+            details=tuple(
+                (each.arrow, amount(each.mi, each.stderr, unit)) for each in self.directions
+            ),
+        )

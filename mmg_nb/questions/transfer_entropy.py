@@ -1,0 +1,201 @@
+"""Does the past of one series tell about another? Transfer entropy, tested by surrogates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Unpack, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmg_nb.api import prepare
+from mmg_nb.data.columns import read_choice, read_variable
+from mmg_nb.errors import MMGError, brief
+from mmg_nb.estimators.registry import build
+from mmg_nb.job import Job
+from mmg_nb.keywords import SeriesKeywords, complete, shows
+from mmg_nb.polling import Stopped
+from mmg_nb.questions.answer import said_once
+from mmg_nb.questions.lagged import rows_of
+from mmg_nb.questions.moments import Clock, Moments, clock_of, read_moments
+from mmg_nb.questions.permutations import check_count, null_estimates, shifts
+from mmg_nb.questions.transfer import Direction, TransferEntropy
+from mmg_nb.results.status import Status
+from mmg_nb.runs.events import Listener, Phase, Started, Working
+from mmg_nb.runs.interrupts import stoppable
+from mmg_nb.runs.watching import watched
+
+__all__ = ["transfer_entropy"]
+
+SURROGATES = 99
+FEW_SURROGATES = 19  # for an estimator that trains
+NOT_CAUSATION = (
+    "Transfer entropy is prediction, not causation: a third series may drive both, or each with "
+    "another delay. If you have it, pass given=."
+)
+
+Array = NDArray[np.float64]
+
+
+@overload
+def transfer_entropy(
+    x: Any,
+    y: Any,
+    estimator: str = ...,
+    *,
+    history: tuple[int, int] = ...,
+    surrogates: int | None = ...,
+    **keywords: Unpack[SeriesKeywords],
+) -> TransferEntropy: ...
+@overload
+def transfer_entropy(
+    x: Any,
+    y: Any,
+    estimator: str = ...,
+    *,
+    history: tuple[int, int] = ...,
+    surrogates: int | None = ...,
+    seed: int = ...,
+    **fields: Any,  # those of any estimator, and the other keyword arguments
+) -> TransferEntropy: ...
+@shows(SeriesKeywords, rest="fields")
+def transfer_entropy(
+    x: Any,
+    y: Any,
+    estimator: str = "ksg",
+    *,
+    history: tuple[int, int] = (1, 1),
+    surrogates: int | None = None,
+    **keywords: Any,
+) -> TransferEntropy:
+    """Estimate how much the past of one series tells about another, beyond that one's own past.
+
+    From x to y it is I(y at t; x at t − 1, …, t − l | y at t − 1, …, t − k) (Schreiber 2000,
+    PRL 85:461, eq. 4), and likewise from y to x. Each is tested against surrogates: the source is
+    shifted in a circle by a random time, which keeps its autocorrelation. For series without an
+    end of their memory, the test is approximate. It is prediction, not causation.
+
+    Args:
+        x: A series, `(n,)` or `(n, dim_x)`, in the order of time.
+        y: A series, `(n,)` or `(n, dim_y)`, at the same times.
+        estimator: Name in the registry. One that trains does so for each surrogate. `ksg` uses
+            the norm `chebyshev`, which is faster.
+        history: Numbers of past values, k of the target and l of the source.
+        surrogates: Their number; the least p-value is 1 / (surrogates + 1). Default: 99, or 19
+            for an estimator that trains.
+        **keywords: Those of `mmg_nb.keywords.SeriesKeywords`, and fields of the estimator. With
+            `given=z`, the last k values of z are known, too.
+
+    Returns:
+        Both directions. An interrupt (Ctrl-C, or the stop button) ends it early.
+
+    Raises:
+        MMGError: The series, a field or a number cannot be used.
+    """
+    asked, fields = complete(SeriesKeywords, keywords)
+    trains = build(estimator, dict(fields)).trains
+    count = (FEW_SURROGATES if trains else SURROGATES) if surrogates is None else surrogates
+    check_count(count, "surrogates")
+    depths = _history(history)
+    n = rows_of(x, y, asked["given"])
+    clock = Clock() if asked["series"] is not None else clock_of(x, y)
+    moments = read_moments(n, asked["series"], 0, max(depths))
+    if estimator == "ksg":
+        fields = {"metric": "chebyshev", **fields}
+    question = _Question(moments, depths, estimator, asked, fields, {"x": x, "y": y})
+
+    def run(listen: Listener) -> TransferEntropy:
+        return _both(question, clock, int(count), listen)
+
+    return watched(
+        run,
+        asked["listen"],
+        asked["progress"],
+        what="transfer entropy",
+        estimator=estimator,
+        slow=True,
+    )
+
+
+def _history(history: Any) -> tuple[int, int]:
+    try:
+        target, source = (int(each) for each in history)
+        whole = (target, source) == tuple(history) and min(target, source) > 0
+    except (TypeError, ValueError):
+        whole = False
+    if not whole:
+        what = f"history must be two whole numbers of at least 1; got {brief(history)}."
+        raise MMGError(what, "history=(k, l): k past values of the target, l of the source.")
+    return target, source
+
+
+@dataclass(frozen=True, eq=False)
+class _Question:
+    moments: Moments
+    history: tuple[int, int]
+    estimator: str
+    asked: SeriesKeywords
+    fields: dict[str, Any]
+    series: dict[str, Any]
+
+    def job(self, source: str, target: str) -> Job:
+        """The estimate of one direction: x is the past of the source, y the target now."""
+        back, ahead = self.history
+        now = self._read(target)[self.moments.order[self.moments.places]]
+        known = [self.moments.past(self._read(target), target, back)]
+        if self.asked["given"] is not None:
+            known.append(self.moments.past(self._read("given"), "given", back))
+        past = self.moments.past(self._read(source), source, ahead)
+        options = {key: self.asked[key] for key in ("missing", "seed", "device")}
+        chosen = {"given": np.concatenate(known, axis=1), "discrete": "none", **options}
+        return prepare(past, now, self.estimator, **chosen, **self.fields)
+
+    def _read(self, name: str) -> Array:
+        values = self.asked["given"] if name == "given" else self.series[name]
+        read = read_variable(values, name, read_choice(self.asked["discrete"]))
+        if read.discrete:
+            what = f"{name} holds categories, which transfer entropy does not take yet."
+            raise MMGError(what, "Pass numbers, or discrete='none' for codes in their order.")
+        return read.values
+
+    def name(self, name: str) -> str:
+        """The user's name of a series."""
+        read = read_variable(self.series[name], name, read_choice("none"))
+        labels = [label for label in read.labels if not label.isdigit()]
+        return ", ".join(labels) or name
+
+
+def _both(question: _Question, clock: Clock, count: int, listen: Listener) -> TransferEntropy:
+    found: list[Direction] = []
+    remarks: list[tuple[str, str]] = []
+    status = Status.CONVERGED
+    n = len(question.moments.places)
+    with stoppable(listen) as heard:
+        heard(Started(question.estimator, n, 1, 1, "cpu", count))
+        for source, target in (("x", "y"), ("y", "x")):
+            job = question.job(source, target)
+            names = question.name(source), question.name(target)
+            heard(Phase(f"{names[0]} → {names[1]}"))
+            result = job.run(lambda _: heard(Working()))
+            if result.status is Status.INTERRUPTED:
+                raise Stopped
+            moved = shifts(n, count, np.random.default_rng(job.seed))
+            null = null_estimates(job, moved, count, heard)
+            if not null:
+                raise Stopped
+            found.append(Direction(*names, result.mi, result.stderr or 0.0, tuple(null)))
+            remarks += [(found[-1].arrow, note) for note in result.notes]
+            if len(null) < count:
+                status = Status.INTERRUPTED
+                break
+    stopped = ("Stopped early: surrogates or a direction are missing.",)
+    notes = (*clock.notes, *(stopped if status is Status.INTERRUPTED else ()))
+    return TransferEntropy(
+        tuple(found),
+        question.history,
+        "z" if question.asked["given"] is not None else "",
+        question.estimator,
+        n,
+        status,
+        (*notes, NOT_CAUSATION, *said_once(remarks)),
+    )
