@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from mmg_nb.questions.lagged import lagged
     from mmg_nb.questions.rank import rank
     from mmg_nb.questions.ranking import Ranking
+    from mmg_nb.questions.total_correlation import TotalCorrelation, total_correlation
     from mmg_nb.questions.transfer import TransferEntropy
     from mmg_nb.questions.transfer_entropy import transfer_entropy
     from mmg_nb.results.curves import MMSECurve
@@ -57,6 +58,7 @@ __all__ = [
     "RunContext",
     "RunState",
     "Status",
+    "TotalCorrelation",
     "TransferEntropy",
     "__version__",
     "compare",
@@ -77,6 +79,7 @@ __all__ = [
     "start",
     "start_from",
     "testing",
+    "total_correlation",
     "transfer_entropy",
     "unload_ipython_extension",
 ]
@@ -89,6 +92,8 @@ _HOMES = {
     "dependency_map": "mmg_nb.questions.dependency_map",
     "IndependenceTest": "mmg_nb.questions.independence",
     "independence_test": "mmg_nb.questions.independence",
+    "TotalCorrelation": "mmg_nb.questions.total_correlation",
+    "total_correlation": "mmg_nb.questions.total_correlation",
     "TransferEntropy": "mmg_nb.questions.transfer",
     "transfer_entropy": "mmg_nb.questions.transfer_entropy",
     "LagProfile": "mmg_nb.questions.lag_profile",

@@ -25,6 +25,7 @@ __all__ = [
     "MapKeywords",
     "RankKeywords",
     "SeriesKeywords",
+    "TotalKeywords",
     "complete",
     "keywords_of",
     "only",
@@ -137,7 +138,16 @@ class MapKeywords(TypedDict, total=False):
     ]
 
 
-class RankKeywords(MapKeywords, total=False):
+class TotalKeywords(MapKeywords, total=False):
+    """Keyword arguments of `mmg_nb.total_correlation`."""
+
+    listen: Annotated[
+        Listener | None,
+        Keyword(None, "Called with each event (`mmg_nb.runs.events`). A true return value stops."),
+    ]
+
+
+class RankKeywords(TotalKeywords, total=False):
     """Keyword arguments of `mmg_nb.rank`."""
 
     sets: Annotated[
@@ -158,10 +168,6 @@ class RankKeywords(MapKeywords, total=False):
     ]
     device: Annotated[
         str, Keyword("auto", "`auto` (CUDA if available), `cpu`, `cuda` or `cuda:<index>`.")
-    ]
-    listen: Annotated[
-        Listener | None,
-        Keyword(None, "Called with each event (`mmg_nb.runs.events`). A true return value stops."),
     ]
 
 

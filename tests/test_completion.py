@@ -23,7 +23,18 @@ def complete(shell):
 @pytest.mark.parametrize("start", ["%mmg ", "%%mmg ", "res = %mmg ", "a, b = %mmg "])
 def test_subcommands_and_nothing_else(complete, start):
     words = {"estimate", "compare", "panel", "plot", "show", "benchmark", "config", "help"}
-    words |= {"runs", "pause", "resume", "stop", "explore", "rank", "lag", "transfer", "test"}
+    words |= {
+        "runs",
+        "pause",
+        "resume",
+        "stop",
+        "explore",
+        "rank",
+        "lag",
+        "transfer",
+        "test",
+        "total",
+    }
     assert set(complete(start)) == words
     assert set(complete(start + "es")) == {"estimate"}
 

@@ -352,6 +352,7 @@ def test_without_arguments_it_lists_its_subcommands(said):
         "lag",
         "transfer",
         "test",
+        "total",
         "panel",
         "plot",
         "show",

@@ -71,10 +71,13 @@ def read_question(
     _check_operands(name, operands, namespace)
     options = dict(options)
     (spec,) = _one_estimator(options.pop("estimator", "ksg"))
-    if name == "rank":
-        if options.get("given"):
-            options["given"] = [each.strip() for each in options["given"].split(",")]
-        arguments: tuple[Any, ...] = (resolve(operands[0], namespace), operands[1])
+    if name in ("rank", "total") and options.get("given"):
+        options["given"] = [each.strip() for each in options["given"].split(",")]
+    if name == "total":
+        arguments: tuple[Any, ...] = (_table(operands, namespace),)
+        what = f"what {', '.join(operands)} share"
+    elif name == "rank":
+        arguments = (resolve(operands[0], namespace), operands[1])
         what = f"columns of {operands[0]} for {operands[1]}"
     else:
         arguments = tuple(_named(resolve(text, namespace), text) for text in operands)
@@ -94,6 +97,20 @@ def _whole(text: str) -> Any:
     return int(text) if text.strip().isdecimal() else text
 
 
+def _table(texts: Sequence[str], namespace: dict[str, Any]) -> Any:
+    """One table as it is, or several columns as a table."""
+    values = [resolve(text, namespace) for text in texts]
+    if len(values) == 1:
+        return values[0]
+    import pandas as pd
+
+    for text, value in zip(texts, values, strict=True):
+        if getattr(value, "ndim", 1) != 1:
+            what = f"%mmg total takes one table or several single columns; got {cut(text, 80)}."
+            raise MMGError(what, "Put all columns in one table: df[['a', 'b', 'c']].")
+    return pd.DataFrame({text: np.asarray(each) for text, each in zip(texts, values, strict=True)})
+
+
 def _named(value: Any, text: str) -> Any:
     """An array as a table whose column has the name of the expression; tables as they are."""
     if not isinstance(value, np.ndarray) or value.ndim != 1:
@@ -108,6 +125,7 @@ _FUNCTIONS = {
     "lag": "lagged",
     "transfer": "transfer_entropy",
     "test": "independence_test",
+    "total": "total_correlation",
 }
 """Subcommand -> name of the function in the package."""
 
@@ -127,6 +145,6 @@ def _check_operands(name: str, operands: Sequence[str], namespace: dict[str, Any
     if any(map(has_comma, operands)):
         what = f"%mmg {name} takes {wanted} separated by spaces; got a comma: {cut(got, 80)}."
         raise MMGError(what, f"Write %mmg {name} {cut(got.replace(',', ' '), 80)}.")
-    if len(operands) < count - more or (len(operands) > count and not more):
+    if len(operands) < (1 if more else count) or (len(operands) > count and not more):
         what = f"%mmg {name} takes {wanted}; got {cut(got, 80) or 'nothing'}."
         raise MMGError(what, in_words(namespace))

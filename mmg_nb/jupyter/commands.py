@@ -34,7 +34,7 @@ __all__ = [
 
 SHORT_FLAGS = {"-b": "--background", "-o": "--output"}
 ONLY_ESTIMATE = ("output", "background", "checkpoint", "every")
-QUESTIONS = ("rank", "lag", "transfer", "test")  # which take many estimates
+QUESTIONS = ("rank", "lag", "transfer", "test", "total")  # which take many estimates
 WITH_OPTIONS = (
     *("estimate", "compare", "resume", "explore", "panel", "plot", "benchmark"),
     *QUESTIONS,
@@ -104,12 +104,11 @@ ESTIMATOR = "name with or without fields, e.g. ksg or mmg:effort=quick"
 
 
 @dataclass(frozen=True, kw_only=True)
-class RankOptions(_OutputOptions):
-    """Options of `%mmg rank`, without settings."""
+class TotalOptions(_OutputOptions):
+    """Options of `%mmg total`, without settings."""
 
     estimator: str = field("ksg", ESTIMATOR)
     given: str | None = field(None, "columns of the condition, e.g. age,sex")
-    pairs: bool | None = field(None, "try pairs of columns where no single one adds anything")
     rows: int | None = field(MAP_ROWS, "maximum number of rows; none: all", low=50)
     discrete: str = field("auto", "columns that are categories: auto, none, or e.g. sex,ward")
     missing: str = field(
@@ -117,6 +116,13 @@ class RankOptions(_OutputOptions):
         "leave out columns with missing values, drop their rows, or see a category",
         choices=MISSING,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankOptions(TotalOptions):
+    """Options of `%mmg rank`, without settings."""
+
+    pairs: bool | None = field(None, "try pairs of columns where no single one adds anything")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,6 +243,12 @@ COMMANDS = {
             "X Y",
             "test by permutations whether two variables are independent",
             (*field_infos(IndependenceOptions), *_RUN_SETTINGS),
+        ),
+        Command(
+            "total",
+            "A B ...",
+            "estimate what several variables share: total correlation and O-information",
+            (*field_infos(TotalOptions), SETTING_INFOS["seed"], SETTING_INFOS["live"]),
         ),
         Command("panel", "[X Y]", "choose data and settings with widgets, run and compare"),
         Command("plot", "[RESULT]", "draw a result (default: the last)", field_infos(PlotOptions)),

@@ -203,7 +203,11 @@ class MMG(SessionSettings):
         if asked.help:
             print(command_help(target, self.in_force()))
             return None
-        options = {"seed": self.seed, "device": self.device, "live": self.live, **asked.values}
+        known = {info.name for info in target.options}
+        options: dict[str, Any] = {
+            key: value for key, value in self.in_force().items() if key in known - {"estimator"}
+        }
+        options |= asked.values
         live, output = options.pop("live"), options.pop("output", None)
         if output is not None:
             check_name(output, self._shell.user_ns)
@@ -229,6 +233,9 @@ class MMG(SessionSettings):
 
     def _test(self, call: Call) -> Any:
         return self._question("test", call)
+
+    def _total(self, call: Call) -> Any:
+        return self._question("total", call)
 
     @property
     def _kernel(self) -> Any:

@@ -22,6 +22,7 @@ IN_UNITS = (
     ("mmg_nb.questions.comparison", "Comparison"),
     ("mmg_nb.questions.ranking", "Ranking"),
     ("mmg_nb.questions.lag_profile", "LagProfile"),
+    ("mmg_nb.questions.total_correlation", "TotalCorrelation"),
     ("mmg_nb.questions.transfer", "TransferEntropy"),
     ("mmg_nb.questions.independence", "IndependenceTest"),
     ("mmg_nb.questions.dependency_map", "DependencyMap"),
