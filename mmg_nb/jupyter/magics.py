@@ -106,7 +106,6 @@ class MMG(SessionSettings):
         %mmg rank df target                      which columns tell about a target
         %mmg lag x y --lags -20:20               when one series tells about another
         %mmg test x y                            whether there is anything at all
-        %mmg benchmark bmi --estimators gcmi,mmg --n 1000
         %mmg config device=cuda                  change a setting; without arguments: show all
         %mmg help estimate                       all options
         %%mmg estimate x y                       in a cell: one "field: value" per line
