@@ -33,6 +33,6 @@ def usual_surroundings() -> Iterator[None]:
             stack.enter_context(torch.enable_grad())
             for kind in ("cpu", "cuda"):
                 stack.enter_context(torch.autocast(kind, enabled=False))
-            if torch.get_default_device().type != "cpu":  # entering it costs time at each call
+            if torch.empty(0).device.type != "cpu":  # entering it costs time at each call
                 stack.enter_context(torch.device("cpu"))
         yield

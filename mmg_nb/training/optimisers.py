@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 from torch.optim.adam import adam
+from torch.optim.adamw import adamw
 
 __all__ = [
     "Adam",
@@ -53,7 +54,9 @@ class Adam:
         self.weight_decay = weight_decay
         self.decoupled = decoupled
         self.fused = fused
-        self.steps = [torch.zeros((), device=p.device) for p in self.parameters]
+        self.steps = [
+            torch.zeros((), dtype=torch.float32, device=p.device) for p in self.parameters
+        ]
         self.means = [torch.zeros_like(p) for p in self.parameters]
         self.squares = [torch.zeros_like(p) for p in self.parameters]
 
@@ -70,7 +73,8 @@ class Adam:
         """Update the parameters."""
         gradients = {k: p.grad for k, p in enumerate(self.parameters) if p.grad is not None}
         used = list(gradients)
-        adam(
+        rule = adamw if self.decoupled else adam
+        rule(
             [self.parameters[k] for k in used],
             list(gradients.values()),
             [self.means[k] for k in used],
@@ -79,7 +83,6 @@ class Adam:
             [self.steps[k] for k in used],
             fused=self.fused,
             capturable=self.parameters[0].device.type == "cuda",
-            decoupled_weight_decay=self.decoupled,
             amsgrad=False,
             beta1=BETAS[0],
             beta2=BETAS[1],
