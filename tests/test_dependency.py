@@ -12,7 +12,9 @@ import pytest
 
 import mmg_nb
 from mmg_nb.errors import MMGError
+from mmg_nb.plots.axes import axes_png
 from mmg_nb.questions import asked_table
+from mmg_nb.questions.dependency_map import DependencyMap
 
 N = 400
 RNG = np.random.default_rng(0)
@@ -218,3 +220,16 @@ def test_it_is_drawn_and_displayed(whole):
     data, meta = whole._repr_mimebundle_()
     assert data["text/html"].count("<img") == 1
     assert meta == {"image/png": {"width": 560}}
+
+
+@pytest.mark.parametrize("name", ["glucose", "a very long name of it"])
+def test_no_name_is_cut(name):
+    names = ("bmi", "target", name, "sex", "noise")
+    mi = np.where(np.eye(5) > 0, np.nan, 0.3)
+    axes = DependencyMap(names, mi, 0.1 * mi, "ksg", 100).plot()
+    axes_png(axes)
+    figure = axes.get_figure()
+    for label in (*axes.get_yticklabels(), *axes.get_xticklabels()):
+        extent = label.get_window_extent()
+        assert min(extent.x0, extent.y0) >= 0
+        assert extent.x1 <= figure.bbox.x1

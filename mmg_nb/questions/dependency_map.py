@@ -112,7 +112,9 @@ class DependencyMap:
             from mmg_nb.plots.axes import new_axes
 
             ax = new_axes(WIDTH)
-            ax.get_figure(root=True).set_size_inches(5.6, 4.7)  # type: ignore[union-attr]
+            figure: Any = ax.get_figure(root=True)
+            figure.set_size_inches(5.6, 4.7)
+            figure.set_layout_engine("compressed")  # the usual one cuts names beside square axes
         _draw(ax, self, values, unit)
         return ax
 
@@ -176,6 +178,7 @@ def _draw(ax: Axes, found: DependencyMap, values: Array, unit: str) -> None:
         bar = figure.colorbar(image, ax=ax, shrink=0.85)
         bar.set_label(f"{found.quantity}, {unit}", color=ink)
         bar.ax.tick_params(colors=ink)
+        bar.outline.set_edgecolor(ink)
 
 
 @overload
