@@ -60,7 +60,7 @@ def test_neighbours_find_the_same_and_a_delayed_square():
     other = np.r_[0, 0, drive[:-2] ** 2] + 0.3 * noise
     late = mmg_nb.transfer_entropy(drive, other, history=(1, 2), surrogates=19)
     early = mmg_nb.transfer_entropy(drive, other, history=(1, 1), surrogates=19)
-    assert late.forward.mi > 0.4
+    assert late.forward.mi > 0.3
     assert late.forward.p_value == 0.05
     assert abs(early.forward.mi) < 0.1  # one step back is too early
 

@@ -120,31 +120,15 @@ def _profile(
     seed: int,
     listen: Listener,
 ) -> LagProfile:
-    found: list[MIResult] = []
-    clusters: list[NDArray[np.int64]] = []
-    status = Status.CONVERGED
     count = len(moments.places)
     with stoppable(listen) as heard:
         heard(Started(estimator, count, 1, 1, "cpu", len(lags)))
         heard(Phase("lags"))
-        try:
-            for done, lag in enumerate(lags):
-                if heard(Step(done, len(lags))):
-                    raise Stopped
-                asked = job(lag)
-                result = asked.run(lambda _: heard(Working()))
-                if result.status is Status.INTERRUPTED:
-                    raise Stopped
-                found.append(result)
-                clusters.append(asked.pairs.clusters)
-        except Stopped:
-            if not found:
-                raise
-            status = Status.INTERRUPTED
+        found, clusters = _at_lags(job, lags, heard)
+    notes = [*clock.notes]
+    if len(found) < len(lags):
+        notes.append(f"Stopped after {len(found)} of {len(lags)} lags.")
     remarks = [(f"lag {lag}", n) for lag, r in zip(lags, found, strict=False) for n in r.notes]
-    stopped = (
-        () if len(found) == len(lags) else (f"Stopped after {len(found)} of {len(lags)} lags.",)
-    )
     mi = np.array([each.mi for each in found])
     stderr = np.array([each.stderr or 0.0 for each in found])
     at = int(np.argmax(mi))
@@ -162,9 +146,35 @@ def _profile(
         clock.unit,
         estimator,
         count,
-        status,
-        (*clock.notes, *stopped, *said_once(remarks)),
+        Status.CONVERGED if len(found) == len(lags) else Status.INTERRUPTED,
+        (*notes, *said_once(remarks)),
     )
+
+
+def _at_lags(
+    job: Any, lags: Sequence[int], listen: Listener
+) -> tuple[list[MIResult], list[NDArray[np.int64]]]:
+    """Results and clusters of rows at the lags, up to a stop.
+
+    Raises:
+        Stopped: The user has stopped the run before the first result.
+    """
+    found: list[MIResult] = []
+    clusters: list[NDArray[np.int64]] = []
+    try:
+        for done, lag in enumerate(lags):
+            if listen(Step(done, len(lags))):
+                raise Stopped
+            asked = job(lag)
+            result = asked.run(lambda _: listen(Working()))
+            if result.status is Status.INTERRUPTED:
+                raise Stopped
+            found.append(result)
+            clusters.append(asked.pairs.clusters)
+    except Stopped:
+        if not found:
+            raise
+    return found, clusters
 
 
 def _drawn(
