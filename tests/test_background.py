@@ -215,7 +215,8 @@ def test_the_arrays_may_be_changed_once_it_runs():
 def test_inspecting_shows_validation_only_and_lets_the_run_go_on():
     x = np.random.default_rng(1).normal(size=(300, 1))
     seen = []
-    run = mmg_nb.start(x, x + 1, "mmg", steps=100_000, width=16, blocks=1, folds=1)
+    y = x + np.random.default_rng(2).normal(size=(300, 1))
+    run = mmg_nb.start(x, y, "mmg", steps=100_000, width=16, blocks=1, folds=1)
     run.subscribe(lambda event: seen.append(event))
     until(lambda: any(isinstance(event, Snapshot) for event in seen))
     interim = run.inspect()

@@ -85,7 +85,8 @@ function createTicks(label) {
     search.value = "";
     search.hidden = names.length <= FEW;
     list.replaceChildren(...names.map((name, k) =>
-      make("label", { title: name }, make("input", { type: "checkbox", value: k }),
+      make("label", { title: name },
+        make("input", { type: "checkbox", value: k, "aria-label": name }),
         make("span", {}, name), make("small", {}, kinds[k] ?? ""))));
     tell();
   }
