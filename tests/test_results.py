@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import mmg_nb
 from mmg_nb.errors import MMGError
 from mmg_nb.results.result import MIResult
 from mmg_nb.results.status import Status
@@ -164,6 +165,30 @@ def test_a_place_that_cannot_be_written_is_named_and_left_clean(result, tmp_path
     with pytest.raises(MMGError, match=r"x\.json' cannot be written"):
         result.save(tmp_path / "nothing" / "x.json")
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_correlation_says_how_strong_it_is():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=5000)
+    y = 0.8 * x + 0.6 * rng.normal(size=5000)
+    assert mmg_nb.estimate(x, y, "gcmi").correlation == pytest.approx(0.8, abs=0.02)
+    nothing = replace(mmg_nb.estimate(x, y, "gcmi"), mi=-0.01)
+    assert (nothing.correlation, nothing.share) == (0.0, None)
+
+
+def test_the_share_of_the_entropy_of_a_category():
+    label = np.random.default_rng(0).integers(4, size=2000)
+    half = mmg_nb.estimate(label // 2, label)
+    assert half.share == pytest.approx(0.5, abs=0.01)
+    assert mmg_nb.estimate(label.astype(str), label).share == pytest.approx(1.0, abs=0.01)
+
+
+def test_results_make_a_table():
+    x = np.random.default_rng(0).normal(size=(2, 300))
+    frame = mmg_nb.estimate(*x, "ksg").to_frame()
+    found = mmg_nb.estimate(*x, "ksg")
+    assert frame.loc[0, ["mi", "low", "high"]].tolist() == [found.mi, *found.interval()]
+    assert frame.loc[0, ["estimator", "rows"]].tolist() == ["ksg", 300]
 
 
 @pytest.mark.parametrize("level", [0, 1, "0.95", None, True])

@@ -58,6 +58,10 @@ class Told(Protocol):
     @property
     def called(self) -> tuple[str, str, str]: ...
     @property
+    def correlation(self) -> float: ...
+    @property
+    def share(self) -> float | None: ...
+    @property
     def distinguishable(self) -> bool: ...
     def interval(self) -> tuple[float, float]: ...
 
@@ -238,7 +242,7 @@ def _meaning(result: Told, unit: str) -> str:
     if share:
         words.append(share)
     elif result.mi > 0:
-        rho = math.sqrt(-math.expm1(-2 * result.mi))
+        rho = result.correlation
         size = f"{rho:.2f}" if rho < 0.995 else f"{rho:.4f}"
         size = "almost 1" if rho > ALMOST_ONE else size
         kind = "partial correlation" if z else "correlation"
@@ -247,12 +251,11 @@ def _meaning(result: Told, unit: str) -> str:
 
 
 def _share_of_entropy(result: Told) -> str:
+    if result.share is None:
+        return ""
     x, y, _ = result.called
-    for name, key in ((y, "y"), (x, "x")):
-        entropy = result.entropies.get(key, 0.0)
-        if entropy > 0:
-            return f"{100 * result.mi / entropy:.0f} % of the entropy of {name}"
-    return ""
+    name = y if result.entropies.get("y", 0.0) > 0 else x
+    return f"{100 * result.share:.0f} % of the entropy of {name}"
 
 
 def _details(result: Told, unit: str) -> tuple[tuple[str, str], ...]:

@@ -21,6 +21,7 @@ from mmg_nb.results.saved import SavedRecord
 from mmg_nb.results.status import Status
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
 
 __all__ = ["NATS_PER_BIT", "NEIGHBOURS", "MIResult", "called"]
@@ -109,6 +110,23 @@ class MIResult(SavedRecord):
         """The estimate in bits."""
         return self.mi / NATS_PER_BIT
 
+    @property
+    def correlation(self) -> float:
+        """Correlation of two normal variables with the same mutual information (Linfoot 1957).
+
+        √(1 − exp(−2·I)), from 0 to 1; 0 if the estimate is negative.
+        """
+        return math.sqrt(-math.expm1(-2 * max(0.0, self.mi)))
+
+    @property
+    def share(self) -> float | None:
+        """The estimate divided by the entropy of y, or of x if only x is categories.
+
+        None without categories, with a condition, or if the entropy is 0.
+        """
+        found = [self.mi / self.entropies[k] for k in ("y", "x") if self.entropies.get(k, 0.0) > 0]
+        return found[0] if found else None
+
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """Two-sided normal confidence interval.
 
@@ -154,6 +172,20 @@ class MIResult(SavedRecord):
             return text
         more = f", but {NEIGHBOURS} find more" if NEIGHBOURS in self.error_parts else ""
         return text + ", not distinguishable from 0" + more
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row: the estimate, its standard error and 95 % interval in nats, and the rest.
+
+        Results can be put together with `pandas.concat`.
+        """
+        import pandas as pd  # loading the extension must take no time for it
+
+        low, high = self.interval()
+        x, y, z = self.called
+        row = {"x": x, "y": y, "given": z, "mi": self.mi, "stderr": self.stderr}
+        row |= {"low": low, "high": high, "correlation": self.correlation}
+        row |= {"estimator": self.estimator, "rows": self.n_samples, "status": str(self.status)}
+        return pd.DataFrame([row])
 
     def __repr__(self) -> str:
         count = len(self.notes)
