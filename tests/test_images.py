@@ -231,6 +231,7 @@ def test_numbers_are_noised_and_the_image_tells_of_them():
     assert abs(other.mi) < 4 * other.stderr + 0.05
 
 
+@pytest.mark.accuracy
 def test_what_an_image_shows_is_found_and_nothing_else():
     """ln 2 for its half, rejecting 0, half and double; 0 for labels of other rows."""
     _, v = latents(400, seed=4)

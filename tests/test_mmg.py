@@ -263,6 +263,7 @@ def test_the_steps_told_at_first_suffice_whatever_columns_are_dropped():
     assert planned(events) == done[-1].step == 2 + 4 + 4
 
 
+@pytest.mark.accuracy
 def test_of_many_columns_both_what_the_anchor_finds_and_what_it_does_not_is_learnt():
     """The linear pair tells 0.51 nats, and an even one, which no linear map sees, more.
 
@@ -537,7 +538,7 @@ def test_the_result_tells_what_its_error_is_made_of():
 
 
 def test_what_was_learnt_late_is_part_of_the_error(monkeypatch):
-    monkeypatch.setattr(pipeline, "second_looks", lambda *_: SecondLooks())  # no second run
+    monkeypatch.setattr(pipeline, "second_looks", lambda *_, **__: SecondLooks())  # no second run
     rng = np.random.default_rng(0)
     y = rng.normal(size=1000)
     result = estimate(np.abs(y) + 0.3 * rng.normal(size=1000), y, steps=200, width=32)

@@ -31,6 +31,7 @@ from mmg_nb.results.result import NEIGHBOURS
 __all__ = [
     "DETECTION",
     "MORE_ROWS",
+    "SAMPLING",
     "TrainingErrors",
     "all_parts",
     "error_of_sum",

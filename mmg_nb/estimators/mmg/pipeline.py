@@ -29,6 +29,7 @@ from mmg_nb.estimators.mmg.sizes import batch_for, draws_for, folds_for, full_wi
 from mmg_nb.estimators.mmg.training_stages import FullNetwork, InformativeDirections, RadialGain
 from mmg_nb.estimators.report import report
 from mmg_nb.mmse.gap import FORMS
+from mmg_nb.mmse.standard_error import SAMPLING, error_parts
 from mmg_nb.polling import Stopped
 from mmg_nb.results.finding import Estimate, Finding
 from mmg_nb.runs.context import RunContext
@@ -91,7 +92,9 @@ def by_networks(
         seen = SecondLooks(least)
         try:
             if not fitted.stopped:
-                seen = second_looks(pairs, mi, least)
+                sampling = error_parts(measurement.points, config.gap)[SAMPLING]
+                settled = (fitted.outcome.late_gain or 0.0) <= sampling
+                seen = second_looks(pairs, mi, least, settled=settled)
         except Stopped:
             fitted = fitted.interrupted()
         return report(config, opened_run, fitted, measurement, seen), seen.look

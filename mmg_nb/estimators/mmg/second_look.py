@@ -88,13 +88,17 @@ class SecondLooks:
     more_rows: float = 0.0
 
 
-def second_looks(pairs: Pairs, mi: float, least: Estimate | None) -> SecondLooks:
+def second_looks(pairs: Pairs, mi: float, least: Estimate | None, *, settled: bool) -> SecondLooks:
     """Look at the data by neighbours and, unless this was done before, by predictions.
+
+    In up to `FEW_COLUMNS`, neighbours see about all that predictions do. An exception is fine
+    structure, which networks also learn slowly.
 
     Args:
         pairs: The data.
         mi: The estimate of the networks, nats.
         least: What a look at predictions found before, or None.
+        settled: Whether the second half of training added little.
 
     Returns:
         What was found.
@@ -103,10 +107,11 @@ def second_looks(pairs: Pairs, mi: float, least: Estimate | None) -> SecondLooks
         Stopped: The user has stopped the run.
     """
     near = by_neighbours(pairs)
-    look = by_predictions(pairs) if least is None else None
+    few = pairs.dim_x + pairs.dim_y <= FEW_COLUMNS
+    enough = few and settled and near is not None and not _exceeds(near, mi)
+    look = None if enough or least is not None else by_predictions(pairs)
     known = (near, least, None if look is None else look.estimate)
     best = max(filter(None, known), key=lambda each: each.mi, default=None)
-    few = pairs.dim_x + pairs.dim_y <= FEW_COLUMNS
     if look is None or few or look.estimate.mi < mi / 2:  # these models see something else
         return SecondLooks(best, look)
     return SecondLooks(best, look, LACKING * gain_of_rows(pairs, look))
