@@ -104,6 +104,7 @@ def test_sampler_agrees_with_the_original(task_id: str) -> None:
     assert len(np.unique(np.hstack([x, y]), axis=0)) == N
 
 
+@pytest.mark.accuracy
 @pytest.mark.parametrize("task_id", task_ids("bmi"))
 def test_shuffled_rows_are_rejected(task_id: str) -> None:
     x, y = task(task_id).sample(N, SEED)

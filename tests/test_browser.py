@@ -246,6 +246,7 @@ def test_python_calls_and_handles_show_the_same_view(visit, pictures):
     assert opened.errors == []
 
 
+@pytest.mark.accuracy
 def test_a_page_opened_again_during_a_run_shows_its_result(visit, pictures):
     long = "%mmg estimate x y --steps 5000 --delay 0.02 --curves"
     opened = visit("again.ipynb", long, "pass")
@@ -285,6 +286,7 @@ def with_state_of_a_widget(path: Path) -> None:
     widget.close()
 
 
+@pytest.mark.accuracy
 def test_a_saved_panel_shows_its_result_with_and_without_its_kernel(visit, lab, pictures):
     opened = visit("saved.ipynb", "%mmg panel x y --steps 5 --curves")
     opened.run_all()

@@ -60,7 +60,12 @@ def file(tmp_path, stopped_file):
 # --- a resumed run is the run that was never interrupted
 
 
-@pytest.mark.parametrize("step", [1, 57, 100, 150])
+def slow(*steps):
+    """Steps that are left to the checks of accuracy: each takes seconds."""
+    return [pytest.param(step, marks=pytest.mark.accuracy) for step in steps]
+
+
+@pytest.mark.parametrize("step", [57, *slow(1, 100, 150)])
 def test_resumed_equals_uninterrupted_to_the_last_bit(tmp_path, whole, step):
     partial = kept(tmp_path / "run.mmg", step)
     assert partial.status is Status.INTERRUPTED
@@ -88,7 +93,7 @@ def few_ahead(monkeypatch):
     return drawn
 
 
-@pytest.mark.parametrize("step", [6, 7, 8, 104])
+@pytest.mark.parametrize("step", [7, *slow(6, 8, 104)])
 def test_it_goes_on_within_lessons_drawn_together(tmp_path, few_ahead, step):
     expected = mmg_nb.estimate(X, Y, **SMALL)
     few_ahead.clear()
@@ -147,7 +152,7 @@ def test_every_kind_of_run_goes_on(tmp_path, fields):
     assert content(mmg_nb.resume(path)) == content(expected)
 
 
-@pytest.mark.parametrize("step", [120, 320])
+@pytest.mark.parametrize("step", [120, *slow(320)])
 @pytest.mark.parametrize("fields", [{}, {"gap": "cross"}], ids=["inner", "cross"])
 def test_a_run_that_has_learnt_what_lengths_tell_goes_on(tmp_path, step, fields):
     """Stopped in either training; the second starts from what the first has learnt."""
@@ -196,7 +201,7 @@ def widened():
     return mmg_nb.estimate(ONE_X, ONE_Y, **FUNCTION)
 
 
-@pytest.mark.parametrize("step", [60, 100, 101, 250])
+@pytest.mark.parametrize("step", [100, *slow(60, 101, 250)])
 def test_a_run_whose_range_is_widened_goes_on(tmp_path, widened, step):
     assert widened.history.step[-1] == 300
     assert widened.curve.logsnr[-1] > 12

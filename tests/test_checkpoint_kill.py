@@ -52,6 +52,7 @@ def killed(what, path, lines):
     return {int(step): float(at) for step, at in pairs}
 
 
+@pytest.mark.accuracy
 def test_a_killed_training_loses_an_interval_and_goes_on_to_the_same_result(tmp_path):
     path, moment = tmp_path / "run.mmg", random.Random(0)
     at = {}

@@ -44,7 +44,12 @@ def test_training_yields_after_100_steps_and_begins_again_with_pairs(whole):
     assert "features of x and of y" in " ".join(whole.notes)
 
 
-@pytest.mark.parametrize("step", [60, 100, 101, 430, 431, 530])
+SLOW = pytest.mark.accuracy
+
+
+@pytest.mark.parametrize(
+    "step", [100, 430, *(pytest.param(step, marks=SLOW) for step in (60, 101, 431, 530))]
+)
 def test_it_goes_on(tmp_path, whole, step):
     """There are pairs 330 steps after training has yielded."""
     path = tmp_path / "run.mmg"

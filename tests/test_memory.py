@@ -39,6 +39,7 @@ print(work(400_000))
 """
 
 
+@pytest.mark.accuracy
 def test_rows_take_two_or_three_times_their_own_size_besides(fresh_python):
     """It is 2.4 times; copies of them in float64, stacked for every member, took 5 times."""
     own = 400_000 * 2 * 20 * 8

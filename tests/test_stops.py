@@ -190,15 +190,20 @@ def paused(kind, moment):
 ACTS = {"stop": stopped, "pause": paused, "interrupt": interrupted, "cancel": cancelled}
 
 
-SLOW = [("many columns", act) for act in ACTS if act != "stop"]  # one act in the usual checks
+SWIFT = ("one column", "images")  # all acts in the usual checks; of the others, one
+
+
+def checked_at_every_change(kind, act):
+    return act == "stop" or kind in SWIFT
 
 
 @pytest.mark.parametrize(
     ("kind", "act"),
     [
-        pytest.param(kind, act, marks=pytest.mark.accuracy if (kind, act) in SLOW else ())
+        pytest.param(kind, act, marks=() if usual else pytest.mark.accuracy)
         for kind in KINDS
         for act in ACTS
+        for usual in [checked_at_every_change(kind, act)]
     ],
 )
 def test_a_run_ends_within_half_a_second_of_any_moment(kind, act):
