@@ -117,6 +117,7 @@ def lacking(pairs):
     return float((pairs.variance / NOISE**2).log().sum()) / 2
 
 
+@pytest.mark.accuracy
 def test_the_noise_of_features_is_learnt_to_its_scale():
     """Of a linear map 0.25 would be left, a hundred times as much as NOISE; the true one is 0.01.
 
@@ -134,6 +135,7 @@ def test_the_noise_of_features_is_learnt_to_its_scale():
     np.testing.assert_allclose(middle, noise, rtol=0.4)
 
 
+@pytest.mark.accuracy
 @pytest.mark.parametrize(
     ("plan", "fits"),
     [({"steps": 300}, 4), ({"steps": 600, "n": 400}, 1), ({"steps": 1500, "n": 400}, 1)],

@@ -27,6 +27,7 @@ def seconds(kernel, cell):
     return time.monotonic() - began
 
 
+@pytest.mark.accuracy
 def test_other_cells_can_run_and_a_killed_kernel_loses_no_run(kernel):
     kernel.run(f"whole = %mmg estimate x y {FIELDS} --steps 600 --live none")
     expected = kernel.value("whole.mi")

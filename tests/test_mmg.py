@@ -835,6 +835,7 @@ def test_x_hardly_more_than_a_function_of_y_is_said_to_be_infinite():
     assert not any("infinite" in note for note in estimate().notes)
 
 
+@pytest.mark.accuracy
 def test_a_gap_that_networks_close_in_a_wider_range_is_told():
     """No regression of x = y² is exact."""
     y, noise = np.random.default_rng(0).normal(size=(2, 2000, 1))
