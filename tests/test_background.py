@@ -136,7 +136,11 @@ def test_a_listener_that_raises_at_every_event_ends_only_the_run(fake):
         ("True", False),  # torch is being imported
         ("len(begun) == 2", False),
         pytest.param("all(run.inspect().step for run in runs)", True, marks=pytest.mark.accuracy),
-        ("all(run.inspect().step for run in runs) and [run.pause() for run in runs]", True),
+        pytest.param(
+            "all(run.inspect().step for run in runs) and [run.pause() for run in runs]",
+            True,
+            marks=pytest.mark.accuracy,
+        ),
     ],
     ids=["import", "anchor", "training", "paused"],
 )
