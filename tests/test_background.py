@@ -166,7 +166,8 @@ while all(not run.state.ended for run in runs):
         if {moment}:
             break
     except mmg_nb.MMGError:  # not yet validated
-        time.sleep(0.001)
+        pass
+    time.sleep(0.01)  # let the runs work
 """
     fresh_python(code)
     for k in range(2):
