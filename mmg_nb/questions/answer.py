@@ -7,9 +7,8 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from mmg_nb.errors import MMGError, brief
 from mmg_nb.results.card import as_html, as_latex, as_markdown, as_text
-from mmg_nb.results.facts import UNITS, Facts
+from mmg_nb.results.facts import Facts
 from mmg_nb.results.picture import Picture
 from mmg_nb.results.saved import SavedRecord
 from mmg_nb.results.status import Status
@@ -17,7 +16,7 @@ from mmg_nb.results.status import Status
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Answer", "nats_in", "said_once"]
+__all__ = ["Answer", "first_of", "said_once"]
 
 MAX_SUBJECTS = 3  # listed with one note
 
@@ -86,18 +85,6 @@ class Answer(SavedRecord):
         return {**data, **texts}, metadata
 
 
-def nats_in(unit: str) -> float:
-    """Nats in a unit.
-
-    Raises:
-        MMGError: The unit is neither `nats` nor `bits`.
-    """
-    if unit not in UNITS:
-        what = f"unit must be one of {', '.join(UNITS)}; got {brief(unit)}."
-        raise MMGError(what, "Leave it out for nats.")
-    return UNITS[unit]
-
-
 def said_once(remarks: Sequence[tuple[str, str]]) -> tuple[str, ...]:
     """Notes with what they are about, each once. Notes that differ in numbers only are alike.
 
@@ -110,10 +97,11 @@ def said_once(remarks: Sequence[tuple[str, str]]) -> tuple[str, ...]:
     found: dict[str, tuple[str, list[str]]] = {}
     for subject, note in remarks:
         found.setdefault(re.sub(r"\d+", "#", note), (note, []))[1].append(subject)
-    return tuple(f"{_listed(subjects)}: {note}" for note, subjects in found.values())
+    return tuple(f"{first_of(subjects)}: {note}" for note, subjects in found.values())
 
 
-def _listed(subjects: Sequence[str]) -> str:
+def first_of(subjects: Sequence[str]) -> str:
+    """The first `MAX_SUBJECTS` of them, and how many more there are."""
     if len(subjects) <= MAX_SUBJECTS:
         return "; ".join(subjects)
     return "; ".join(subjects[:MAX_SUBJECTS]) + f" and {len(subjects) - MAX_SUBJECTS} more"

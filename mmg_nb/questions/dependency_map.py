@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mmg_nb.errors import MMGError
 from mmg_nb.keywords import MapKeywords, complete, shows
 from mmg_nb.polling import Stopped
+from mmg_nb.questions.answer import first_of
 from mmg_nb.questions.asked_table import read_asked
 from mmg_nb.results.facts import unit_size
 from mmg_nb.results.picture import Picture
@@ -31,7 +32,6 @@ __all__ = ["DependencyMap", "dependency_map"]
 
 WIDTH = 560  # pixels of the page
 MAX_LETTERS = 24  # of a column name in the picture
-MAX_PAIRS = 3  # listed with one note
 MAX_COLUMNS_WITH_VALUES = 12  # in larger maps, no values are written into the cells
 
 Array = NDArray[np.float64]
@@ -272,16 +272,10 @@ def _all_pairs(
                 remarks.setdefault(remark, []).append(f"{names[i]} and {names[j]}")
     if failed and not np.isfinite(mi).any():
         raise failed
-    return mi, stderr, notes + tuple(f"{_listed(w)}: {r}" for r, w in remarks.items())
+    return mi, stderr, notes + tuple(f"{first_of(w)}: {r}" for r, w in remarks.items())
 
 
 def _remarks(result: MIResult) -> tuple[str, ...]:
     if result.status.complete:
         return result.notes
     return (*result.notes, result.status.remedy)
-
-
-def _listed(pairs: Sequence[str]) -> str:
-    if len(pairs) <= MAX_PAIRS:
-        return "; ".join(pairs)
-    return "; ".join(pairs[:MAX_PAIRS]) + f" and {len(pairs) - MAX_PAIRS} more"

@@ -11,9 +11,9 @@ from mmg_nb.api import prepare
 from mmg_nb.job import Job
 from mmg_nb.keywords import IndependenceKeywords, complete, shows
 from mmg_nb.polling import Stopped
-from mmg_nb.questions.answer import Answer, nats_in
+from mmg_nb.questions.answer import Answer
 from mmg_nb.questions.permutations import check_count, null_estimates, orders, scheme
-from mmg_nb.results.facts import Badge, Facts, amount, number
+from mmg_nb.results.facts import Badge, Facts, amount, number, unit_size
 from mmg_nb.results.result import MIResult
 from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Listener, Phase, Working
@@ -98,7 +98,7 @@ class IndependenceTest(Answer):
         from mmg_nb.plots.result import BLUE, GREY, ORANGE, PNG_WIDTH
 
         ax = new_axes(PNG_WIDTH) if ax is None else ax
-        size = nats_in(unit)
+        size = unit_size(unit)
         ax.hist(np.array(self.null) / size, bins="auto", color=GREY, alpha=0.6, label="permuted")
         high = float(np.quantile(self.null, 0.95)) / size
         ax.axvline(high, color=ORANGE, lw=1.5, ls="--", label="95 % of the permuted")
@@ -115,15 +115,15 @@ class IndependenceTest(Answer):
         clear = self.p_value <= CLEAR
         verdict = "depend on each other" if clear else "show no clear dependence"
         least = f", the least that {len(self.null)} can give" if self.p_value == self.floor else ""
-        low, high = (end / nats_in(unit) for end in self.interval())
+        low, high = (end / unit_size(unit) for end in self.interval())
         return Facts(
             headline=f"{x} and {y} {verdict}{given}: p = {self.p_value:.3g}",
             badge=Badge.RELIABLE if self.status.complete else Badge.STOPPED,
             meaning=f"{amount(self.mi, self.stderr, unit)}, against "
-            f"{number(float(np.quantile(self.null, 0.95)) / nats_in(unit))} at most in 95 % of "
+            f"{number(float(np.quantile(self.null, 0.95)) / unit_size(unit))} at most in 95 % of "
             f"{len(self.null)} {self.how}{least}.",
             interval=(low, high) if np.isfinite(high - low) else None,
-            value=self.mi / nats_in(unit),
+            value=self.mi / unit_size(unit),
             unit=unit,
             method=f"{self.estimate.estimator}, {self.estimate.size}",
             notes=self.notes,

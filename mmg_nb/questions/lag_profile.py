@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mmg_nb.questions.answer import Answer, nats_in
-from mmg_nb.results.facts import Badge, Facts, amount
+from mmg_nb.questions.answer import Answer
+from mmg_nb.results.facts import Badge, Facts, amount, unit_size
 from mmg_nb.results.status import Status
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class LagProfile(Answer):
         from mmg_nb.plots.band import plot_band
 
         x, y = self.names[:2]
-        size = nats_in(unit)
+        size = unit_size(unit)
         low, high = self.interval()
         time = self.lag * self.size
         ax = plot_band(time, self.mi / size, (low / size, high / size), ax)
@@ -124,7 +124,7 @@ class LagProfile(Answer):
         """What the card says; see `Answer`."""
         x, y = self.names[:2]
         given = f", given {self.names[2]}" if len(self.names) > 2 and self.names[2] else ""
-        at, size = int(np.argmax(self.mi)), nats_in(unit)
+        at, size = int(np.argmax(self.mi)), unit_size(unit)
         if self.distinguishable:
             when = self._when(self.best)
             headline = f"{x} tells most about {y}{when}{given}: " + amount(

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mmg_nb.questions.answer import Answer, nats_in
-from mmg_nb.results.facts import Badge, Facts, amount, number
+from mmg_nb.questions.answer import Answer
+from mmg_nb.results.facts import Badge, Facts, amount, number, unit_size
 from mmg_nb.results.status import Status
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ class Ranking(Answer):
         """
         from mmg_nb.plots.forest import plot_estimates
 
-        size = nats_in(unit)
+        size = unit_size(unit)
         shown = {
             each.name: (
                 each.mi / size,
@@ -199,7 +199,7 @@ class Ranking(Answer):
             badge=Badge.RELIABLE if self.status.complete else Badge.STOPPED,
             meaning=self._path(unit),
             interval=None,
-            value=self.together / nats_in(unit),
+            value=self.together / unit_size(unit),
             unit=unit,
             method=f"{self._methods}, {self.n_samples} rows, {len(self.columns)} columns",
             notes=self.notes,
@@ -215,7 +215,7 @@ class Ranking(Answer):
 
     def _path(self, unit: str) -> str:
         """The steps of the selection in words, and what the columns left out share."""
-        size = nats_in(unit)
+        size = unit_size(unit)
         parts = [
             f"{' with '.join(step.names)} {number(step.mi / size)} ± {number(step.stderr / size)}"
             for step in self.steps

@@ -12,9 +12,9 @@ import numpy as np
 from mmg_nb.errors import MMGError
 from mmg_nb.keywords import TotalKeywords, complete, shows
 from mmg_nb.polling import Stopped
-from mmg_nb.questions.answer import Answer, nats_in, said_once
+from mmg_nb.questions.answer import Answer, said_once
 from mmg_nb.questions.asked_table import AskedTable, read_asked
-from mmg_nb.results.facts import Badge, Facts, amount
+from mmg_nb.results.facts import Badge, Facts, amount, unit_size
 from mmg_nb.results.finding import Estimate
 from mmg_nb.results.result import MIResult
 from mmg_nb.results.status import Status
@@ -105,7 +105,7 @@ class TotalCorrelation(Answer):
         """
         from mmg_nb.plots.forest import plot_estimates
 
-        size = nats_in(unit)
+        size = unit_size(unit)
         shown = {
             label: (
                 each.mi / size,
@@ -127,7 +127,7 @@ class TotalCorrelation(Answer):
 
     def facts(self, unit: str = "nats") -> Facts:
         """What the card says; see `Answer`."""
-        size = nats_in(unit)
+        size = unit_size(unit)
         low, high = self.interval()
         o = amount(self.o_information.mi, self.o_information.stderr, unit)
         return Facts(

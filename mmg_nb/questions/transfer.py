@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mmg_nb.questions.answer import Answer, nats_in
+from mmg_nb.questions.answer import Answer
 from mmg_nb.questions.independence import p_value
-from mmg_nb.results.facts import Badge, Facts, amount
+from mmg_nb.results.facts import Badge, Facts, amount, unit_size
 from mmg_nb.results.status import Status
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class TransferEntropy(Answer):
         from mmg_nb.plots.forest import plot_estimates
         from mmg_nb.plots.result import ORANGE
 
-        size = nats_in(unit)
+        size = unit_size(unit)
         ends = zip(*(end / size for end in self.interval()), strict=True)
         shown = {
             each.arrow: (each.mi / size, (float(low), float(high)))
@@ -184,7 +184,7 @@ class TransferEntropy(Answer):
             meaning=f"{tested} against {len(first.null)} surrogates that keep the "
             f"autocorrelation; the least possible is {least:.2g}.",
             interval=None,
-            value=first.mi / nats_in(unit),
+            value=first.mi / unit_size(unit),
             unit=unit,
             method=f"{self.estimator}, {self.n_samples} moments, past of {back} (target), {ahead} "
             "(source)",
