@@ -56,7 +56,8 @@ def plot_estimates(
         if math.isfinite(high - low):
             ax.plot([low / size, high / size], [place, place], color=BLUE, lw=2)
         ax.plot([mi / size], [place], "o", color=BLUE, ms=6)
-    ax.set_yticks(range(len(estimates)), list(estimates))
+    # A name may contain dollar signs, which are no mathematics.
+    ax.set_yticks(range(len(estimates)), list(estimates), parse_math=False)
     ax.set_ylim(len(estimates) - 0.4, -0.6)
     ax.set_xlabel(f"{unit}, with 95 % intervals")
     return ax

@@ -109,14 +109,12 @@ def read_lags(lags: Any, clock: Clock) -> tuple[int, ...]:
 
 def _lags_in(text: str) -> Iterable[int]:
     try:
-        parts = [int(part) for part in text.split(":")]
-        if len(parts) in (2, 3) and (parts[2:] or [1])[0] > 0:
-            return range(parts[0], parts[1] + 1, *parts[2:])
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        pass
-    try:
-        return [int(part) for part in text.split(",")]
+        if ":" not in text:
+            return [int(part) for part in text.split(",")]
+        first, last, *step = (int(part) for part in text.split(":"))
+        if len(step) > 1 or min(step, default=1) < 1:
+            raise ValueError
+        return range(first, last + 1, *step)
     except ValueError as error:
         raise MMGError(f"lags must be whole numbers; got {brief(text)}.", EXAMPLE) from error
 

@@ -170,18 +170,13 @@ class Ranking(Answer):
         """
         from mmg_nb.plots.forest import plot_estimates
 
-        size = unit_size(unit)
         shown = {
-            each.name: (
-                each.mi / size,
-                ((each.mi - 1.96 * each.stderr) / size, (each.mi + 1.96 * each.stderr) / size),
-            )
+            each.name: (each.mi, (each.mi - 1.96 * each.stderr, each.mi + 1.96 * each.stderr))
             for each in self.columns[:MAX_DRAWN]
         }
-        ax = plot_estimates(shown, ax)
+        ax = plot_estimates(shown, ax, unit=unit)
         ax.set_xlabel(f"alone, {unit}, with 95 % intervals; bold: selected")
         for label, name in zip(ax.get_yticklabels(), shown, strict=True):
-            label.set_parse_math(False)  # a column name may contain dollar signs
             label.set_fontweight("bold" if name in self.selected else "normal")
         return ax
 

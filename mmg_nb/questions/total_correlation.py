@@ -105,17 +105,11 @@ class TotalCorrelation(Answer):
         """
         from mmg_nb.plots.forest import plot_estimates
 
-        size = unit_size(unit)
         shown = {
-            label: (
-                each.mi / size,
-                ((each.mi - 1.96 * each.stderr) / size, (each.mi + 1.96 * each.stderr) / size),
-            )
+            label: (each.mi, (each.mi - 1.96 * each.stderr, each.mi + 1.96 * each.stderr))
             for label, each in self._sums
         }
-        ax = plot_estimates(shown, ax)
-        ax.set_xlabel(f"{unit}, with 95 % intervals")
-        return ax
+        return plot_estimates(shown, ax, unit=unit)
 
     @property
     def _sums(self) -> tuple[tuple[str, Estimate], ...]:

@@ -150,20 +150,18 @@ class TransferEntropy(Answer):
         from mmg_nb.plots.result import ORANGE
 
         size = unit_size(unit)
-        ends = zip(*(end / size for end in self.interval()), strict=True)
+        ends = zip(*self.interval(), strict=True)
         shown = {
-            each.arrow: (each.mi / size, (float(low), float(high)))
+            each.arrow: (each.mi, (float(low), float(high)))
             for each, (low, high) in zip(self.directions, ends, strict=True)
         }
-        ax = plot_estimates(shown, ax)
+        ax = plot_estimates(shown, ax, unit=unit)
         for place, each in enumerate(self.directions):
             spread = np.quantile(each.null, [0.05, 0.95]) / size
             label = "90 % of the surrogates" if place == 0 else None
             ax.plot(spread, [place + 0.15] * 2, color=ORANGE, lw=5, alpha=0.6, label=label)
         ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
         ax.set_xlabel(f"transfer entropy, {unit}, with 95 % intervals")
-        for label_text in ax.get_yticklabels():
-            label_text.set_parse_math(False)  # a name may contain dollar signs
         return ax
 
     def facts(self, unit: str = "nats") -> Facts:
