@@ -12,11 +12,12 @@ from mmg_nb.job import Job
 from mmg_nb.keywords import IndependenceKeywords, complete, shows
 from mmg_nb.polling import Stopped
 from mmg_nb.questions.answer import Answer
+from mmg_nb.questions.parts import estimated
 from mmg_nb.questions.permutations import check_count, null_estimates, orders, scheme
 from mmg_nb.results.facts import Badge, Facts, amount, number, unit_size
 from mmg_nb.results.result import MIResult
 from mmg_nb.results.status import Status
-from mmg_nb.runs.events import Listener, Phase, Working
+from mmg_nb.runs.events import Listener, Phase
 from mmg_nb.runs.interrupts import stoppable
 from mmg_nb.runs.watching import watched
 
@@ -194,9 +195,7 @@ def independence_test(x: Any, y: Any, estimator: str = "ksg", **keywords: Any) -
 
 def _tested(job: Job, count: int, listen: Listener) -> IndependenceTest:
     with stoppable(listen) as heard:
-        found = job.run(lambda _: heard(Working()))
-        if found.status is Status.INTERRUPTED:
-            raise Stopped
+        found = estimated(job.run, heard)
         how = scheme(job.pairs)
         heard(Phase(how))
         generator = np.random.default_rng(job.seed)

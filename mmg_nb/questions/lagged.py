@@ -17,9 +17,10 @@ from mmg_nb.polling import Stopped
 from mmg_nb.questions.answer import said_once
 from mmg_nb.questions.lag_profile import LagProfile
 from mmg_nb.questions.moments import Clock, Moments, clock_of, read_lags, read_moments
+from mmg_nb.questions.parts import begin_part, estimated
 from mmg_nb.results.result import MIResult, called
 from mmg_nb.results.status import Status
-from mmg_nb.runs.events import Listener, Phase, Started, Step, Working
+from mmg_nb.runs.events import Listener, Phase, Started
 from mmg_nb.runs.interrupts import stoppable
 from mmg_nb.runs.watching import watched
 
@@ -163,13 +164,9 @@ def _at_lags(
     clusters: list[NDArray[np.int64]] = []
     try:
         for done, lag in enumerate(lags):
-            if listen(Step(done, len(lags))):
-                raise Stopped
+            begin_part(listen, done, len(lags))
             asked = job(lag)
-            result = asked.run(lambda _: listen(Working()))
-            if result.status is Status.INTERRUPTED:
-                raise Stopped
-            found.append(result)
+            found.append(estimated(asked.run, listen))
             clusters.append(asked.pairs.clusters)
     except Stopped:
         if not found:

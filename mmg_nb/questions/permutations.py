@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from mmg_nb.data.pairs import Pairs
 from mmg_nb.errors import MMGError, brief
 from mmg_nb.job import Job
+from mmg_nb.questions.parts import working
 from mmg_nb.runs.context import RunContext
-from mmg_nb.runs.events import Listener, Step, Working
+from mmg_nb.runs.events import Listener, Step
 
 __all__ = ["check_count", "null_estimates", "orders", "scheme", "shifts"]
 
@@ -113,14 +114,11 @@ def null_estimates(job: Job, moved: Iterator[Rows], count: int, heard: Listener)
     pairs = job.pairs
     found: list[float] = []
 
-    def working(_: object) -> bool:
-        return bool(heard(Working()))
-
     for done, order in enumerate(moved):
         if heard(Step(done, count)):
             break
         other = replace(pairs, x=pairs.x[order])
-        run = RunContext(seed=job.seed, device=job.device, listen=working)
+        run = RunContext(seed=job.seed, device=job.device, listen=working(heard))
         found.append(float(job.estimator.method_for(other)(other, run).mi))
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any, Unpack, overload
 
 import numpy as np
@@ -15,11 +16,12 @@ from mmg_nb.keywords import RankKeywords, complete, shows
 from mmg_nb.polling import Stopped
 from mmg_nb.questions.answer import said_once
 from mmg_nb.questions.asked_table import AskedTable, check_column, read_asked
+from mmg_nb.questions.parts import begin_part, estimated, working
 from mmg_nb.questions.ranking import Gain, Ranking, Relevance, Shared
 from mmg_nb.results.result import MIResult
 from mmg_nb.results.status import Status
 from mmg_nb.runs.device_names import check_device
-from mmg_nb.runs.events import Listener, Phase, Started, Step, Working
+from mmg_nb.runs.events import Listener, Phase, Started
 from mmg_nb.runs.interrupts import stoppable
 from mmg_nb.runs.watching import watched
 
@@ -181,7 +183,7 @@ class _Search:
         heard(Phase("what each column tells alone"))
         failed: MMGError | None = None
         for done, label in enumerate(self._units):
-            _step(heard, done, len(self._units))
+            begin_part(heard, done, len(self._units))
             try:
                 found = self._estimate(self._question, (label,), heard)
             except Stopped:
@@ -199,7 +201,7 @@ class _Search:
         heard(Phase(f"the best columns by {self._precise.estimator}"))
         best = sorted(self._columns, key=lambda label: -self._columns[label].mi)[:REFINED]
         for done, label in enumerate(best):
-            _step(heard, done, len(best))
+            begin_part(heard, done, len(best))
             found = self._estimate(self._precise, (label,), heard)
             self._remarks += [(label, note) for note in found.notes]
             self._columns[label] = _line(label, found)
@@ -241,10 +243,8 @@ class _Search:
         pairs = [(each.name, other) for each in left for other in self._chosen]
         found = []
         for done, (name, other) in enumerate(pairs):
-            _step(heard, done, len(pairs))
-            result = self._question.estimate(
-                self._units[name], self._units[other], lambda _: heard(Working())
-            )
+            begin_part(heard, done, len(pairs))
+            result = self._question.estimate(self._units[name], self._units[other], working(heard))
             found.append(Shared(name, other, result.mi, result.stderr or 0.0))
         for each in left:
             mine = [one for one in found if one.name == each.name]
@@ -307,7 +307,7 @@ class _Search:
         self, question: AskedTable, labels: Unit, heard: Listener, at: tuple[int, int]
     ) -> Gain | None:
         """What some columns tell beyond those chosen; None if that cannot be estimated."""
-        _step(heard, *at)
+        begin_part(heard, *at)
         try:
             found = self._estimate(question, labels, heard)
         except Stopped:
@@ -319,10 +319,7 @@ class _Search:
 
     def _estimate(self, question: AskedTable, labels: Unit, heard: Listener) -> MIResult:
         x, given = self._columns_of(labels), self._columns_of(self._chosen)
-        found = question.estimate(x, [self._target], lambda _: heard(Working()), given)
-        if found.status is Status.INTERRUPTED:
-            raise Stopped
-        return found
+        return estimated(partial(question.estimate, x, [self._target], given=given), heard)
 
     def _columns_of(self, labels: Iterable[str]) -> list[str]:
         return [name for label in labels for name in self._units[label]]
@@ -341,8 +338,3 @@ def _quantile(candidates: int) -> float:
     from scipy.stats import norm
 
     return float(norm.isf(FALSE_ALARM / candidates))
-
-
-def _step(heard: Listener, done: int, total: int) -> None:
-    if heard(Step(done, total)):
-        raise Stopped

@@ -5,20 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack, overload
 
 import numpy as np
 
 from mmg_nb.errors import MMGError
 from mmg_nb.keywords import TotalKeywords, complete, shows
-from mmg_nb.polling import Stopped
 from mmg_nb.questions.answer import Answer, said_once
 from mmg_nb.questions.asked_table import AskedTable, read_asked
+from mmg_nb.questions.parts import begin_part, estimated
 from mmg_nb.results.facts import Badge, Facts, amount, unit_size
 from mmg_nb.results.finding import Estimate
 from mmg_nb.results.result import MIResult
 from mmg_nb.results.status import Status
-from mmg_nb.runs.events import Listener, Phase, Started, Step, Working
+from mmg_nb.runs.events import Listener, Phase, Started
 from mmg_nb.runs.interrupts import stoppable
 from mmg_nb.runs.watching import watched
 
@@ -201,15 +202,10 @@ def _summed(question: AskedTable, listen: Listener) -> TotalCorrelation:
         heard(Started(question.estimator, question.n_samples, len(names), 1, "cpu", len(wanted)))
         heard(Phase("terms of the sum"))
         for done, (k, given) in enumerate(wanted):
-            if heard(Step(done, len(wanted))):
-                raise Stopped
+            begin_part(heard, done, len(wanted))
             rest = names[k + 1 :] if given else ()
-            result = question.estimate(
-                names[k : k + 1], names[:k], lambda _: heard(Working()), rest
-            )
-            if result.status is Status.INTERRUPTED:
-                raise Stopped
-            found[k, given] = result
+            term = partial(question.estimate, names[k : k + 1], names[:k], given=rest)
+            found[k, given] = estimated(term, heard)
     last = len(names) - 1
     total = [found[k, False] for k in range(1, len(names))]
     dual = [found[k, True] for k in range(1, last)] + [found[last, False]]

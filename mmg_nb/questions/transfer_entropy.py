@@ -18,10 +18,11 @@ from mmg_nb.polling import Stopped
 from mmg_nb.questions.answer import said_once
 from mmg_nb.questions.lagged import rows_of
 from mmg_nb.questions.moments import Clock, Moments, clock_of, read_moments
+from mmg_nb.questions.parts import estimated
 from mmg_nb.questions.permutations import check_count, null_estimates, shifts
 from mmg_nb.questions.transfer import Direction, TransferEntropy
 from mmg_nb.results.status import Status
-from mmg_nb.runs.events import Listener, Phase, Started, Working
+from mmg_nb.runs.events import Listener, Phase, Started
 from mmg_nb.runs.interrupts import stoppable
 from mmg_nb.runs.watching import watched
 
@@ -176,9 +177,7 @@ def _both(question: _Question, clock: Clock, count: int, listen: Listener) -> Tr
             job = question.job(source, target)
             names = question.name(source), question.name(target)
             heard(Phase(f"{names[0]} → {names[1]}"))
-            result = job.run(lambda _: heard(Working()))
-            if result.status is Status.INTERRUPTED:
-                raise Stopped
+            result = estimated(job.run, heard)
             moved = shifts(n, count, np.random.default_rng(job.seed))
             null = null_estimates(job, moved, count, heard)
             if not null:
