@@ -47,6 +47,21 @@ class Keyword:
     help: str
 
 
+# Those that several functions describe in the same words.
+Device = Annotated[
+    str, Keyword("auto", "`auto` (CUDA if available), `cpu`, `cuda` or `cuda:<index>`.")
+]
+Discrete = Annotated[Any, Keyword("auto", "Which columns are categories; see `mmg_nb.estimate`.")]
+Listen = Annotated[
+    Listener | None,
+    Keyword(None, "Called with each event (`mmg_nb.runs.events`). A true return value stops."),
+]
+Seed = Annotated[int, Keyword(0, "Seed of all random numbers.")]
+Shown = Annotated[
+    bool | None, Keyword(None, "Whether to show the progress; see `mmg_nb.estimate`.")
+]
+
+
 class DataKeywords(TypedDict, total=False):
     """Keyword arguments for the data of an estimate, besides x and y."""
 
@@ -132,19 +147,14 @@ class MapKeywords(TypedDict, total=False):
             `mmg_nb.estimate`. Shuffle the table if its order has no meaning.""",
         ),
     ]
-    seed: Annotated[int, Keyword(0, "Seed of all random numbers.")]
-    progress: Annotated[
-        bool | None, Keyword(None, "Whether to show the progress; see `mmg_nb.estimate`.")
-    ]
+    seed: Seed
+    progress: Shown
 
 
 class TotalKeywords(MapKeywords, total=False):
     """Keyword arguments of `mmg_nb.total_correlation`."""
 
-    listen: Annotated[
-        Listener | None,
-        Keyword(None, "Called with each event (`mmg_nb.runs.events`). A true return value stops."),
-    ]
+    listen: Listen
 
 
 class RankKeywords(TotalKeywords, total=False):
@@ -166,9 +176,7 @@ class RankKeywords(TotalKeywords, total=False):
             there are at most 200 pairs.""",
         ),
     ]
-    device: Annotated[
-        str, Keyword("auto", "`auto` (CUDA if available), `cpu`, `cuda` or `cuda:<index>`.")
-    ]
+    device: Device
 
 
 class SeriesKeywords(TypedDict, total=False):
@@ -183,9 +191,7 @@ class SeriesKeywords(TypedDict, total=False):
             within a series. Default: a single series.""",
         ),
     ]
-    discrete: Annotated[
-        Any, Keyword("auto", "Which columns are categories; see `mmg_nb.estimate`.")
-    ]
+    discrete: Discrete
     missing: Annotated[
         str,
         Keyword(
@@ -194,17 +200,10 @@ class SeriesKeywords(TypedDict, total=False):
             left out; the time between the others does not change.""",
         ),
     ]
-    seed: Annotated[int, Keyword(0, "Seed of all random numbers.")]
-    device: Annotated[
-        str, Keyword("auto", "`auto` (CUDA if available), `cpu`, `cuda` or `cuda:<index>`.")
-    ]
-    listen: Annotated[
-        Listener | None,
-        Keyword(None, "Called with each event (`mmg_nb.runs.events`). A true return value stops."),
-    ]
-    progress: Annotated[
-        bool | None, Keyword(None, "Whether to show the progress; see `mmg_nb.estimate`.")
-    ]
+    seed: Seed
+    device: Device
+    listen: Listen
+    progress: Shown
 
 
 class IndependenceKeywords(TypedDict, total=False):
@@ -219,24 +218,15 @@ class IndependenceKeywords(TypedDict, total=False):
             or 19 for an estimator that trains.""",
         ),
     ]
-    discrete: Annotated[
-        Any, Keyword("auto", "Which columns are categories; see `mmg_nb.estimate`.")
-    ]
+    discrete: Discrete
     missing: Annotated[
         str, Keyword("refuse", "`refuse`, `drop` or `category`; see `mmg_nb.estimate`.")
     ]
     rows: Annotated[str, Keyword("auto", "`auto` or `independent`; see `mmg_nb.estimate`.")]
-    seed: Annotated[int, Keyword(0, "Seed of all random numbers.")]
-    device: Annotated[
-        str, Keyword("auto", "`auto` (CUDA if available), `cpu`, `cuda` or `cuda:<index>`.")
-    ]
-    listen: Annotated[
-        Listener | None,
-        Keyword(None, "Called with each event (`mmg_nb.runs.events`). A true return value stops."),
-    ]
-    progress: Annotated[
-        bool | None, Keyword(None, "Whether to show the progress; see `mmg_nb.estimate`.")
-    ]
+    seed: Seed
+    device: Device
+    listen: Listen
+    progress: Shown
 
 
 class CompareKeywords(DataKeywords, total=False):
@@ -248,9 +238,7 @@ class CompareKeywords(DataKeywords, total=False):
             0, "Seed of all random numbers. The global random state is neither read nor changed."
         ),
     ]
-    device: Annotated[
-        str, Keyword("auto", "`auto` (CUDA if available), `cpu`, `cuda` or `cuda:<index>`.")
-    ]
+    device: Device
     listen: Annotated[
         Listener | None,
         Keyword(
