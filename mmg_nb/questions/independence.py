@@ -13,7 +13,7 @@ from mmg_nb.keywords import IndependenceKeywords, complete, shows
 from mmg_nb.polling import Stopped
 from mmg_nb.questions.answer import Answer
 from mmg_nb.questions.parts import estimated
-from mmg_nb.questions.permutations import check_count, null_estimates, orders, scheme
+from mmg_nb.questions.permutations import count_of, null_estimates, orders, scheme
 from mmg_nb.results.facts import Badge, Facts, amount, number, unit_size
 from mmg_nb.results.result import MIResult
 from mmg_nb.results.status import Status
@@ -179,13 +179,11 @@ def independence_test(x: Any, y: Any, estimator: str = "ksg", **keywords: Any) -
     asked, fields = complete(IndependenceKeywords, keywords)
     passed = ("given", "discrete", "missing", "rows", "seed", "device")
     job = prepare(x, y, estimator, **{key: asked[key] for key in passed}, **fields)  # type: ignore[literal-required]
-    count = asked["permutations"]
-    if count is None:
-        count = FEW_PERMUTATIONS if job.estimator.trains else PERMUTATIONS
-    check_count(count, "permutations")
+    usual = FEW_PERMUTATIONS if job.estimator.trains else PERMUTATIONS
+    count = count_of(asked["permutations"], "permutations", usual)
 
     def run(listen: Listener) -> IndependenceTest:
-        return _tested(job, int(count), listen)
+        return _tested(job, count, listen)
 
     what = f"test of {job.what}"
     return watched(

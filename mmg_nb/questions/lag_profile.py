@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmg_nb.questions.answer import Answer
+from mmg_nb.questions.moments import Clock
 from mmg_nb.results.facts import Badge, Facts, amount, unit_size
+from mmg_nb.results.result import errors_in_half
 from mmg_nb.results.status import Status
 
 if TYPE_CHECKING:
@@ -61,11 +63,12 @@ class LagProfile(Answer):
         """Two-sided normal confidence intervals, each alone, nats: lower and upper ends, `(k,)`.
 
         Args:
-            level: Nominal probability that an interval contains its truth, between 0 and 1.
-        """
-        from scipy.stats import norm
+            level: Nominal probability that an interval contains its truth.
 
-        half = norm.isf((1 - level) / 2) * self.stderr
+        Raises:
+            MMGError: `level` is not between 0 and 1.
+        """
+        half = errors_in_half(level) * self.stderr
         return self.mi - half, self.mi + half
 
     @property
@@ -154,6 +157,5 @@ class LagProfile(Answer):
     def _when(self, lag: int) -> str:
         if not lag:
             return " at the same time"
-        count = abs(lag) * self.size
-        unit = f"{self.unit_of_time}{'' if count == 1 else 's'}"
-        return f" {count} {unit} {'later' if lag > 0 else 'earlier'}"
+        time = Clock(self.size, self.unit_of_time).words(abs(lag))
+        return f" {time} {'later' if lag > 0 else 'earlier'}"

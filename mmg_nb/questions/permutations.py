@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from mmg_nb.questions.parts import working
 from mmg_nb.runs.context import RunContext
 from mmg_nb.runs.events import Listener, Step
 
-__all__ = ["check_count", "null_estimates", "orders", "scheme", "shifts"]
+__all__ = ["count_of", "null_estimates", "orders", "scheme", "shifts"]
 
 NEIGHBOURS = 5  # of a row in z, among which x is permuted (Runge 2018, section 3)
 LEAST_SHIFT = 0.05  # of the rows
@@ -123,13 +124,16 @@ def null_estimates(job: Job, moved: Iterator[Rows], count: int, heard: Listener)
     return found
 
 
-def check_count(count: object, name: str) -> None:
-    """Refuse an invalid number of permutations.
+def count_of(count: Any, name: str, usual: int) -> int:
+    """A number of permutations; the usual one for None.
 
     Raises:
         MMGError: It is no whole number of at least 19.
     """
+    if count is None:
+        return usual
     whole = isinstance(count, (int, np.integer)) and not isinstance(count, bool)
-    if not whole or int(count) < 19:  # type: ignore[call-overload]
+    if not whole or count < 19:
         what = f"{name} must be a whole number of at least 19; got {brief(count)}."
         raise MMGError(what, "The least p-value is 1 / (that number + 1); 19 reach 0.05.")
+    return int(count)

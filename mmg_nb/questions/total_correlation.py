@@ -17,7 +17,7 @@ from mmg_nb.questions.asked_table import AskedTable, read_asked
 from mmg_nb.questions.parts import begin_part, estimated
 from mmg_nb.results.facts import Badge, Facts, amount, unit_size
 from mmg_nb.results.finding import Estimate
-from mmg_nb.results.result import MIResult
+from mmg_nb.results.result import MIResult, errors_in_half
 from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Listener, Phase, Started
 from mmg_nb.runs.interrupts import stoppable
@@ -73,11 +73,12 @@ class TotalCorrelation(Answer):
         """Two-sided normal confidence interval of the total correlation, nats.
 
         Args:
-            level: Nominal probability that the interval contains the truth, between 0 and 1.
-        """
-        from scipy.stats import norm
+            level: Nominal probability that the interval contains the truth.
 
-        half = float(norm.isf((1 - level) / 2)) * self.stderr
+        Raises:
+            MMGError: `level` is not between 0 and 1.
+        """
+        half = errors_in_half(level) * self.stderr
         return self.mi - half, self.mi + half
 
     @property

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mmg_nb.questions.answer import Answer
 from mmg_nb.questions.independence import p_value
 from mmg_nb.results.facts import Badge, Facts, amount, unit_size
+from mmg_nb.results.result import errors_in_half
 from mmg_nb.results.status import Status
 
 if TYPE_CHECKING:
@@ -112,11 +113,12 @@ class TransferEntropy(Answer):
         """Two-sided normal confidence intervals, nats: lower and upper ends, `(2,)`.
 
         Args:
-            level: Nominal probability that an interval contains its truth, between 0 and 1.
-        """
-        from scipy.stats import norm
+            level: Nominal probability that an interval contains its truth.
 
-        half = norm.isf((1 - level) / 2) * self.stderr
+        Raises:
+            MMGError: `level` is not between 0 and 1.
+        """
+        half = errors_in_half(level) * self.stderr
         return self.mi - half, self.mi + half
 
     @property

@@ -19,7 +19,7 @@ from mmg_nb.questions.answer import said_once
 from mmg_nb.questions.lagged import rows_of
 from mmg_nb.questions.moments import Clock, Moments, clock_of, read_moments
 from mmg_nb.questions.parts import estimated
-from mmg_nb.questions.permutations import check_count, null_estimates, shifts
+from mmg_nb.questions.permutations import count_of, null_estimates, shifts
 from mmg_nb.questions.transfer import Direction, TransferEntropy
 from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Listener, Phase, Started
@@ -95,8 +95,7 @@ def transfer_entropy(
     """
     asked, fields = complete(SeriesKeywords, keywords)
     trains = build(estimator, dict(fields)).trains
-    count = (FEW_SURROGATES if trains else SURROGATES) if surrogates is None else surrogates
-    check_count(count, "surrogates")
+    count = count_of(surrogates, "surrogates", FEW_SURROGATES if trains else SURROGATES)
     depths = _history(history)
     n = rows_of(x, y, asked["given"])
     clock = Clock() if asked["series"] is not None else clock_of(x, y)
@@ -106,7 +105,7 @@ def transfer_entropy(
     question = _Question(moments, depths, estimator, asked, fields, {"x": x, "y": y})
 
     def run(listen: Listener) -> TransferEntropy:
-        return _both(question, clock, int(count), listen)
+        return _both(question, clock, count, listen)
 
     return watched(
         run,
@@ -142,8 +141,9 @@ class _Question:
     def job(self, source: str, target: str) -> Job:
         """The estimate of one direction: x is the past of the source, y the target now."""
         back, ahead = self.history
-        now = self._read(target)[self.moments.order[self.moments.places]]
-        known = [self.moments.past(self._read(target), target, back)]
+        values = self._read(target)
+        now = values[self.moments.order[self.moments.places]]
+        known = [self.moments.past(values, target, back)]
         if self.asked["given"] is not None:
             known.append(self.moments.past(self._read("given"), "given", back))
         past = self.moments.past(self._read(source), source, ahead)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-__all__ = ["NATS_PER_BIT", "NEIGHBOURS", "MIResult", "called"]
+__all__ = ["NATS_PER_BIT", "NEIGHBOURS", "MIResult", "called", "errors_in_half"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,16 +139,8 @@ class MIResult(SavedRecord):
         Raises:
             MMGError: `level` is not between 0 and 1.
         """
-        number = isinstance(level, (int, float, np.floating)) and not isinstance(level, bool)
-        if not (number and 0 < level < 1):
-            raise MMGError(
-                f"level must lie between 0 and 1; got {brief(level)}.", "Try level=0.95."
-            )
-        # Imported here because loading the extension must take no time for it.
-        from statistics import NormalDist
-
-        half = math.inf if self.stderr is None else NormalDist().inv_cdf(0.5 + level / 2)
-        half *= 1.0 if self.stderr is None else self.stderr
+        errors = errors_in_half(level)
+        half = math.inf if self.stderr is None else errors * self.stderr
         return self.mi - half, self.mi + half
 
     @property
@@ -258,6 +250,24 @@ class MIResult(SavedRecord):
         x, y, _ = self.called
         given = latex(x if self.curve.given == "x" else y)
         return curves_in_latex(self.curve, self.curve.gaps[self.gap], given)
+
+
+def errors_in_half(level: float) -> float:
+    """Standard errors in half of a two-sided normal interval.
+
+    Args:
+        level: Nominal probability that the interval contains the truth.
+
+    Raises:
+        MMGError: `level` is not between 0 and 1.
+    """
+    number = isinstance(level, (int, float, np.floating)) and not isinstance(level, bool)
+    if not (number and 0 < level < 1):
+        raise MMGError(f"level must lie between 0 and 1; got {brief(level)}.", "Try level=0.95.")
+    # Imported here because loading the extension must take no time for it.
+    from statistics import NormalDist
+
+    return NormalDist().inv_cdf(0.5 + level / 2)
 
 
 def called(names: tuple[str, ...]) -> tuple[str, str, str]:
