@@ -59,7 +59,7 @@ def mutual_info(
 
 
 class MutualInfoSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
-    """Selects the columns that tell most about y.
+    """Selects the columns with the largest mutual information with y.
 
     Args:
         n_features: How many columns to keep. Default: those whose estimate lies more than two

@@ -17,7 +17,7 @@ from mmg_nb.jupyter.namespace import in_words, resolve
 from mmg_nb.jupyter.tokens import has_comma
 from mmg_nb.runs.events import Listener
 
-__all__ = ["Question", "read_question"]
+__all__ = ["QUESTIONS", "Question", "read_question"]
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def read_question(
         what = f"{name} of {', '.join(operands)}"
     if "history" in options:
         options["history"] = tuple(_whole(part) for part in options["history"].split(","))
-    function = getattr(mmg_nb, _FUNCTIONS[name])
+    function = getattr(mmg_nb, QUESTIONS[name])
     fields = {"estimator": spec.estimator, **spec.fields}
     return Question(what, spec.estimator, function, arguments, {**options, **fields})
 
@@ -120,7 +120,7 @@ def _named(value: Any, text: str) -> Any:
     return pd.Series(value, name=text if not text.isdigit() else None)
 
 
-_FUNCTIONS = {
+QUESTIONS = {
     "rank": "rank",
     "lag": "lagged",
     "transfer": "transfer_entropy",

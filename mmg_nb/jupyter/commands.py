@@ -44,6 +44,11 @@ WITH_OPTIONS = (
 MAP_ROWS = 2000  # of a map of a table
 
 
+ROWS_HELP = "auto: test whether neighbouring rows depend on each other; independent: no test"
+MISSING_HELP = "refuse missing values, drop their rows, or treat missing as a category"
+TABLE_CATEGORIES = "columns that are categories: auto, none, or e.g. sex,ward"
+
+
 @dataclass(frozen=True, kw_only=True)
 class _OutputOptions:
     """Options for the output of a run: its variable, and whether the cell waits for it."""
@@ -61,10 +66,14 @@ class DataOptions:
     discrete: str = field("auto", "columns that are categories: auto, none, or e.g. y,sex,x[2]")
     missing: str = field(
         "refuse",
-        "refuse missing values, drop their rows, or see a category",
+        MISSING_HELP,
         choices=MISSING,
     )
-    rows: str = field("auto", "look for rows in series, or take them as they are", choices=ROWS)
+    rows: str = field(
+        "auto",
+        ROWS_HELP,
+        choices=ROWS,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +106,7 @@ class ExploreOptions:
 
     target: str | None = field(None, "column to begin with: the others are ranked by it")
     rows: int | None = field(MAP_ROWS, "maximum number of rows of the map; none: all", low=50)
-    discrete: str = field("auto", "columns that are categories: auto, none, or e.g. sex,ward")
+    discrete: str = field("auto", TABLE_CATEGORIES)
 
 
 ESTIMATOR = "name with or without fields, e.g. ksg or mmg:effort=quick"
@@ -110,10 +119,10 @@ class TotalOptions(_OutputOptions):
     estimator: str = field("ksg", ESTIMATOR)
     given: str | None = field(None, "columns of the condition, e.g. age,sex")
     rows: int | None = field(MAP_ROWS, "maximum number of rows; none: all", low=50)
-    discrete: str = field("auto", "columns that are categories: auto, none, or e.g. sex,ward")
+    discrete: str = field("auto", TABLE_CATEGORIES)
     missing: str = field(
         "refuse",
-        "leave out columns with missing values, drop their rows, or see a category",
+        "leave out columns with missing values, drop their rows, or treat missing as a category",
         choices=MISSING,
     )
 
@@ -162,9 +171,15 @@ class IndependenceOptions(_OutputOptions):
     permutations: int | None = field(None, "number of permutations (default: 199)", low=19)
     discrete: str = field("auto", "columns that are categories: auto, none, or e.g. y,x[2]")
     missing: str = field(
-        "refuse", "refuse missing values, drop their rows, or see a category", choices=MISSING
+        "refuse",
+        MISSING_HELP,
+        choices=MISSING,
     )
-    rows: str = field("auto", "look for rows in series, or take them as they are", choices=ROWS)
+    rows: str = field(
+        "auto",
+        ROWS_HELP,
+        choices=ROWS,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,7 +238,7 @@ COMMANDS = {
         Command(
             "rank",
             "TABLE TARGET",
-            "rank the columns of a table by what they tell about a target, and select some",
+            "rank the columns of a table by mutual information with a target, and select some",
             (*field_infos(RankOptions), *_RUN_SETTINGS),
         ),
         Command(
@@ -235,7 +250,7 @@ COMMANDS = {
         Command(
             "transfer",
             "X Y",
-            "estimate what the past of each series tells about the other",
+            "estimate the transfer entropy of two series, in both directions",
             (*field_infos(TransferOptions), *_RUN_SETTINGS),
         ),
         Command(

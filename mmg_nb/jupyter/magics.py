@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 from IPython.core.interactiveshell import InteractiveShell
@@ -16,7 +17,7 @@ from mmg_nb.api import prepare, reopen
 from mmg_nb.errors import MMGError, cut
 from mmg_nb.estimators.registry import names
 from mmg_nb.jupyter.arguments import Arguments, chosen_estimator, read_body, read_tokens
-from mmg_nb.jupyter.asking import read_question
+from mmg_nb.jupyter.asking import QUESTIONS, read_question
 from mmg_nb.jupyter.background import begin, begin_job, start_from
 from mmg_nb.jupyter.commands import (
     COMMANDS,
@@ -133,6 +134,8 @@ class MMG(SessionSettings):
             raise MMGError(what, f"Did you mean '%mmg estimate {' '.join(words)}'?")
         command(words[0], self.estimator)
         call = Call(read.tokens[1:], cell or "", namespace, read.silent)
+        if words[0] in QUESTIONS:
+            return partial(self._question, words[0]), call
         handler: Callable[[Call], Answer] = getattr(self, f"_{words[0]}")
         return handler, call
 
@@ -220,21 +223,6 @@ class MMG(SessionSettings):
         self.runs.add(run)
         result, shown = run_in_cell(run, self._view(run, live, call))
         return self._hand_over(result, output, shown or call.silent)
-
-    def _rank(self, call: Call) -> Any:
-        return self._question("rank", call)
-
-    def _lag(self, call: Call) -> Any:
-        return self._question("lag", call)
-
-    def _transfer(self, call: Call) -> Any:
-        return self._question("transfer", call)
-
-    def _test(self, call: Call) -> Any:
-        return self._question("test", call)
-
-    def _total(self, call: Call) -> Any:
-        return self._question("total", call)
 
     @property
     def _kernel(self) -> Any:

@@ -1,4 +1,4 @@
-"""Rank the columns of a table by what they tell about a target, and select some of them."""
+"""Rank the columns of a table by mutual information with a target, and select some of them."""
 
 from __future__ import annotations
 
@@ -57,17 +57,17 @@ def rank(
 ) -> Ranking: ...
 @shows(RankKeywords, rest="fields")
 def rank(table: Any, target: str, estimator: str = "ksg", **keywords: Any) -> Ranking:
-    """Rank the columns of a table by what they tell about a target, and select some of them.
+    """Rank the columns of a table by mutual information with a target, and select some of them.
 
     The selection goes forward (Brown et al. 2012, JMLR 13:27, eq. 8): the next column is the one
     with the largest I(column; target | those chosen). If no column adds anything that is
-    distinguishable from 0, pairs of columns are tried, because two columns may tell only together.
+    distinguishable from 0, pairs of columns are tried, as two may matter only together.
     The selection ends where no pair adds anything, either. What counts as distinguishable grows
     with the number of candidates, so that all of a step together give a false alarm in 2.5 %.
 
     Args:
         table: A table of numbers and categories; see `mmg_nb.dependency_map`.
-        target: Name of the column to tell about.
+        target: Name of the column that the others are compared with.
         estimator: Name in the registry. If it trains, as `mmg` does, `ksg` screens all columns.
             Then the estimator decides among those that are close.
         **keywords: Those of `mmg_nb.keywords.RankKeywords`, and fields of the estimator.
@@ -91,7 +91,7 @@ def rank(table: Any, target: str, estimator: str = "ksg", **keywords: Any) -> Ra
         search.run,
         asked["listen"],
         asked["progress"],
-        what=f"what {len(units)} columns tell about {target}",
+        what=f"{len(units)} columns against {target}",
         estimator=estimator,
         slow=True,
     )
@@ -180,7 +180,7 @@ class _Search:
     # --- the three parts
 
     def _rank(self, heard: Listener) -> None:
-        heard(Phase("what each column tells alone"))
+        heard(Phase("each column alone"))
         failed: MMGError | None = None
         for done, label in enumerate(self._units):
             begin_part(heard, done, len(self._units))
@@ -225,7 +225,7 @@ class _Search:
         count = left * (left - 1) // 2
         if self._pairs is None and count > MAX_PAIRS:
             self._notes.append(
-                f"{count} pairs of columns were not tried; two columns may tell only together. "
+                f"{count} pairs of columns were not tried; two columns may matter only together. "
                 "To try them all, use pairs=True, or leave columns out."
             )
             return False
@@ -259,7 +259,7 @@ class _Search:
     def _best(self, candidates: list[Unit], heard: Listener) -> Gain | None:
         """The candidate that adds most; None if that is not distinguishable from 0."""
         known: dict[Unit, Gain] = {}
-        if not self._chosen:  # what a column tells alone is known already
+        if not self._chosen:  # estimates of single columns are known already
             known = {(each.name,): _gain((each.name,), each) for each in self._columns.values()}
         asked = [
             known.get(each) or self._added(self._question, each, heard, (done, len(candidates)))
@@ -306,7 +306,7 @@ class _Search:
     def _added(
         self, question: AskedTable, labels: Unit, heard: Listener, at: tuple[int, int]
     ) -> Gain | None:
-        """What some columns tell beyond those chosen; None if that cannot be estimated."""
+        """What some columns add to those chosen; None if that cannot be estimated."""
         begin_part(heard, *at)
         try:
             found = self._estimate(question, labels, heard)

@@ -1,4 +1,4 @@
-"""Which columns of a table tell about a target: alone, together, and beyond each other."""
+"""Which columns of a table depend on a target: alone, together, and given each other."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Relevance:
-    """What one column tells about the target.
+    """Mutual information of one column and the target.
 
     Attributes:
         name: The column, or the set of columns.
@@ -44,10 +44,10 @@ class Relevance:
 
 @dataclass(frozen=True)
 class Gain:
-    """A step of the selection: what is added, and what it tells beyond what is chosen already.
+    """A step of the selection: what is added, and its gain given what is chosen already.
 
     Attributes:
-        names: The column; two columns, if they tell more together than alone.
+        names: The column; two columns, if they add more together than alone.
         mi: I(columns; target | chosen), nats.
         stderr: Its standard error, nats.
         estimator: Name in the registry.
@@ -61,7 +61,7 @@ class Gain:
 
 @dataclass(frozen=True)
 class Shared:
-    """Why a column that tells much alone is not selected.
+    """Why a column with a large estimate alone is not selected.
 
     Attributes:
         name: The column.
@@ -78,13 +78,13 @@ class Shared:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Ranking(Answer):
-    """Which columns of a table tell about a target.
+    """Which columns of a table depend on a target.
 
     Attributes:
         target: Name of the target.
-        columns: What each column tells alone, the largest estimate first.
+        columns: The estimate of each column alone, the largest first.
         steps: The selection, in order.
-        shared: Columns that tell much alone, and nothing beyond those selected.
+        shared: Columns with large estimates alone that add nothing to those selected.
         n_samples: Rows used.
         given: Names of the condition's columns.
         status: Interrupted, if the computation was stopped.
@@ -109,7 +109,7 @@ class Ranking(Answer):
 
     @property
     def mi(self) -> Array:
-        """What each column tells alone, `(d,)`, nats."""
+        """The estimate of each column alone, `(d,)`, nats."""
         return np.array([each.mi for each in self.columns])
 
     @property
@@ -124,7 +124,7 @@ class Ranking(Answer):
 
     @property
     def together(self) -> float:
-        """What the selected columns tell together, nats: the sum of the gains."""
+        """The estimate of the selected columns together, nats: the sum of the gains."""
         return math.fsum(step.mi for step in self.steps)
 
     @property
@@ -137,7 +137,7 @@ class Ranking(Answer):
         return f"{chosen} of {len(self.columns)} columns for {self.target}: {size}"
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per column: what it tells alone, with its 95 % interval, and its step.
+        """One row per column: its estimate alone, with the 95 % interval, and its step.
 
         Nats. `step` is 1 for what was selected first, and missing for what was not selected.
         """
@@ -159,7 +159,7 @@ class Ranking(Answer):
         return table.set_index("name")
 
     def plot(self, ax: Axes | None = None, unit: str = "nats") -> Axes:
-        """Draw what each column tells alone, with 95 % intervals; the selected ones in bold.
+        """Draw the estimate of each column alone, with 95 % intervals; the selected in bold.
 
         Args:
             ax: Axes to draw on. Default: new axes.
