@@ -12,12 +12,12 @@ import numpy as np
 import mmg_nb
 from mmg_nb.benchmark.cells import read_specs
 from mmg_nb.errors import MMGError, cut
-from mmg_nb.jupyter.commands import COMMANDS
+from mmg_nb.jupyter.commands import COMMANDS, QUESTIONS
 from mmg_nb.jupyter.namespace import in_words, resolve
 from mmg_nb.jupyter.tokens import has_comma
 from mmg_nb.runs.events import Listener
 
-__all__ = ["QUESTIONS", "Question", "read_question"]
+__all__ = ["Question", "read_question"]
 
 
 @dataclass(frozen=True)
@@ -118,16 +118,6 @@ def _named(value: Any, text: str) -> Any:
     import pandas as pd
 
     return pd.Series(value, name=text if not text.isdigit() else None)
-
-
-QUESTIONS = {
-    "rank": "rank",
-    "lag": "lagged",
-    "transfer": "transfer_entropy",
-    "test": "independence_test",
-    "total": "total_correlation",
-}
-"""Subcommand -> name of the function in the package."""
 
 
 def _one_estimator(text: str) -> Sequence[Any]:

@@ -34,7 +34,14 @@ __all__ = [
 
 SHORT_FLAGS = {"-b": "--background", "-o": "--output"}
 ONLY_ESTIMATE = ("output", "background", "checkpoint", "every")
-QUESTIONS = ("rank", "lag", "transfer", "test", "total")  # which take many estimates
+QUESTIONS = {
+    "rank": "rank",
+    "lag": "lagged",
+    "transfer": "transfer_entropy",
+    "test": "independence_test",
+    "total": "total_correlation",
+}
+"""Subcommand that takes many estimates -> name of its function in the package."""
 WITH_OPTIONS = (
     *("estimate", "compare", "resume", "explore", "panel", "plot", "benchmark"),
     *QUESTIONS,

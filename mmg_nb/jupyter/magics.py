@@ -17,10 +17,10 @@ from mmg_nb.api import prepare, reopen
 from mmg_nb.errors import MMGError, cut
 from mmg_nb.estimators.registry import names
 from mmg_nb.jupyter.arguments import Arguments, chosen_estimator, read_body, read_tokens
-from mmg_nb.jupyter.asking import QUESTIONS, read_question
 from mmg_nb.jupyter.background import begin, begin_job, start_from
 from mmg_nb.jupyter.commands import (
     COMMANDS,
+    QUESTIONS,
     command,
     command_help,
     estimator_help,
@@ -214,6 +214,9 @@ class MMG(SessionSettings):
         if output is not None:
             check_name(output, self._shell.user_ns)
         background = options.pop("background", False)
+        # Imported here because loading the extension must take no time for it.
+        from mmg_nb.jupyter.asking import read_question
+
         question = read_question(name, asked.operands, options, call.namespace)
         if background:
             question = question.with_own_data()
