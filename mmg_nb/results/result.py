@@ -14,7 +14,6 @@ from mmg_nb.results.card import as_html, as_latex, as_markdown, as_text, latex
 from mmg_nb.results.curves import MMSECurve, PointwiseMI, TrainingHistory
 from mmg_nb.results.facts import NATS_PER_BIT, NEIGHBOURS, amount, facts, number
 from mmg_nb.results.finding import Estimate
-from mmg_nb.results.latex_curves import curves_in_latex
 from mmg_nb.results.picture import Picture
 from mmg_nb.results.sample import Sample
 from mmg_nb.results.saved import SavedRecord
@@ -249,6 +248,9 @@ class MIResult(SavedRecord):
             return ""
         x, y, _ = self.called
         given = latex(x if self.curve.given == "x" else y)
+        # Imported here because loading the extension must take no time for it.
+        from mmg_nb.results.latex_curves import curves_in_latex
+
         return curves_in_latex(self.curve, self.curve.gaps[self.gap], given)
 
 
