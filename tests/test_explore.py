@@ -13,7 +13,7 @@ from IPython.core.displaypub import CapturingDisplayPublisher
 import mmg_nb
 from mmg_nb.data.columns import read_choice
 from mmg_nb.errors import MMGError
-from mmg_nb.jupyter import explore as exploring
+from mmg_nb.jupyter import explore_pairs
 from mmg_nb.jupyter.background import start
 from mmg_nb.questions.clusters import clusters
 from mmg_nb.questions.table_columns import MAX_COLUMNS, read_columns
@@ -50,7 +50,7 @@ def notebook(shell, monkeypatch):
     def quick(x, y, estimator, **options):
         return start(x, y, estimator, **{**short[estimator], **options})
 
-    monkeypatch.setattr(exploring, "start", quick)
+    monkeypatch.setattr(explore_pairs, "start", quick)
     yield shell
     shell.display_pub = before
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mmg_nb.jupyter.explore import MapWidget
+from mmg_nb.jupyter.explore_view import MapWidget
 from mmg_nb.jupyter.live import LiveWidget
 from mmg_nb.jupyter.panel import PanelWidget
 

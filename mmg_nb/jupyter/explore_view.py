@@ -1,0 +1,186 @@
+"""A map as the browser and the saved notebook show it."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import traitlets
+
+from mmg_nb.jupyter.front_end import module, style
+from mmg_nb.jupyter.live import LiveWidget
+from mmg_nb.questions.dependency_map import DependencyMap
+from mmg_nb.questions.table_columns import Column, TableColumns
+from mmg_nb.questions.table_pairs import TablePairs
+from mmg_nb.results.picture import Picture
+from mmg_nb.results.result import MIResult
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["MapWidget", "Saved", "answered", "described", "drawn", "figure", "sample", "saved"]
+
+SHOWN_ROWS = 400  # of a scatter plot
+
+
+class MapWidget(LiveWidget):
+    """The state of a map, shared with the browser. Pairs are in the order of `np.triu_indices`.
+
+    Attributes:
+        table: What does not change: name, sizes, columns, columns left out.
+        sample: Rows of the scatter plots, `(d, m)` float32, each column scaled to 0 to 1.
+        gcmi: Estimates and errors by `gcmi`, `(2, pairs)` float32; `ksg` and `mmg` likewise.
+        marks: 1 for pairs for which methods disagree, `(pairs,)` uint8.
+        clusters: `order` and `group` of the columns.
+        answers: Results of single pairs.
+        working: The single pair that is being estimated; empty if there is none.
+        remarks: Notes with their pairs.
+        message: What went wrong, and what to do.
+        target: Column to begin with; empty for none.
+    """
+
+    _esm = module("charts", "live", "slot", "scatter", "map", "explore")
+    _css = style("explore")
+
+    table = traitlets.Dict().tag(sync=True)
+    sample = traitlets.Bytes().tag(sync=True)
+    gcmi = traitlets.Bytes().tag(sync=True)
+    ksg = traitlets.Bytes().tag(sync=True)
+    mmg = traitlets.Bytes().tag(sync=True)
+    marks = traitlets.Bytes().tag(sync=True)
+    clusters = traitlets.Dict().tag(sync=True)
+    answers: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    working = traitlets.Dict().tag(sync=True)
+    remarks: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    message = traitlets.Dict().tag(sync=True)
+    target = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, closing: Callable[[], None], **state: Any) -> None:
+        self._closing = closing
+        super().__init__(**state)
+
+    def close(self) -> None:
+        """End the computations of the map, and remove it from the browser."""
+        self._closing()
+        super().close()
+
+    def __repr__(self) -> str:
+        return f"map of {self.table.get('name', 'a table')}"
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What a notebook keeps of a map, by MIME type."""
+
+    data: dict[str, Any]
+    metadata: dict[str, Any]
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        return self.data, self.metadata
+
+
+def saved(
+    slot: str, found: DependencyMap, text: str, folded: Mapping[str, Sequence[str]]
+) -> Saved:
+    """The map without a widget: text, picture, notes.
+
+    Args:
+        slot: Identifier of the place in the page.
+        found: The map.
+        text: The map in words.
+        folded: Lines of text by the title under which they are folded.
+    """
+    if not found.ranked:
+        waiting = f"<p>{html.escape(text)}. Run this cell again to fill the map.</p>"
+        page = f'<div data-mmg-slot="{slot}">{waiting}</div>'
+        return Saved({"text/plain": text, "text/html": page}, {})
+    shown = Picture(figure(found, "png"), text, round(100 * _inches(found)))
+    page = f'<div data-mmg-slot="{slot}">{shown.tag}{"".join(_folded(folded))}</div>'
+    return Saved(*shown.bundle(text, page))
+
+
+def _folded(folded: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    for title, lines in folded.items():
+        if lines:
+            items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
+            yield f"<details><summary>{title}</summary><ul>{items}</ul></details>"
+
+
+def described(text: str, columns: TableColumns, pairs: TablePairs) -> dict[str, Any]:
+    """What does not change: name, sizes, columns, columns left out."""
+    gaps = sum(bool(np.isnan(column.values).any()) for column in columns.used)
+    return {
+        "name": text,
+        "rows": len(columns.frame),
+        "rows_used": len(pairs.rows),
+        "gaps": gaps,
+        "left_out": [{"name": name, "why": why} for name, why in columns.left_out.items()],
+        "columns": [_column(column) for column in columns.used],
+    }
+
+
+def _column(column: Column) -> dict[str, Any]:
+    low, high = np.nanmin(column.values), np.nanmax(column.values)
+    levels = list(column.levels)
+    return {"name": column.name, "low": float(low), "high": float(high), "levels": levels}
+
+
+def sample(columns: Sequence[Column], rows: Any, seed: int) -> bytes:
+    """Some rows of each column, scaled to 0 to 1 because float32 has few digits."""
+    if len(rows) > SHOWN_ROWS:
+        rows = np.random.default_rng(seed).choice(rows, SHOWN_ROWS, replace=False)
+    scaled = [
+        (column.values[rows] - np.nanmin(column.values)) / np.ptp(_known(column.values))
+        for column in columns
+    ]
+    return np.stack(scaled).astype("<f4").tobytes()
+
+
+def _known(values: Any) -> Any:
+    return values[~np.isnan(values)]
+
+
+def answered(result: MIResult) -> dict[str, Any]:
+    """A result as plain values for the browser."""
+    curve = result.curve
+    curves = [] if curve is None else [curve.logsnr, curve.mse, curve.mse_given_y]
+    return {
+        "mi": result.mi,
+        "stderr": result.stderr,
+        "complete": result.status.complete,
+        "status": f"{result.status}. {result.status.remedy}",
+        "notes": list(result.notes),
+        "rows": result.n_samples,
+        "curve": [np.asarray(each).round(5).tolist() for each in curves],
+    }
+
+
+def _inches(found: DependencyMap) -> float:
+    return max(5.6, 2.6 + 0.15 * len(found.names))
+
+
+def drawn(found: DependencyMap) -> Axes:
+    """The map with labels that fit its number of columns."""
+    # Imported here because importing this module must not load matplotlib.
+    from mmg_nb.plots.axes import new_axes
+
+    axes = found.plot(new_axes(560))
+    inches = _inches(found)
+    axes.get_figure(root=True).set_size_inches(inches, 0.84 * inches)  # type: ignore[union-attr]
+    axes.tick_params(labelsize=float(np.clip(72 * 0.6 * inches / len(found.names), 5, 10)))
+    return axes
+
+
+def figure(found: DependencyMap, kind: str) -> bytes:
+    """The map as a file.
+
+    Args:
+        found: The map.
+        kind: `png` or `svg`.
+    """
+    from mmg_nb.plots.axes import axes_png, axes_svg
+
+    return axes_svg(drawn(found)) if kind == "svg" else axes_png(drawn(found))
