@@ -14,7 +14,8 @@ from scipy.optimize import nnls
 from scipy.special import ndtri
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.feature_selection import SelectKBest, f_classif, f_regression
-from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeCV
+from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 
@@ -34,6 +35,9 @@ BOOSTING = {
 NEIGHBOURS = (4, 16, 32)
 RIDGES = np.logspace(-2, 5, 15)  # chosen by cross-validation in the training rows
 MOST_COLUMNS = 100  # that trees and neighbours see: those that the target depends on most
+MANY_COLUMNS = 0.25  # of the rows, above which few columns are tried, too
+FEW_COLUMNS = (1, 2, 4, 8, 16)  # their number is chosen by cross-validation in the training rows
+LEAST_OF_A_LEVEL = 20  # rows of every level of a label, for this cross-validation; not measured
 
 Array = NDArray[np.float64]
 
@@ -43,9 +47,10 @@ def predicted(
 ) -> Array | None:
     """Predict the target of each row by models that were fitted to the other folds.
 
-    The models are boosted trees, nearest neighbours and a linear map. For numbers, the result is
-    their best combination with positive weights. For a label, it is the log-odds of the model
-    that gives the labels the highest probability.
+    The models are boosted trees, nearest neighbours and a linear map; with more columns than a
+    quarter of the rows also a linear map of few columns. For numbers, the result is their best
+    combination with positive weights. For a label, it is the log-odds of the model that gives the
+    labels the highest probability.
 
     Args:
         source: `(n, d)`, numbers.
@@ -81,11 +86,13 @@ def _distinct_scores(values: Array) -> Array:
 
 def _combined(source: Array, target: Array, folds: NDArray[np.int64]) -> Array:
     """Best combination of all models for one column of numbers, `(n,)`."""
-    models = (
+    models = [
         _screened(HistGradientBoostingRegressor(**BOOSTING), source),
         *(_screened(KNeighborsRegressor(count), source) for count in NEIGHBOURS),
         RidgeCV(RIDGES),
-    )
+    ]
+    if _is_wide(source):
+        models.append(_of_few_columns(LinearRegression(), None))
     each = np.column_stack([_out_of_fold(model, source, target, folds) for model in models])
     weights, _ = nnls(each, target - target.mean())
     return np.asarray(each @ weights)
@@ -96,6 +103,17 @@ def _screened(model: Any, source: Array) -> Any:
     if source.shape[1] <= MOST_COLUMNS:
         return model
     return make_pipeline(SelectKBest(_dependence, k=MOST_COLUMNS), model)
+
+
+def _is_wide(source: Array) -> bool:
+    return source.shape[1] > MANY_COLUMNS * len(source)
+
+
+def _of_few_columns(model: Any, scoring: str | None) -> Any:
+    """The model of the few columns that the target depends on most."""
+    screened = make_pipeline(SelectKBest(_dependence), model)
+    parts = KFold(5, shuffle=True, random_state=0)
+    return GridSearchCV(screened, {"selectkbest__k": FEW_COLUMNS}, scoring=scoring, cv=parts)
 
 
 def _dependence(source: Array, target: Array) -> Array:
@@ -121,15 +139,21 @@ def _log_odds(source: Array, label: NDArray[np.int64], folds: NDArray[np.int64])
     n, levels = len(label), int(label.max()) + 1
     counts = np.bincount(label, minlength=levels)
     best, least = None, -float(counts @ np.log(np.maximum(counts, 1) / n)) / n
-    for model in (
+    models = [
         _screened(HistGradientBoostingClassifier(**BOOSTING), source),
         *(_screened(KNeighborsClassifier(count), source) for count in NEIGHBOURS),
         LogisticRegression(),
-    ):
+    ]
+    if _is_wide(source) and counts.min() >= LEAST_OF_A_LEVEL:
+        models.append(_of_few_columns(LogisticRegression(), "neg_log_loss"))
+    for model in models:
         chances = np.full((n, levels), 0.0)
         for fold in np.unique(folds):
             poll()
             held = folds == fold
+            if not np.ptp(label[~held]):  # the only rows of another level are held out
+                chances[held, label[~held][0]] = 1
+                continue
             model.fit(source[~held], label[~held])
             chances[np.ix_(held, model.classes_)] = model.predict_proba(source[held])
         # One row more of each level: no probability is 0.
