@@ -142,11 +142,18 @@ def classes(n, seed):
     return x, np.array(["a", "b", "c"])[(rng.integers(0, 3, 60)[x] + (rng.random(n) < 0.3)) % 3]
 
 
+def sorted_by_shops(n, seed):
+    code, sales = shops(50, n, seed)
+    order = np.argsort(code, kind="stable")
+    return code[order], sales[order]
+
+
 CODES = {
     "shops": lambda seed: shops(60, 3000, seed),
     "few shops": lambda seed: shops(30, 600, seed),
     "weak shops": lambda seed: shops(60, 3000, seed, noise=2.5),
     "rare shops": lambda seed: shops(200, 700, seed),
+    "sorted by shops": lambda seed: sorted_by_shops(700, seed),
     "parity": lambda seed: parity(2000, seed),
     "renamed": lambda seed: renamed(1000, seed),
     "noise of a machine": lambda seed: noise_of_a_machine(2000, seed),
@@ -203,6 +210,7 @@ QUANTITIES = {
         (x / 50 - 1) ** 2 + 0.1 * rng.normal(size=n),
     ),
     "year": lambda rng, n: ((x := rng.integers(1980, 2025, n)), x / 9 + rng.standard_t(2, n)),
+    "series of quarters": lambda rng, n: (2030 - np.arange(n) // 4, rng.normal(size=n).cumsum()),
     "rounded": lambda rng, n: (np.round(20 * (z := rng.normal(size=n))), z + rng.normal(size=n)),
     "pounds": lambda rng, n: ((x := np.round(rng.normal(150, 25, n))), np.round(0.4536 * x)),
     "day of the year": lambda rng, n: (

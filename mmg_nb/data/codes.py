@@ -2,7 +2,8 @@
 
 Both readings must explain another variable. As a code, a level says what the other rows of that
 level have. As a quantity, it says what a smooth function of the numbers has. Codes are taken if
-rows of one level still agree where the smooth function is subtracted.
+rows of one level still agree where the smooth function is subtracted, and neighbouring rows of two
+levels do not, as they do in a series that is sorted by years.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ __all__ = ["Evidence", "Target", "codes_in", "evidence_of_codes", "with_codes"]
 # The thresholds are measured in tests/test_readings.py.
 LEVEL = 1e-4  # probability that rows of one level agree so well by chance, over all tests
 MIN_SHARE = 0.02  # of the variance of the other variable that codes must add
+SERIAL = 0.5  # of the agreement of neighbouring rows of one level: that across its ends
 MAX_RATIO = 2.5  # of the variance per degree of freedom: of the smooth function to the rest
 LEVELS_PER_WAVE = 8  # of the smooth function; with 10 waves at most
 MAX_WAVES = 10
@@ -220,7 +222,9 @@ def _compared(column: Array, target: Target, groups: Codes | None, tests: int) -
     added = more * len(rows) / total
     explained = 1 - np.square(rest).sum() / total - used / len(rows)
     orderly = explained / used > MAX_RATIO * added / left and explained > added
-    if chance > LEVEL / tests or added < MIN_SHARE or orderly:
+    order = np.argsort(rows)
+    serial = _is_serial(rest[order], level[order])
+    if chance > LEVEL / tests or added < MIN_SHARE or orderly or serial:
         return None
     return Evidence(target.name, added + explained, explained, len(counts))
 
@@ -254,6 +258,24 @@ def _agreement(values: Array, level: Codes, counts: Codes, used: int) -> tuple[f
     freedom = max(float((counts[many] / (counts[many] - 1)).sum()) - used, 1.0)
     score = found / (width * np.sqrt(2 * freedom)) if width else 0.0
     return found, float(chdtrc(freedom, max(freedom + score * np.sqrt(2 * freedom), 0.0)))
+
+
+def _is_serial(values: Array, level: Codes) -> bool:
+    """Whether rows agree because they are neighbours, as in a series that is sorted by years.
+
+    Args:
+        values: Centred, in the order of the table, `(n, t)`.
+        level: Levels 0, 1, …, `(n,)`.
+
+    Returns:
+        The decision; no if the levels are in no order.
+    """
+    steps = np.diff(level)
+    if (steps > 0).any() and (steps < 0).any():
+        return False
+    products = (values[1:] * values[:-1]).sum(axis=1)
+    ends = steps != 0
+    return not ends.all() and bool(products[ends].mean() > SERIAL * products[~ends].mean())
 
 
 def _waves(counts: Codes) -> Array:
