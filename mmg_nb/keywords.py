@@ -215,7 +215,7 @@ class IndependenceKeywords(TypedDict, total=False):
         Keyword(
             None,
             """Number of permutations; the least p-value is 1 / (permutations + 1). Default: 199,
-            or 19 for an estimator that trains.""",
+            or 19 for an estimator that trains. Without a number, `mmg` trains once only.""",
         ),
     ]
     discrete: Discrete

@@ -85,6 +85,7 @@ class Fitted:
         grid: Bins of log-SNR, by which errors are averaged.
         outcome: What training leaves: weights, history, and how it ended.
         notes: Notes on the transforms of the data.
+        condition: Columns of the condition.
     """
 
     x: Tensor
@@ -93,6 +94,7 @@ class Fitted:
     grid: BinnedProposal
     outcome: TrainingOutcome
     notes: tuple[str, ...] = ()
+    condition: int = 0
 
     @property
     def stopped(self) -> bool:

@@ -15,6 +15,7 @@ from mmg_nb.questions.answer import Answer
 from mmg_nb.questions.parts import estimated
 from mmg_nb.questions.permutations import count_of, null_estimates, orders, scheme
 from mmg_nb.results.facts import Badge, Facts, amount, number, unit_size
+from mmg_nb.results.held_out_test import HeldOutTest
 from mmg_nb.results.result import MIResult
 from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Listener, Phase
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["IndependenceTest", "independence_test", "p_value"]
 
 PERMUTATIONS = 199
-FEW_PERMUTATIONS = 19  # for an estimator that trains
+FEW_PERMUTATIONS = 19  # for an estimator that trains for each of them
+HELD_OUT = "permutations of rows that no network was trained on"
 CLEAR = 0.05  # p-value from which on the card says "no evidence"
 
 
@@ -70,20 +72,29 @@ class IndependenceTest(Answer):
         """Probability of such a large estimate if x and y are independent.
 
         The share of permuted data, the data themselves among them, whose estimate is at least as
-        large. It is at least `floor`.
+        large. It is at least `floor`. Of `mmg`, see `mmg_nb.MIResult.p_value`.
         """
-        return p_value(self.mi, self.null)
+        return self._held_out.p_value if self._held_out else p_value(self.mi, self.null)
 
     @property
     def floor(self) -> float:
         """The least p-value that so many permutations can give."""
-        return 1 / (len(self.null) + 1)
+        return self._held_out.floor if self._held_out else 1 / (len(self.null) + 1)
+
+    @property
+    def count(self) -> int:
+        """The number of permutations, of each fold if networks were not trained again."""
+        return self._held_out.permutations if self._held_out else len(self.null)
+
+    @property
+    def _held_out(self) -> HeldOutTest | None:
+        return self.estimate.test if self.how == HELD_OUT else None
 
     @property
     def summary(self) -> str:
         """The p-value and the estimate in one line."""
         size = amount(self.mi, self.stderr)
-        return f"p = {self.p_value:.3g} by {len(self.null)} {self.how}; {size}"
+        return f"p = {self.p_value:.3g} by {self.count} {self.how}; {size}"
 
     def plot(self, ax: Axes | None = None, unit: str = "nats") -> Axes:
         """Draw the estimates of permuted data, and that of the data.
@@ -103,7 +114,8 @@ class IndependenceTest(Answer):
         ax.hist(np.array(self.null) / size, bins="auto", color=GREY, alpha=0.6, label="permuted")
         high = float(np.quantile(self.null, 0.95)) / size
         ax.axvline(high, color=ORANGE, lw=1.5, ls="--", label="95 % of the permuted")
-        ax.axvline(self.mi / size, color=BLUE, lw=2.5, label="the data")
+        observed = self._held_out.observed if self._held_out else self.mi
+        ax.axvline(observed / size, color=BLUE, lw=2.5, label="the data")
         ax.set_xlabel(f"estimate, {unit}")
         ax.set_ylabel("permutations")
         ax.legend(frameon=False)
@@ -115,14 +127,14 @@ class IndependenceTest(Answer):
         given = f", given {z}" if z else ""
         clear = self.p_value <= CLEAR
         verdict = "depend on each other" if clear else "show no clear dependence"
-        least = f", the least that {len(self.null)} can give" if self.p_value == self.floor else ""
+        least = f", the least that {self.count} can give" if self.p_value == self.floor else ""
         low, high = (end / unit_size(unit) for end in self.interval())
         return Facts(
             headline=f"{x} and {y} {verdict}{given}: p = {self.p_value:.3g}",
             badge=Badge.RELIABLE if self.status.complete else Badge.STOPPED,
             meaning=f"{amount(self.mi, self.stderr, unit)}, against "
             f"{number(float(np.quantile(self.null, 0.95)) / unit_size(unit))} at most in 95 % of "
-            f"{len(self.null)} {self.how}{least}.",
+            f"{self.count} {self.how}{least}.",
             interval=(low, high) if np.isfinite(high - low) else None,
             value=self.mi / unit_size(unit),
             unit=unit,
@@ -164,10 +176,16 @@ def independence_test(x: Any, y: Any, estimator: str = "ksg", **keywords: Any) -
     numbers, they are exchanged among neighbours in z (Runge 2018, AISTATS 84:938), and rows in
     series are shifted in a circle; both are approximate.
 
+    `mmg` trains once: permutations of rows that no network was trained on need no new training.
+    The test of each fold of these rows is exact without a condition. The least of the p-values is
+    multiplied by their number, which is valid however folds depend on each other. With a
+    condition, rows are exchanged within blocks of 4 to 7 neighbours in z, which is approximate.
+
     Args:
         x: See `mmg_nb.estimate`.
         y: See `mmg_nb.estimate`.
-        estimator: Name in the registry. One that trains does so for each permutation.
+        estimator: Name in the registry. Others than `mmg` that train do so for each permutation.
+            So does `mmg` if you pass `permutations`, or if `MIResult.p_value` is None.
         **keywords: Those of `mmg_nb.keywords.IndependenceKeywords`, and fields of the estimator.
 
     Returns:
@@ -181,9 +199,10 @@ def independence_test(x: Any, y: Any, estimator: str = "ksg", **keywords: Any) -
     job = prepare(x, y, estimator, **{key: asked[key] for key in passed}, **fields)  # type: ignore[literal-required]
     usual = FEW_PERMUTATIONS if job.estimator.trains else PERMUTATIONS
     count = count_of(asked["permutations"], "permutations", usual)
+    again = asked["permutations"] is not None
 
     def run(listen: Listener) -> IndependenceTest:
-        return _tested(job, count, listen)
+        return _tested(job, count, again, listen)
 
     what = f"test of {job.what}"
     return watched(
@@ -191,9 +210,12 @@ def independence_test(x: Any, y: Any, estimator: str = "ksg", **keywords: Any) -
     )
 
 
-def _tested(job: Job, count: int, listen: Listener) -> IndependenceTest:
+def _tested(job: Job, count: int, again: bool, listen: Listener) -> IndependenceTest:
+    """The test; `again` to estimate again for each permutation, even if that is not necessary."""
     with stoppable(listen) as heard:
         found = estimated(job.run, heard)
+        if found.test is not None and not again:
+            return IndependenceTest(found, found.test.null, HELD_OUT, notes=found.notes)
         how = scheme(job.pairs)
         heard(Phase(how))
         generator = np.random.default_rng(job.seed)

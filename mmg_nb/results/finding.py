@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 
 from mmg_nb.results.curves import MMSECurve, PointwiseMI, TrainingHistory
+from mmg_nb.results.held_out_test import HeldOutTest
 from mmg_nb.results.status import Status
 
 __all__ = ["Estimate", "Finding"]
@@ -44,3 +45,4 @@ class Finding:
     terms: dict[str, Estimate] = dataclasses.field(default_factory=dict)
     error_parts: dict[str, float] = dataclasses.field(default_factory=dict)
     device: str = "cpu"
+    test: HeldOutTest | None = None

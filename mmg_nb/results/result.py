@@ -14,6 +14,7 @@ from mmg_nb.results.card import as_html, as_latex, as_markdown, as_text, latex
 from mmg_nb.results.curves import MMSECurve, PointwiseMI, TrainingHistory
 from mmg_nb.results.facts import NATS_PER_BIT, NEIGHBOURS, amount, facts, number
 from mmg_nb.results.finding import Estimate
+from mmg_nb.results.held_out_test import HeldOutTest
 from mmg_nb.results.picture import Picture
 from mmg_nb.results.sample import Sample
 from mmg_nb.results.saved import SavedRecord
@@ -67,6 +68,7 @@ class MIResult(SavedRecord):
         entropies: Entropy in nats of `x` and of `y`, if it holds categories only and there is no
             condition.
         sample: Up to 520 of the rows, for plots; None for images. `save` writes them, too.
+        test: Test of independence on rows that no network was trained on, by `mmg`; see `p_value`.
     """
 
     FORMAT: ClassVar[str] = "mmg_nb.MIResult/1"
@@ -92,6 +94,7 @@ class MIResult(SavedRecord):
     names: tuple[str, ...] = ()
     entropies: dict[str, float] = dataclasses.field(default_factory=dict)
     sample: Sample | None = None
+    test: HeldOutTest | None = None
 
     @property
     def quantity(self) -> str:
@@ -125,6 +128,16 @@ class MIResult(SavedRecord):
         """
         found = [self.mi / self.entropies[k] for k in ("y", "x") if self.entropies.get(k, 0.0) > 0]
         return found[0] if found else None
+
+    @property
+    def p_value(self) -> float | None:
+        """At most the probability of such an estimate if x and y are independent, given z if any.
+
+        Of `mmg`, from rows that no network was trained on. None if that is not possible: for other
+        estimators, images, rows that depend on each other, directions that were left out, and
+        sums over categories. `mmg_nb.independence_test` tests these, too, in more time.
+        """
+        return None if self.test is None else self.test.p_value
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """Two-sided normal confidence interval.

@@ -17,8 +17,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from mmg_nb.data.pairs import Pairs
-from mmg_nb.estimators.denoising_run import Fitted, evaluate, opened
+from mmg_nb.estimators.denoising_run import DenoisingRun, Fitted, evaluate, opened
 from mmg_nb.estimators.mmg.anchor_stage import RegressionAnchor
 from mmg_nb.estimators.mmg.canonical_pairs import CanonicalPairs
 from mmg_nb.estimators.mmg.fields import MMG
@@ -28,10 +30,13 @@ from mmg_nb.estimators.mmg.second_look import Look, SecondLooks, second_looks
 from mmg_nb.estimators.mmg.sizes import batch_for, draws_for, folds_for, full_width
 from mmg_nb.estimators.mmg.training_stages import FullNetwork, InformativeDirections, RadialGain
 from mmg_nb.estimators.report import report
+from mmg_nb.mmse.evaluation import EvaluationRows, Model
 from mmg_nb.mmse.gap import FORMS
+from mmg_nb.mmse.permuted_rows import held_out_test
 from mmg_nb.mmse.standard_error import SAMPLING, error_parts
 from mmg_nb.polling import Stopped
 from mmg_nb.results.finding import Estimate, Finding
+from mmg_nb.results.held_out_test import HeldOutTest
 from mmg_nb.runs.context import RunContext
 from mmg_nb.runs.events import Phase
 
@@ -83,21 +88,34 @@ def by_networks(
             found.validation.grid,
             found.training,
             found.data.notes,
+            found.data.condition,
         )
         noised = "y" if problem.noises_y else "x"
         fitted, measurement = evaluate(
             opened_run, fitted, draws=draws_for(config, n), noised=noised
         )
         mi = float(measurement.points.values[FORMS.index(config.gap)].mean())
-        seen = SecondLooks(least)
+        seen, test = SecondLooks(least), None
         try:
             if not fitted.stopped:
+                test = _tested(opened_run, fitted, context.seed)
                 sampling = error_parts(measurement.points, config.gap)[SAMPLING]
                 settled = (fitted.outcome.late_gain or 0.0) <= sampling
                 seen = second_looks(pairs, mi, least, settled=settled)
         except Stopped:
             fitted = fitted.interrupted()
-        return report(config, opened_run, fitted, measurement, seen), seen.look
+        reported = report(config, opened_run, fitted, measurement, seen)
+        return replace(reported, test=test), seen.look
+
+
+def _tested(run: DenoisingRun, fitted: Fitted, seed: int) -> HeldOutTest | None:
+    """The test of independence on evaluation rows; None if rows depend on each other."""
+    pairs = run.pairs
+    if pairs.inflation > 1 or len(np.unique(pairs.clusters)) < pairs.n_samples:
+        return None
+    model = Model(fitted.anchor, fitted.outcome.denoiser)
+    rows = EvaluationRows(fitted.x, fitted.y, pairs.clusters, run.plan.evaluation_folds)
+    return held_out_test(model, rows, fitted.outcome.proposal, fitted.condition, seed)
 
 
 def fit(problem: Problem) -> Fit:

@@ -60,15 +60,17 @@ def run(config: MMG, pairs: Pairs, context: RunContext) -> Finding:
     if exact is not None:
         return exact
     reduction = reduced(pairs)
-    pairs = reduction.pairs
-    wide = too_many_columns(pairs)
+    fewer = reduction.pairs
+    wide = too_many_columns(fewer)
     if wide is not None:
-        found = _of_wide(config, pairs, context, wide)
+        found = _of_wide(config, fewer, context, wide)
     else:
-        found, look = by_networks(config, pairs, context)
+        found, look = by_networks(config, fewer, context)
         sound = found.status is not Status.DIVERGED
         if sound and look is not None and look.exceeds(found.mi):
-            found = _tried_again(config, pairs, context, found, look)
+            found = _tried_again(config, fewer, context, found, look)
+    if reduction.pairs is not pairs:  # the choice of directions has seen all rows
+        found = replace(found, test=None)
     return with_part(found, LEFT_OUT, reduction.lost, reduction.notes)
 
 
@@ -88,7 +90,7 @@ def _tried_again(
         f"shows more than the {found.mi:.3f} nats that networks found in {look.predictor} itself. "
         "A prediction can only lose information."
     )
-    return with_part(again, "", 0.0, (note,))
+    return with_part(replace(again, test=found.test), "", 0.0, (note,))
 
 
 def _is_stop(status: Status) -> bool:
@@ -118,4 +120,5 @@ def _in_prediction(config: MMG, pairs: Pairs, context: RunContext, look: Look) -
     found, _ = by_networks(replace(config, noised=noised), look.pairs, context, look.estimate)
     # The gain is known no better than the look.
     lacking = LACKING * max(gain_of_rows(pairs, look), look.estimate.stderr)
-    return with_part(found, MORE_ROWS, lacking, ())
+    # The prediction has seen all rows.
+    return with_part(replace(found, test=None), MORE_ROWS, lacking, ())
