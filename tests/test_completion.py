@@ -78,6 +78,10 @@ def test_settings_and_their_values(complete):
     assert set(complete("%mmg config live=")) == {"auto", "widget", "card", "text", "none"}
 
 
+def test_topics_of_help(complete):
+    assert {"lag", "gcmi", "questions"} <= set(complete("%mmg help "))
+
+
 def test_results_to_plot(complete, shell, result):
     shell.user_ns["res"] = result
     assert "res" in complete("%mmg plot ")

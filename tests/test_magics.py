@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import signal
 import threading
 import weakref
@@ -15,6 +16,7 @@ from IPython.utils.capture import capture_output
 
 from mmg_nb.errors import MMGError
 from mmg_nb.estimators.registry import names
+from mmg_nb.jupyter.commands import QUESTIONS
 from mmg_nb.results.result import MIResult
 from mmg_nb.results.status import Status
 
@@ -374,7 +376,18 @@ def test_help_lists_every_field_and_estimator(said):
     assert all(name in said("%mmg help") for name in names())
     assert "--correct-bias" in said("%mmg help gcmi")
     assert said("%mmg plot -h").startswith("%mmg plot [RESULT]")
+    assert max(map(len, said("%mmg").splitlines())) <= 122
     assert max(map(len, text.splitlines())) <= 99
+
+
+def test_the_guide_names_calls_that_exist(said):
+    """Each question ends in a subcommand and flags that `help` knows."""
+    lines = said("%mmg help questions").splitlines()
+    calls = [re.split(r"  +", line)[1].split() for line in lines]
+    assert {"estimate", *QUESTIONS} <= {words[1] for words in calls}
+    for words in calls:
+        about = said(f"%mmg help {words[1]}")
+        assert all(word in about for word in words if word.startswith("--"))
 
 
 def test_the_docstring_begins_with_examples(shell):

@@ -19,7 +19,9 @@ from mmg_nb.plots.result import KINDS
 from mmg_nb.questions.comparison import DEFAULT_ESTIMATORS
 
 __all__ = [
+    "CALLS",
     "COMMANDS",
+    "GUIDE",
     "QUESTIONS",
     "SHORT_FLAGS",
     "Command",
@@ -28,6 +30,7 @@ __all__ = [
     "command_help",
     "estimator_help",
     "flag",
+    "guide",
     "overview",
 ]
 
@@ -42,6 +45,20 @@ QUESTIONS = {
     "total": "total_correlation",
 }
 """Subcommand that takes many estimates -> name of its function in the package."""
+GUIDE = "questions"  # the topic of help
+CALLS = (
+    ("How much does x tell about y?", "%mmg estimate x y"),
+    ("How much, once z is known?", "%mmg estimate x y --given z"),
+    ("Is there anything at all?", "%mmg test x y"),
+    ("When does one series tell about another?", "%mmg lag x y --lags -20:20"),
+    ("Does the past of one help to predict another?", "%mmg transfer x y"),
+    ("Which columns tell about a target?", "%mmg rank df target"),
+    ("Which pairs of columns depend on each other?", "%mmg explore df"),
+    ("What do several variables share?", "%mmg total a b c"),
+    ("Which rows carry the information?", "%mmg plot result --kind pointwise"),
+    ("Do other methods agree?", "%mmg compare x y"),
+)
+"""Which question is answered by which call."""
 WITH_OPTIONS = (
     *("estimate", "compare", "resume", "explore", "panel", "plot", "benchmark"),
     *QUESTIONS,
@@ -293,7 +310,11 @@ COMMANDS = {
             "stop", "[RUN]", "end a run early with the estimate so far (default: the latest run)"
         ),
         Command("config", "[KEY=VALUE ...]", "show or change the default settings"),
-        Command("help", "[SUBCOMMAND | ESTIMATOR]", "explain a subcommand or an estimator"),
+        Command(
+            "help",
+            "[TOPIC]",
+            "explain a subcommand or an estimator; with questions: which question, which call",
+        ),
     )
 }
 
@@ -339,6 +360,12 @@ def overview() -> str:
     width = max(len(each.synopsis) for each in COMMANDS.values())
     lines = (f"{each.synopsis:<{width}}  {each.help}" for each in COMMANDS.values())
     return "\n".join(lines)
+
+
+def guide() -> str:
+    """One line for each question: the question, and the call that answers it."""
+    width = max(len(question) for question, _ in CALLS)
+    return "\n".join(f"{question:<{width}}  {call}" for question, call in CALLS)
 
 
 def command_help(target: Command, defaults: Mapping[str, Any]) -> str:

@@ -20,11 +20,13 @@ from mmg_nb.jupyter.arguments import Arguments, chosen_estimator, read_body, rea
 from mmg_nb.jupyter.background import begin, begin_job, start_from
 from mmg_nb.jupyter.commands import (
     COMMANDS,
+    GUIDE,
     QUESTIONS,
     command,
     command_help,
     estimator_help,
     estimators_in_words,
+    guide,
     overview,
 )
 from mmg_nb.jupyter.comparing import ComparisonRun, LiveTable, PrintedTable, start_comparison
@@ -108,7 +110,7 @@ class MMG(SessionSettings):
         %mmg lag x y --lags -20:20               when one series tells about another
         %mmg test x y                            whether there is anything at all
         %mmg config device=cuda                  change a setting; without arguments: show all
-        %mmg help estimate                       all options
+        %mmg help questions                      which call for which question
         %%mmg estimate x y                       in a cell: one "field: value" per line
         """
         try:
@@ -397,6 +399,8 @@ class MMG(SessionSettings):
         for topic in topics:
             if topic in names():
                 print(estimator_help(topic))
+            elif topic == GUIDE:
+                print(guide())
             else:
                 print(command_help(command(topic, self.estimator), self.in_force()))
 
