@@ -122,7 +122,7 @@ def test_uneven_times_are_reported_and_unordered_ones_refused():
 def test_what_it_shows_and_saves(profile, tmp_path):
     text = profile.bundle()[0]["text/plain"]
     assert text.startswith("drive tells most about answer 90 minutes later: 0.")
-    assert "95 % interval of the best lag: 3 to 3 rows." in text
+    assert "95 % interval of the best lag: 90 minutes." in text
     assert "lag 3: 0." in text
     assert profile.to_frame().loc[3, "minutes"] == 90
     label = profile.plot().get_xlabel()

@@ -134,7 +134,10 @@ class LagProfile(Answer):
                 self.mi[at], self.stderr[at], unit
             )
             first, last = self.best_interval
-            meaning = f"95 % interval of the best lag: {first} to {last} rows."
+            span = Clock(self.size, self.unit_of_time).words(last)
+            if first < last:
+                span = f"{first * self.size} to {span}"
+            meaning = f"95 % interval of the best lag: {span}."
         else:
             headline = f"{x} tells nothing measurable about {y} at any lag{given}"
             meaning = f"The largest of {len(self.lag)} estimates is as large by chance."
