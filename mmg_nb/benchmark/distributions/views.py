@@ -34,7 +34,7 @@ class _Views:
     """x are latents of whole images, y are latents of partly blanked images.
 
     Attributes:
-        source: `digits` or `mnist`.
+        source: See `digit_images`.
         kept: Rows of pixels kept in each view. y consists of all views.
         copies: Number of independent images per sample. Their columns are joined.
     """
