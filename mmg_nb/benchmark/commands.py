@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
+from mmg_nb.benchmark.cells import read_tasks
 from mmg_nb.benchmark.inventory import inventory, put_into
 from mmg_nb.benchmark.options import SweepOptions
 from mmg_nb.benchmark.progress import SweepListener
@@ -158,12 +159,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main(words: list[str]) -> int:
     parser = _Parser(prog="python -m mmg_nb.benchmark", description="Run and compare sweeps.")
-    commands = ("run", "table", "inventory")
+    commands = ("run", "table", "inventory", "budgets")
     parser.add_argument("command", choices=commands, help="COMMAND --help shows its options")
     command = parser.parse_args(words[:1]).command
     prog = f"{parser.prog} {command}"
     if command == "run":
         return _run(sweep_parser(prog).parse_args(words[1:]))
+    if command == "budgets":
+        return _budgets(_budgets_parser(prog).parse_args(words[1:]))
     if command == "inventory":
         return _inventory(_inventory_parser(prog).parse_args(words[1:]))
     shown = show_table(table_parser(prog).parse_args(words[1:]))
@@ -179,6 +182,38 @@ def _inventory(arguments: Namespace) -> int:
     rows = inventory(arguments.files, document.parent)
     document.write_text(put_into(document.read_text(encoding="utf-8"), rows), encoding="utf-8")
     return 0
+
+
+def _budgets_parser(prog: str) -> ArgumentParser:
+    text = "Train the paper's set-up to growing numbers of steps. The same command continues."
+    parser = _Parser(prog=prog, description=text)
+    parser.add_argument("tasks", help="suites, patterns or ids, separated by commas")
+    parser.add_argument("--steps", required=True, help="numbers of steps: 1000,3000,10000")
+    parser.add_argument("--n", default="110000", help="number of rows (default: 110000)")
+    parser.add_argument("--seeds", default="100", help="seeds of the data (default: 100)")
+    parser.add_argument("--out", required=True, help="file of records")
+    parser.add_argument("--folder", required=True, help="folder of the checkpoints")
+    parser.add_argument("--minutes", default="1e9", help="time after which it stops")
+    parser.add_argument("--device", default="auto", help="device of the trainings")
+    return parser
+
+
+def _budgets(arguments: Namespace) -> int:
+    # Imported here, because it loads torch.
+    from mmg_nb.benchmark.budgets import run_budgets
+
+    missing = run_budgets(
+        read_tasks(arguments.tasks),
+        _whole_numbers("steps", arguments.steps),
+        _whole_numbers("seeds", arguments.seeds),
+        60 * _whole_numbers("minutes", arguments.minutes)[0],
+        n=_whole_numbers("n", arguments.n)[0],
+        out=Path(arguments.out),
+        folder=Path(arguments.folder),
+        device=arguments.device,
+    )
+    sys.stdout.write(f"{missing} records are missing.\n")
+    return _INTERRUPTED if missing else 0
 
 
 def _run(arguments: Namespace) -> int:

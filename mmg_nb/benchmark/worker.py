@@ -23,7 +23,15 @@ from mmg_nb.polling import Stopped
 if TYPE_CHECKING:
     from mmg_nb.results.result import MIResult
 
-__all__ = ["ESTIMATOR_SEED_OFFSET", "FORMAT", "Record", "compute", "failed_record", "start_worker"]
+__all__ = [
+    "ESTIMATOR_SEED_OFFSET",
+    "FORMAT",
+    "Record",
+    "compute",
+    "failed_record",
+    "record_of",
+    "start_worker",
+]
 
 Record = dict[str, Any]
 """A cell with its results, as in the file of records."""
@@ -131,8 +139,28 @@ def _fill(record: Record, device: str) -> MIResult:
         progress=False,
         **record["fields"],
     )
+    record |= _results(result)
+    return result
+
+
+def record_of(cell: Mapping[str, Any], mi_true: float, result: MIResult) -> Record:
+    """Make the record of a cell whose result is known.
+
+    Args:
+        cell: Output of `Cell.to_dict`.
+        mi_true: True mutual information of its task, nats; NaN if unknown.
+        result: The result.
+
+    Returns:
+        The record.
+    """
+    known = {"mi_true": _number(mi_true), **_results(result), "ended": _now()}
+    return _blank(cell, 1) | known
+
+
+def _results(result: MIResult) -> Record:
     interval = [_number(end) for end in result.interval()]
-    record |= {
+    return {
         "mi": _number(result.mi),
         "stderr": _number(result.stderr),
         "interval": None if None in interval else interval,
@@ -146,7 +174,6 @@ def _fill(record: Record, device: str) -> MIResult:
         "notes": list(result.notes),
         **{key: result.provenance[key] for key in ("device", "seconds", "versions")},
     }
-    return result
 
 
 def _number(value: float | None) -> float | None:

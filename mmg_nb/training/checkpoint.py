@@ -23,7 +23,7 @@ from mmg_nb.training.checkpoint_file import Contents, damaged, read, write
 from mmg_nb.training.state import Arrays, as_tensors, named, part
 from mmg_nb.training.stopping import Ended, Record
 
-__all__ = ["Checkpoint"]
+__all__ = ["Checkpoint", "continue_finished"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -262,6 +262,30 @@ class Checkpoint:
             "trainings": [numbers for numbers, _ in self._trainings],
         }
         return Contents(values, arrays)
+
+
+def continue_finished(path: Path, target: Path, fields: dict[str, Any]) -> None:
+    """Write the checkpoint of a run that begins with the trainings of a finished run.
+
+    The new run equals one that was started with its fields only if the trainings of the finished
+    run are its beginning. More steps need a learning rate that does not depend on them.
+
+    Args:
+        path: The checkpoint of the finished run.
+        target: The new checkpoint, which may be the same file.
+        fields: The fields that differ. With other `steps`, the last training goes on.
+
+    Raises:
+        MMGError: `path` holds no finished run.
+        OSError: The new file cannot be written.
+    """
+    _check_finished(path)
+    found = read(path)
+    job, trainings = found.values["job"], found.values["trainings"]
+    if fields.get("steps", job["fields"]["steps"]) != job["fields"]["steps"]:
+        trainings[-1]["ended"] = None
+    job["fields"] |= fields
+    write(target, Contents(found.values | {"finished": False}, found.arrays))
 
 
 def _check_finished(path: Path) -> None:

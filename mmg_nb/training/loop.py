@@ -165,9 +165,12 @@ class _Going:
         self._listen, self._keep = listen, keep
         self._seconds = 0.0  # of the last validation
         self._ahead = deque[PreparedBatch]()
-        if state.step > state.drawn_at:
-            # In a resumed run, even an ended one, the generator must reach its earlier state.
-            self._ahead += task.lessons(state, state.drawn_at)[state.step - state.drawn_at :]
+        # In a resumed run, even an ended one, the generator must reach its earlier state. One draw
+        # may not be enough: a longer training validates at other steps.
+        while state.step > state.drawn_at + len(self._ahead):
+            self._ahead += task.lessons(state, state.drawn_at + len(self._ahead))
+        for _ in range(state.step - state.drawn_at):
+            self._ahead.popleft()
 
     def draw(self, step: int) -> PreparedBatch:
         """The next batch."""
