@@ -169,6 +169,7 @@ def test_a_run_that_has_learnt_what_lengths_tell_goes_on(tmp_path, step, fields)
     assert content(mmg_nb.resume(path)) == content(expected)
 
 
+@pytest.mark.accuracy
 def test_a_run_that_has_learnt_in_two_stages_goes_on_in_the_third(tmp_path):
     """Many columns: lengths, what the anchor has found, everything else."""
     rng = np.random.default_rng(0)
