@@ -515,7 +515,7 @@ def test_stored_names_belong_to_the_number_of_the_format(file):
     }
     training = values["trainings"][0]
     steps = {"step", "drawn_at", "kept_at", "last_signal_step", "best"}
-    assert set(training) == steps | {"least", "ended", "record"}
+    assert set(training) == steps | {"least", "evidence", "ended", "record"}
     assert set(training["record"]) == {"step", "loss", "mi", "progress_loss"}
 
 

@@ -36,6 +36,7 @@ class _Training:
     last_signal_step: int
     best: int
     least: float
+    evidence: float
     ended: Ended | None
     record: Record
 

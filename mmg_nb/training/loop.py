@@ -231,12 +231,16 @@ def _validate(
         state.kept_at, state.last_signal_step = state.step, 0
     elif state.kept_at == 0 and found.tentative_fraction >= MIN_LEARNED_FRACTION:
         state.last_signal_step = state.step
+    if state.step:
+        state.evidence = max(state.evidence, found.evidence)
     if task.adapt is not None and state.step:
         state.proposal = task.adapt(found.curves.gap)
     _report(state, found, grid, listen)
     if stopped:
         return Ended.INTERRUPTED
-    if schedule.is_over(state.step, state.best, found.learned_fraction, state.last_signal_step):
+    if schedule.is_over(
+        state.step, state.best, found.learned_fraction, state.last_signal_step, state.evidence
+    ):
         return Ended.EARLY_STOPPED
     if state.step < schedule.steps:
         return Ended.STILL_IMPROVING if schedule.still_improving(state) else None

@@ -75,6 +75,7 @@ class TrainingState:
         step: Steps done.
         kept_at: Step of the kept weights.
         last_signal_step: Last step with tentative signs of learning; 0 after weights are kept.
+        evidence: The most evidence of learning so far, standard errors.
         best: Step of the lowest progress loss.
         least: The lowest progress loss.
         ended: How training ended; None while it goes on.
@@ -92,6 +93,7 @@ class TrainingState:
     drawn_at: int = 0
     kept_at: int = 0
     last_signal_step: int = 0
+    evidence: float = -math.inf
     best: int = 0
     least: float = math.inf
     ended: Ended | None = None
@@ -135,6 +137,7 @@ class TrainingState:
             "drawn_at": self.drawn_at,
             "kept_at": self.kept_at,
             "last_signal_step": self.last_signal_step,
+            "evidence": self.evidence,
             "best": self.best,
             "least": self.least,
             "ended": None if self.ended is None else self.ended.value,
@@ -163,7 +166,7 @@ class TrainingState:
         self.step, self.best = numbers["step"], numbers["best"]
         self.drawn_at = numbers["drawn_at"]
         self.kept_at, self.last_signal_step = numbers["kept_at"], numbers["last_signal_step"]
-        self.least = numbers["least"]
+        self.least, self.evidence = numbers["least"], numbers["evidence"]
         self.ended = None if numbers["ended"] is None else Ended(numbers["ended"])
         self.record = Record(**numbers["record"])
 

@@ -24,6 +24,7 @@ from mmg_nb.results.status import Status
 __all__ = [
     "BETTER",
     "FEW_STEPS",
+    "HINT",
     "MIN_LEARNED_FRACTION",
     "PLATEAU",
     "SIGNIFICANT",
@@ -33,6 +34,7 @@ __all__ = [
     "KeepWeights",
     "Record",
     "StoppingRule",
+    "evidence_of",
     "learned_fraction",
 ]
 
@@ -42,6 +44,7 @@ STILL_SIGNIFICANT = 2.0  # the same for later improvements
 MIN_LEARNED_FRACTION = 0.2  # training stops if the learned fraction is smaller
 BETTER = 0.002  # nats by which a validation loss must fall to count as better; not measured
 WORTH_MORE_STEPS = 0.005  # nats gained over the last fifth of the steps; above: step limit
+HINT = 1.0  # standard errors without which training stops after half of the grace
 FEW_STEPS = 200  # with fewer steps, no conclusion if nothing was learned; not measured
 PLATEAU = 0.3  # fraction of the steps after which the learning rate falls; not measured
 
@@ -171,7 +174,12 @@ class StoppingRule:
         return self.weights is KeepWeights.LAST or step == best
 
     def is_over(
-        self, step: int, best: int, fraction: float = 1.0, last_signal_step: int = 0
+        self,
+        step: int,
+        best: int,
+        fraction: float = 1.0,
+        last_signal_step: int = 0,
+        evidence: float = math.inf,
     ) -> bool:
         """Whether training stops early.
 
@@ -180,9 +188,12 @@ class StoppingRule:
             best: Step of the lowest validation loss so far.
             fraction: The learned fraction.
             last_signal_step: Last step with tentative signs of learning, if nothing is kept yet.
+            evidence: Largest number of standard errors so far by which learning differs from 0.
         """
-        if self.grace is None or step < self.grace or self.weights is KeepWeights.LAST:
+        if self.grace is None or self.weights is KeepWeights.LAST:
             return False
+        if step < self.grace:
+            return step >= max(FEW_STEPS, self.grace / 2) and evidence < HINT
         if self.weights is KeepWeights.GENERALISING:
             return fraction < MIN_LEARNED_FRACTION and step >= 2 * last_signal_step
         return step >= 2 * best
@@ -217,13 +228,25 @@ def learned_fraction(
     Returns:
         Fall of the mean squared error, and the learned fraction.
     """
-    by_cluster = torch.zeros_like(along).scatter_add_(1, cluster, along)
-    total = float(along.sum())
-    if n_clusters < 2:
+    total, whole = float(along.sum()), float(size.sum())
+    if not evidence_of(along, cluster, n_clusters) > least:
         return 0.0, 0.0
-    variance = float(by_cluster.square().sum()) - total**2 / n_clusters
-    if not total > least * math.sqrt(max(0.0, variance) * n_clusters / (n_clusters - 1)):
-        return 0.0, 0.0
-    whole = float(size.sum())
     fraction = min(1.0, total / whole)
     return (2 * fraction * total - fraction**2 * whole) / along.numel(), fraction
+
+
+def evidence_of(along: Tensor, cluster: Tensor, n_clusters: int) -> float:
+    """Number of standard errors by which the sum of products differs from 0; 0 without a spread.
+
+    Args:
+        along: See `learned_fraction`.
+        cluster: See `learned_fraction`.
+        n_clusters: See `learned_fraction`.
+    """
+    if n_clusters < 2:
+        return 0.0
+    total = float(along.sum())
+    by_cluster = torch.zeros_like(along).scatter_add_(1, cluster, along)
+    variance = float(by_cluster.square().sum()) - total**2 / n_clusters
+    spread = math.sqrt(max(0.0, variance) * n_clusters / (n_clusters - 1))
+    return total / spread if spread else math.copysign(math.inf, total) if total else 0.0

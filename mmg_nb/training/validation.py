@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -16,7 +17,12 @@ from mmg_nb.denoisers.logsnr import BinnedProposal
 from mmg_nb.denoisers.members import Rows
 from mmg_nb.nets.chunks import chunks
 from mmg_nb.polling import poll, polled
-from mmg_nb.training.stopping import SIGNIFICANT, STILL_SIGNIFICANT, learned_fraction
+from mmg_nb.training.stopping import (
+    SIGNIFICANT,
+    STILL_SIGNIFICANT,
+    evidence_of,
+    learned_fraction,
+)
 
 __all__ = ["Measured", "Validation"]
 
@@ -134,12 +140,14 @@ class Validation:
         if self.start is None:
             return Measured(errors, float(errors.mean()), 1.0, curves)
         least = STILL_SIGNIFICANT if begun else self.significant
-        loss, learned = self._progress(both, self.start, least)
+        change = self._change(both, self.start)
+        loss, learned = self._progress(change, least)
         # An improvement that is not significant yet may become so.
         tentative = learned
         if learned == 0 and not begun:
-            _, tentative = self._progress(both, self.start, STILL_SIGNIFICANT)
-        return Measured(errors, loss, learned, curves, tentative)
+            _, tentative = self._progress(change, STILL_SIGNIFICANT)
+        evidence = max(evidence_of(along, self.cluster, self.n_clusters) for along, _ in change)
+        return Measured(errors, loss, learned, curves, tentative, evidence)
 
     def _predict(self, denoiser: Denoiser) -> Tensor:
         if self.prepared:
@@ -162,20 +170,23 @@ class Validation:
     def _flag(self, given: bool) -> Tensor:
         return torch.full((1, 1, 1), given, device=self.eps.device)
 
-    def _progress(self, both: Tensor, start: Tensor, least: float) -> tuple[float, float]:
-        """Progress loss and learned fraction of the prediction with y.
-
-        If the fraction is 0, those of the predictions with and without y together.
-        """
+    def _change(self, both: Tensor, start: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:
+        """The arguments of `learned_fraction`, with y, and with and without y together."""
         poll()
         rest, correction = self.eps - start, both - start
         along = (rest * correction).sum(-1).double()
         size = correction.square().sum(-1).double()
-        fall, fraction = learned_fraction(along[1], size[1], self.cluster, self.n_clusters, least)
-        if fraction == 0:
-            fall, fraction = learned_fraction(
-                along.sum(0), size.sum(0), self.cluster, self.n_clusters, least
-            )
+        return (along[1], size[1]), (along.sum(0), size.sum(0))
+
+    def _progress(
+        self, change: tuple[tuple[Tensor, Tensor], ...], least: float
+    ) -> tuple[float, float]:
+        """Progress loss and learned fraction: with y; of both if that with y learned nothing."""
+        fall = fraction = 0.0
+        for along, size in change:
+            fall, fraction = learned_fraction(along, size, self.cluster, self.n_clusters, least)
+            if fraction:
+                break
         return -fall, fraction
 
 
@@ -205,6 +216,7 @@ class Measured:
             1 without a start.
         curves: Means over bins.
         tentative_fraction: The same by the weaker evidence that is enough for later improvements.
+        evidence: Number of standard errors by which learning differs from 0.
     """
 
     error: Tensor
@@ -212,3 +224,4 @@ class Measured:
     learned_fraction: float
     curves: Curves
     tentative_fraction: float = 1.0
+    evidence: float = math.inf
