@@ -22,14 +22,18 @@ from mmg_nb.polling import Stopped, poll
 from mmg_nb.runs.events import silent
 from mmg_nb.training.batches import PreparedBatch
 from mmg_nb.training.optimisers import Adam
-from mmg_nb.training.step import descend, keep_better, stepper
+from mmg_nb.training.step import descend, stepper
 
 __all__ = ["AnchorStopped", "fit_anchor", "fit_image_anchor"]
 
 LEARNING_RATE, WEIGHT_DECAY = 3e-3, 1e-3  # of AdamW; not measured
 WARM_UP = 50  # steps; not measured
 CHECKS = 10
-GRACE = 1000  # steps after which training stops if the network does not lower the error
+EARLY_CHECKS = (100, 200, 300)  # steps of further checks
+CERTAIN = 3.0  # standard errors from which a network is kept
+NEEDED = {300: 1.0, 700: 2.0}  # standard errors without which training ends, up to a step
+LEAST_FACTOR = 0.2  # a network of which less is right is not kept
+OVERFITTED = 0.5  # training ends if the fall of the error is less than this share of the best
 ROWS_WHEN_STOPPED = 1000  # rows of each kind from which the coordinates then follow
 
 
@@ -71,8 +75,8 @@ def fit_anchor(
 ) -> tuple[Anchor, Tensor]:
     """Fit m(y) and the coordinates in which the residual is uncorrelated.
 
-    The network of a member is kept only if it lowers the validation loss. To save memory, members
-    are fitted one after the other, except for the network.
+    The networks are kept only if they lower the error on the validation rows of all members. To
+    save memory, members are fitted one after the other, except for the network.
 
     Args:
         x: `(n, dim_x)`, float64.
@@ -91,7 +95,7 @@ def fit_anchor(
     """
     fit, held = [member.fit for member in members], [member.validation for member in members]
     anchor = Anchor(*_regressions(x, y, fit))
-    kept = torch.zeros(len(members), dtype=torch.bool, device=x.device)
+    kept = False
     try:
         if steps:
             rest, held_rest = (_residuals(anchor, x, y, rows) for rows in (fit, held))
@@ -104,7 +108,7 @@ def fit_anchor(
         # Without a network, the validation rows are still unused, so the linear maps are fitted
         # to them as well. Later they measure only how the denoiser improves on this start.
         # Overfitting of the denoiser to its own rows still raises its validation loss.
-        for k in (~kept).nonzero().flatten().tolist():
+        for k in range(0 if kept else len(members)):
             every = np.concatenate([fit[k], held[k]])
             anchor.matrix[k : k + 1], anchor.radial[k : k + 1] = _regressions(x, y, [every])
         anchor.rotation, variance = _coordinates(anchor, x, y, members, kept)
@@ -119,11 +123,11 @@ def fit_anchor(
 
 
 def _coordinates(
-    anchor: Anchor, x: Tensor, y: Tensor, members: Sequence[Member], netted: Tensor
+    anchor: Anchor, x: Tensor, y: Tensor, members: Sequence[Member], netted: bool
 ) -> tuple[Tensor, Tensor]:
     """Coordinates of all members, as `rotation`, and residual variances `(members, 1, dim_x)`."""
     found = [
-        _coordinates_of_one(selected(anchor, [k]), x, y, member, netted=bool(netted[k]))
+        _coordinates_of_one(selected(anchor, [k]), x, y, member, netted=netted)
         for k, member in enumerate(members)
     ]
     rotation, variance = (torch.stack(each) for each in zip(*found, strict=True))
@@ -193,7 +197,7 @@ def fit_image_anchor(
     All pixels have the same weight and unit: pixels that hardly vary must not be scaled up.
 
     Returns:
-        The anchor; m(y) = 0 for members whose network does not clearly lower the validation loss.
+        The anchor; m(y) = 0 if the networks do not clearly lower the error on validation rows.
 
     Raises:
         Stopped: The user has stopped the run.
@@ -227,12 +231,12 @@ def _fit_net(
     steps: int,
     batch: int,
     generator: Generator,
-) -> tuple[AnchorNet, Tensor, bool]:
+) -> tuple[AnchorNet, bool, bool]:
     """Train a network for x given y, with errors in units of `scale`, `(members, dim_x)`.
 
     Returns:
-        The network, which members keep it, and whether the user has stopped the training. The
-        network of the other members is 0.
+        The network, whether it is kept, and whether the user has stopped the training. A network
+        that is not kept has output 0.
     """
     (members, _, dim_y), device = rows.y.shape, rows.x.device
     net = AnchorNet(members, dim_y, rows.x.shape[2], width, _host(generator)).to(device)
@@ -266,51 +270,67 @@ def _fit_net(
         )
     except Stopped:
         stopped = True
-    kept = best.clearly_better()
-    for parameter in best.net.requires_grad_(False).parameters():
-        parameter.mul_(kept.view(-1, 1, 1))
-    return best.net, kept, stopped
+    return best.net(), best.kept, stopped
 
 
 class _BestNet:
-    """The weights with the lowest error on the validation rows so far, of each member.
+    """The network that explains most on the validation rows of all members, and when to stop.
+
+    With few rows a network overfits, and less of it explains more. So its output is multiplied by
+    the factor of the least error on these rows, at most 1.
 
     Args:
-        trained: The network that is trained; it starts as the best one.
+        trained: The network that is trained.
         held: Validation rows.
         scale: Unit of squared errors, `(members, 1, dim_x)`.
         steps: Planned steps.
     """
 
     def __init__(self, trained: AnchorNet, held: _PaddedRows, scale: Tensor, steps: int) -> None:
-        self.net = copy.deepcopy(trained)
-        self._trained, self._held, self._scale, self._steps = trained, held, scale, steps
+        self._trained, self._best, self._scale = trained, copy.deepcopy(trained), scale
         self._target, self._y = held.x.float(), held.y.float()
-        self._before = (self._target**2 / scale).sum(-1, keepdim=True)
-        self._least = held.mean(self._before).squeeze(-1)
+        self._real = held.weight.squeeze(-1) > 0
+        self._steps, self._every = steps, max(1, steps // CHECKS)
+        self._evidence = self._fall = self._factor = 0.0
+
+    @property
+    def kept(self) -> bool:
+        """Whether the network explains anything for certain."""
+        return self._factor > 0
 
     @torch.no_grad()
     def is_over(self, step: int, stopped: bool) -> bool:
-        """Keep what is better, and end without an improvement; see `descend`."""
+        """Keep what is better, and end without evidence or at overfitting; see `descend`."""
         poll(step / max(1, self._steps))
-        if step and step % max(1, self._steps // CHECKS) == 0:
-            found = self._held.mean(self._errors(self._trained)).squeeze(-1)
-            keep_better(self.net, self._trained, found < self._least)
-            self._least = torch.minimum(self._least, found)
-            if step >= GRACE and not bool(self.clearly_better().any()):
+        if step and (step in EARLY_CHECKS or step % self._every == 0):
+            fall = self._check()
+            needed = next((z for until, z in NEEDED.items() if step <= until), CERTAIN)
+            given_up = step >= EARLY_CHECKS[-1] and self._evidence < needed
+            if given_up or fall < OVERFITTED * self._fall:
                 return True
         return step == self._steps
 
-    @torch.no_grad()
-    def clearly_better(self) -> Tensor:
-        """Members whose error fell by more than two standard errors, `(members,)`."""
-        change = self._before - self._errors(self.net)
-        fall = self._held.mean(change)
-        spread = self._held.mean((change - fall.unsqueeze(1)) ** 2)
-        return (fall > 2 * (spread / self._held.count.unsqueeze(-1)).sqrt()).squeeze(-1)
+    def _check(self) -> float:
+        """Keep the weights if they are better. Returns the fall of the squared error."""
+        predicted = self._trained(self._y)
+        along, size = (
+            (each * predicted / self._scale).sum(-1)[self._real].double()
+            for each in (self._target, predicted)
+        )
+        factor = min(1.0, float(along.sum() / size.sum().clamp_min(FLOOR)))
+        evidence = float(along.mean() / (along.var() / len(along)).sqrt().clamp_min(FLOOR))
+        self._evidence = max(self._evidence, evidence)
+        fall = float((2 * factor * along - factor**2 * size).sum())
+        if evidence > CERTAIN and factor > LEAST_FACTOR and fall > self._fall:
+            self._best.load_state_dict(self._trained.state_dict())
+            self._fall, self._factor = fall, factor
+        return fall
 
-    def _errors(self, net: AnchorNet) -> Tensor:
-        return ((self._target - net(self._y)).square() / self._scale).sum(-1, keepdim=True)
+    def net(self) -> AnchorNet:
+        """The best network, times its factor; its output is 0 if nothing is certain."""
+        for parameter in self._best.requires_grad_(False).leave.parameters():
+            parameter.mul_(self._factor)
+        return self._best
 
 
 def _host(generator: Generator) -> Generator:
