@@ -10,7 +10,7 @@ import pytest
 import mmg_nb
 from mmg_nb.data.pairs import make_pairs
 from mmg_nb.estimators.mmg import second_look as second_opinion
-from mmg_nb.estimators.mmg.second_look import by_neighbours, by_predictions
+from mmg_nb.estimators.mmg.second_look import by_columns, by_neighbours, by_predictions
 from mmg_nb.mmse.gap import FORMS, PointValues
 from mmg_nb.mmse.standard_error import TrainingErrors, all_parts, undetected_information
 from mmg_nb.results.finding import Estimate
@@ -212,3 +212,33 @@ def test_a_label_with_one_row_among_many_columns_is_no_error():
     rng = np.random.Generator(np.random.SFC64(22))
     rare = np.arange(160) < 1
     assert by_predictions(make_pairs(rng.normal(size=(160, 170)), rare)) is None
+
+
+# --- single columns ----------------------------------------------------------------------------
+
+
+def wave_among_noise(n, seed, columns=5):
+    """A fine wave from one column to another one, each among columns of noise."""
+    rng = np.random.default_rng(seed)
+    x, y = rng.normal(size=(2, n, columns))
+    where = rng.uniform(size=n)
+    x[:, 3], y[:, 1] = where**3, np.exp(np.sin(10 * np.pi * where) + 0.3 * rng.normal(size=n))
+    return x, y
+
+
+def test_two_columns_among_many_are_found_and_others_are_in_the_error():
+    x, y = wave_among_noise(1000, 0)
+    of_two = mmg_nb.estimate(x[:, 3], y[:, 1], "ksg").mi
+    assert of_two > 0.4
+    result = mmg_nb.estimate(x, y, steps=400, folds=2, draws=10)
+    assert result.mi > 0.5 * of_two
+    assert any("single columns: number 4 of x and 2 of y" in note for note in result.notes)
+    assert result.error_parts["other columns"] > 0.05
+    assert math.hypot(*result.error_parts.values()) == pytest.approx(result.stderr)
+
+
+def test_the_best_of_many_independent_columns_is_no_find():
+    rng = np.random.default_rng(7)
+    looks = [by_columns(make_pairs(*rng.normal(size=(2, 300, 8)))) for _ in range(30)]
+    assert not any(look.exceeds(0.0) for look in looks)
+    assert by_columns(make_pairs(*rng.normal(size=(2, 300, 1)))) is None

@@ -8,6 +8,7 @@ squares:
     late learning       the estimate still rose in the second half of training
     overfitting         networks of many columns cannot learn more without learning noise as well
     more rows           models that see more rows predict better
+    other columns       the estimate is of single columns, and others may add to it
     canonical pairs     the fitted pairs have limited precision
     nearest neighbours  a nearest-neighbour estimate is higher than that of the networks
     detection           weaker dependence is not distinguishable from 0 with so few rows; and

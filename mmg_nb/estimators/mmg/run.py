@@ -19,7 +19,10 @@ from mmg_nb.estimators.mmg.pipeline import by_networks, most_steps
 from mmg_nb.estimators.mmg.reduction import reduced
 from mmg_nb.estimators.mmg.second_look import (
     LACKING,
+    MODELS,
+    OTHER_COLUMNS,
     Look,
+    by_columns,
     by_predictions,
     gain_of_rows,
     too_many_columns,
@@ -35,8 +38,6 @@ from mmg_nb.runs.events import PartOfRun, Started
 from mmg_nb.runs.keeper import NoCheckpoint
 
 __all__ = ["run"]
-
-MODELS = "trees, neighbours and a linear map, fitted to other rows"
 
 
 def run(config: MMG, pairs: Pairs, context: RunContext) -> Finding:
@@ -66,31 +67,51 @@ def run(config: MMG, pairs: Pairs, context: RunContext) -> Finding:
         found = _of_wide(config, fewer, context, wide)
     else:
         found, look = by_networks(config, fewer, context)
-        sound = found.status is not Status.DIVERGED
-        if sound and look is not None and look.exceeds(found.mi):
-            found = _tried_again(config, fewer, context, found, look)
+        if found.status not in (Status.DIVERGED, Status.INTERRUPTED):
+            found = _compared(config, (pairs, fewer), context, found, look)
     if reduction.pairs is not pairs:  # the choice of directions has seen all rows
         found = replace(found, test=None)
     return with_part(found, LEFT_OUT, reduction.lost, reduction.notes)
 
 
-def _tried_again(
-    config: MMG, pairs: Pairs, context: RunContext, found: Finding, look: Look
+def _compared(
+    config: MMG,
+    data: tuple[Pairs, Pairs],
+    context: RunContext,
+    found: Finding,
+    look: Look | None,
 ) -> Finding:
-    """The estimate with the prediction, if it is higher than that with the variable itself."""
+    """The estimate by networks, or that with a replacement of a variable, if it is higher.
+
+    Args:
+        config: The estimator.
+        data: The data, and the same without the directions that were left out.
+        context: See `run`.
+        found: The estimate by networks.
+        look: The look at predictions, if there is one.
+    """
+    pairs, fewer = data
     later = replace(context, listen=PartOfRun(context.listen), keep=NoCheckpoint())
     try:
-        again = _in_prediction(config, pairs, later, look)
+        looks = [each for each in (look, by_columns(pairs)) if each is not None]
+        look = max(looks, key=lambda each: each.estimate.mi, default=None)
+        if look is None or not look.exceeds(found.mi):
+            return found
+        if look.columns is None:
+            again = _in_replacement(config, fewer, later, look)
+        else:
+            again = run(config, look.pairs, later)
     except Stopped:
         return replace(found, status=Status.INTERRUPTED)
     if again.status is Status.INTERRUPTED or again.mi < found.mi:
         return replace(found, status=max(found.status, again.status, key=_is_stop))
     note = (
-        f"{look.predictor} was replaced by a prediction of {look.target} from it ({MODELS}). This "
-        f"shows more than the {found.mi:.3f} nats that networks found in {look.predictor} itself. "
-        "A prediction can only lose information."
+        f"{look.replacement}. This shows more than the {found.mi:.3f} nats that networks found in "
+        "the data as they are. A replacement can only lose information."
     )
-    return with_part(replace(again, test=found.test), "", 0.0, (note,))
+    # As much again may be hidden in the other columns.
+    hidden = 0.0 if look.columns is None else 0.5 * (again.mi - max(0.0, found.mi))
+    return with_part(replace(again, test=found.test), OTHER_COLUMNS, hidden, (note,))
 
 
 def _is_stop(status: Status) -> bool:
@@ -110,12 +131,12 @@ def _of_wide(config: MMG, pairs: Pairs, context: RunContext, predictor: str) -> 
     if look is None:
         note = f"{what} Models of the other variable ({MODELS}) predict no better than its mean."
         return with_part(Finding(mi=0.0), DETECTION, chance, (note,))
-    note = f"{what} It was replaced by a prediction of {look.target} from it ({MODELS})."
-    return with_part(_in_prediction(config, pairs, context, look), DETECTION, chance, (note,))
+    note = f"{what} {look.replacement}."
+    return with_part(_in_replacement(config, pairs, context, look), DETECTION, chance, (note,))
 
 
-def _in_prediction(config: MMG, pairs: Pairs, context: RunContext, look: Look) -> Finding:
-    """The estimate with a prediction in the place of the variable that predicts."""
+def _in_replacement(config: MMG, pairs: Pairs, context: RunContext, look: Look) -> Finding:
+    """The estimate with the replacement of a look."""
     noised = "x" if look.pairs.discrete_y else "y" if look.pairs.discrete_x else "auto"
     found, _ = by_networks(replace(config, noised=noised), look.pairs, context, look.estimate)
     # The gain is known no better than the look.

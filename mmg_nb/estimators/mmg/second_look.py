@@ -1,14 +1,16 @@
 """Second looks: cheap estimates from the same rows, for dependence that networks do not detect.
 
     neighbours   nearest neighbours in the data as they are, in few columns
+    columns      nearest neighbours in single columns: fine structure that noise columns hide
     predictions  nearest neighbours in cross-fitted predictions of one variable from the other one
 
-Neither can be far above the mutual information: nearest neighbours are biased downwards. A
-prediction of y is a function of x, so it contains at most the information of x.
+None can be far above the mutual information: nearest neighbours are biased downwards. A
+prediction of y is a function of x, and so is a column. They contain at most the information of x.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -18,6 +20,7 @@ from numpy.typing import NDArray
 from mmg_nb.data.dependent_rows import MIN_SAMPLES
 from mmg_nb.data.marginals import NormalScores
 from mmg_nb.data.pairs import Pairs
+from mmg_nb.estimators.mmg.column_screen import most_dependent
 from mmg_nb.estimators.neighbours.ksg import KSG
 from mmg_nb.polling import Stopped
 from mmg_nb.results.finding import Estimate
@@ -26,8 +29,11 @@ from mmg_nb.runs.context import RunContext
 
 __all__ = [
     "LACKING",
+    "MODELS",
+    "OTHER_COLUMNS",
     "Look",
     "SecondLooks",
+    "by_columns",
     "by_neighbours",
     "by_predictions",
     "gain_of_rows",
@@ -35,6 +41,8 @@ __all__ = [
     "too_many_columns",
 ]
 
+MODELS = "trees, neighbours and a linear map, fitted to other rows"
+OTHER_COLUMNS = "other columns"  # a part of the error: what those that were left out may add
 MOST_COLUMNS = 6  # of x and y together; with more, neighbours are too far apart
 FEW_COLUMNS = 3  # likewise; with so few, rows are hardly lacking (LOG.md, "What intervals miss")
 MOST_ROWS = 10_000  # limits the computing time of neighbours
@@ -44,6 +52,8 @@ MOST_LEVELS = 4  # of a label that is predicted: its log-odds have one column fe
 WORTH_ANOTHER_RUN = 2.5  # standard errors; not measured
 LACKING = 2.0  # gains of rows that are lacking (LOG.md, "Second looks")
 LEAST_ROWS = 4  # rows per column, with fewer of which networks overfit; not measured
+SCREENED = 4  # pairs of columns of which neighbours are asked; not measured
+MOST_SCREENED = 10_000  # pairs of columns; not measured
 FOLDS, FEW_FOLDS = 5, 2  # of the predictions: models see 4/5 or 1/2 of the rows
 
 Array = NDArray[np.float64]
@@ -51,22 +61,28 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """Nearest-neighbour estimate between a variable and its prediction from the other one.
+    """Nearest-neighbour estimate of data in which a variable is replaced by something smaller.
 
     Attributes:
         estimate: The estimate.
-        pairs: The data with the prediction in the place of one variable.
-        predictor: The variable that is replaced, `x` or `y`.
+        pairs: The data with the replacement.
+        predictor: The variable that a prediction replaces, `x` or `y`; None for single columns.
+        columns: The single columns of x and of y, counted from 0; None for a prediction.
     """
 
     estimate: Estimate
     pairs: Pairs
-    predictor: str
+    predictor: str | None = None
+    columns: tuple[int, int] | None = None
 
     @property
-    def target(self) -> str:
-        """The variable that is predicted."""
-        return "y" if self.predictor == "x" else "x"
+    def replacement(self) -> str:
+        """What replaced what, for a note."""
+        if self.columns is not None:
+            i, j = (each + 1 for each in self.columns)
+            return f"x and y were replaced by single columns: number {i} of x and {j} of y"
+        target = "y" if self.predictor == "x" else "x"
+        return f"{self.predictor} was replaced by a prediction of {target} from it ({MODELS})"
 
     def exceeds(self, mi: float) -> bool:
         """Whether the look is so far above an estimate that networks should try again."""
@@ -148,6 +164,38 @@ def _exceeds(estimate: Estimate, mi: float) -> bool:
     return estimate.mi - max(mi, 0.0) > WORTH_ANOTHER_RUN * estimate.stderr
 
 
+def by_columns(pairs: Pairs) -> Look | None:
+    """The highest nearest-neighbour estimate between single columns of x and of y.
+
+    It shows dependence of two columns among others that have nothing to do with it, however fine
+    it is. The estimate is lowered by what the highest of so many gains by chance.
+
+    Args:
+        pairs: The data.
+
+    Returns:
+        The look. None for two columns, for more than `MOST_SCREENED` pairs, or
+        for data that `by_neighbours` does not take.
+
+    Raises:
+        Stopped: The user has stopped the run.
+    """
+    count = pairs.dim_x * pairs.dim_y
+    numbers = not (pairs.discrete_x or pairs.discrete_y)
+    if count < 2 or count > MOST_SCREENED or not (numbers and _suits(pairs)):
+        return None
+    some = _independent(pairs)
+    found = []
+    for i, j in most_dependent(some.x, some.y, SCREENED):
+        one = pairs.with_numbers("x", pairs.x[:, [i]]).with_numbers("y", pairs.y[:, [j]])
+        estimate = by_neighbours(one)
+        if estimate is not None:
+            chance = math.sqrt(2 * math.log(count)) * estimate.stderr
+            lowered = Estimate(estimate.mi - chance, estimate.stderr)
+            found.append(Look(lowered, one, columns=(i, j)))
+    return max(found, key=lambda look: look.estimate.mi, default=None)
+
+
 def by_predictions(pairs: Pairs, predictors: Sequence[str] = ("x", "y")) -> Look | None:
     """The higher estimate of two: with y predicted from x, and with x predicted from y.
 
@@ -206,6 +254,7 @@ def gain_of_rows(pairs: Pairs, look: Look) -> float:
     Raises:
         Stopped: The user has stopped the run.
     """
+    assert look.predictor is not None, "single columns are not fitted"
     replaced = _with_predictions(pairs, look.predictor, FEW_FOLDS)
     estimate = None if replaced is None else by_neighbours(replaced)
     before = 0.0 if estimate is None else max(0.0, estimate.mi)
