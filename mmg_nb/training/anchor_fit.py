@@ -317,6 +317,8 @@ class _BestNet:
             (each * predicted / self._scale).sum(-1)[self._real].double()
             for each in (self._target, predicted)
         )
+        if len(along) < 2:  # of one row, nothing is known
+            return 0.0
         factor = min(1.0, float(along.sum() / size.sum().clamp_min(FLOOR)))
         evidence = float(along.mean() / (along.var() / len(along)).sqrt().clamp_min(FLOOR))
         self._evidence = max(self._evidence, evidence)
