@@ -19,6 +19,7 @@ __all__ = [
     "EVERY",
     "CompareKeywords",
     "DataKeywords",
+    "DependencyMapKeywords",
     "EstimateKeywords",
     "IndependenceKeywords",
     "Keyword",
@@ -115,7 +116,7 @@ class DataKeywords(TypedDict, total=False):
 
 
 class MapKeywords(TypedDict, total=False):
-    """Keyword arguments of `mmg_nb.dependency_map`."""
+    """Keyword arguments that all questions about a table have."""
 
     given: Annotated[
         str | Sequence[str] | None,
@@ -149,6 +150,20 @@ class MapKeywords(TypedDict, total=False):
     ]
     seed: Seed
     progress: Shown
+
+
+class DependencyMapKeywords(MapKeywords, total=False):
+    """Keyword arguments of `mmg_nb.dependency_map`."""
+
+    workers: Annotated[
+        int | None,
+        Keyword(
+            None,
+            """Number of processes that estimate pairs at the same time. The numbers are the same.
+            Each one needs 2 s to start and some 400 MB. None: as many as processor cores, at most
+            4, in a notebook for an estimator that trains; else 1.""",
+        ),
+    ]
 
 
 class TotalKeywords(MapKeywords, total=False):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import multiprocessing
 import re
 import signal
+import time
 
 import numpy as np
 import pandas as pd
@@ -13,8 +15,10 @@ import pytest
 import mmg_nb
 from mmg_nb.errors import MMGError
 from mmg_nb.plots.axes import axes_png
+from mmg_nb.polling import Stopped
 from mmg_nb.questions import asked_table
 from mmg_nb.questions.dependency_map import DependencyMap
+from mmg_nb.questions.side_by_side import outcomes
 
 N = 400
 RNG = np.random.default_rng(0)
@@ -201,6 +205,31 @@ def test_an_interrupt_stops_the_map(monkeypatch):
     assert len(found.ranked) == 2  # the third pair was stopped at once
     assert found.notes == ("Stopped after 2 of 10 pairs. The other cells are empty.",)
     assert len(found.plot().texts) == 4
+
+
+def test_several_processes_give_the_same_numbers():
+    fields = {"steps": 20, "folds": 2, "draws": 4}
+    table = TABLE[["cause", "noise", "effect"]].assign(broken=np.inf)
+    one, two = (mmg_nb.dependency_map(table, "mmg", workers=k, **fields) for k in (1, 2))
+    np.testing.assert_array_equal(one.mi, two.mi)
+    np.testing.assert_array_equal(one.stderr, two.stderr)
+    assert one.notes == two.notes
+    with pytest.raises(mmg_nb.MMGError, match="whole number of at least 1"):
+        mmg_nb.dependency_map(table, workers=0)
+
+
+def sleeps(listen):
+    time.sleep(60)
+
+
+def test_a_stop_ends_the_processes():
+    parts = [sleeps] * 3
+    asked = iter([False, False])
+    began = time.monotonic()
+    with pytest.raises(Stopped):
+        list(outcomes(parts, 2, lambda event: next(asked, True)))
+    assert time.monotonic() - began < 30
+    assert not multiprocessing.active_children()
 
 
 def test_any_names_can_be_drawn():

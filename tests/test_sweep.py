@@ -21,10 +21,11 @@ from mmg_nb.benchmark import load, run, task
 from mmg_nb.benchmark.cells import grid
 from mmg_nb.benchmark.commands import main
 from mmg_nb.benchmark.dispatch import Dispatcher
-from mmg_nb.benchmark.executors import SerialExecutor, WorkerProcesses
+from mmg_nb.benchmark.executors import SerialExecutor
 from mmg_nb.benchmark.records import read_records
 from mmg_nb.benchmark.worker import ESTIMATOR_SEED_OFFSET, compute
 from mmg_nb.errors import MMGError
+from mmg_nb.runs.processes import WorkerProcesses
 
 ROOT = Path(__file__).parents[1]
 TASK = "1v1-normal-0.75"

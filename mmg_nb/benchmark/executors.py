@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
-from multiprocessing.context import SpawnContext, SpawnProcess
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
-from mmg_nb.benchmark.worker import start_worker
 from mmg_nb.errors import MMGError, brief
+from mmg_nb.runs.processes import WorkerProcesses
 
-__all__ = ["SerialExecutor", "WorkerProcesses", "blas_threads", "elsewhere", "opened"]
+__all__ = ["SerialExecutor", "blas_threads", "elsewhere", "opened"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -29,82 +27,6 @@ class SerialExecutor(Executor):
         except Exception as error:
             future.set_exception(error)
         return future
-
-
-class _Children(SpawnContext):
-    """The spawn method, with a list of the processes it made.
-
-    Forking could copy a lock of a notebook kernel or of torch while a thread holds it.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.made: list[SpawnProcess] = []
-
-    def Process(self, *args: Any, **kwargs: Any) -> SpawnProcess:  # type: ignore[override]
-        """Make a process. Multiprocessing prescribes the name of this method."""
-        process = SpawnProcess(*args, **kwargs)
-        self.made.append(process)
-        return process
-
-
-class WorkerProcesses(Executor):
-    """A pool of processes that is replaced when one of them dies.
-
-    Args:
-        workers: Number of processes. They start with the first call.
-        threads: Threads of numerical libraries in each process.
-    """
-
-    def __init__(self, workers: int, threads: int) -> None:
-        self._workers = workers
-        self._threads = threads
-        self._can_start = False
-        self._open()
-
-    def _open(self) -> None:
-        self._children = _Children()
-        self._pool = ProcessPoolExecutor(
-            self._workers, self._children, start_worker, (self._threads,)
-        )
-
-    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Submit a call to a process.
-
-        Raises:
-            MMGError: Processes cannot be started.
-        """
-        self._check_start()
-        try:
-            return self._pool.submit(fn, *args, **kwargs)
-        except BrokenProcessPool:
-            self.shutdown()
-            self._open()
-            return self._pool.submit(fn, *args, **kwargs)
-
-    def _check_start(self) -> None:
-        """Check that processes start. A later death is then the fault of a cell."""
-        if self._can_start:
-            return
-        try:
-            self._pool.submit(_ready).result()
-        except BrokenProcessPool as error:
-            what = "The worker processes could not start."
-            remedy = "In a script, put the code under `if __name__ == '__main__':`."
-            raise MMGError(what, remedy) from error
-        self._can_start = True
-
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """End the processes immediately. Running calls are dropped."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        for process in self._children.made:
-            process.terminate()
-        for process in self._children.made:
-            process.join()
-
-
-def _ready() -> None:
-    """Do nothing: a finished call shows that the process runs."""
 
 
 def blas_threads(count: int) -> AbstractContextManager[object]:

@@ -1,16 +1,8 @@
-"""The work of a worker: it turns a cell into a record. Both consist of plain values.
-
-This module imports no numerical library. A new process can therefore still set its number of
-threads.
-"""
+"""The work of a worker: it turns a cell into a record. Both consist of plain values."""
 
 from __future__ import annotations
 
 import math
-import multiprocessing
-import os
-import signal
-import threading
 import time
 import traceback
 from collections.abc import Iterator, Mapping
@@ -30,7 +22,6 @@ __all__ = [
     "compute",
     "failed_record",
     "record_of",
-    "start_worker",
 ]
 
 Record = dict[str, Any]
@@ -38,7 +29,6 @@ Record = dict[str, Any]
 
 FORMAT = "mmg_nb.cell/1"
 ESTIMATOR_SEED_OFFSET = 1_000_000  # added to the seed of a cell; see `compute`
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def compute(
@@ -211,24 +201,3 @@ def failed_record(cell: Mapping[str, Any], attempt: int, error: Exception) -> Re
         f"The last time, no other cell was running.\n{details}"
     )
     return _blank(cell, attempt) | {"status": "failed", "traceback": why, "ended": _now()}
-
-
-def start_worker(threads: int) -> None:
-    """Prepare a new worker process.
-
-    Args:
-        threads: Threads of numerical libraries. Use 1 with one process per core.
-    """
-    for name in _THREAD_VARIABLES:  # numpy and torch read these variables on import
-        os.environ[name] = str(threads)
-    # Ctrl-C reaches all processes of the group. Between cells, only the coordinator handles it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
-
-
-def _leave_with_parent() -> None:
-    """End this process when the coordinator dies. A process pool does not do this itself."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)

@@ -13,14 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmg_nb.errors import MMGError
-from mmg_nb.keywords import MapKeywords, complete, shows
+from mmg_nb.keywords import DependencyMapKeywords, complete, shows
 from mmg_nb.polling import Stopped
 from mmg_nb.questions.answer import first_of
 from mmg_nb.questions.asked_table import read_asked
+from mmg_nb.questions.side_by_side import outcomes, processes
 from mmg_nb.results.facts import unit_size
 from mmg_nb.results.picture import Picture
 from mmg_nb.results.result import MIResult
-from mmg_nb.runs.events import Listener, Phase, Started, Step, Working
+from mmg_nb.runs.events import Listener, Phase, Started
 from mmg_nb.runs.interrupts import stoppable
 from mmg_nb.runs.watching import watched
 
@@ -183,7 +184,7 @@ def _draw(ax: Axes, found: DependencyMap, values: Array, unit: str) -> None:
 
 @overload
 def dependency_map(
-    table: Any, estimator: str = ..., **keywords: Unpack[MapKeywords]
+    table: Any, estimator: str = ..., **keywords: Unpack[DependencyMapKeywords]
 ) -> DependencyMap: ...
 @overload
 def dependency_map(
@@ -194,7 +195,7 @@ def dependency_map(
     seed: int = ...,
     **fields: Any,  # those of any estimator, and the other keyword arguments
 ) -> DependencyMap: ...
-@shows(MapKeywords, rest="fields")
+@shows(DependencyMapKeywords, rest="fields")
 def dependency_map(table: Any, estimator: str = "ksg", **keywords: Any) -> DependencyMap:
     """Estimate the mutual information of all pairs of columns of a table.
 
@@ -203,7 +204,7 @@ def dependency_map(table: Any, estimator: str = "ksg", **keywords: Any) -> Depen
             or an xarray Dataset. Columns that cannot be used are left out, with a note each.
         estimator: Name in the registry. The default accepts numbers and categories and needs no
             training. For a more precise estimate of one pair, use `mmg_nb.estimate`.
-        **keywords: Those of `mmg_nb.keywords.MapKeywords`, and fields of the estimator.
+        **keywords: Those of `mmg_nb.keywords.DependencyMapKeywords`, and fields of the estimator.
 
     Returns:
         The map. An interrupt (Ctrl-C, or the stop button) leaves out the pairs that follow.
@@ -212,17 +213,17 @@ def dependency_map(table: Any, estimator: str = "ksg", **keywords: Any) -> Depen
         MMGError: The table cannot be used, or no pair can be estimated. The cell of a single
             pair that cannot be estimated is empty, and a note says why.
     """
-    asked, fields = complete(MapKeywords, keywords)
+    asked, fields = complete(DependencyMapKeywords, keywords)
     question = read_asked(table, estimator, asked, fields)
     names = question.names
 
-    def estimated(a: str, b: str, listen: Listener) -> MIResult:
-        return question.estimate([a], [b], listen)
-
     count = len(names)
-    started = Started(estimator, question.n_samples, count, count, "cpu", count * (count - 1) // 2)
+    pairs = list(itertools.combinations(range(count), 2))
+    workers = processes(asked["workers"], estimator, len(pairs))
+    parts = [partial(question.estimate, [names[i]], [names[j]]) for i, j in pairs]
+    started = Started(estimator, question.n_samples, count, count, "cpu", len(pairs))
     mi, stderr, remarks = watched(
-        partial(_all_pairs, names, estimated, started),
+        partial(_all_pairs, names, pairs, parts, workers, started),
         None,
         asked["progress"],
         what=f"mutual information of {count} columns",
@@ -236,42 +237,41 @@ def dependency_map(table: Any, estimator: str = "ksg", **keywords: Any) -> Depen
 
 def _all_pairs(
     names: Sequence[str],
-    estimated: Callable[[str, str, Listener], MIResult],
+    pairs: Sequence[tuple[int, int]],
+    parts: Sequence[Callable[[Listener], MIResult]],
+    workers: int,
     started: Started,
     listen: Listener,
 ) -> tuple[Array, Array, tuple[str, ...]]:
     """Estimates and their errors, `(d, d)`, and notes. A stop leaves out the pairs that follow."""
-    mi, stderr = np.full((2, len(names), len(names)), np.nan)
-    pairs = list(itertools.combinations(range(len(names)), 2))
-    remarks: dict[str, list[str]] = {}  # note -> its pairs, because many pairs may share one
+    found: dict[int, MIResult | MMGError] = {}
     notes: tuple[str, ...] = ()
-    failed: MMGError | None = None
     with stoppable(listen) as asked:
         asked(started)
         asked(Phase("pairs of columns"))
-        for done, (i, j) in enumerate(pairs):
-            try:
-                if asked(Step(done, len(pairs))):
-                    raise Stopped
-                found = estimated(names[i], names[j], lambda event: asked(Working()))
-            except Stopped:
-                notes = (
-                    f"Stopped after {done} of {len(pairs)} pairs. The other cells are empty.",
-                )
-                break
-            except MMGError as error:  # the other pairs can still be estimated
-                failed = failed or MMGError(
-                    f"{names[i]} and {names[j]}: {error.what}", error.remedy
-                )
-                said: tuple[str, ...] = (f"No estimate. {error.what}",)
-            else:
-                mi[i, j] = mi[j, i] = found.mi
-                stderr[i, j] = stderr[j, i] = np.nan if found.stderr is None else found.stderr
-                said = _remarks(found)
-            for remark in said:
-                remarks.setdefault(remark, []).append(f"{names[i]} and {names[j]}")
+        try:
+            found.update(outcomes(parts, workers, asked))
+        except Stopped:
+            done = f"Stopped after {len(found)} of {len(pairs)} pairs."
+            notes = (f"{done} The other cells are empty.",)
+    mi, stderr = np.full((2, len(names), len(names)), np.nan)
+    remarks: dict[str, list[str]] = {}  # note -> its pairs, because many pairs may share one
+    for k in sorted(found):
+        i, j = pairs[k]
+        outcome = found[k]
+        said: tuple[str, ...]
+        if isinstance(outcome, MMGError):  # the other pairs can still be estimated
+            said = (f"No estimate. {outcome.what}",)
+        else:
+            mi[i, j] = mi[j, i] = outcome.mi
+            stderr[i, j] = stderr[j, i] = np.nan if outcome.stderr is None else outcome.stderr
+            said = _remarks(outcome)
+        for remark in said:
+            remarks.setdefault(remark, []).append(f"{names[i]} and {names[j]}")
+    failed = [(pairs[k], each) for k, each in sorted(found.items()) if isinstance(each, MMGError)]
     if failed and not np.isfinite(mi).any():
-        raise failed
+        (i, j), error = failed[0]
+        raise MMGError(f"{names[i]} and {names[j]}: {error.what}", error.remedy)
     return mi, stderr, notes + tuple(f"{first_of(w)}: {r}" for r, w in remarks.items())
 
 
