@@ -62,12 +62,14 @@ class Evidence:
         as_codes: Share of the variance that the other rows of the level explain.
         as_quantity: Share of the variance that a smooth function explains.
         levels: Number of levels.
+        serial: Whether rows agree because they are neighbours in a series.
     """
 
     target: str
     as_codes: float
     as_quantity: float
     levels: int
+    serial: bool = False
 
     def __str__(self) -> str:
         return (
@@ -186,7 +188,8 @@ def evidence_of_codes(
     """
     found = [_compared(column, target, groups, len(targets)) for target in polled(targets)]
     taken = [each for each in found if each is not None]
-    return max(taken, key=lambda each: each.as_codes - each.as_quantity, default=None)
+    best = max(taken, key=lambda each: each.as_codes - each.as_quantity, default=None)
+    return None if best is None or best.serial else best
 
 
 def _compared(column: Array, target: Target, groups: Codes | None, tests: int) -> Evidence | None:
@@ -222,11 +225,11 @@ def _compared(column: Array, target: Target, groups: Codes | None, tests: int) -
     added = more * len(rows) / total
     explained = 1 - np.square(rest).sum() / total - used / len(rows)
     orderly = explained / used > MAX_RATIO * added / left and explained > added
+    if chance > LEVEL / tests or added < MIN_SHARE or orderly:
+        return None
     order = np.argsort(rows)
     serial = _is_serial(rest[order], level[order])
-    if chance > LEVEL / tests or added < MIN_SHARE or orderly or serial:
-        return None
-    return Evidence(target.name, added + explained, explained, len(counts))
+    return Evidence(target.name, added + explained, explained, len(counts), serial)
 
 
 def _means(values: Array, level: Codes, counts: Codes, power: float = 1.0) -> Array:
