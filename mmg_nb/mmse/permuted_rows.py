@@ -29,8 +29,9 @@ from mmg_nb.results.held_out_test import HeldOutTest
 __all__ = ["held_out_test"]
 
 PERMUTATIONS = 999  # orders of each fold; five folds then give p-values from 0.005 on
-DRAWS = 8  # log-SNRs of each row; not measured
-BLOCK = 8  # rows at random that are exchanged; an eighth of an order stays. Not measured
+DRAWS = 8  # log-SNRs of each row; not measured, as are the sizes of blocks
+BLOCK = 8  # rows at random that are exchanged, at least; an eighth of an order stays
+PAIRS_OF_FOLD = 2**13  # pairs of x and y of a fold, unless blocks are as small as that
 LEAST_BLOCK = 4  # rows of a block of neighbours, and less than twice as many
 MOST_ROWS = 4000  # of a fold; bounds the time
 PAIRS = 2**15  # pairs of x and y at a time
@@ -90,7 +91,8 @@ def _rank(observed: float, null: Array) -> int:
 
 def _in_order(rows: int) -> Blocks:
     """Rows one after the other, `(blocks, size)`; they are in random order already."""
-    size = min(BLOCK, rows)
+    count = -(-(rows**2) // PAIRS_OF_FOLD)
+    size = max(rows // count, min(BLOCK, rows))
     return np.arange(rows // size * size).reshape(-1, size)
 
 

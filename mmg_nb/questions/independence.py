@@ -118,7 +118,7 @@ class IndependenceTest(Answer):
         ax.axvline(observed / size, color=BLUE, lw=2.5, label="the data")
         ax.set_xlabel(f"estimate, {unit}")
         ax.set_ylabel("permutations")
-        ax.legend(frameon=False)
+        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False)
         return ax
 
     def facts(self, unit: str = "nats") -> Facts:
