@@ -29,7 +29,8 @@ from mmg_nb.results.held_out_test import HeldOutTest
 __all__ = ["held_out_test"]
 
 PERMUTATIONS = 999  # orders of each fold; five folds then give p-values from 0.005 on
-DRAWS = 8  # log-SNRs of each row; not measured, as are the sizes of blocks
+DRAWS, LEAST_DRAWS = 8, 2  # log-SNRs of each row; not measured, as are the sizes of blocks
+DRAWS_OF_FOLD = 2**13  # log-SNRs of all rows of a fold, from which on each row gets fewer
 BLOCK = 8  # rows at random that are exchanged, at least; an eighth of an order stays
 PAIRS_OF_FOLD = 2**13  # pairs of x and y of a fold, unless blocks are as small as that
 LEAST_BLOCK = 4  # rows of a block of neighbours, and less than twice as many
@@ -132,16 +133,17 @@ def _scores(
     at_once = max(1, PAIRS // size**2)
     offset = torch.rand(count, size, generator=generator, device=x.device, dtype=torch.float64)
     total = np.zeros((count, size, size))
-    for draw in range(DRAWS):
+    draws = max(LEAST_DRAWS, min(DRAWS, DRAWS_OF_FOLD // (count * size)))
+    for draw in range(draws):
         noise = torch.randn(x.shape, generator=generator, device=x.device, dtype=torch.float32)
-        logsnr = proposal.quantile((offset + draw / DRAWS) % 1.0)
+        logsnr = proposal.quantile((offset + draw / draws) % 1.0)
         for first in range(0, count, at_once):
             poll()
             part = slice(first, first + at_once)
             gaps = _gaps(pair, x[part], y[part], noise[part], logsnr[part].float(), condition)
             density = proposal.density(logsnr[part]).unsqueeze(-1)
             total[part] += (0.5 * gaps.double() / density).cpu().numpy()
-    return total / DRAWS
+    return total / draws
 
 
 def _gaps(
