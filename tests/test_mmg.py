@@ -27,6 +27,7 @@ from mmg_nb.estimators.mmg import (
 from mmg_nb.estimators.mmg.canonical_pairs import CanonicalPairs
 from mmg_nb.estimators.mmg.fields import EFFORT_STEPS, MMG
 from mmg_nb.estimators.mmg.fit import concatenated
+from mmg_nb.estimators.mmg.pair_fit import PairsDiverged
 from mmg_nb.estimators.mmg.pipeline import STAGES
 from mmg_nb.estimators.mmg.second_look import SecondLooks
 from mmg_nb.estimators.mmg.sizes import (
@@ -469,6 +470,27 @@ def test_pairs_that_come_to_less_leave_what_was_learnt_before(monkeypatch, yield
     assert result.status is (Status.STEP_LIMIT if yields else statuses[0])
     assert result.history.step[-1] == (100 if yields else 300)
     assert "canonical pairs" not in result.error_parts
+
+
+@pytest.mark.parametrize(
+    ("n", "columns", "width", "features"),
+    [(900, 1, None, 32), (11_000, 1, None, 64), (900, 1, 24, 24), (900, 2, None, 64)],
+)
+def test_features_of_one_column_are_small(monkeypatch, n, columns, width, features):
+    seen = []
+
+    def fit_pairs(*arguments, width, **fields):
+        seen.append(width)
+        raise PairsDiverged
+
+    monkeypatch.setattr(canonical_pairs, "fit_pairs", fit_pairs)
+    values = torch.zeros(1, 80, columns)
+    rows = SimpleNamespace(samples=SimpleNamespace(x=values, y=values), count=torch.tensor([80]))
+    run = SimpleNamespace(random=None, listen=None)
+    problem = SimpleNamespace(config=MMG(width=width), n_samples=n, run=run)
+    with pytest.raises(PairsDiverged):
+        CanonicalPairs().fitted(problem, SimpleNamespace(rows=rows, held=None))
+    assert seen == [features]
 
 
 def test_steps_asked_for_are_done_whatever_they_gain(monkeypatch):

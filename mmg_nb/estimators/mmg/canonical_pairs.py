@@ -15,7 +15,7 @@ from mmg_nb.estimators.mmg.canonical_features import CanonicalFeatures
 from mmg_nb.estimators.mmg.fields import MMG
 from mmg_nb.estimators.mmg.fit import Fit, Problem, concatenated, interrupted
 from mmg_nb.estimators.mmg.pair_fit import PairsDiverged, fit_pairs
-from mmg_nb.estimators.mmg.sizes import full_batch, full_width, steps_for
+from mmg_nb.estimators.mmg.sizes import full_batch, full_width, steps_for, width_for
 from mmg_nb.estimators.mmg.training_stages import FullNetwork
 from mmg_nb.runs.events import Listener, Phase
 from mmg_nb.training.batches import even_batch
@@ -102,11 +102,13 @@ class CanonicalPairs:
         """The tensors of the pairs; see `fit_pairs`."""
         config, samples = problem.config, base.rows.samples
         fewest = int(base.rows.count.min())
+        single = samples.x.shape[2] == samples.y.shape[2] == 1  # LOG.md, "Two sensors"
+        width = width_for(config, problem.n_samples) if single else full_width(config)
         return fit_pairs(
             base.rows,
             base.held,
             min(self.max_pairs, samples.x.shape[2], samples.y.shape[2]),
-            width=full_width(config),
+            width=width,
             steps=round(self.share_of_steps * steps_for(config, problem.n_samples)),
             batch=even_batch(self.batch_factor * full_batch(config), fewest),
             random=problem.run.random,
