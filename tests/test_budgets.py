@@ -28,6 +28,7 @@ def test_records_equal_those_of_a_sweep_that_trains_each_from_the_start(tmp_path
 
     monkeypatch.setattr(budgets, "_until", until)
     monkeypatch.setattr(published, "CHECKS", 3)
+    monkeypatch.setattr(published, "VALIDATION_DRAWS", 64)
     asked = budgets.Budgets(
         task=TASK, steps=(7, 40), n=N, seed=3, out=tmp_path / "a.jsonl", folder=tmp_path / "kept"
     )

@@ -74,7 +74,7 @@ def test_the_text_holds_no_measured_number(path):
 
 def test_it_says_how_it_is_run_in_full(path):
     told = "MMG_NB_FULL=1" in sources(path, "markdown")
-    used = re.search(r"from paper import .*\bFULL\b", sources(path, "code"))
+    used = re.search(r"from paper import (\([^)]*|.*)\bFULL\b", sources(path, "code"))
     assert told == bool(used)
 
 
@@ -85,7 +85,7 @@ def test_it_leads_on(path):
     assert all((path.parent / name).exists() for name in linked)
 
 
-FULL = [path for path in NOTEBOOKS if "from paper import" in sources(path, "code")]
+FULL = [path for path in NOTEBOOKS if "MMG_NB_FULL=1" in sources(path, "markdown")]
 
 
 @pytest.mark.parametrize("path", FULL, ids=lambda path: path.stem)
@@ -99,10 +99,13 @@ def test_full_mode_asks_for_cells_that_exist(path, monkeypatch):
         given = inspect.signature(run).bind(*args, **more).arguments
         asked.append(grid(*(given[name] for name in ("tasks", "estimators", "n", "seeds"))))
 
+    def ask_budgets(tasks, steps, seeds, *, n, **more):
+        asked.append(grid([*tasks], [("published", {"steps": each}) for each in steps], n, seeds))
+
     setup, *others = ("".join(cell["source"]) for cell in cells(path, "code"))
     space = {}
     exec(setup.replace("%matplotlib inline", ""), space)
-    space["run"] = ask
+    space |= {"run": ask, "run_budgets": ask_budgets}
     if "GRID" in space:
         ask(**space["GRID"], out="anywhere")
     for source in others:

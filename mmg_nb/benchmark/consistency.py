@@ -11,8 +11,8 @@ auto-encoder (MINDE, arXiv 2310.09031; MMG, arXiv 2509.20609, Figure 4).
 In the `plain` tasks, A and B_r are functions of one image. I(A; B_r) may then be infinite, and
 I(A; B_all) is infinite. The ratio of estimates shows how finely an estimator resolves dependence.
 
-In the `noisy` tasks, every latent has independent noise with the standard deviation of a latent.
-All values are finite and known. Data processing is not exactly 1, because each view has its own
+In the `noisy` tasks, every latent has independent noise; `NOISE` has its standard deviation. All
+values are finite and known. Data processing is not exactly 1, because each view has its own
 noise and a second view adds information. Its true value is known as well.
 """
 
@@ -95,12 +95,10 @@ def build(task_id: str) -> Task | None:
         what = f"Task {task_id!r} needs more rows than an image of {source!r} has."
         raise MMGError(what, f"Use at most {highest} rows.")
     kept = (rows + STEP[source], rows) if test == "processing" else (rows,)
-    asked = {"source": source, "kept": kept, "copies": 2 if test == "additivity" else 1}
-    views = (
-        NoisyViews(**asked, noise=NOISE[source])
-        if match["kind"] == "noisy"
-        else PlainViews(**asked)
-    )
+    copies = 2 if test == "additivity" else 1
+    views: NoisyViews | PlainViews = PlainViews(source=source, kept=kept, copies=copies)
+    if match["kind"] == "noisy":
+        views = NoisyViews(source=source, kept=kept, copies=copies, noise=NOISE[source])
     return Task(
         task_id=task_id,
         title=f"{test} of {source}, {rows} rows, {match['kind']} latents",

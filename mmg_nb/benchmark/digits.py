@@ -73,7 +73,7 @@ def image_origin(source: str) -> str:
 
 def _check_digest(source: str, pixels: NDArray[np.uint8]) -> None:
     expected = _SHA256.get(source)
-    found = hashlib.sha256(np.ascontiguousarray(pixels)).hexdigest()
+    found = hashlib.sha256(pixels.tobytes()).hexdigest()
     if expected is not None and found != expected:
         what = f"The images from {image_origin(source)} are not those of MNIST (SHA-256 {found})."
         raise MMGError(what, f"Expected {expected}. Use other files.")
