@@ -138,7 +138,9 @@ function createChart({ title, across, legend }) {
       );
     }
     for (const tick of ticks(...x)) {
-      const at = { x: toX(tick), y: bottom + 16, "text-anchor": "middle" };
+      const anchor = toX(tick) > right - 12 ? "end" : "middle"; // the last label must not be cut
+      const at = { x: toX(tick) + (anchor === "end" ? MARGIN.right : 0), y: bottom + 16,
+        "text-anchor": anchor };
       axes.append(draw("text", at, written(tick)));
     }
     const middle = (MARGIN.left + right) / 2;

@@ -24,6 +24,7 @@ from mmg_nb.jupyter.explore_code import MapCode, Refined
 from mmg_nb.jupyter.explore_pairs import SECONDS, PairRuns, Question, in_thread
 from mmg_nb.jupyter.explore_view import MapWidget, Saved, described, drawn, figure, sample, saved
 from mmg_nb.jupyter.handle import Run
+from mmg_nb.jupyter.marimo import session
 from mmg_nb.jupyter.place import isolates_outputs
 from mmg_nb.jupyter.worker import Work
 from mmg_nb.questions.asked_table import check_rows
@@ -381,6 +382,11 @@ class Explorer:
         self._cell, self._displayed = _current_cell(self._shell), True
         display(self._record(), display_id=self._slot)
 
+    def _display_(self) -> MapWidget:
+        """What marimo displays."""
+        self._cell = _current_cell(self._shell)
+        return self._widget
+
 
 def _current_cell(shell: InteractiveShell) -> Any:
     """Identifier of the running cell; None if the front end gives none."""
@@ -419,11 +425,11 @@ def explore(
         The map. A notebook cell that ends with it displays it.
 
     Raises:
-        MMGError: The code does not run in IPython, or the table cannot be used.
+        MMGError: The code does not run in IPython or marimo, or the table cannot be used.
     """
-    shell = get_ipython()
+    shell = get_ipython() or session()
     if shell is None:
-        what = "A map to explore needs IPython; this is plain Python."
+        what = "A map to explore needs IPython or marimo; this is plain Python."
         raise MMGError(what, "Open a notebook, or use mmg_nb.dependency_map.")
     texts = (
         name for name, value in shell.user_ns.items() if value is table and name.isidentifier()

@@ -282,6 +282,12 @@ class Run:
             raise NotImplementedError  # IPython then displays the repr
         self.on_display(self)
 
+    def _display_(self) -> Any:
+        """What marimo displays."""
+        from mmg_nb.jupyter.marimo import live_widget
+
+        return live_widget(self)
+
     # --- listeners
 
     def subscribe(self, listener: Listener) -> None:

@@ -446,6 +446,9 @@ function createPanel(model) {
     history.update();
   }
 
+  // marimo does not say that other cells have run, so the form asks when somebody turns to it.
+  const look = () => model.get("slot") || model.send({ action: "look" });
+  for (const turn of ["pointerenter", "focusin"]) node.addEventListener(turn, look);
   watch(model, WATCHED, update);
   model.on("change:variables", form.offer);
   model.on("change:chosen", form.choose);

@@ -27,6 +27,7 @@ from mmg_nb.jupyter.history import (
     titled,
 )
 from mmg_nb.jupyter.live import Feed, LiveWidget, picture, steer
+from mmg_nb.jupyter.marimo import session
 from mmg_nb.jupyter.place import isolates_outputs
 from mmg_nb.questions.comparison import Comparison
 from mmg_nb.results.result import MIResult
@@ -211,6 +212,8 @@ class Panel:
             self.compare(*message.get("numbers", ()))
         elif action == "close":
             self.close()
+        elif action == "look":
+            self._refresh()
         elif self.run is not None:
             steer(self.run, message)
 
@@ -307,6 +310,10 @@ class Panel:
     def _ipython_display_(self) -> None:
         display(self._record(), display_id=self._slot)
 
+    def _display_(self) -> PanelWidget:
+        """What marimo displays."""
+        return self._widget
+
 
 class _WidgetWithRecord:
     """The panel as a widget in an output, for front ends that isolate outputs."""
@@ -332,11 +339,11 @@ def panel(x: str | None = None, y: str | None = None, **values: Any) -> Panel:
         The panel. It is displayed if it is the last value of a cell.
 
     Raises:
-        MMGError: The code does not run in IPython, or a value is not allowed.
+        MMGError: The code does not run in IPython or marimo, or a value is not allowed.
     """
-    shell = get_ipython()
+    shell = get_ipython() or session()
     if shell is None:
-        what = "A panel needs IPython; this is plain Python."
+        what = "A panel needs IPython or marimo; this is plain Python."
         raise MMGError(what, "Open a notebook, or use mmg_nb.start.")
     made = Panel(shell)
     texts = {name: text for name, text in (("x", x), ("y", y)) if text is not None}

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.display import display
 
+from mmg_nb.runs.watching import in_marimo
+
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -65,9 +67,10 @@ class Place:
 def isolates_outputs(shell: InteractiveShell) -> bool:
     """Whether the front end isolates outputs, so that a widget cannot replace HTML in one.
 
-    VS Code and Colab do; JupyterLab, Notebook 7 and Voila do not.
+    VS Code, Colab and marimo do; JupyterLab, Notebook 7 and Voila do not.
     """
-    return "__vsc_ipynb_file__" in shell.user_ns or "google.colab" in sys.modules
+    known = "google.colab" in sys.modules or in_marimo()
+    return known or "__vsc_ipynb_file__" in shell.user_ns
 
 
 NOTHING = Card("", "")

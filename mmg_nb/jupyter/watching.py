@@ -24,12 +24,21 @@ def watch(
 
     The view disappears at the end, because the caller gets the result.
     """
-    shell = current_shell()
     run = Run(work, what=what, estimator=estimator, listen=listen)
-    live = setting_of(shell, "live", "auto")
     with ExitStack() as left:
-        view: View = view_for(run, live, shell.kernel, left)
+        view, at_once = _view_of(run, left)
         if table is not None and not isinstance(view, (NoView, TextView)):
             view = LiveTable(table)
-        result, _ = run_in_cell(run, view, leave=NOTHING, at_once=slow and has_page(shell.kernel))
+        result, _ = run_in_cell(run, view, leave=NOTHING, at_once=slow and at_once)
     return result
+
+
+def _view_of(run: Run, left: ExitStack) -> tuple[View, bool]:
+    """The view of a run, and whether it can open before the run starts."""
+    shell = current_shell()
+    if shell is None:  # marimo
+        from mmg_nb.jupyter.marimo import LiveOutput
+
+        return LiveOutput(run), True
+    live = setting_of(shell, "live", "auto")
+    return view_for(run, live, shell.kernel, left), has_page(shell.kernel)

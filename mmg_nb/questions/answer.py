@@ -62,9 +62,6 @@ class Answer(SavedRecord):
         notes = "" if not count else f"; {count} note{'s' if count > 1 else ''}"
         return f"{type(self).__name__}({self.summary}{notes})"
 
-    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        return self.bundle()
-
     def bundle(self, unit: str = "nats") -> tuple[dict[str, Any], dict[str, Any]]:
         """The answer as text, HTML, Markdown and LaTeX, with its picture.
 

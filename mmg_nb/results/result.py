@@ -232,9 +232,6 @@ class MIResult(SavedRecord):
         if not complete or self.curve.noised not in ("x", "y"):
             raise ValueError("the forms of the gap do not match")
 
-    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        return self.bundle()
-
     def bundle(self, unit: str = "nats") -> tuple[dict[str, Any], dict[str, Any]]:
         """The result as text, HTML, Markdown and LaTeX, with its plot if it has error curves.
 

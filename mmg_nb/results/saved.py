@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -23,6 +24,20 @@ class SavedRecord(ArrayRecord):
     """
 
     FORMAT: ClassVar[str]
+
+    @abstractmethod
+    def bundle(self, unit: str = "nats") -> tuple[dict[str, Any], dict[str, Any]]:
+        """The card by MIME type, with metadata.
+
+        Args:
+            unit: `nats` or `bits`.
+        """
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        return self.bundle()
+
+    def _repr_html_(self) -> str:  # marimo would show the texts of a bundle side by side
+        return str(self.bundle()[0]["text/html"])
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as numbers, texts, lists and dictionaries."""

@@ -18,7 +18,8 @@ def first_interrupt(ask: Callable[[], object]) -> Iterator[None]:
     """Call `ask` at the first interrupt, and raise KeyboardInterrupt at the second one.
 
     A handler of the user's own is called at every interrupt, and decides what the second one
-    does. If the process ignores interrupts, or if they end it, nothing changes.
+    does. marimo's counts as Python's own, because it raises KeyboardInterrupt too. If the process
+    ignores interrupts, or if they end it, nothing changes.
 
     An exception could leave a training step, an import or a drawing half done. A flag cannot.
     Only the main thread gets interrupts, so in other threads nothing changes. If one context is
@@ -56,8 +57,12 @@ class _Handler:
         again, self.asked = self.asked, True
         if not again:
             self._ask()
-        if again or self._enclosing is not signal.default_int_handler:
+        if again or not _only_raises(self._enclosing):
             self._enclosing(number, frame)
+
+
+def _only_raises(handler: object) -> bool:
+    return handler is signal.default_int_handler or type(handler).__module__.startswith("marimo.")
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from mmg_nb.runs.events import Event, Listener, silent
 from mmg_nb.runs.terminal import ProgressLine
 
-__all__ = ["SETTING", "session_kernel", "watched"]
+__all__ = ["SETTING", "in_marimo", "session_kernel", "watched"]
 
 SETTING = "MMG_NB_PROGRESS"  # environment variable; 0 turns progress off
 
@@ -36,7 +36,8 @@ def watched(
         work: The run.
         listen: The listener of the caller, or None.
         progress: Whether to show it. None: if the caller does not listen, the call comes from
-            the main thread, `SETTING` is not 0, and there is a notebook or stderr is a terminal.
+            the main thread or a cell of marimo, `SETTING` is not 0, and there is a notebook or
+            stderr is a terminal.
         what: What is estimated, in a few words.
         estimator: Name of the estimator.
         slow: Whether the run takes seconds. Its progress is then shown before it starts.
@@ -47,7 +48,7 @@ def watched(
     """
     if not _is_wanted(listen, progress):
         return work(listen or silent)
-    if session_kernel() is not None:
+    if session_kernel() is not None or in_marimo():
         # The notebook's side imports this side, so it is looked up when it is needed.
         notebook = importlib.import_module("mmg_nb.jupyter.watching")
         found: Found = notebook.watch(
@@ -72,9 +73,16 @@ def session_kernel() -> Any:
     return getattr(ask(), "kernel", None) if ask is not None else None
 
 
+def in_marimo() -> bool:
+    """Whether a cell of marimo runs this. Does not import marimo."""
+    ask = getattr(sys.modules.get("marimo"), "running_in_notebook", None)
+    return ask is not None and bool(ask())
+
+
 def _is_wanted(listen: Listener | None, progress: bool | None) -> bool:
     if progress is not None:
         return progress
     off = os.environ.get(SETTING, "").strip().lower() in ("0", "false", "no", "off")
-    here = threading.current_thread() is threading.main_thread()
+    # The cells of an app of marimo run in a thread of their session.
+    here = threading.current_thread() is threading.main_thread() or in_marimo()
     return listen is None and not off and here and sys.stderr is not None
