@@ -115,7 +115,7 @@ def test_marimo_shows_live_view_comparison_panel_and_map(page):
     expect(live).to_have_count(1)  # the result has taken the place of the second one
     expect(page.get_by_text("x tells 0.511")).to_be_visible()
     expect(page.get_by_text("gcmi").first).to_be_visible()
-    expect(page.get_by_role("region", name="All pairs of df")).to_contain_text("3 of 3 pairs")
+    expect(page.get_by_role("region", name="Map of a table")).to_contain_text("3 of 3 pairs")
 
     panel = page.get_by_role("region", name="Mutual information panel")
     panel.hover()

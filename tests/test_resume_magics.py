@@ -59,9 +59,9 @@ def test_a_resumed_run_is_the_value_and_may_be_quoted(run):
     [
         ("%mmg resume none.mmg", "There is no checkpoint at", "given as checkpoint"),
         ("%mmg resume none.mmg -b", "There is no checkpoint at", "given as checkpoint"),
-        ("%mmg resume", "No run is paused", "Runs: 1 (stopped)"),
+        ("%mmg resume", "No run is paused", "Runs: 1 (stopped). %mmg resume FILE continues"),
         ("%mmg resume 7", "There is no run '7'", "Runs: 1 (stopped)"),
-        ("%mmg resume 1", "run 1 has ended", "%mmg runs"),
+        ("%mmg resume 1", "run 1 has ended", "resume FILE continues a stopped run"),
         ("%mmg resume run.mmg twice", "got also 'twice'", "%mmg runs"),
         ("%mmg resume 1 --every 3", "apply only to a checkpoint file", "Name the file"),
         ("%mmg resume run.mmg --evry 3", "no option --evry", "Did you mean '--every'?"),

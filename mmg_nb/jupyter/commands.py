@@ -57,6 +57,7 @@ CALLS = (
     ("What do several variables share?", "%mmg total a b c"),
     ("Which rows carry the information?", "%mmg plot result --kind pointwise"),
     ("Do other methods agree?", "%mmg compare x y"),
+    ("What can be drawn, also for a paper?", "%mmg plot result"),
 )
 """Which question is answered by which call."""
 WITH_OPTIONS = (
@@ -290,7 +291,12 @@ COMMANDS = {
             (*field_infos(TotalOptions), SETTING_INFOS["seed"], SETTING_INFOS["live"]),
         ),
         Command("panel", "[X Y]", "choose data and settings with widgets, run and compare"),
-        Command("plot", "[RESULT]", "draw a result (default: the last)", field_infos(PlotOptions)),
+        Command(
+            "plot",
+            "[RESULT]",
+            'draw a result (default: the last); res.plot().figure.savefig("a.pdf") saves a figure',
+            field_infos(PlotOptions),
+        ),
         Command("show", "[RESULT]", "display a result (default: the last)"),
         Command(
             "benchmark",

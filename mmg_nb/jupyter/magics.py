@@ -332,7 +332,11 @@ class MMG(SessionSettings):
             if asked.values:
                 what = "The options of %mmg resume apply only to a checkpoint file."
                 raise MMGError(what, "Name the file, or leave the options out.")
-            return self._steer("resume", call, Run.resume, (RunState.PAUSED,))
+            try:
+                return self._steer("resume", call, Run.resume, (RunState.PAUSED,))
+            except MMGError as error:
+                file = "%mmg resume FILE continues a stopped run that has a checkpoint."
+                raise MMGError(error.what, f"{error.remedy} {file}") from error
         output, every = asked.values.get("output"), asked.values.get("every")
         if output is not None:
             check_name(output, self._shell.user_ns)

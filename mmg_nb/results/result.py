@@ -209,7 +209,7 @@ class MIResult(SavedRecord):
                 (rows of what was compared; a table of counts for categories).
 
         Returns:
-            The axes.
+            The axes. `result.plot().figure.savefig("figure.pdf")` saves the figure.
 
         Raises:
             MMGError: `kind` is unknown, or this result has no data of that kind.
