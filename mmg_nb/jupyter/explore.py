@@ -99,7 +99,7 @@ class Explorer:
         self._slot = uuid.uuid4().hex
         self._lock = threading.Lock()
         self._closed = self._displayed = False
-        self._phase, self._step, self._began = "", (0, 1), 0.0
+        self._phase, self._step, self._began = "", (0, 0), 0.0
         self._shown_at = 0.0
         self._widget = MapWidget(
             self._end,
@@ -294,7 +294,7 @@ class Explorer:
         """Follow the run of the map, in its thread."""
         ended = isinstance(event, StateChanged) and event.state.ended
         if isinstance(event, Phase):
-            self._phase, self._step, self._began = event.name, (0, 1), time.monotonic()
+            self._phase, self._step, self._began = event.name, (0, 0), time.monotonic()
         elif isinstance(event, Step):
             self._step = event.step, event.total_steps
         step = isinstance(event, Step) and time.monotonic() - self._shown_at < SECONDS
@@ -315,7 +315,7 @@ class Explorer:
 
     def _said(self, state: RunState) -> dict[str, Any]:
         done, total = self._step
-        doing = f"{self._phase}: {done} of {total} pairs"
+        doing = f"{self._phase}: {done} of {total} pairs" if total else self._phase
         spent = time.monotonic() - self._began
         if done and spent > 2:
             doing += f", about {max(1, round(spent / done * (total - done)))} s left"
