@@ -80,7 +80,7 @@ def begin_job(job: Job, listen: Listener | None = None) -> Run:
 
 def begin(run: AnyRun) -> AnyRun:
     """Start a run. If the extension is loaded, add the run to the session's list."""
-    run.on_display = _display
+    run.on_display, run.in_marimo = _display, _widget
     runs = session_runs()
     if runs is not None:
         runs.add(run)
@@ -93,6 +93,13 @@ def _display(run: Run) -> None:
     from mmg_nb.jupyter.views import display_run
 
     display_run(run)
+
+
+def _widget(run: Run) -> Any:
+    # Imported here because it loads widgets.
+    from mmg_nb.jupyter.marimo import live_widget
+
+    return live_widget(run)
 
 
 def session_runs() -> Any:

@@ -67,6 +67,7 @@ class Run:
         estimator: Name in the registry.
         number: Number in this session (`%mmg runs`); None outside IPython.
         on_display: Displays the run where its handle is the value of a cell; None for its repr.
+        in_marimo: Returns what marimo displays; None for its repr.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Run:
         self.estimator = estimator
         self.number: int | None = None
         self.on_display: Callable[[Any], None] | None = None
+        self.in_marimo: Callable[[Any], Any] | None = None
         self._listen = listen
         self._watch = Stopwatch()
         self._progress = Progress(self._watch, f"{what} by {estimator}")
@@ -284,9 +286,7 @@ class Run:
 
     def _display_(self) -> Any:
         """What marimo displays."""
-        from mmg_nb.jupyter.marimo import live_widget
-
-        return live_widget(self)
+        return repr(self) if self.in_marimo is None else self.in_marimo(self)
 
     # --- listeners
 
