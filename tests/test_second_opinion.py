@@ -10,7 +10,12 @@ import pytest
 import mmg_nb
 from mmg_nb.data.pairs import make_pairs
 from mmg_nb.estimators.mmg import second_look as second_opinion
-from mmg_nb.estimators.mmg.second_look import by_columns, by_neighbours, by_predictions
+from mmg_nb.estimators.mmg.second_look import (
+    by_columns,
+    by_correlations,
+    by_neighbours,
+    by_predictions,
+)
 from mmg_nb.mmse.gap import FORMS, PointValues
 from mmg_nb.mmse.standard_error import TrainingErrors, all_parts, undetected_information
 from mmg_nb.results.finding import Estimate
@@ -242,3 +247,32 @@ def test_the_best_of_many_independent_columns_is_no_find():
     looks = [by_columns(make_pairs(*rng.normal(size=(2, 300, 8)))) for _ in range(30)]
     assert not any(look.exceeds(0.0) for look in looks)
     assert by_columns(make_pairs(*rng.normal(size=(2, 300, 1)))) is None
+
+
+# --- correlations ------------------------------------------------------------------------------
+
+
+def spread(n, columns, mi, seed):
+    """Normal x and y whose dependence is the same in all directions; y is turned at random."""
+    rng = np.random.default_rng(seed)
+    rho = math.sqrt(-math.expm1(-2 * mi / columns))
+    x, noise = rng.normal(size=(2, n, columns))
+    turn, _ = np.linalg.qr(rng.normal(size=(columns, columns)))
+    return x, (rho * x + math.sqrt(1 - rho**2) * noise) @ turn
+
+
+def test_weak_dependence_that_many_columns_share_is_in_the_error():
+    x, y = spread(2000, 12, 0.08, 0)
+    result = mmg_nb.estimate(x, y, steps=50, folds=2, draws=4, width=16)
+    assert result.mi < 0.06
+    low, high = result.interval()
+    assert low < 0.08 < high
+    assert result.error_parts["correlations"] > 0.02
+    assert math.hypot(*result.error_parts.values()) == pytest.approx(result.stderr)
+
+
+def test_correlations_are_asked_for_weak_dependence_of_numbers_only():
+    x, y = spread(400, 4, 0.1, 1)
+    assert by_correlations(make_pairs(x, y)).mi < 0.3
+    assert by_correlations(make_pairs(x, x + 0.1 * y)) is None
+    assert by_correlations(make_pairs(x, y[:, 0] > 0)) is None

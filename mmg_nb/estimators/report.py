@@ -38,6 +38,9 @@ class Looks(Protocol):
     @property
     def more_rows(self) -> float: ...
 
+    @property
+    def correlations(self) -> Estimate | None: ...
+
 
 class _HasGap(Protocol):
     @property
@@ -69,7 +72,13 @@ def report(
     training = TrainingErrors(outcome.late_gain, outcome.pair_error)
     if looks is not None:
         columns = pairs.dim_x + pairs.dim_y
-        training = replace(training, knn=looks.best, more_rows=looks.more_rows, columns=columns)
+        training = replace(
+            training,
+            knn=looks.best,
+            more_rows=looks.more_rows,
+            columns=columns,
+            correlations=looks.correlations,
+        )
     parts = {form: all_parts(points, form, training, detection) for form in curve.gaps}
     forms = {form: estimate_from_points(points, form, part) for form, part in parts.items()}
     in_haste = outcome.too_few_steps and outcome.status.complete

@@ -8,6 +8,7 @@ squares:
     late learning       the estimate still rose in the second half of training
     overfitting         networks of many columns cannot learn more without learning noise as well
     more rows           models that see more rows predict better
+    correlations        weak dependence is linear, and a Gaussian copula finds more of it
     other columns       the estimate is of single columns, and others may add to it
     canonical pairs     the fitted pairs have limited precision
     nearest neighbours  a nearest-neighbour estimate is higher than that of the networks
@@ -30,6 +31,7 @@ from mmg_nb.results.finding import Estimate
 from mmg_nb.results.result import NEIGHBOURS
 
 __all__ = [
+    "CORRELATIONS",
     "DETECTION",
     "MORE_ROWS",
     "SAMPLING",
@@ -46,7 +48,7 @@ __all__ = [
 ]
 
 LATE, PAIRS, DETECTION, SAMPLING = "late learning", "canonical pairs", "detection", "sampling"
-OVERFITTING, MORE_ROWS = "overfitting", "more rows"
+OVERFITTING, MORE_ROWS, CORRELATIONS = "overfitting", "more rows", "correlations"
 KNN_SIGNIFICANT = 3.0  # standard errors; those of nearest neighbours are about 20 % too small
 KNN_HINT = 1.0  # standard errors above which a difference counts (LOG.md, "What intervals miss")
 SHARE_MISSED = 0.15  # of what overfitting may hide (LOG.md, "What intervals miss")
@@ -65,6 +67,7 @@ class TrainingErrors:
         knn: Nearest-neighbour estimate of the same rows, or None.
         more_rows: Nats that more rows may add.
         columns: Columns of x and y together; 0 if overfitting does not count.
+        correlations: Estimate of a Gaussian copula that is not too high, or None.
     """
 
     late_gain: float | None = None
@@ -72,6 +75,7 @@ class TrainingErrors:
     knn: Estimate | None = None
     more_rows: float = 0.0
     columns: int = 0
+    correlations: Estimate | None = None
 
 
 def all_parts(
@@ -97,6 +101,9 @@ def all_parts(
     if training.more_rows:
         parts[MORE_ROWS] = training.more_rows
     mi = _mean(points, form)
+    linear = undetected_information(training.correlations, mi, KNN_HINT)
+    if linear:
+        parts[CORRELATIONS] = linear
     missed = undetected_information(training.knn, mi)
     if missed:
         parts[NEIGHBOURS] = missed
@@ -218,15 +225,15 @@ def missed_by_overfitting(points: PointValues) -> float:
 def undetected_information(
     knn: Estimate | None, mi: float, significant: float = KNN_SIGNIFICANT
 ) -> float:
-    """Difference to a higher nearest-neighbour estimate, nats; 0 if it is not significant.
+    """Difference to a higher estimate by another method, nats; 0 if it is not significant.
 
     Args:
-        knn: The nearest-neighbour estimate, or None.
+        knn: The other estimate, e.g. by nearest neighbours, or None.
         mi: The estimate of the networks, nats.
         significant: Standard errors of a significant difference.
 
     Returns:
-        The difference, if the nearest-neighbour estimate exceeds both 0 and `mi` by so many
+        The difference, if the other estimate exceeds both 0 and `mi` by so many
         standard errors.
     """
     if knn is None or knn.mi - max(mi, 0.0) < significant * knn.stderr:

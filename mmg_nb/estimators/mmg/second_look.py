@@ -2,6 +2,7 @@
 
     neighbours   nearest neighbours in the data as they are, in few columns
     columns      nearest neighbours in single columns: fine structure that noise columns hide
+    correlations a Gaussian copula, if dependence is weak: what many columns hold a little of each
     predictions  nearest neighbours in cross-fitted predictions of one variable from the other one
 
 None can be far above the mutual information: nearest neighbours are biased downwards. A
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from mmg_nb.data.dependent_rows import MIN_SAMPLES
 from mmg_nb.data.marginals import NormalScores
 from mmg_nb.data.pairs import Pairs
+from mmg_nb.estimators.gaussian.gcmi import GCMI
 from mmg_nb.estimators.mmg.column_screen import most_dependent
 from mmg_nb.estimators.neighbours.ksg import KSG
 from mmg_nb.polling import Stopped
@@ -34,6 +36,7 @@ __all__ = [
     "Look",
     "SecondLooks",
     "by_columns",
+    "by_correlations",
     "by_neighbours",
     "by_predictions",
     "gain_of_rows",
@@ -52,6 +55,7 @@ MOST_LEVELS = 4  # of a label that is predicted: its log-odds have one column fe
 WORTH_ANOTHER_RUN = 2.5  # standard errors; not measured
 LACKING = 2.0  # gains of rows that are lacking (LOG.md, "Second looks")
 LEAST_ROWS = 4  # rows per column, with fewer of which networks overfit; not measured
+WEAK = 0.3  # nats; not measured
 SCREENED = 4  # pairs of columns of which neighbours are asked; not measured
 MOST_SCREENED = 10_000  # pairs of columns; not measured
 FOLDS, FEW_FOLDS = 5, 2  # of the predictions: models see 4/5 or 1/2 of the rows
@@ -97,11 +101,13 @@ class SecondLooks:
         best: The highest estimate.
         look: The look at predictions.
         more_rows: Nats that more rows may add, as a standard error.
+        correlations: The estimate from linear correlations, if it is a lower bound.
     """
 
     best: Estimate | None = None
     look: Look | None = None
     more_rows: float = 0.0
+    correlations: Estimate | None = None
 
 
 def second_looks(pairs: Pairs, mi: float, least: Estimate | None, *, settled: bool) -> SecondLooks:
@@ -128,9 +134,31 @@ def second_looks(pairs: Pairs, mi: float, least: Estimate | None, *, settled: bo
     look = None if enough or least is not None else by_predictions(pairs)
     known = (near, least, None if look is None else look.estimate)
     best = max(filter(None, known), key=lambda each: each.mi, default=None)
+    linear = by_correlations(pairs)
     if look is None or few or look.estimate.mi < mi / 2:  # these models see something else
-        return SecondLooks(best, look)
-    return SecondLooks(best, look, LACKING * gain_of_rows(pairs, look))
+        return SecondLooks(best, look, correlations=linear)
+    return SecondLooks(best, look, LACKING * gain_of_rows(pairs, look), linear)
+
+
+def by_correlations(pairs: Pairs) -> Estimate | None:
+    """The estimate of a Gaussian copula, if dependence is weak.
+
+    To second order in weak dependence, mutual information is half the sum of the squared canonical
+    correlations of all functions of x and y. So that of the linear ones is not too high. Networks
+    of many columns lose a part of weak dependence that is spread over all of them.
+
+    Args:
+        pairs: The data.
+
+    Returns:
+        The estimate. None above `WEAK`, and for data other than columns of numbers.
+    """
+    numbers = not (pairs.discrete_x or pairs.discrete_y)
+    some = _independent(pairs)
+    if not (numbers and _suits(pairs)) or len(some.x) < LEAST_ROWS * (pairs.dim_x + pairs.dim_y):
+        return None
+    found = GCMI().estimate(some, RunContext())
+    return Estimate(found.mi, found.stderr or 0.0) if found.mi < WEAK else None
 
 
 def by_neighbours(pairs: Pairs) -> Estimate | None:
