@@ -109,8 +109,8 @@ def _compared(
         f"{look.replacement}. This shows more than the {found.mi:.3f} nats that networks found in "
         "the data as they are. A replacement can only lose information."
     )
-    # As much again may be hidden in the other columns.
-    hidden = 0.0 if look.columns is None else 0.5 * (again.mi - max(0.0, found.mi))
+    # The other columns may hide as much again, or twice as much.
+    hidden = 0.0 if look.columns is None else again.mi - max(0.0, found.mi)
     return with_part(replace(again, test=found.test), OTHER_COLUMNS, hidden, (note,))
 
 
