@@ -89,16 +89,8 @@ class DataOptions:
     groups: str | None = field(None, "labels of dependent rows, e.g. df.patient")
     given: str | None = field(None, "condition z of I(x; y | z), e.g. df.age")
     discrete: str = field("auto", "columns that are categories: auto, none, or e.g. y,sex,x[2]")
-    missing: str = field(
-        "refuse",
-        MISSING_HELP,
-        choices=MISSING,
-    )
-    rows: str = field(
-        "auto",
-        ROWS_HELP,
-        choices=ROWS,
-    )
+    missing: str = field("refuse", MISSING_HELP, choices=MISSING)
+    rows: str = field("auto", ROWS_HELP, choices=ROWS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,16 +187,8 @@ class IndependenceOptions(_OutputOptions):
     given: str | None = field(None, "condition z, e.g. df.age")
     permutations: int | None = field(None, "number of permutations (default: 199)", low=19)
     discrete: str = field("auto", "columns that are categories: auto, none, or e.g. y,x[2]")
-    missing: str = field(
-        "refuse",
-        MISSING_HELP,
-        choices=MISSING,
-    )
-    rows: str = field(
-        "auto",
-        ROWS_HELP,
-        choices=ROWS,
-    )
+    missing: str = field("refuse", MISSING_HELP, choices=MISSING)
+    rows: str = field("auto", ROWS_HELP, choices=ROWS)
 
 
 @dataclass(frozen=True, kw_only=True)

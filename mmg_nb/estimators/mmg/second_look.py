@@ -154,8 +154,10 @@ def by_correlations(pairs: Pairs) -> Estimate | None:
         The estimate. None above `WEAK`, and for data other than columns of numbers.
     """
     numbers = not (pairs.discrete_x or pairs.discrete_y)
+    if not (numbers and _suits(pairs)):
+        return None
     some = _independent(pairs)
-    if not (numbers and _suits(pairs)) or len(some.x) < LEAST_ROWS * (pairs.dim_x + pairs.dim_y):
+    if len(some.x) < LEAST_ROWS * (pairs.dim_x + pairs.dim_y):
         return None
     found = GCMI().estimate(some, RunContext())
     return Estimate(found.mi, found.stderr or 0.0) if found.mi < WEAK else None
