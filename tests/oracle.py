@@ -20,6 +20,12 @@ CPU = torch.device("cpu")
 DEFAULT = LogisticProposal()
 
 
+class TrainedGaussian(GaussianDenoiser):
+    """The exact denoiser, evaluated like one whose means over the noise are not known."""
+
+    reference = None
+
+
 @dataclass(frozen=True, eq=False)
 class GaussianPair:
     """x ~ N(0, I), y ~ N(0, I), E[x yᵀ] = K.
@@ -63,7 +69,7 @@ class GaussianPair:
         variances, basis = self._residual()
         anchor = Anchor(torch.tensor(self.k.T).repeat(members, 1, 1))
         anchor.rotation = torch.tensor(basis).repeat(members, 1, 1)
-        denoiser = GaussianDenoiser(torch.tensor(variances).float().repeat(members, 1, 1))
+        denoiser = TrainedGaussian(torch.tensor(variances).float().repeat(members, 1, 1))
         return Model(anchor, denoiser)
 
     def gap(self, logsnr: Tensor) -> Tensor:

@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 import torch
 from chains import MODELS, Gaussian3
-from oracle import CPU
+from oracle import CPU, TrainedGaussian
 from torch import Generator
 
 from mmg_nb.data.splits import EvaluationFold, Member
 from mmg_nb.denoisers.anchor import Anchor
-from mmg_nb.denoisers.gaussian import GaussianDenoiser
 from mmg_nb.denoisers.logsnr import uniform_bins
 from mmg_nb.estimators.mmg.conditioning import without_condition
 from mmg_nb.mmse.evaluation import Design, EvaluationRows, Model, measure
@@ -43,7 +42,7 @@ def exact(model: Gaussian3) -> tuple[Model, np.ndarray]:
     anchor = Anchor(torch.tensor(upper).repeat(2, 1, 1))
     anchor.rotation = torch.tensor(rotation).repeat(2, 1, 1)
     v = torch.tensor(variances).float().repeat(2, 1, 1)
-    return Model(anchor, GaussianDenoiser(v)), np.r_[white, -on_z @ white]
+    return Model(anchor, TrainedGaussian(v)), np.r_[white, -on_z @ white]
 
 
 def measured(model, x, y, z, seed):

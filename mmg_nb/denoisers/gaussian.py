@@ -147,6 +147,11 @@ class GaussianDenoiser(Denoiser):
         self.register_buffer("variance", variance)
         self.variance: Tensor
 
+    @property
+    def reference(self) -> GaussianDenoiser:
+        """Itself."""
+        return self
+
     def forward(self, samples: Samples, eps: Tensor, logsnr: Tensor, given: Tensor) -> Tensor:
         """Predict the noise; see `Denoiser`."""
         return Posterior.of(self.variance, samples, eps, logsnr, given).mean

@@ -121,10 +121,13 @@ class Fit:
 
     def trained(self, outcome: TrainingOutcome) -> Fit:
         """This fit after another training, which started where the last one ended."""
+        denoiser = outcome.denoiser
+        assert isinstance(denoiser, RefinedDenoiser)
+        start = denoiser if outcome.kept_at else self.start
+        # A network that learned nothing adds 0, and is left out: evaluation then takes less time.
+        outcome = replace(outcome, denoiser=start or denoiser.reference)
         before = self.training
         whole = outcome if before is None else concatenated(before, outcome)
-        start = outcome.denoiser if outcome.kept_at else self.start
-        assert start is None or isinstance(start, RefinedDenoiser)
         return replace(self, start=start, training=whole)
 
 
