@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import multiprocessing
 import re
 import signal
@@ -249,6 +250,16 @@ def test_it_is_drawn_and_displayed(whole):
     data, meta = whole._repr_mimebundle_()
     assert data["text/html"].count("<img") == 1
     assert meta == {"image/png": {"width": 560}}
+
+
+def test_names_of_many_columns_do_not_overlap():
+    names = tuple(f"measurement {k}" for k in range(60))
+    found = DependencyMap(names, np.full((60, 60), 0.1), np.full((60, 60), 0.01), "ksg", 100)
+    axes = found.plot()
+    axes.get_figure().draw_without_rendering()
+    boxes = [label.get_window_extent() for label in axes.get_yticklabels()]
+    assert all(below.y1 < above.y0 for above, below in itertools.pairwise(boxes))
+    assert found.bundle()[1]["image/png"]["width"] == 1160
 
 
 @pytest.mark.parametrize("name", ["glucose", "a very long name of it"])

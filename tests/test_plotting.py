@@ -13,10 +13,11 @@ from fake_estimator import make_result
 from matplotlib.figure import Figure
 from PIL import Image
 
-from mmg_nb import MIResult, estimate
+from mmg_nb import IndependenceTest, MIResult, estimate
 from mmg_nb.errors import MMGError
 from mmg_nb.plots import rows as plots
 from mmg_nb.plots.axes import axes_png
+from mmg_nb.plots.forest import plot_estimates
 from mmg_nb.plots.result import (
     KINDS,
     PNG_WIDTH,
@@ -26,6 +27,8 @@ from mmg_nb.plots.result import (
     result_png,
     training_data,
 )
+from mmg_nb.questions.comparison import Comparison, Line
+from mmg_nb.questions.transfer import Direction, TransferEntropy
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -162,9 +165,18 @@ def test_a_dark_style_of_the_session_leaves_the_letters_dark(result):
     assert axes.xaxis.label.get_color() == axes.texts[0].get_color() == "#222222"
 
 
-@pytest.mark.parametrize("kind", KINDS)
+ANSWERS = {
+    "comparison": lambda result: Comparison((Line("fake", result),)).plot(truth=1.0),
+    "test": lambda result: IndependenceTest(result, (0.1, 0.0, 0.2), "permutations").plot(),
+    "transfer": lambda result: TransferEntropy(
+        (Direction("x", "y", 0.2, 0.05, (0.0, 0.1, 0.05)),), (1, 1), "", "ksg", 100
+    ).plot(),
+}
+
+
+@pytest.mark.parametrize("kind", [*KINDS, *ANSWERS])
 def test_a_picture_can_be_read_on_white_and_on_black(result, kind):
-    axes = result.plot(kind=kind)
+    axes = ANSWERS[kind](result) if kind in ANSWERS else result.plot(kind=kind)
     pixels = np.asarray(Image.open(io.BytesIO(axes_png(axes))).convert("RGBA")) / 255.0
     assert pixels[0, 0, 3] == 0
     solid = pixels[pixels[..., 3] > 0.95, :3]
@@ -175,6 +187,13 @@ def test_a_picture_can_be_read_on_white_and_on_black(result, kind):
     assert (luminance.min() + 0.05) / 0.0556 > 2.5  # contrast to the dark page of JupyterLab
     assert axes.xaxis.label.get_color() == "#222222"  # `savefig` keeps dark ink on white
     assert axes.get_figure().get_facecolor() == (1, 1, 1, 1)
+
+
+def test_few_estimates_need_little_height():
+    few, many = (
+        plot_estimates({str(k): (1.0, (0.9, 1.1)) for k in range(n)}).get_figure() for n in (2, 20)
+    )
+    assert few.get_figheight() < 2 < 6 < many.get_figheight() < 8
 
 
 def test_noise_is_not_enlarged(result):

@@ -22,7 +22,7 @@ from mmg_nb.jupyter.background import begin
 from mmg_nb.jupyter.commands import MAP_ROWS
 from mmg_nb.jupyter.explore_code import MapCode, Refined
 from mmg_nb.jupyter.explore_pairs import SECONDS, PairRuns, Question, in_thread
-from mmg_nb.jupyter.explore_view import MapWidget, Saved, described, drawn, figure, sample, saved
+from mmg_nb.jupyter.explore_view import MapWidget, Saved, described, figure, sample, saved
 from mmg_nb.jupyter.handle import Run
 from mmg_nb.jupyter.marimo import session
 from mmg_nb.jupyter.place import isolates_outputs
@@ -179,7 +179,7 @@ class Explorer:
 
     def plot(self, ax: Axes | None = None, unit: str = "nats") -> Axes:
         """Draw the map; see `DependencyMap.plot`."""
-        return drawn(self.map()) if ax is None and unit == "nats" else self.map().plot(ax, unit)
+        return self.map().plot(ax, unit)
 
     @property
     def results(self) -> tuple[MIResult, ...]:
@@ -198,8 +198,9 @@ class Explorer:
         """End the computations, and leave a picture of the map in the page."""
         if self._closed:
             return
+        self._end()
+        self._keep()  # before the widget, so that the page never shows less than is known
         self._widget.close()
-        self._keep()
 
     def __repr__(self) -> str:
         return f"<Map of {self._code.text}: {self.map()!r}>"

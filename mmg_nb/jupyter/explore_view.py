@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import traitlets
@@ -15,13 +15,9 @@ from mmg_nb.jupyter.live import LiveWidget
 from mmg_nb.questions.dependency_map import DependencyMap
 from mmg_nb.questions.table_columns import Column, TableColumns
 from mmg_nb.questions.table_pairs import TablePairs
-from mmg_nb.results.picture import Picture
 from mmg_nb.results.result import MIResult
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-__all__ = ["MapWidget", "Saved", "answered", "described", "drawn", "figure", "sample", "saved"]
+__all__ = ["MapWidget", "Saved", "answered", "described", "figure", "sample", "saved"]
 
 SHOWN_ROWS = 400  # of a scatter plot
 
@@ -97,7 +93,7 @@ def saved(
         waiting = f"<p>{html.escape(text)}. Run this cell again to fill the map.</p>"
         page = f'<div data-mmg-slot="{slot}">{waiting}</div>'
         return Saved({"text/plain": text, "text/html": page}, {})
-    shown = Picture(figure(found, "png"), text, round(100 * _inches(found)))
+    shown = found.picture(text)
     page = f'<div data-mmg-slot="{slot}">{shown.tag}{"".join(_folded(folded))}</div>'
     return Saved(*shown.bundle(text, page))
 
@@ -158,22 +154,6 @@ def answered(result: MIResult) -> dict[str, Any]:
     }
 
 
-def _inches(found: DependencyMap) -> float:
-    return max(5.6, 2.6 + 0.15 * len(found.names))
-
-
-def drawn(found: DependencyMap) -> Axes:
-    """The map with labels that fit its number of columns."""
-    # Imported here because importing this module must not load matplotlib.
-    from mmg_nb.plots.axes import new_axes
-
-    axes = found.plot(new_axes(560))
-    inches = _inches(found)
-    axes.get_figure(root=True).set_size_inches(inches, 0.84 * inches)  # type: ignore[union-attr]
-    axes.tick_params(labelsize=float(np.clip(72 * 0.6 * inches / len(found.names), 5, 10)))
-    return axes
-
-
 def figure(found: DependencyMap, kind: str) -> bytes:
     """The map as a file.
 
@@ -183,4 +163,4 @@ def figure(found: DependencyMap, kind: str) -> bytes:
     """
     from mmg_nb.plots.axes import axes_png, axes_svg
 
-    return axes_svg(drawn(found)) if kind == "svg" else axes_png(drawn(found))
+    return axes_svg(found.plot()) if kind == "svg" else axes_png(found.plot())

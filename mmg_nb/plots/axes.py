@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
-__all__ = ["NotebookAxes", "axes_png", "axes_svg", "new_axes"]
+__all__ = ["NotebookAxes", "axes_png", "axes_svg", "legend_above", "new_axes"]
 
 DENSITY = 2  # drawn pixels per pixel of the page, for dense screens and print
 INCHES = 5.6, 3.5
@@ -47,17 +47,19 @@ class NotebookAxes(Axes):
         return {"text/plain": repr(self), "image/png": png}, {"image/png": {"width": width}}
 
 
-def new_axes(width: int) -> Axes:
+def new_axes(width: int, height: float = INCHES[1]) -> Axes:
     """Axes on a new white figure, whatever the matplotlib style of the session.
 
     Args:
         width: Width of the figure in pixels of the page.
+        height: Height in inches, if the width is 5.6 inches.
 
     Returns:
         The axes. They are not registered with pyplot.
     """
     dpi = DENSITY * width / INCHES[0]
-    figure = Figure(figsize=INCHES, dpi=dpi, facecolor="white", layout="constrained")
+    size = INCHES[0], height
+    figure = Figure(figsize=size, dpi=dpi, facecolor="white", layout="constrained")
     axes = figure.add_subplot(axes_class=NotebookAxes, facecolor="white")
     axes.tick_params(colors=INK)
     for text in (axes.xaxis.label, axes.yaxis.label, axes.title):
@@ -65,6 +67,18 @@ def new_axes(width: int) -> Axes:
     for spine in axes.spines.values():
         spine.set_color(INK)
     return axes
+
+
+def legend_above(axes: Axes, **options: Any) -> None:
+    """Put a legend above axes, in their text colour, which is light in a dark style.
+
+    Args:
+        axes: The axes, with all that they show.
+        **options: Of `Axes.legend`, e.g. `ncols`.
+    """
+    ink = axes.xaxis.label.get_color()
+    place = 0.5, 1.0
+    axes.legend(loc="lower center", bbox_to_anchor=place, frameon=False, labelcolor=ink, **options)
 
 
 def axes_png(axes: Axes) -> bytes:

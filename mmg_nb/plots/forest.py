@@ -42,16 +42,16 @@ def plot_estimates(
     size = unit_size(unit)
     if not estimates:
         raise MMGError("There is no estimate to draw.", "Run at least one estimator to its end.")
-    if ax is None:
-        # Imported here because importing this module must not load matplotlib.
-        from mmg_nb.plots.axes import new_axes
+    # Imported here because importing this module must not load matplotlib.
+    from mmg_nb.plots.axes import legend_above, new_axes
 
-        ax = new_axes(PNG_WIDTH)
+    if ax is None:
+        ax = new_axes(PNG_WIDTH, 1 + 0.32 * len(estimates))
     ax.axvline(0, color=GREY, lw=0.8)
     if truth is not None:
         label = f"truth {truth / size:.3f}"
         ax.axvline(truth / size, color=ORANGE, lw=1.5, ls="--", label=label)
-        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
+        legend_above(ax)
     for place, (mi, (low, high)) in enumerate(estimates.values()):
         if math.isfinite(high - low):
             ax.plot([low / size, high / size], [place, place], color=BLUE, lw=2)

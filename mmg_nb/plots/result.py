@@ -358,6 +358,9 @@ def _draw_integrand(ax: Axes, data: IntegrandData) -> None:
 
 
 def _draw_training(ax: Axes, data: TrainingData) -> None:
+    # Imported here because importing this module must not load matplotlib.
+    from mmg_nb.plots.axes import legend_above
+
     lines = ax.plot(data.step, data.mi, "-o", color=BLUE, lw=2, ms=4, label="validation estimate")
     lines.append(ax.axhline(data.final, color=_ink(ax), lw=1, ls=":", label="result"))
     ax.set_xlabel("training steps")
@@ -369,15 +372,7 @@ def _draw_training(ax: Axes, data: TrainingData) -> None:
     right.tick_params(colors=_ink(ax))
     for spine in right.spines.values():
         spine.set_color(_ink(ax))
-    ax.legend(
-        handles=lines,
-        loc="lower center",
-        bbox_to_anchor=(0.5, 1.0),
-        ncols=3,
-        fontsize="small",
-        frameon=False,
-        labelcolor=_ink(ax),
-    )
+    legend_above(ax, handles=lines, ncols=3, fontsize="small")
 
 
 KINDS: dict[str, tuple[Callable[[MIResult], Any], Callable[[Axes, Any], None]]] = {

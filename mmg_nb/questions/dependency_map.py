@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DependencyMap", "dependency_map"]
 
-WIDTH = 560  # pixels of the page
+DENSITY = 100  # pixels of the page per inch
 MAX_LETTERS = 24  # of a column name in the picture
 MAX_COLUMNS_WITH_VALUES = 12  # in larger maps, no values are written into the cells
 
@@ -112,12 +112,30 @@ class DependencyMap:
             # Imported here because importing this module must not load matplotlib.
             from mmg_nb.plots.axes import new_axes
 
-            ax = new_axes(WIDTH)
+            ax = new_axes(560)
             figure: Any = ax.get_figure(root=True)
-            figure.set_size_inches(5.6, 4.7)
+            figure.set_size_inches(self._inches, 0.84 * self._inches)
             figure.set_layout_engine("compressed")  # the usual one cuts names beside square axes
+            points = 72 * 0.6 * self._inches / len(self.names)
+            ax.tick_params(labelsize=float(np.clip(points, 5, 10)))
         _draw(ax, self, values, unit)
         return ax
+
+    @property
+    def _inches(self) -> float:
+        """Width of the figure, with room for the names of the columns."""
+        return max(5.6, 2.6 + 0.15 * len(self.names))
+
+    def picture(self, alt: str, unit: str = "nats") -> Picture:
+        """The heat map for a page.
+
+        Args:
+            alt: A description for readers who cannot see it.
+            unit: `nats` or `bits`.
+        """
+        from mmg_nb.plots.axes import axes_png
+
+        return Picture(axes_png(self.plot(unit=unit)), alt, round(DENSITY * self._inches))
 
     def __repr__(self) -> str:
         return self._text("nats")
@@ -126,10 +144,9 @@ class DependencyMap:
         size = unit_size(unit)
         pairs = (f"{a}–{b} {mi / size:.3f}" for a, b, mi, _ in self.ranked[:3])
         strongest = ", ".join(pairs) or "none"
-        return (
-            f"DependencyMap({len(self.names)} columns, {self.n_samples} rows, {self.estimator}; "
-            f"{self.quantity}, strongest in {unit}: {strongest})"
-        )
+        sizes = f"{len(self.names)} columns, {self.n_samples} rows"
+        by = f", {self.estimator}" if self.estimator else ""
+        return f"DependencyMap({sizes}{by}; {self.quantity}, strongest in {unit}: {strongest})"
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         return self.bundle()
@@ -140,10 +157,8 @@ class DependencyMap:
         Args:
             unit: `nats` or `bits`.
         """
-        from mmg_nb.plots.axes import axes_png
-
         text = self._text(unit)
-        picture = Picture(axes_png(self.plot(unit=unit)), text, WIDTH)
+        picture = self.picture(text, unit)
         notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
         below = f"<ul>{notes}</ul>" if notes else ""
         return picture.bundle(text, f"<div>{picture.tag}{below}</div>")

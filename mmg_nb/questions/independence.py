@@ -106,7 +106,7 @@ class IndependenceTest(Answer):
         Returns:
             The axes.
         """
-        from mmg_nb.plots.axes import new_axes
+        from mmg_nb.plots.axes import legend_above, new_axes
         from mmg_nb.plots.result import BLUE, GREY, ORANGE, PNG_WIDTH
 
         ax = new_axes(PNG_WIDTH) if ax is None else ax
@@ -118,7 +118,7 @@ class IndependenceTest(Answer):
         ax.axvline(observed / size, color=BLUE, lw=2.5, label="the data")
         ax.set_xlabel(f"estimate, {unit}")
         ax.set_ylabel("permutations")
-        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False)
+        legend_above(ax, ncols=3)
         return ax
 
     def facts(self, unit: str = "nats") -> Facts:

@@ -148,6 +148,7 @@ class TransferEntropy(Answer):
         Returns:
             The axes.
         """
+        from mmg_nb.plots.axes import legend_above
         from mmg_nb.plots.forest import plot_estimates
         from mmg_nb.plots.result import ORANGE
 
@@ -162,7 +163,7 @@ class TransferEntropy(Answer):
             spread = np.quantile(each.null, [0.05, 0.95]) / size
             label = "90 % of the surrogates" if place == 0 else None
             ax.plot(spread, [place + 0.15] * 2, color=ORANGE, lw=5, alpha=0.6, label=label)
-        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
+        legend_above(ax)
         ax.set_xlabel(f"transfer entropy, {unit}, with 95 % intervals")
         return ax
 
