@@ -5,10 +5,18 @@
  *
  * @typedef {number[] | Float32Array | Float64Array} Numbers
  * @typedef {{kind: string, x: Numbers, y: Numbers, below?: Numbers, dots?: boolean}} Shape
+ *
+ * What a chart shows.
+ *
+ * @typedef {object} Drawn
+ * @property {[number, number]} x Limits of the axis.
+ * @property {[number, number]} y
+ * @property {Shape[]} shapes
+ * @property {string} summary Description for screen readers.
  */
 
 const SVG = "http://www.w3.org/2000/svg";
-const WIDTH = 300;
+const WIDTH = 300; // of a chart that is hidden
 const HEIGHT = 185;
 const MARGIN = { left: 40, right: 8, top: 8, bottom: 38 };
 
@@ -64,14 +72,17 @@ function say(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-/** A number as the label of a tick, with a typographic minus sign. @param {number} number */
-function written(number) {
-  return String(Number(number.toPrecision(6))).replace("-", "−");
+/** A number as the label of a tick, with a typographic minus sign.
+ * @param {number} number
+ * @param {number} [digits]
+ */
+function written(number, digits = 6) {
+  return String(Number(number.toPrecision(digits))).replace("-", "−");
 }
 
-/** About four round numbers between two limits. @param {number} low @param {number} high */
+/** About five round numbers between two limits. @param {number} low @param {number} high */
 function ticks(low, high) {
-  const rough = (high - low) / 4;
+  const rough = (high - low) / 5;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = (([1, 2, 5].find((factor) => factor * power >= rough)) ?? 10) * power;
   const found = [];
@@ -101,7 +112,7 @@ function span(values, floor) {
 }
 
 /**
- * A chart with a title, a legend and axes.
+ * A chart with a title, a legend and axes. Under the mouse, it shows the values of its lines.
  *
  * @param {object} texts
  * @param {string} texts.title Title.
@@ -109,22 +120,35 @@ function span(values, floor) {
  * @param {string[][]} texts.legend [class, text] per line or area.
  */
 function createChart({ title, across, legend }) {
-  const image = draw("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img" });
+  const image = draw("svg", { role: "img", onpointermove: moved, onpointerleave: moved });
   const keys = legend.map(([kind, text]) =>
     make("span", { class: "mmg-key" }, make("i", { class: `mmg-swatch ${kind}` }), text),
   );
   const caption = make("figcaption", {}, make("strong", {}, title), ...keys);
   const node = make("figure", { class: "mmg-chart" }, caption, image);
+  let drawn = /** @type {Drawn | null} */ (null);
+  let mouse = NaN; // pixels from the left
+  new ResizeObserver(paint).observe(image); // so that texts have the same size at any width
 
-  /**
-   * @param {object} drawn
-   * @param {[number, number]} drawn.x Limits of the axis.
-   * @param {[number, number]} drawn.y
-   * @param {Shape[]} drawn.shapes
-   * @param {string} drawn.summary Description for screen readers.
-   */
-  function update({ x, y, shapes, summary }) {
-    const right = WIDTH - MARGIN.right;
+  /** @param {Drawn} next */
+  function update(next) {
+    drawn = next;
+    image.setAttribute("aria-label", `${title}. ${next.summary}`);
+    paint();
+  }
+
+  /** @param {PointerEvent} event */
+  function moved({ type, clientX }) {
+    mouse = type === "pointerleave" ? NaN : clientX - image.getBoundingClientRect().left;
+    paint();
+  }
+
+  function paint() {
+    if (!drawn) return;
+    const { x, y, shapes } = drawn;
+    const width = image.getBoundingClientRect().width || WIDTH;
+    image.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
+    const right = width - MARGIN.right;
     const bottom = HEIGHT - MARGIN.bottom;
     /** @param {number} v */
     const toX = (v) => MARGIN.left + ((v - x[0]) / (x[1] - x[0])) * (right - MARGIN.left);
@@ -144,12 +168,33 @@ function createChart({ title, across, legend }) {
       axes.append(draw("text", at, written(tick)));
     }
     const middle = (MARGIN.left + right) / 2;
-    axes.append(draw("text", { x: middle, y: HEIGHT - 4, "text-anchor": "middle" }, across));
+    const label = draw("text", { x: middle, y: HEIGHT - 4, "text-anchor": "middle" }, across);
+    axes.append(label);
     image.replaceChildren(axes, ...shapes.map((shape) => outline(shape, toX, toY)));
-    image.setAttribute("aria-label", `${title}. ${summary}`);
+    const lines = shapes.filter(({ below, dots }) => !below && !dots);
+    const at = nearest(lines[0].x, x[0] + ((mouse - MARGIN.left) / (right - MARGIN.left)) * (x[1] - x[0]));
+    if (at < 0) return;
+    const place = toX(lines[0].x[at]);
+    axes.append(draw("line", { class: "mmg-cursor", x1: place, x2: place, y1: MARGIN.top, y2: bottom }));
+    label.append(` ${written(lines[0].x[at], 3)}:`);
+    for (const { kind, y: values } of lines) {
+      label.append(draw("tspan", { class: kind, dx: 6 }, written(values[at], 3)));
+    }
   }
 
   return { node, update };
+}
+
+/** Place of the value that is nearest to another one; −1 if that is NaN or there is none.
+ * @param {Numbers} values
+ * @param {number} to
+ */
+function nearest(values, to) {
+  let best = -1;
+  for (let i = 0; i < values.length && !Number.isNaN(to); i += 1) {
+    if (best < 0 || Math.abs(values[i] - to) < Math.abs(values[best] - to)) best = i;
+  }
+  return best;
 }
 
 /**

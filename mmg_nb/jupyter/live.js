@@ -156,7 +156,7 @@ function createCharts() {
     });
 
     record.update({
-      x: [0, Math.max(1, steps[steps.length - 1])],
+      x: [0, Math.max(10, steps[steps.length - 1])],
       y: span(estimates, 0.05),
       shapes: [
         { kind: "mmg-a", x: steps, y: estimates },
