@@ -405,9 +405,9 @@ function createLegend() {
   const marks = [["mmg-dot", "not distinguishable from 0"], ["mmg-corner", "estimators disagree"],
     ["mmg-point", "refined"]];
   return make("div", { class: "mmg-legend" },
-    make("span", {}, "0"), scale, make("span", {}, "1"),
     make("span", { title: "The correlation of a Gaussian pair with as many nats" },
       "as strong as a correlation of"),
+    make("span", {}, "0"), scale, make("span", {}, "1"),
     ...marks.map(([kind, text]) => make("span", { class: "mmg-key" }, make("i", { class: kind }), text)),
   );
 }
@@ -429,7 +429,7 @@ function createExplorer(model, signal) {
     "aria-valuemin": 0, "aria-valuemax": 100 }, fill);
   const steer = make("button", { type: "button", onclick: () => model.send({ action: going() ? "stop" : "resume" }) });
   const close = make("button", { type: "button", title: "Leave a picture in the page",
-    onclick: () => model.send({ action: "close" }) }, "Close");
+    onclick: end }, "Close");
   const search = make("input", { type: "text", "aria-label": "Search columns", spellcheck: "false",
     placeholder: "Search columns", oninput: refresh });
   const arrange = make("select", { "aria-label": "Order of columns", onchange: reorder },
@@ -471,11 +471,17 @@ function createExplorer(model, signal) {
   let touched = false; // then the order stays as it is
   let announced = "";
   let opened = /** @type {Pair | null} */ (null);
+  let pointed = /** @type {Pair | null} */ (null);
   pair.node.hidden = true;
   back.hidden = true;
 
   function going() {
     return ["running", "paused"].includes(model.get("said").state);
+  }
+
+  function end() {
+    say(close, "Closing…"); // the picture is drawn first
+    model.send({ action: "close" });
   }
 
   /** @returns {number[]} */
@@ -543,6 +549,7 @@ function createExplorer(model, signal) {
    * @param {Pair | null} next
    */
   function point(next) {
+    pointed = next;
     if (!next) {
       say(under, "Click a cell to see the two columns, or a name to rank by it.");
       return;
@@ -628,6 +635,7 @@ function createExplorer(model, signal) {
       say(status, said.doing ?? "");
     }
     refresh();
+    point(pointed);
     if (opened) pair.update();
     fold();
   }

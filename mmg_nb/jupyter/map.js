@@ -205,6 +205,7 @@ function createMap(handlers, signal) {
    * @param {Layout} at
    */
   function paintBands({ rows, across, target }, { xs, ys, cell, width, height }) {
+    if (!rows.length) return;
     pen.fillStyle = colours?.band ?? "";
     pen.globalAlpha = 0.55;
     for (const column of new Set([...(hover ?? cursor ?? []), target])) {
@@ -279,7 +280,7 @@ function createMap(handlers, signal) {
   }
 
   /** @param {Shown} what @param {Layout} at */
-  function paintLabels({ rows, across, names, target }, { x, xs, ys, cell, font }) {
+  function paintLabels({ rows, across, names, target }, { x, xs, ys, width, cell, font }) {
     if (!colours) return;
     const marked = new Set([...(hover ?? cursor ?? []), target]);
     const every = Math.ceil((font + 1) / (cell + 0.5));
@@ -301,7 +302,8 @@ function createMap(handlers, signal) {
       pen.save();
       pen.translate(xs[m] + cell / 2, (ys[0] ?? 0) - 5);
       pen.rotate(-SLANT);
-      pen.fillText(fitted(names[column], (LABELS.up - 12) / Math.sin(SLANT)), 0, 0);
+      const room = Math.min((LABELS.up - 12) / Math.sin(SLANT), (width - xs[m] - cell) / Math.cos(SLANT));
+      pen.fillText(fitted(names[column], room), 0, 0);
       pen.restore();
     });
   }
