@@ -35,7 +35,10 @@ function createProblem(id) {
     say(remedy, then);
     node.hidden = !first;
     first ? control.setAttribute("aria-invalid", "true") : control.removeAttribute("aria-invalid");
-    if (first) control.focus();
+    if (!first) return;
+    control.focus();
+    node.scrollIntoView({ block: "nearest" });
+    control.addEventListener("input", () => say_(control, "", ""), { once: true });
   }
 
   return { node, say: say_ };
@@ -165,7 +168,9 @@ function createField(info, prefix) {
     : make("input", { ...common, type: "text", placeholder: info.empty, spellcheck: "false",
         inputmode: info.number ? "decimal" : "text" });
   const label = make("label", { for: id }, info.name.replaceAll("_", " "));
-  const help = make("small", { id: `${id}-help` }, info.help);
+  // No line ends within a number.
+  const text = info.help.replace(/(\d) (?=\d{3}\b)/g, "$1\u202f");
+  const help = make("small", { id: `${id}-help` }, text);
   const node = make("div", { class: "mmg-field" }, label, control, problem.node, help);
   set(info.default);
 
@@ -432,6 +437,7 @@ function createPanel(model) {
     }
     empty.hidden = view !== "empty";
     if (view !== "live" && live.node.contains(document.activeElement)) form.button.focus();
+    const begins = view === "live" && live.node.hidden && node.isConnected;
     live.node.hidden = view !== "live";
     result.hidden = !model.get("shown") || (view === "live" && !model.get("rows").length);
     if (model.get("shown") !== shown) {
@@ -444,6 +450,7 @@ function createPanel(model) {
     form.button.setAttribute("aria-disabled", String(view === "live"));
     live.update();
     history.update();
+    if (begins) live.node.scrollIntoView({ block: "nearest" });
   }
 
   // marimo does not say that other cells have run, so the form asks when somebody turns to it.
