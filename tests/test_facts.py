@@ -17,6 +17,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 import mmg_nb
 from mmg_nb.results.facts import Badge, badge, facts, number
+from mmg_nb.results.held_out_test import HeldOutTest
 from mmg_nb.results.interval_bar import interval_bar
 from mmg_nb.results.status import Status
 
@@ -124,6 +125,39 @@ def test_no_dependence_is_said_with_its_upper_limit(bare):
     wide = facts(replace(bare, mi=0.3, stderr=0.2))
     assert wide.headline == "x tells 0.300 ± 0.200 nats about y"
     assert "Not distinguishable from 0" in wide.meaning
+
+
+def test_a_test_that_finds_dependence_is_not_contradicted(bare):
+    """The error bar may reach 0 although shuffled rows show that there is something."""
+    weak = replace(bare, mi=0.05, stderr=0.03, test=HeldOutTest((0.3, 0.001), 999, 0.05, ()))
+    said = facts(weak)
+    assert said.headline == "x tells 0.050 ± 0.030 nats about y"
+    assert said.meaning == "A test finds dependence (p = 0.002), of at most about 0.109 nats."
+    assert "a test finds dependence (p = 0.002)" in repr(weak)
+    for other in (replace(weak, test=HeldOutTest((0.3, 0.04), 999, 0.05, ())), bare):
+        assert "test" not in facts(other).meaning + repr(other)
+    assert "correlation" in facts(replace(weak, mi=0.5)).meaning
+
+
+def test_the_reason_of_a_wide_interval_is_said(bare):
+    """A table sorted by class needs another reading of its rows, not more of them."""
+    wide = replace(bare, stderr=0.3, error_parts={"sampling": 0.1, "rows in series": 0.28})
+    assert "rows='independent'" in facts(wide).advice
+    assert "rows='independent'" in in_words(wide)["html"]
+    other = replace(wide, error_parts={"sampling": 0.28, "rows in series": 0.1})
+    assert facts(other).advice == Badge.MORE_DATA.advice
+    assert facts(replace(bare, error_parts=wide.error_parts)).advice == ""
+
+
+def test_a_stopped_run_says_how_to_go_on(bare, tmp_path, monkeypatch):
+    stopped = replace(bare, status=Status.INTERRUPTED)
+    assert "--checkpoint run.mmg" in facts(stopped).advice
+    file = tmp_path / "my run.mmg"
+    kept = replace(stopped, provenance={"checkpoint": str(file)})
+    assert f"%mmg resume {str(file)!r}" in facts(kept).advice
+    file.touch()
+    monkeypatch.chdir(tmp_path)
+    assert "mmg_nb.resume('my run.mmg')" in facts(kept).advice
 
 
 def test_zero_has_no_sign():

@@ -9,6 +9,7 @@ from IPython.utils.capture import capture_output
 
 from mmg_nb import Run, RunState
 from mmg_nb.errors import MMGError
+from mmg_nb.results.facts import facts
 from mmg_nb.results.result import MIResult
 from mmg_nb.results.status import Status
 
@@ -38,6 +39,7 @@ def stopped(run, shell):
 
 @pytest.mark.usefixtures("stopped")
 def test_a_file_is_resumed_in_the_cell_and_in_the_background(run, shell):
+    assert "%mmg resume 'run.mmg'" in facts(shell.user_ns["stopped"].result).advice
     whole = run(f"%mmg estimate x y {FIELDS};")
     handle = run("%mmg resume run.mmg --background --every 9")
     assert isinstance(handle, Run)

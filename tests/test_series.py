@@ -9,9 +9,9 @@ from scipy.signal import lfilter
 import mmg_nb
 from mmg_nb.data.pairs import make_pairs
 from mmg_nb.errors import MMGError
-from mmg_nb.estimators.rows_in_series import NAME
 from mmg_nb.jupyter.background import start
 from mmg_nb.questions.comparison import compare
+from mmg_nb.results.facts import IN_SERIES
 
 N = 1000
 
@@ -117,13 +117,13 @@ def test_options_overrule():
     with pytest.raises(MMGError, match="rows must be one of auto, independent; got 'shuffled'"):
         make_pairs(x, y, rows="shuffled")
     plain = mmg_nb.estimate(x, y, "gcmi", rows="independent")
-    assert NAME not in plain.error_parts
+    assert IN_SERIES not in plain.error_parts
     for ask in (mmg_nb.estimate, start):
         found = ask(x, y, "gcmi", rows="independent")
         found = found.wait() if ask is start else found
         assert found.stderr == plain.stderr
     assert compare(x, y, "gcmi", rows="independent")["gcmi"].stderr == plain.stderr
-    assert mmg_nb.estimate(x, y, "gcmi").error_parts[NAME] > 0
+    assert mmg_nb.estimate(x, y, "gcmi").error_parts[IN_SERIES] > 0
 
 
 @pytest.mark.parametrize(("estimator", "phis"), [("gcmi", (0.5, 0.99)), ("ksg", (0.99,))])
@@ -154,7 +154,7 @@ def test_mmg_takes_blocks_and_effective_rows_into_its_error():
     rows = 200 / pairs.inflation
     assert result.error_parts["detection"] == pytest.approx(math.sqrt(2) / (2 * rows))
     by_chance = 3.8415 / (2 * rows * 1.95996) * (1 + math.sqrt(20 / rows))
-    assert result.error_parts[NAME] == pytest.approx(by_chance, rel=1e-4)
+    assert result.error_parts[IN_SERIES] == pytest.approx(by_chance, rel=1e-4)
     assert math.hypot(*result.error_parts.values()) == pytest.approx(result.stderr)
     assert result.forms[result.gap].stderr == pytest.approx(result.stderr)
 

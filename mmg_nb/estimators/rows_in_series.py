@@ -11,13 +11,13 @@ from mmg_nb.data.pairs import Pairs
 from mmg_nb.data.series import WINDOW
 from mmg_nb.estimators.base import Estimator
 from mmg_nb.polling import Stopped
+from mmg_nb.results.facts import IN_SERIES
 from mmg_nb.results.finding import Estimate, Finding
 from mmg_nb.results.result import MIResult
 from mmg_nb.runs.context import RunContext
 
 __all__ = ["with_series_error"]
 
-NAME = "rows in series"  # the part of the error
 SHIFTS = 4  # of y against x, by which an estimator without training is run again
 
 Found = Estimate | Finding | MIResult
@@ -50,7 +50,7 @@ def with_series_error(found: Found, estimator: Estimator, pairs: Pairs, seed: in
         chance = max(chance, _shifted(estimator, pairs, seed))
         factor = math.sqrt(pairs.inflation)
     parts = found.error_parts or {"sampling": found.stderr or 0.0}
-    parts = {**{name: factor * part for name, part in parts.items()}, NAME: chance}
+    parts = {**{name: factor * part for name, part in parts.items()}, IN_SERIES: chance}
     forms = {
         name: replace(form, stderr=math.hypot(form.stderr, chance))
         for name, form in found.forms.items()

@@ -15,7 +15,7 @@ from mmg_nb.questions.answer import Answer
 from mmg_nb.questions.parts import estimated
 from mmg_nb.questions.permutations import count_of, null_estimates, orders, scheme
 from mmg_nb.results.facts import Badge, Facts, amount, number, unit_size
-from mmg_nb.results.held_out_test import HeldOutTest
+from mmg_nb.results.held_out_test import CLEAR, HeldOutTest
 from mmg_nb.results.result import MIResult
 from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Listener, Phase
@@ -30,7 +30,6 @@ __all__ = ["IndependenceTest", "independence_test", "p_value"]
 PERMUTATIONS = 199
 FEW_PERMUTATIONS = 19  # for an estimator that trains for each of them
 HELD_OUT = "permutations of rows that no network was trained on"
-CLEAR = 0.05  # p-value from which on the card says "no evidence"
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mmg_nb.questions.answer import Answer
 from mmg_nb.questions.independence import p_value
 from mmg_nb.results.facts import Badge, Facts, amount, unit_size
+from mmg_nb.results.held_out_test import CLEAR
 from mmg_nb.results.result import errors_in_half
 from mmg_nb.results.status import Status
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["Direction", "TransferEntropy"]
-
-CLEAR = 0.05  # p-value up to which a direction is named on the card
 
 Array = NDArray[np.float64]
 

@@ -54,8 +54,8 @@ def as_html(facts: Facts, image: str = "") -> str:
         low, high = facts.interval
         bar = interval_bar(low, facts.value, high, min(0.0, low), max(high, 0.0))
         rows.append(f"{html.escape(facts.range)} {bar}")
-    if facts.badge.advice:
-        rows.append(html.escape(facts.badge.advice))
+    if facts.advice:
+        rows.append(html.escape(facts.advice))
     body = "".join(f"<div>{row}</div>" for row in rows)
     return (
         f'<div style="{CARD}"><div>{head}</div>{body}{image}{_folded_notes(facts)}'

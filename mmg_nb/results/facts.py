@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 from mmg_nb.errors import MMGError, brief
 from mmg_nb.results.finding import Estimate
+from mmg_nb.results.held_out_test import CLEAR
 from mmg_nb.results.status import Status
 
 __all__ = [
+    "IN_SERIES",
     "NATS_PER_BIT",
     "NEIGHBOURS",
     "UNITS",
@@ -20,12 +23,14 @@ __all__ = [
     "amount",
     "badge",
     "facts",
+    "found_by_test",
     "number",
     "unit_size",
 ]
 
 NATS_PER_BIT = math.log(2.0)
 NEIGHBOURS = "nearest neighbours"  # the part of the error that they detect
+IN_SERIES = "rows in series"  # the part of the error that they add
 UNITS = {"nats": 1.0, "bits": NATS_PER_BIT}
 """Unit -> nats in it."""
 WIDE = 0.1  # nats; a narrower half interval is precise enough. Not measured
@@ -63,6 +68,10 @@ class Told(Protocol):
     def share(self) -> float | None: ...
     @property
     def distinguishable(self) -> bool: ...
+    @property
+    def p_value(self) -> float | None: ...
+    @property
+    def provenance(self) -> dict[str, Any]: ...
     def interval(self) -> tuple[float, float]: ...
 
 
@@ -98,6 +107,12 @@ _BADGES = {
 }
 
 
+_SERIES = (
+    "The interval is wide, mostly because neighbouring rows are alike. If their order has no "
+    "meaning, as in a table sorted by class, use rows='independent' (--rows independent)."
+)
+
+
 @dataclass(frozen=True)
 class Facts:
     """What is said of a result.
@@ -113,6 +128,7 @@ class Facts:
         method: Estimator and size of the data.
         notes: What to check, and what to do; each once.
         details: Names and texts: how the run ended, the parts of the error, the terms.
+        remedy: What to do; empty for the advice of the badge.
     """
 
     headline: str
@@ -124,6 +140,12 @@ class Facts:
     method: str
     notes: tuple[str, ...]
     details: tuple[tuple[str, str], ...]
+    remedy: str = ""
+
+    @property
+    def advice(self) -> str:
+        """What to do; empty if there is nothing to do, or if a note says it."""
+        return self.remedy or self.badge.advice
 
     @property
     def range(self) -> str:
@@ -136,7 +158,7 @@ class Facts:
     @property
     def lines(self) -> tuple[str, ...]:
         """Meaning, interval and advice, without those that are empty."""
-        return tuple(filter(None, (self.meaning, self.range, self.badge.advice)))
+        return tuple(filter(None, (self.meaning, self.range, self.advice)))
 
 
 def number(value: float) -> str:
@@ -207,6 +229,25 @@ def facts(result: Told, unit: str = "nats") -> Facts:
         method=f"{result.estimator}, {result.size}",
         notes=tuple(dict.fromkeys(result.notes)),
         details=_details(result, unit),
+        remedy=_remedy(result, found),
+    )
+
+
+def _remedy(result: Told, found: Badge) -> str:
+    """What to do about a stop or a wide interval, where the result itself shows it."""
+    parts = result.error_parts
+    if found is Badge.MORE_DATA and IN_SERIES in parts and parts[IN_SERIES] == max(parts.values()):
+        return _SERIES
+    if found is not Badge.STOPPED:
+        return ""
+    file = result.provenance.get("checkpoint")
+    if file is None:
+        return f"{found.advice} A run with a checkpoint (--checkpoint run.mmg) can be continued."
+    here = Path(file).name
+    file = here if Path(here).exists() else file
+    return (
+        "The run was stopped before its end, so the estimate is preliminary. To continue it: "
+        f"%mmg resume {file!r}, or mmg_nb.resume({file!r})."
     )
 
 
@@ -224,7 +265,14 @@ def _headline(result: Told, unit: str) -> str:
 
 def _is_nothing(result: Told) -> bool:
     known = result.stderr is not None and result.status.complete
-    return known and not result.distinguishable
+    return known and not result.distinguishable and not found_by_test(result)
+
+
+def found_by_test(result: Told) -> bool:
+    """Whether the test of a complete run finds dependence, although its error bar reaches 0."""
+    p = result.p_value
+    clear = p is not None and p <= CLEAR
+    return clear and result.status.complete and not result.distinguishable
 
 
 def _meaning(result: Told, unit: str) -> str:
@@ -236,6 +284,9 @@ def _meaning(result: Told, unit: str) -> str:
         more = f" But {NEIGHBOURS} find more." if NEIGHBOURS in result.error_parts else ""
         most = amount(max(0.0, result.interval()[1]), None, unit)
         return f"Not distinguishable from 0; at most about {most}.{more}"
+    if found_by_test(result):
+        most = amount(max(0.0, result.interval()[1]), None, unit)
+        return f"A test finds dependence (p = {result.p_value:.3g}), of at most about {most}."
     z = result.called[2]
     words = [amount(result.mi, None, other)]
     share = _share_of_entropy(result)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["HeldOutTest"]
+__all__ = ["CLEAR", "HeldOutTest"]
+
+CLEAR = 0.05  # p-value up to which a card says that there is dependence
 
 
 @dataclass(frozen=True)

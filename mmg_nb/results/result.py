@@ -12,7 +12,7 @@ import numpy as np
 from mmg_nb.errors import MMGError, brief
 from mmg_nb.results.card import as_html, as_latex, as_markdown, as_text, latex
 from mmg_nb.results.curves import MMSECurve, PointwiseMI, TrainingHistory
-from mmg_nb.results.facts import NATS_PER_BIT, NEIGHBOURS, amount, facts, number
+from mmg_nb.results.facts import NATS_PER_BIT, NEIGHBOURS, amount, facts, found_by_test, number
 from mmg_nb.results.finding import Estimate
 from mmg_nb.results.held_out_test import HeldOutTest
 from mmg_nb.results.picture import Picture
@@ -176,6 +176,8 @@ class MIResult(SavedRecord):
             return f"stopped early; so far {text}"
         if self.stderr is None or self.distinguishable or not self.status.complete:
             return text
+        if found_by_test(self):
+            return f"{text}, a test finds dependence (p = {self.p_value:.3g})"
         more = f", but {NEIGHBOURS} find more" if NEIGHBOURS in self.error_parts else ""
         return text + ", not distinguishable from 0" + more
 

@@ -46,7 +46,7 @@ _REMEDIES = {
     Status.EARLY_STOPPED: "Training ended by itself, because the validation rows showed no "
     "further improvement. Nothing to do.",
     Status.INTERRUPTED: "The run was stopped before its end, so the estimate is preliminary. "
-    "Run it again to the end, or continue it with resume if it has a checkpoint.",
+    "Run it again to the end.",
     Status.DIVERGED: "The training loss became infinite or NaN, so the last finite weights were "
     "evaluated. Lower the learning rate, or use transform='normal_scores'.",
 }

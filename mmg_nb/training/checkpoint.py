@@ -231,6 +231,9 @@ class Checkpoint:
         if result.status is not Status.INTERRUPTED:
             self._finished = True
             self._write()
+        elif self.path.exists():
+            kept = {**result.provenance, "checkpoint": str(self.path)}
+            result = replace(result, provenance=kept)
         if self._trouble is None:
             return result
         note = (
