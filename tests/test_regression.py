@@ -1,16 +1,19 @@
-"""Linear regression with shrinkage: near the truth where there is some, else nothing."""
+"""Linear regression, with shrinkage where least squares would scatter too much."""
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
-from oracle import PAIRS, dense, drawn, independent, mixed, sparse
+from oracle import PAIRS, GaussianPair, dense, drawn, independent, mixed, sparse
 from torch import Generator
 
-from mmg_nb.denoisers.shrunk_regression import (
+from mmg_nb.denoisers.linear_regression import (
     _shrink,
+    is_shrunk,
+    linear_regression,
     log_power,
     radial_regression,
     shrunk_regression,
@@ -48,6 +51,30 @@ def test_one_strong_direction_among_many_beats_least_squares_by_far(n):
     nothing = excess(torch.zeros(25, 25).double(), pair)
     assert ours < 0.15 * plain
     assert ours < 0.05 * nothing
+
+
+def test_weak_dependence_of_many_columns_is_not_shrunk_away():
+    """The size of the map along the true one; a shrunk map, the wrong answer, loses a quarter."""
+    pair = GaussianPair(0.1 * np.eye(16))
+    x, y = drawn(pair, 10_000)
+    true = torch.tensor(pair.k.T)
+    plain, shrunk = (
+        float((true * found(x, y)).sum() / true.square().sum())
+        for found in (linear_regression, shrunk_regression)
+    )
+    assert plain == pytest.approx(1, abs=0.05)
+    assert shrunk < 0.8
+
+
+@pytest.mark.parametrize(
+    ("n", "dim_x", "dim_y", "shrunk"),
+    [(1000, 12, 12, False), (1000, 25, 25, True), (300, 1, 250, True), (60, 1, 1, False)],
+)
+def test_a_map_is_shrunk_if_least_squares_would_scatter(n, dim_x, dim_y, shrunk):
+    x, y = independent(n, dim_x, dim_y, 0)
+    assert is_shrunk(n, dim_x, dim_y) is shrunk
+    expected = shrunk_regression(x, y) if shrunk else torch.linalg.lstsq(y, x).solution
+    torch.testing.assert_close(linear_regression(x, y), expected, atol=0.001, rtol=0)
 
 
 @pytest.mark.parametrize("name", ["1x1", "sparse_3x3", "mixed_4x2", "mixed_2x5"])
@@ -166,7 +193,7 @@ def test_gaussian_pairs_lose_next_to_nothing_by_the_radial_map(name):
     pair = PAIRS[name]
     x, y = drawn(pair, 2000)
     new_x, new_y = drawn(pair, 20_000, 1)
-    line = shrunk_regression(x, y)
+    line = linear_regression(x, y)
     linear = explained((line, torch.zeros_like(line)), new_x, new_y)
     share = explained(radial_regression(x, y), new_x, new_y)
     assert float((linear - share).max()) < 2 / 2000 * 3
@@ -186,7 +213,7 @@ def test_categories_have_no_radial_map(count):
     x = y @ effect + independent(2000, 2, 1, 0)[0]
     matrix, radial = radial_regression(x, y)
     assert not radial.any()
-    torch.testing.assert_close(matrix, shrunk_regression(x, y))
+    torch.testing.assert_close(matrix, linear_regression(x, y))
 
 
 def test_a_turn_of_either_variable_turns_both_maps():

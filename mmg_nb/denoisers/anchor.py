@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from mmg_nb.denoisers.shrunk_regression import log_power
+from mmg_nb.denoisers.linear_regression import log_power
 from mmg_nb.nets.layers import StackedLinear
 from mmg_nb.polling import polled
 

@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from mmg_nb.denoisers.gaussian import Denoiser, GaussianDenoiser, Posterior, Prepared, Samples
-from mmg_nb.denoisers.shrunk_regression import log_power, log_power_of, power
+from mmg_nb.denoisers.linear_regression import log_power, log_power_of, power
 from mmg_nb.nets.layers import repeat_antithetic
 from mmg_nb.nets.mlp import ResidualMLP
 from mmg_nb.polling import poll

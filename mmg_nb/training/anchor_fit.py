@@ -14,8 +14,8 @@ from torch import Generator, Tensor
 from mmg_nb.data.splits import Member
 from mmg_nb.denoisers.anchor import Anchor, AnchorNet, ImageAnchor
 from mmg_nb.denoisers.gaussian import Prepared
+from mmg_nb.denoisers.linear_regression import FLOOR, is_shrunk, radial_regression
 from mmg_nb.denoisers.principal_axes import principal_axes
-from mmg_nb.denoisers.shrunk_regression import FLOOR, radial_regression
 from mmg_nb.nets.chunks import chunks, stacked
 from mmg_nb.nets.layers import selected
 from mmg_nb.polling import Stopped, poll
@@ -146,6 +146,10 @@ def _coordinates_of_one(
     residual, total = held.residual, held.x
     if not netted:
         residual, total = residual + fit.residual, total + fit.x
+        n, dim_y = len(member.fit) + len(member.validation), y.shape[1]
+        if not is_shrunk(n, x.shape[1], dim_y):
+            # Least squares leaves less in these rows than in others.
+            residual = residual * (n + dim_y) / (n - dim_y)
     left, whole = ((rotation * (v @ rotation)).sum(0) for v in (residual, total))
     return rotation, (left / whole).clamp(FLOOR, 1.0).unsqueeze(0)
 

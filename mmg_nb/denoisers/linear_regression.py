@@ -1,4 +1,4 @@
-"""Linear regression that does not overfit, with an optional slope that depends on |y|."""
+"""Linear regression for the anchor, with an optional slope that depends on |y|."""
 
 from __future__ import annotations
 
@@ -10,9 +10,19 @@ from torch import Tensor
 from mmg_nb.nets.chunks import row_by_row
 from mmg_nb.polling import poll
 
-__all__ = ["FLOOR", "log_power", "log_power_of", "power", "radial_regression", "shrunk_regression"]
+__all__ = [
+    "FLOOR",
+    "is_shrunk",
+    "linear_regression",
+    "log_power",
+    "log_power_of",
+    "power",
+    "radial_regression",
+    "shrunk_regression",
+]
 
 FLOOR = 1e-12  # minimum residual variance, relative to x
+SCATTER = 0.01  # nats; see `linear_regression` (LOG.md, "The linear map")
 ROWS_PER_PRODUCT = 10  # minimum rows per dimension of y to whiten products of y
 NEW = 1e-6  # minimum variance of a product that y does not explain; 0 if all rows have one length
 
@@ -30,6 +40,31 @@ def power(v: Tensor) -> Tensor:
 def log_power_of(power: Tensor) -> Tensor:
     """Logarithm of mean squares, with a floor far below 1."""
     return (power + 0.01).log()
+
+
+def linear_regression(x: Tensor, y: Tensor) -> Tensor:
+    """Regression of x on y, shrunk only if the estimate would scatter too much otherwise.
+
+    The inner form of the gap is linear in the map, so errors of the map that cancel on average do
+    not bias it. Least squares makes only such errors. A shrunk map is too small: it loses weak
+    dependence that many columns share. In y of unit variance, least squares makes an estimate
+    from other rows scatter by √(dim_x · dim_y) / 2n nats.
+
+    Args:
+        x: Targets, `(n, dim_x)`, with a mean of about 0.
+        y: `(n, dim_y)`, approximately white.
+
+    Returns:
+        `(dim_y, dim_x)`.
+    """
+    if not is_shrunk(len(x), x.shape[1], y.shape[1]):
+        return _least_squares(x, y).to(x)
+    return shrunk_regression(x, y)
+
+
+def is_shrunk(n: int, dim_x: int, dim_y: int) -> bool:
+    """Whether `linear_regression` shrinks the map."""
+    return math.sqrt(dim_x * dim_y) / (2 * max(1, n - dim_y)) >= SCATTER
 
 
 def shrunk_regression(x: Tensor, y: Tensor, margin: float = 0.0) -> Tensor:
@@ -50,19 +85,25 @@ def shrunk_regression(x: Tensor, y: Tensor, margin: float = 0.0) -> Tensor:
         `(dim_y, dim_x)`; 0 if no singular value exceeds the noise.
     """
     n, dim_x, dim_y = len(x), x.shape[1], y.shape[1]
-    eye_y, eye_x = (torch.eye(dim, dtype=x.dtype) for dim in (dim_y, dim_x))
-    # A ridge of about the noise in the covariance of y: negligible at large n, stable at small n.
-    gram = _product(y, y) + 0.1 * dim_y**2 / n * eye_y
-    matrix = torch.linalg.solve(gram, _product(y, x))
+    matrix = _least_squares(x, y)
     residual = _without(x, y, matrix.to(y))
     covariance = _product(residual, residual) / max(n - dim_y, n / 4)
     mean = covariance.diagonal().mean()
-    covariance = covariance + min(1.0, dim_x / n) * 1e-3 * mean * eye_x + FLOOR * eye_x
+    ridge = min(1.0, dim_x / n) * 1e-3 * mean + FLOOR
+    covariance = covariance + ridge * torch.eye(dim_x, dtype=x.dtype)
     root = torch.linalg.cholesky(covariance)
     in_noise = torch.linalg.solve_triangular(root.mT, matrix, upper=True, left=False)
     poll()
     u, s, v = torch.linalg.svd(in_noise, full_matrices=False)
     return ((u * _shrink(s, n, dim_x, dim_y, margin)) @ v @ root.mT).to(x)
+
+
+def _least_squares(x: Tensor, y: Tensor) -> Tensor:
+    """Regression of x on y, `(dim_y, dim_x)`, on the host."""
+    n, dim_y = y.shape
+    # A ridge of about the noise in the covariance of y: negligible at large n, stable at small n.
+    gram = _product(y, y) + 0.1 * dim_y**2 / n * torch.eye(dim_y, dtype=y.dtype)
+    return torch.linalg.solve(gram, _product(y, x))
 
 
 def _without(x: Tensor, y: Tensor, matrix: Tensor) -> Tensor:
@@ -92,11 +133,11 @@ def _shrink(s: Tensor, n: int, dim_x: int, dim_y: int, margin: float = 0.0) -> T
 def radial_regression(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """Regression of x on y and on y times its log-power: a linear map whose slope depends on |y|.
 
-    The second part fits dependence on lengths that a linear map misses, for example a rotation
-    whose angle grows with |y|. It is shrunk separately, on the residuals of a linear map, so it
-    does not affect the first part. It is 0 unless it exceeds the noise clearly: by more than the
-    scatter of the largest singular value of noise. In d dimensions the relative scatter is about
-    d^(−2/3) (Johnstone 2001, Ann. Statist. 29:295).
+    The first part is `linear_regression`. The second part fits dependence on lengths that a
+    linear map misses, for example a rotation whose angle grows with |y|. It is shrunk separately,
+    on the residuals of a linear map, so it does not affect the first part. It is 0 unless it
+    exceeds the noise clearly: by more than the scatter of the largest singular value of noise. In
+    d dimensions the relative scatter is about d^(−2/3) (Johnstone 2001, Ann. Statist. 29:295).
 
     Args:
         x: Targets, `(n, dim_x)`, with a mean of about 0.
@@ -106,7 +147,7 @@ def radial_regression(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         The maps of y and of `log_power(y)` · y, each `(dim_y, dim_x)`.
     """
     n, dim_y = y.shape
-    matrix = shrunk_regression(x, y)
+    matrix = linear_regression(x, y)
     if n < ROWS_PER_PRODUCT * dim_y:
         return matrix, torch.zeros_like(matrix)
     product = row_by_row(lambda rows: y[rows] * log_power(y[rows]), like=y)
