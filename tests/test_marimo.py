@@ -19,6 +19,7 @@ from playwright.sync_api import expect, sync_playwright
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
 expect.set_options(timeout=1000 * PATIENCE)
 
+COLOUR = "node => getComputedStyle(node).borderTopColor"
 NOTEBOOK = """
 import marimo
 
@@ -112,6 +113,10 @@ def test_marimo_shows_live_view_comparison_panel_and_map(page):
     live = page.locator(".mmg-live:visible")
     expect(live).to_have_count(2)  # the handle's, and that of the cell that waits
     live.last.locator("polyline").first.wait_for()
+    line = live.first.locator(".mmg-swatch").first
+    light = line.evaluate(COLOUR)
+    page.evaluate("document.body.style.colorScheme = 'dark'")  # as its dark theme does
+    assert line.evaluate(COLOUR) != light
     expect(live).to_have_count(1)  # the result has taken the place of the second one
     expect(page.get_by_text("x tells 0.511")).to_be_visible()
     expect(page.get_by_text("gcmi").first).to_be_visible()

@@ -47,21 +47,28 @@ function isFaint([mi, stderr]) {
  * @param {Element} node
  */
 function coloursOf(node) {
-  const style = getComputedStyle(node);
+  const probe = make("i");
+  node.append(probe);
   /** @param {string} name */
-  const of = (name) => style.getPropertyValue(name).trim();
-  return {
-    ink: of("--ink"), soft: of("--soft"), line: of("--line"), paper: of("--paper"), mark: of("--b"),
-    focus: of("--a"), band: of("--density"), ramp: blended(of("--ramp").split(/[\s,]+/), 64),
+  const of = (name) => {
+    probe.style.color = `var(${name})`;
+    return getComputedStyle(probe).color;
   };
+  const colours = {
+    ink: of("--ink"), soft: of("--soft"), line: of("--line"), paper: of("--paper"), mark: of("--b"),
+    focus: of("--a"), band: of("--density"),
+    ramp: blended([0, 1, 2, 3, 4, 5, 6].map((k) => of(`--ramp-${k}`)), 64),
+  };
+  probe.remove();
+  return colours;
 }
 
-/** Blend a few colours `#rrggbb` into `count` ones.
+/** Blend a few colours `rgb(r, g, b)` into `count` ones.
  * @param {string[]} stops
  * @param {number} count
  */
 function blended(stops, count) {
-  const parts = stops.map((stop) => [1, 3, 5].map((at) => parseInt(stop.slice(at, at + 2), 16)));
+  const parts = stops.map((stop) => (stop.match(/[\d.]+/g) ?? []).map(Number));
   return Array.from({ length: count }, (_, k) => {
     const place = (k / (count - 1)) * (parts.length - 1);
     const from = Math.min(Math.floor(place), parts.length - 2);
