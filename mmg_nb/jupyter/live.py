@@ -20,7 +20,7 @@ from mmg_nb.jupyter.front_end import module, style
 from mmg_nb.jupyter.handle import Run
 from mmg_nb.jupyter.place import NO_WIDGETS, isolates_outputs
 from mmg_nb.jupyter.progress import HOW_TO_STOP, Progress, no_result
-from mmg_nb.runs.events import Event, StateChanged
+from mmg_nb.runs.events import Event, RunState, StateChanged
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -57,7 +57,7 @@ def picture(run: Run) -> dict[str, Any]:
         "phase": progress.phase,
         "doing": str(run.state) if run.state.ended else progress.doing,
         "estimate": progress.estimate,
-        "percent": round(100 * progress.bar),
+        "percent": 100 if run.state is RunState.FINISHED else round(100 * progress.bar),
     }
     try:
         interim = run.inspect()

@@ -104,14 +104,15 @@ class RunTable:
     def _repr_html_(self) -> str:
         if not self.lines:
             return f"<p>{html.escape(repr(self))}</p>"
-        head = "".join(f'<th scope="col">{name}</th>' for name in _HEADER)
+        head = "".join(f'<th scope="col" style="{_CELL}">{name}</th>' for name in _HEADER)
         body = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in line) + "</tr>"
+            "<tr>" + "".join(f'<td style="{_CELL}">{html.escape(c)}</td>' for c in line) + "</tr>"
             for line in self.lines
         )
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
+_CELL = "text-align:left;vertical-align:top;padding:2px 10px 2px 0"
 _HEADER = ("run", "quantity", "estimator", "state", "estimate", "time")
 
 
