@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import threading
 import time
 from contextlib import ExitStack
@@ -68,12 +69,14 @@ def test_the_curves_are_those_of_the_latest_validation(begin):
     np.testing.assert_allclose(track, [[5, 10], last.estimates], rtol=1e-6)
     assert shown["said"]["estimate"].startswith("so far")
     assert shown["said"]["state"] == "finished"
+    assert shown["said"]["percent"] == 100
 
 
 def test_before_the_first_validation_there_are_no_curves(begin):
     run = begin()
     shown = picture(run)
     assert (shown["curves"], shown["track"], shown["said"]["estimate"]) == (b"", b"", "")
+    until(lambda: re.fullmatch(r"\d s so far, \d+(\.\d)? steps/s", picture(run)["said"]["spent"]))
     run.stop()
     run.wait()
 

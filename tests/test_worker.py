@@ -162,6 +162,7 @@ def test_the_time_left_is_that_of_the_usual_stopping_step():
         progress(Step(step, 1000))
         if step == 101:
             assert progress.doing == "training, step 101, about 25 s left (at most 90 s)"
+            assert progress.pace == pytest.approx(0.1)
     assert progress.doing == "training, step 501, at most 50 s left"
 
 

@@ -86,7 +86,7 @@ function createLive(model) {
     const going = ["running", "paused"].includes(said.state);
     say(headline, said.estimate || said.what);
     say(subject, said.estimate ? `${said.what} · ${said.subject}` : said.subject);
-    say(doing, said.doing);
+    say(doing, [said.doing, going ? said.spent : ""].filter(Boolean).join(" · "));
     say(hint, said.hint);
     say(hold, held() ? "Resume" : "Pause");
     buttons.hidden = !model.get("steerable");

@@ -21,6 +21,7 @@ from mmg_nb.jupyter.handle import Run
 from mmg_nb.jupyter.place import NO_WIDGETS, isolates_outputs
 from mmg_nb.jupyter.progress import HOW_TO_STOP, Progress, no_result
 from mmg_nb.runs.events import Event, RunState, StateChanged
+from mmg_nb.runs.progress import duration
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -56,6 +57,7 @@ def picture(run: Run) -> dict[str, Any]:
         "state": str(run.state),
         "phase": progress.phase,
         "doing": str(run.state) if run.state.ended else progress.doing,
+        "spent": _spent(run),
         "estimate": progress.estimate,
         "percent": 100 if run.state is RunState.FINISHED else round(100 * progress.bar),
     }
@@ -69,6 +71,13 @@ def picture(run: Run) -> dict[str, Any]:
         "curves": _bytes(*curves),
         "track": _bytes(interim.steps, interim.estimates),
     }
+
+
+def _spent(run: Run) -> str:
+    """The time since the start, and how many steps a second takes, in words."""
+    pace = run.progress.pace
+    speed = [] if not pace else [f"{1 / pace:.3g} steps/s"]
+    return ", ".join([f"{duration(run.seconds)} so far", *speed])
 
 
 def _bytes(*rows: Any) -> bytes:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from mmg_nb.results.facts import number
 from mmg_nb.runs.events import Event, FirstEstimate, Phase, Snapshot, Started, Step, Working
 
-__all__ = ["Clock", "Progress"]
+__all__ = ["Clock", "Progress", "duration"]
 
 Clock = Callable[[], float]
 
@@ -151,18 +151,25 @@ class Progress:
     def _may_end_early(self) -> bool:
         return self.phase == "training" and self.step is not None
 
-    def _left(self) -> list[str]:
-        """The time that the phase usually takes, and the most that it can take."""
+    @property
+    def pace(self) -> float | None:
+        """Seconds that a step of this phase takes; None before its second step."""
         began, first = self._first
         if self.step is None or self.step.step <= first:
+            return None
+        return (self._clock() - began) / (self.step.step - first)
+
+    def _left(self) -> list[str]:
+        """The time that the phase usually takes, and the most that it can take."""
+        pace = self.pace
+        if self.step is None or pace is None:
             return []
-        pace = (self._clock() - began) / (self.step.step - first)
-        most = _duration(pace * (self.step.total_steps - self.step.step))
+        most = duration(pace * (self.step.total_steps - self.step.step))
         usual = pace * (USUAL_SHARE * self.step.total_steps - self.step.step)
         if not self._may_end_early:
             return [f"about {most} left"]
         return (
-            [f"about {_duration(usual)} left (at most {most})"]
+            [f"about {duration(usual)} left (at most {most})"]
             if usual > 0
             else [f"at most {most} left"]
         )
@@ -175,7 +182,8 @@ def _usual(share: float) -> float:
     return USUAL_BAR + (1 - USUAL_BAR) * (share - USUAL_SHARE) / (1 - USUAL_SHARE)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """A time in words, e.g. `45 s` or `3 min`."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
