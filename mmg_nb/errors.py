@@ -103,7 +103,7 @@ def closest(word: str, known: Iterable[str]) -> str:
         The sentence with a trailing space, or "".
     """
     words = list(known)[:MAX_COMPARED]
-    near = difflib.get_close_matches(cut(word, ROOM_FOR_NAME), words, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(cut(word, ROOM_FOR_NAME), words, n=1, cutoff=0.6)
     return f"Did you mean {brief(near[0], ROOM_FOR_NAME)}? " if near else ""
 
 

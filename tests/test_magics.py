@@ -10,6 +10,7 @@ import threading
 import weakref
 
 import numpy as np
+import pandas as pd
 import pytest
 from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.utils.capture import capture_output
@@ -285,6 +286,13 @@ def test_the_interrupt_handler_is_restored(run):
         ("%mmg plot", "no result yet", "Run %mmg estimate X Y first"),
         ("%mmg plot x", "x is not a result; its type is ndarray", "by -o res"),
         ("%mmg plot x y", "Expected one result", "one variable"),
+        ("%mmg plot x a.pdf", "Expected one result", "--save figure.pdf"),
+        ("%mmg figure x", "no subcommand 'figure'", "Subcommands: estimate"),
+        ("%mmg select x", "no subcommand 'select'", "%mmg help questions"),
+        ("%mmg rank x y --max 3", "no option --max", "Options: --output"),
+        ("%mmg compare x y ksg,gcmi", "got 3", "compare x y --estimators ksg,gcmi."),
+        ("%mmg compare x y ksg gcmi", "got 4", "compare x y --estimators ksg,gcmi."),
+        ("%mmg estimate x y ksg", "got 3", "estimate x y --estimator ksg."),
         ("%mmg show --kind gap", "show has no option --kind", "%mmg show"),
         ("%mmg config speed=3", "no setting 'speed'", "Did you mean 'seed'?"),
         ("%mmg config seed", "Expected key=value; got 'seed'", "seed=1"),
@@ -378,6 +386,30 @@ def test_help_lists_every_field_and_estimator(said):
     assert said("%mmg plot -h").startswith("%mmg plot [RESULT]")
     assert max(map(len, said("%mmg").splitlines())) <= 122
     assert max(map(len, text.splitlines())) <= 99
+
+
+def test_a_column_without_its_table_is_found_in_the_table(shell, refused):
+    shell.user_ns["cancer"] = pd.DataFrame({"mean radius": [1.0], "age": [2.0]})
+    both = "Did you mean cancer['mean radius'] cancer['age']?"
+    assert both in refused("%mmg estimate cancer 'mean radius' age")[1]
+    assert "Did you mean cancer['mean radius']?" in refused("%mmg estimate 'mean radius' y")[1]
+    assert "Did you mean cancer['age']?" in refused("%mmg compare age y")[1]
+    assert "Did you mean" not in refused("%mmg estimate cancer.mean radius y")[1]
+
+
+def test_any_result_is_drawn_and_saved(said, refused, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    said("%mmg compare x y --estimators gcmi -o both")
+    assert said("%mmg plot both --save both.svg").endswith("Saved both.svg.\n")
+    assert said("%mmg plot --save last.pdf").endswith("Saved last.pdf.\n")
+    assert {file.name for file in tmp_path.iterdir()} == {"both.svg", "last.pdf"}
+    assert "for results of estimate" in refused("%mmg plot both --kind gap")[0]
+    assert "Formats: " in refused("%mmg plot both --save both")[1]
+
+
+def test_the_methods_are_a_topic_of_help(said):
+    lines = said("%mmg help estimators").splitlines()
+    assert [line.split()[0] for line in lines] == list(names())
 
 
 def test_the_guide_names_calls_that_exist(said):

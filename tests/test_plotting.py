@@ -16,7 +16,7 @@ from PIL import Image
 from mmg_nb import IndependenceTest, MIResult, estimate
 from mmg_nb.errors import MMGError
 from mmg_nb.plots import rows as plots
-from mmg_nb.plots.axes import axes_png
+from mmg_nb.plots.axes import axes_png, save_figure
 from mmg_nb.plots.forest import plot_estimates
 from mmg_nb.plots.result import (
     KINDS,
@@ -45,6 +45,26 @@ def test_the_curves_are_named_after_what_is_given(result, noised, given):
     axes = plot_result(replace(result, curve=replace(result.curve, noised=noised)))
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
     assert labels == [f"without {given}", f"with {given}"]
+
+
+@pytest.mark.parametrize("name", ["mean concavity", "od280/od315_of_diluted_wines"])
+def test_the_legend_covers_no_curve(result, name):
+    measured = replace(result.curve, mse_given_y=result.curve.mse + 0.05)
+    axes = plot_result(replace(result, names=("x", name), curve=measured))
+    axes_png(axes)  # the layout is computed on drawing
+    box = axes.get_legend().get_window_extent()
+    for line in axes.lines:
+        assert box.count_contains(axes.transData.transform(line.get_xydata())) == 0
+
+
+@pytest.mark.parametrize("ending", ["pdf", "svg"])
+def test_a_figure_is_saved_with_fonts_that_journals_accept(result, tmp_path, ending):
+    file = save_figure(plot_result(result), tmp_path / f"figure.{ending}")
+    assert b"/FontType 3" not in file.read_bytes()
+    assert mpl.rcParams["pdf.fonttype"] == 3
+    for name, said in (("figure.doc", "Formats: "), ("no/figure.pdf", "write to")):
+        with pytest.raises(MMGError, match=said):
+            save_figure(plot_result(result), tmp_path / name)
 
 
 def test_the_area_follows_the_form_reported(result):

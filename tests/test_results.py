@@ -231,6 +231,12 @@ def test_impossible_levels_are_refused(result, level):
         result.interval(level)
 
 
+def test_a_result_is_not_saved_as_a_picture(result, tmp_path):
+    with pytest.raises(MMGError, match=r"--save figure\.PDF"):
+        result.save(tmp_path / "figure.PDF")
+    assert not list(tmp_path.iterdir())
+
+
 def test_bits(result):
     assert replace(result, mi=math.log(2)).bits == pytest.approx(1)
 

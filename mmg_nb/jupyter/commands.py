@@ -21,16 +21,15 @@ from mmg_nb.questions.comparison import DEFAULT_ESTIMATORS
 __all__ = [
     "CALLS",
     "COMMANDS",
-    "GUIDE",
     "QUESTIONS",
     "SHORT_FLAGS",
+    "TOPICS",
     "Command",
     "DataOptions",
     "command",
     "command_help",
     "estimator_help",
     "flag",
-    "guide",
     "overview",
 ]
 
@@ -45,7 +44,6 @@ QUESTIONS = {
     "total": "total_correlation",
 }
 """Subcommand that takes many estimates -> name of its function in the package."""
-GUIDE = "questions"  # the topic of help
 CALLS = (
     ("How much does x tell about y?", "%mmg estimate x y"),
     ("How much, once z is known?", "%mmg estimate x y --given z"),
@@ -57,7 +55,7 @@ CALLS = (
     ("What do several variables share?", "%mmg total a b c"),
     ("Which rows carry the information?", "%mmg plot result --kind pointwise"),
     ("Do other methods agree?", "%mmg compare x y"),
-    ("What can be drawn, also for a paper?", "%mmg plot result"),
+    ("What can be drawn, also for a paper?", "%mmg plot result --save figure.pdf"),
 )
 """Which question is answered by which call."""
 WITH_OPTIONS = (
@@ -105,7 +103,10 @@ class RunOptions(DataOptions, _OutputOptions):
 class CompareOptions(DataOptions, _OutputOptions):
     """Options of `%mmg compare`, without settings."""
 
-    estimators: str = field(DEFAULT_ESTIMATORS, "names with or without fields: ksg,mmg:steps=1000")
+    estimators: str = field(
+        DEFAULT_ESTIMATORS,
+        "names with or without fields, e.g. ksg,mmg:steps=1000; %mmg help estimators lists them",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,6 +197,7 @@ class PlotOptions:
     """Options of `%mmg plot`."""
 
     kind: str = field("gap", "plot to draw", choices=tuple(KINDS))
+    save: str | None = field(None, "file for the figure, e.g. figure.pdf, figure.svg, figure.png")
 
 
 @dataclass(frozen=True)
@@ -278,7 +280,7 @@ COMMANDS = {
         Command(
             "plot",
             "[RESULT]",
-            'draw a result (default: the last); res.plot().figure.savefig("a.pdf") saves a figure',
+            "draw a result (default: the last), also as a PDF or SVG file",
             field_infos(PlotOptions),
         ),
         Command("show", "[RESULT]", "display a result (default: the last)"),
@@ -303,7 +305,7 @@ COMMANDS = {
         Command(
             "help",
             "[TOPIC]",
-            "explain a subcommand or an estimator; with questions: which question, which call",
+            "explain a subcommand or an estimator; also: questions (which call), estimators",
         ),
     )
 }
@@ -324,7 +326,8 @@ def command(name: str, estimator: str) -> Command:
     """
     if name not in COMMANDS:
         what = f"There is no subcommand {brief(name)}."
-        raise MMGError(what, one_of(name, COMMANDS, "Subcommands"))
+        known = one_of(name, COMMANDS, "Subcommands")
+        raise MMGError(what, f"{known} %mmg help questions says which is for what.")
     found = COMMANDS[name]
     if name not in ("estimate", "panel"):
         return found
@@ -352,7 +355,7 @@ def overview() -> str:
     return "\n".join(lines)
 
 
-def guide() -> str:
+def _questions_in_words() -> str:
     """One line for each question: the question, and the call that answers it."""
     width = max(len(question) for question, _ in CALLS)
     return "\n".join(f"{question:<{width}}  {call}" for question, call in CALLS)
@@ -392,6 +395,10 @@ def estimators_in_words() -> str:
     """One line for each estimator."""
     lines = ((name, getattr(estimator_class(name), "summary", "")) for name in names())
     return "\n".join(f"{name:<10}  {summary}" for name, summary in lines)
+
+
+TOPICS = {"questions": _questions_in_words, "estimators": estimators_in_words}
+"""Topic of help, besides subcommands and estimators -> its text."""
 
 
 def _table(infos: Iterable[FieldInfo], defaults: Mapping[str, Any]) -> list[str]:

@@ -13,9 +13,9 @@ from mmg_nb.fields import FieldInfo
 from mmg_nb.jupyter.arguments import chosen_estimator
 from mmg_nb.jupyter.commands import (
     COMMANDS,
-    GUIDE,
     QUESTIONS,
     SHORT_FLAGS,
+    TOPICS,
     Command,
     command,
     flag,
@@ -103,7 +103,8 @@ def _operands(
     if target.name in ("estimate", "compare", "panel"):
         return _arrays(variables) if _operand_count(target, tokens) < 2 else []
     if target.name == "help":
-        topics = [(name, "subcommand") for name in COMMANDS] + [(GUIDE, "topic")]
+        topics = [(name, "subcommand") for name in COMMANDS]
+        topics += [(name, "topic") for name in TOPICS]
         return topics + [(name, "estimator") for name in names()]
     if target.name == "benchmark":
         return [(suite, "suite of tasks") for suite in SUITES]

@@ -20,19 +20,18 @@ from mmg_nb.jupyter.arguments import Arguments, chosen_estimator, read_body, rea
 from mmg_nb.jupyter.background import begin, begin_job, start_from
 from mmg_nb.jupyter.commands import (
     COMMANDS,
-    GUIDE,
     QUESTIONS,
+    TOPICS,
     command,
     command_help,
     estimator_help,
     estimators_in_words,
-    guide,
     overview,
 )
 from mmg_nb.jupyter.comparing import ComparisonRun, LiveTable, PrintedTable, start_comparison
 from mmg_nb.jupyter.completion import Completion
 from mmg_nb.jupyter.handle import Run
-from mmg_nb.jupyter.namespace import arrays, check_name, in_words, resolve
+from mmg_nb.jupyter.namespace import arrays, check_name, columns_in_words, in_words, resolve
 from mmg_nb.jupyter.progress import NoView, View
 from mmg_nb.jupyter.running import run_in_cell
 from mmg_nb.jupyter.runs import Runs, RunTable, is_number
@@ -86,7 +85,7 @@ class MMG(SessionSettings):
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
         self._shell = shell
-        self._last: MIResult | None = None
+        self._last: Any = None
         self.runs = Runs()
         self.latest_view = ExitStack()
         self.shown = ShownResults(shell, lambda: str(self.unit))
@@ -237,7 +236,7 @@ class MMG(SessionSettings):
 
     def _hand_over(self, result: Found, output: str | None, settled: bool) -> Found | None:
         """Return or store a result; `settled` if it need not be displayed again."""
-        if isinstance(result, MIResult):
+        if _is_result(result):
             self._last = result
         if settled and self._kernel is not None:
             self.shown.mark(result)
@@ -285,7 +284,18 @@ class MMG(SessionSettings):
         if asked.help:
             print(command_help(target, {}))
             return
-        display(self._result(asked, call).plot(**asked.values))
+        found, options = self._result(asked, call), dict(asked.values)
+        file = options.pop("save", None)
+        if options and not isinstance(found, MIResult):
+            what = f"--kind is for results of estimate; got a {type(found).__name__}."
+            raise MMGError(what, "Leave --kind out.")
+        axes = found.plot(**options)
+        display(axes)
+        if file is not None:
+            # Imported here because loading the extension must not load matplotlib.
+            from mmg_nb.plots.axes import save_figure
+
+            print(f"Saved {save_figure(axes, file)}.")
 
     def _show(self, call: Call) -> None:
         asked = read_tokens(COMMANDS["show"], call.tokens)
@@ -294,17 +304,18 @@ class MMG(SessionSettings):
             return
         display(self._result(asked, call))
 
-    def _result(self, asked: Arguments, call: Call) -> MIResult:
-        """The result that a call names, or else the last result."""
+    def _result(self, asked: Arguments, call: Call) -> Any:
+        """The result that a call names, or else the last result. It has a card and a plot."""
         if len(asked.operands) > 1:
             what = f"Expected one result; got {' '.join(asked.operands)}."
-            raise MMGError(what, "Name one variable, or none for the last result.")
+            remedy = "Name one variable, or none for the last result."
+            raise MMGError(what, f"{remedy} %mmg plot res --save figure.pdf writes a file.")
         if not asked.operands:
             if self._last is None:
                 raise MMGError("There is no result yet.", "Run %mmg estimate X Y first.")
             return self._last
         found = resolve(asked.operands[0], call.namespace)
-        if not isinstance(found, MIResult):
+        if not _is_result(found):
             what = f"{asked.operands[0]} is not a result; its type is {type(found).__name__}."
             raise MMGError(what, "Name a variable set by 'res = %mmg estimate …' or by -o res.")
         return found
@@ -403,26 +414,38 @@ class MMG(SessionSettings):
         for topic in topics:
             if topic in names():
                 print(estimator_help(topic))
-            elif topic == GUIDE:
-                print(guide())
+            elif topic in TOPICS:
+                print(TOPICS[topic]())
             else:
                 print(command_help(command(topic, self.estimator), self.in_force()))
 
 
+def _is_result(value: Any) -> bool:
+    """Whether a value is a result of this package: of an estimate, a comparison, a question."""
+    return hasattr(value, "bundle") and hasattr(value, "plot")
+
+
 def _two(name: str, asked: Arguments, call: Call) -> tuple[str, str]:
     """The expressions of x and y in a call."""
-    count = len(asked.operands)
-    if any(map(has_comma, asked.operands)):
-        what = f"%mmg {name} takes X and Y separated by a space; got a comma: "
-        words = " ".join(asked.operands).replace(",", " ").split()
-        remedy = f"Write %mmg {name} {' '.join(words)}. For I(x; y | z), add --given Z."
-        raise MMGError(what + cut(" ".join(asked.operands), 80) + ".", remedy)
-    if count == 2:
-        return asked.operands[0], asked.operands[1]
+    words = asked.operands
+    if len(words) == 2 and not any(map(has_comma, words)):
+        return words[0], words[1]
+    what = f"%mmg {name} takes two expressions, X and Y; got {len(words)}."
     remedy = in_words(call.namespace)
-    if count > 2:
-        remedy = "Put an expression with spaces in parentheses. For I(x; y | z), add --given Z."
-    raise MMGError(f"%mmg {name} takes two expressions, X and Y; got {count}.", remedy)
+    methods = re.split("[ ,]+", " ".join(words[2:]))
+    if len(words) > 2 and set(methods) <= set(names()):
+        option = "--estimators" if name == "compare" else "--estimator"
+        remedy = f"Write %mmg {name} {words[0]} {words[1]} {option} {','.join(methods)}."
+    elif any(map(has_comma, words)):
+        what = f"%mmg {name} takes X and Y separated by a space; got a comma: "
+        what += cut(" ".join(words), 80) + "."
+        words = tuple(" ".join(words).replace(",", " ").split())
+        remedy = f"Write %mmg {name} {' '.join(words)}. For I(x; y | z), add --given Z."
+    elif len(words) > 2:
+        remedy = columns_in_words(words, call.namespace) + (
+            "Put an expression with spaces in parentheses. For I(x; y | z), add --given Z."
+        )
+    raise MMGError(what, remedy)
 
 
 def _variables(

@@ -6,13 +6,13 @@ import builtins
 import inspect
 import keyword
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmg_nb.data.tables import column_names
 from mmg_nb.errors import MMGError, brief, closest, cut, listed
 
-__all__ = ["arrays", "check_name", "columns", "in_words", "resolve"]
+__all__ = ["arrays", "check_name", "columns", "columns_in_words", "in_words", "resolve"]
 
 ROOM_FOR_ARRAYS = 180  # characters, of the arrays in a message
 
@@ -35,7 +35,7 @@ def resolve(text: str, namespace: dict[str, Any]) -> Any:
     except (SyntaxError, ValueError) as error:
         what = f"Expected a variable or an expression; got {brief(text)}."
         remedy = "Put an expression with spaces in parentheses, e.g. (x + 1)."
-        raise MMGError(what, remedy) from error
+        raise MMGError(what, columns_in_words([text], namespace) or remedy) from error
     try:
         return eval(code, namespace)
     except NameError as error:
@@ -46,7 +46,7 @@ def resolve(text: str, namespace: dict[str, Any]) -> Any:
 
 
 def _unknown(name: str, namespace: Mapping[str, Any]) -> MMGError:
-    near = closest(name, arrays(namespace))
+    near = columns_in_words([name], namespace) or closest(name, arrays(namespace))
     return MMGError(f"There is no variable {brief(name)}.", near + in_words(namespace))
 
 
@@ -62,6 +62,23 @@ def _hint(text: str, namespace: Mapping[str, Any]) -> str:
 def columns(value: Any) -> list[Any]:
     """The column labels of a table; empty for any other value."""
     return column_names(value)
+
+
+def columns_in_words(words: Sequence[str], namespace: Mapping[str, Any]) -> str:
+    """A "did you mean" sentence if columns are named without their table; otherwise empty.
+
+    Args:
+        words: Names of columns, perhaps after that of their table.
+        namespace: The user's variables.
+
+    Returns:
+        For example `Did you mean df['mean radius'] df['age']? `, with a trailing space.
+    """
+    for table in arrays(namespace):
+        names = [word for word in words if word != table]
+        if names and set(names) <= set(map(str, columns(namespace[table]))):
+            return f"Did you mean {' '.join(f'{table}[{name!r}]' for name in names)}? "
+    return ""
 
 
 def kinds(value: Any) -> list[str]:

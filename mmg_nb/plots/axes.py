@@ -7,6 +7,7 @@ import io
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,10 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
-__all__ = ["NotebookAxes", "axes_png", "axes_svg", "legend_above", "new_axes"]
+from mmg_nb.errors import MMGError, brief, listed
+from mmg_nb.results.paths import as_path
+
+__all__ = ["NotebookAxes", "axes_png", "axes_svg", "legend_above", "new_axes", "save_figure"]
 
 DENSITY = 2  # drawn pixels per pixel of the page, for dense screens and print
 INCHES = 5.6, 3.5
@@ -112,6 +116,35 @@ def axes_svg(axes: Axes) -> bytes:
     with _drawing, _without_latex(figure):
         FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})
     return buffer.getvalue()
+
+
+def save_figure(axes: Axes, path: str | Path) -> Path:
+    """Write the figure of axes: dark ink on white, with fonts that journals accept.
+
+    Args:
+        axes: Axes on a figure.
+        path: The file. Its ending chooses the format: pdf, svg, png, eps and others.
+
+    Returns:
+        The path.
+
+    Raises:
+        MMGError: The format is not known, or the file cannot be written.
+    """
+    file = as_path(path, "save", "Try 'figure.pdf'.")
+    figure: Any = axes.get_figure(root=True)
+    known = figure.canvas.get_supported_filetypes()
+    if file.suffix[1:].lower() not in known:
+        what = f"The ending of a figure's file gives its format; got {brief(file.name)}."
+        raise MMGError(what, f"Formats: {listed(known)}.")
+    letters: Any = {"pdf.fonttype": 42, "ps.fonttype": 42}  # journals refuse type 3
+    try:
+        with _drawing, _without_latex(figure), rc_context(letters):
+            figure.savefig(file)
+    except OSError as error:
+        what = f"{str(file)!r} cannot be written ({error.strerror})."
+        raise MMGError(what, "Choose a file in a folder that you can write to.") from error
+    return file
 
 
 @contextmanager

@@ -35,6 +35,7 @@ SMALL_GAP = 0.15  # a gap below this fraction of the error is drawn again, enlar
 ROUNDING = 1e-4  # a gap below this fraction of the error is noise of the arithmetic
 VISIBLE = 0.02  # a difference below this fraction of the error is not visible
 ROOM_FOR_NAME = 24  # letters of a name in a legend
+ROOM_IN_CORNER = 16  # letters of a name in a legend between the axis and the curves
 HEADROOM = 1.7  # factor that extends the axis, to leave space for the legend
 MAX_EXCESS = 3.0  # heights of the reported form by which other forms may extend the axis
 
@@ -285,12 +286,16 @@ def _draw_gap(ax: Axes, data: GapData) -> None:
         label=f"with {data.given}{data.condition}",
     )
     if data.excess_visible:
-        label = f"with {data.given}{data.condition}, as measured"
-        ax.plot(data.logsnr, data.measured, color=GREY, lw=1.2, ls=":", label=label)
+        ax.plot(
+            data.logsnr, data.measured, color=GREY, lw=1.2, ls=":", label="the same, as measured"
+        )
     ax.set_xlabel(LOGSNR)
     ax.set_ylabel("squared error of the predicted noise")
     ax.margins(x=0)
-    ax.legend(loc="upper left", frameon=False, labelcolor=_ink(ax))
+    # Both curves are high on the right, so a long name needs a place of its own.
+    long = len(data.given) + len(data.condition) > ROOM_IN_CORNER
+    place: Any = {"loc": "lower left", "bbox_to_anchor": (0, 1)} if long else {"loc": "upper left"}
+    ax.legend(**place, frameon=False, labelcolor=_ink(ax))
     area = f"area = 2·MI = {_number(2 * data.mi)} nats"
     (_enlarge if data.enlarged else _name_area)(ax, data, area)
 

@@ -15,6 +15,8 @@ from mmg_nb.results.plain import ArrayRecord, as_plain, from_plain
 
 __all__ = ["SavedRecord"]
 
+PICTURES = (".pdf", ".svg", ".png", ".eps", ".ps", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
+
 
 class SavedRecord(ArrayRecord):
     """Base of frozen dataclasses that can be saved as JSON.
@@ -111,9 +113,13 @@ class SavedRecord(ArrayRecord):
             The path written.
 
         Raises:
-            MMGError: The file cannot be written.
+            MMGError: The file cannot be written, or its ending is that of a picture.
         """
         path = as_path(path, "path", "Try res.save('result.json').")
+        if path.suffix.lower() in PICTURES:
+            what = f"save writes a result as JSON, not a figure; got {str(path)[:80]!r}."
+            remedy = f"%mmg plot res --save {path.name}, or res.plot().figure.savefig(…)."
+            raise MMGError(what, f"For a figure: {remedy}")
         try:
             write_whole(path, self.to_json().encode())
         except OSError as error:
