@@ -6,6 +6,7 @@ import gc
 import re
 import signal
 import weakref
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ from mmg_nb.errors import MMGError
 from mmg_nb.jupyter.comparing import LiveTable
 from mmg_nb.jupyter.progress import Progress
 from mmg_nb.plots.forest import plot_estimates
-from mmg_nb.questions.comparison import Comparison, prepare_comparison
+from mmg_nb.questions.comparison import WHICH, Comparison, Line, prepare_comparison
 from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Finished, Phase, Step, silent
 
@@ -117,6 +118,20 @@ def test_text_without_times_and_html_with_each_note_once(fake):
     assert bundle["image/png"]
 
 
+def test_it_says_what_the_methods_are_and_which_to_trust(fake):
+    """`gcmi` sees nothing of a parabola, with the smallest error bar of all."""
+    x = RNG.normal(size=300)
+    bent = mmg_nb.compare(x, x**2 + 0.5 * RNG.normal(size=300), "gcmi,ksg")
+    page = bent.bundle()[0]["text/html"]
+    for text in (repr(bent), page):
+        assert WHICH in text
+        assert "misses any other dependence" in text
+    assert bent.differ
+    assert not mmg_nb.compare(X, Y, "gcmi,ksg").differ
+    limit = replace(bent.lines[0].result, status=Status.STEP_LIMIT)
+    assert Status.STEP_LIMIT.remedy in repr(Comparison((Line("gcmi", limit),)))
+
+
 def test_the_forest_shows_every_estimate_and_the_truth(fake):
     found = compared("gcmi,fake")
     axes = found.plot(truth=0.35)
@@ -201,6 +216,8 @@ def test_the_live_table_fills_and_ends_as_the_comparison(shell, monkeypatch):
     assert view.finish(found)
     assert re.search(r"gcmi.*running\n.*fake.*not run", repr(shown[0]))
     assert "fake: training" in "".join(map(repr, shown))
+    assert any("running" in repr(each) for each in shown)
+    assert "running" not in repr(found)
     assert shown[-1] is found
 
 

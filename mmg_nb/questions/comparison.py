@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+import itertools
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Unpack
@@ -11,7 +13,7 @@ from mmg_nb.api import assemble
 from mmg_nb.benchmark.cells import Estimators, read_specs
 from mmg_nb.errors import MMGError, brief, listed
 from mmg_nb.estimators.acceptance import accepts, check_acceptance
-from mmg_nb.estimators.registry import build
+from mmg_nb.estimators.registry import build, estimator_class
 from mmg_nb.fields import field_infos
 from mmg_nb.job import Job
 from mmg_nb.keywords import CompareKeywords, only, shows
@@ -38,6 +40,12 @@ __all__ = [
 ]
 
 DEFAULT_ESTIMATORS = "gcmi,ksg,infonce,mmg"
+APART = 3.0  # standard errors of a difference, from which on estimates disagree
+WHICH = (
+    "The estimates differ by more than their errors. A method that misses some dependence, and a "
+    "lower bound, give too little. Trust mmg, or ksg in few columns, unless its status or a note "
+    "reports a problem."
+)
 
 
 @dataclass(frozen=True)
@@ -83,8 +91,19 @@ class Line:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Notes of the result."""
-        return () if self.result is None else self.result.notes
+        """Notes of the result, and what to do if training is not complete."""
+        if self.result is None:
+            return ()
+        status = self.result.status
+        missing = status in (Status.STEP_LIMIT, Status.DIVERGED)
+        return (*self.result.notes, *([status.remedy] if missing else []))
+
+    @property
+    def method(self) -> str:
+        """The estimator in words."""
+        if self.result is None:
+            return ""
+        return getattr(estimator_class(self.result.estimator), "summary", "")
 
 
 @dataclass(frozen=True)
@@ -134,6 +153,15 @@ class Comparison:
         return f"{len(values)} estimates from {min(values):.3f} to {max(values):.3f} {unit}"
 
     @property
+    def differ(self) -> bool:
+        """Whether two estimates differ by more than their standard errors explain."""
+        known = [each for each in self if each.stderr is not None]
+        return any(
+            abs(a.mi - b.mi) > APART * math.hypot(a.stderr or 0.0, b.stderr or 0.0)
+            for a, b in itertools.combinations(known, 2)
+        )
+
+    @property
     def frame(self) -> pd.DataFrame:
         """One row per estimator: estimate, error, 95 % interval (nats), seconds, status, notes."""
         import pandas as pd
@@ -170,7 +198,9 @@ class Comparison:
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
             for row in cells
         ]
-        return "\n".join(rows + [f"{label}: {note}" for label, note in self._remarks()])
+        methods = [f"{each.label}: {each.method}" for each in self.lines if each.method]
+        which = [WHICH, *methods] if self.differ else []
+        return "\n".join(rows + which + [f"{label}: {note}" for label, note in self._remarks()])
 
     def _remarks(self) -> list[tuple[str, str]]:
         """Each note once, with the labels of the estimators that gave it."""
@@ -209,7 +239,7 @@ class Comparison:
         Returns:
             HTML without scripts and style sheets, because untrusted notebooks remove these.
         """
-        names = (*_header(unit), "time")
+        names = (*_header(unit), "time", "method")
         head = "".join(f'<th scope="col" style="{_CELL}">{name}</th>' for name in names)
         body = "".join(_html_row(each, unit) for each in self.lines)
         notes = "".join(
@@ -218,10 +248,11 @@ class Comparison:
         )
         notes = f'<ul style="max-width:640px;margin:0">{notes}</ul>' if notes else ""
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        return f"<div>{table}{below}{notes}</div>"
+        which = f'<p style="max-width:640px;margin:4px 0">{WHICH}</p>' if self.differ else ""
+        return f"<div>{table}{which}{below}{notes}</div>"
 
 
-_NOT_RUN = "not run"
+_NOT_RUN, _RUNNING = "not run", "running"
 _CELL = "text-align:left;padding:2px 10px 2px 0"
 
 
@@ -238,7 +269,8 @@ def _html_row(line: Line, unit: str) -> str:
     texts = _cells(line, unit)
     cells = "".join(f'<td style="{_CELL}">{html.escape(text)}</td>' for text in texts)
     # The mark lets a comparison of two notebook runs ignore the time.
-    return f'<tr>{cells}<td style="{_CELL}" data-varies="time">{seconds}</td></tr>'
+    time = f'<td style="{_CELL}" data-varies="time">{seconds}</td>'
+    return f'<tr>{cells}{time}<td style="{_CELL}">{html.escape(line.method)}</td></tr>'
 
 
 def _row(line: Line) -> dict[str, Any]:
@@ -298,12 +330,19 @@ class ComparisonJob:
             for label in self.order:
                 if listener(Phase(label)):
                     break
-                line = _outcome(label, jobs.pop(label), listener)
-                self._lines[label] = line
-                self.standing = Comparison(tuple(self._lines.values()))
+                line = Line(label, reason=_NOT_RUN)
+                self._put(Line(label, reason=_RUNNING))
+                try:
+                    line = _outcome(label, jobs.pop(label), listener)
+                finally:
+                    self._put(line)
                 if line.status == Status.INTERRUPTED:
                     break
         return self.standing
+
+    def _put(self, line: Line) -> None:
+        self._lines[line.label] = line
+        self.standing = Comparison(tuple(self._lines.values()))
 
 
 def _outcome(label: str, job: Job, listener: Listener) -> Line:

@@ -82,7 +82,7 @@ class InfoNCE(CriticBased):
     """
 
     name: ClassVar[str] = "infonce"
-    summary: ClassVar[str] = "Contrastive bound: stable, never above ln(batch)"
+    summary: ClassVar[str] = "Contrastive lower bound: stable, never above ln(batch)"
 
     critic: str = field(
         "separable",

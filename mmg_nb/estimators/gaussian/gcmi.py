@@ -32,7 +32,7 @@ class GCMI(Estimator):
     """
 
     name: ClassVar[str] = "gcmi"
-    summary: ClassVar[str] = "Gaussian copula in closed form: instant, misses other dependence"
+    summary: ClassVar[str] = "Gaussian copula in closed form: instant, misses any other dependence"
     accepts: ClassVar[frozenset[str]] = frozenset({"given"})
 
     correct_bias: bool = field(True, "remove the exact small-sample bias of Gaussian data")
