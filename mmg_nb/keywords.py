@@ -191,6 +191,10 @@ class RankKeywords(TotalKeywords, total=False):
             there are at most 200 pairs.""",
         ),
     ]
+    most: Annotated[
+        int,
+        Keyword(10, "How many columns are selected at most. Fewer, if no other adds anything."),
+    ]
     device: Device
 
 

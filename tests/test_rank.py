@@ -12,6 +12,7 @@ import mmg_nb
 from mmg_nb.errors import MMGError
 from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Step
+from mmg_nb.runs.progress import Progress
 
 N = 400
 RNG = np.random.default_rng(3)
@@ -123,6 +124,32 @@ def test_what_it_shows_and_saves(ranking, tmp_path):
     assert mmg_nb.Ranking.load(ranking.save(tmp_path / "rank.json")) == ranking
 
 
+def test_a_number_of_columns_may_be_asked_for(ranking):
+    """The first ones are those of the whole selection; what was not asked for may still add."""
+    two = mmg_nb.rank(TABLE, "t", most=2)
+    assert two.steps == ranking.steps[:2]
+    said = two.facts().meaning
+    assert "The selection ends at 2 columns; others may add more." in said
+    assert "No other column" not in said
+    assert "copy depends on a" in said
+    assert "No other column adds anything measurable." in ranking.facts().meaning
+
+
+def test_progress_of_a_selection_says_what_is_chosen_and_never_seems_done():
+    progress, seen = Progress(), []
+
+    def listen(event):
+        progress(event)
+        seen.append((progress.phase, progress.bar))
+
+    mmg_nb.rank(TABLE[["a", "copy", "b", "t"]], "t", listen=listen, pairs=False)
+    phases = list(dict(seen))
+    assert phases[1:4] == ["each column alone", "choosing column 1", "choosing column 2 after a"]
+    at = dict(seen)
+    assert at["choosing column 1"] < at["choosing column 2 after a"] < 0.6
+    assert [bar for _, bar in seen] == sorted(bar for _, bar in seen)
+
+
 @pytest.mark.parametrize(
     ("target", "change", "said"),
     [
@@ -138,6 +165,7 @@ def test_what_it_shows_and_saves(ranking, tmp_path):
         ("t", {"estimator": "ksgg"}, "Did you mean 'ksg'"),
         ("t", {"k": 3, "estimator": "gcmi"}, "has no field 'k'"),
         ("t", {"device": "tpu"}, "device"),
+        ("t", {"most": 0}, "most must be a whole number"),
     ],
 )
 def test_what_cannot_be_ranked_is_refused(target, change, said):

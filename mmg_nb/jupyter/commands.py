@@ -51,6 +51,7 @@ CALLS = (
     ("When does one series tell about another?", "%mmg lag x y --lags -20:20"),
     ("Does the past of one help to predict another?", "%mmg transfer x y"),
     ("Which columns tell about a target?", "%mmg rank df target"),
+    ("Which five of them are best together?", "%mmg rank df target --most 5"),
     ("Which pairs of columns depend on each other?", "%mmg explore df"),
     ("What do several variables share?", "%mmg total a b c"),
     ("Which rows carry the information?", "%mmg plot result --kind pointwise"),
@@ -150,6 +151,7 @@ class RankOptions(TotalOptions):
     """Options of `%mmg rank`, without settings."""
 
     pairs: bool | None = field(None, "try pairs of columns where no single one adds anything")
+    most: int = field(10, "columns to select at most; fewer, if no other adds anything", low=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,7 +251,7 @@ COMMANDS = {
         Command(
             "rank",
             "TABLE TARGET",
-            "rank the columns of a table by mutual information with a target, and select some",
+            "rank columns by what they tell about a target, and select the best ones",
             (*field_infos(RankOptions), *_RUN_SETTINGS),
         ),
         Command(

@@ -85,7 +85,8 @@ function createLive(model) {
     if (!said.state) return;
     const going = ["running", "paused"].includes(said.state);
     say(headline, said.estimate || said.what);
-    say(subject, said.estimate ? `${said.what} · ${said.subject}` : said.subject);
+    const named = said.subject.startsWith(said.what);  // until the run has started
+    say(subject, said.estimate && !named ? `${said.what} · ${said.subject}` : said.subject);
     say(doing, [said.doing, going ? said.spent : ""].filter(Boolean).join(" · "));
     say(hint, said.hint);
     say(hold, held() ? "Resume" : "Pause");

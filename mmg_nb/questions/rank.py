@@ -10,7 +10,7 @@ from typing import Any, Unpack, overload
 
 import numpy as np
 
-from mmg_nb.errors import MMGError, brief, listed
+from mmg_nb.errors import MMGError, brief, cut, listed
 from mmg_nb.estimators.registry import build
 from mmg_nb.keywords import RankKeywords, complete, shows
 from mmg_nb.polling import Stopped
@@ -34,7 +34,7 @@ CLOSE = 2.0  # standard errors of a difference; the same
 FALSE_ALARM = 0.025  # probability that a step adds something irrelevant
 SHUFFLES = 10  # of what a step adds; the standard error of ksg is too small by up to 1.4 at 0
 MAX_PAIRS = 200  # tried if no single column adds anything; a pair takes 0.05 to 0.3 s
-MAX_SELECTED = 10  # columns; beyond it, nearest neighbours find too little
+ROOM = 60  # letters for the names of the columns chosen so far
 MAX_SHARED = 10  # columns left out for which the selected column that they share is sought
 
 Unit = tuple[str, ...]
@@ -84,9 +84,10 @@ def rank(table: Any, target: str, estimator: str = "ksg", **keywords: Any) -> Ra
     question = read_asked(table, SCREEN if trains else estimator, asked, {} if trains else fields)
     target = str(target)
     _check_target(target, question)
+    _check_most(asked["most"])
     units = _units([name for name in question.names if name != target], asked["sets"])
     precise = question.by(estimator, {**fields, "device": asked["device"]}) if trains else None
-    search = _Search(question, precise, target, units, asked["pairs"])
+    search = _Search(question, precise, target, units, asked["pairs"], asked["most"])
     return watched(
         search.run,
         asked["listen"],
@@ -104,6 +105,13 @@ def _check_target(target: str, question: AskedTable) -> None:
     why = next((n for n in question.notes if n.startswith(f"{target} was left out")), "")
     what = f"The target {brief(target)} cannot be used."
     raise MMGError(what, why or "It is also a condition. Leave it out of given=.")
+
+
+def _check_most(most: Any) -> None:
+    whole = isinstance(most, (int, np.integer)) and not isinstance(most, bool)
+    if not (whole and most >= 1):
+        what = f"most must be a whole number of at least 1; got {brief(most)}."
+        raise MMGError(what, "most: how many columns are selected at most.")
 
 
 def _units(names: Iterable[str], sets: Any) -> dict[str, Unit]:
@@ -138,12 +146,15 @@ class _Search:
         target: str,
         units: dict[str, Unit],
         pairs: bool | None,
+        most: int,
     ) -> None:
         self._question = question
         self._precise = precise
         self._target = target
         self._units = units
         self._pairs = pairs
+        self._most = most
+        self._limited = False  # whether it ends there
         self._columns: dict[str, Relevance] = {}
         self._steps: list[Gain] = []
         self._shared: list[Shared] = []
@@ -175,6 +186,7 @@ class _Search:
             self._question.condition,
             status,
             (*self._question.notes, *self._notes, *said_once(self._remarks)),
+            self._limited,
         )
 
     # --- the three parts
@@ -207,19 +219,19 @@ class _Search:
             self._columns[label] = _line(label, found)
 
     def _select(self, heard: Listener) -> None:
-        while len(self._chosen) < MAX_SELECTED:
+        while len(self._chosen) < self._most:
             left = [label for label in self._columns if label not in self._chosen]
-            heard(Phase(f"choosing column {len(self._chosen) + 1}"))
+            so_far = f" after {cut(', '.join(self._chosen), ROOM)}" if self._chosen else ""
+            heard(Phase(f"choosing column {len(self._chosen) + 1}{so_far}"))
             step = self._best([(label,) for label in left], heard) if left else None
-            if step is None and len(left) > 1 and self._tries_pairs(len(left)):
+            room = min(len(left), self._most - len(self._chosen))
+            if step is None and room > 1 and self._tries_pairs(len(left)):
                 heard(Phase("trying pairs of columns"))
                 step = self._best(list(itertools.combinations(left, 2)), heard)
             if step is None:
                 return
             self._steps.append(step)
-        self._notes.append(
-            f"The selection ends at {MAX_SELECTED} columns. More may add something."
-        )
+        self._limited = len(self._chosen) < len(self._columns)
 
     def _tries_pairs(self, left: int) -> bool:
         count = left * (left - 1) // 2
@@ -247,8 +259,9 @@ class _Search:
             result = self._question.estimate(self._units[name], self._units[other], working(heard))
             found.append(Shared(name, other, result.mi, result.stderr or 0.0))
         for each in left:
-            mine = [one for one in found if one.name == each.name]
-            self._shared.append(max(mine, key=lambda one: one.mi))
+            mine = max((one for one in found if one.name == each.name), key=lambda one: one.mi)
+            if not self._limited or mine.mi > CLOSE * mine.stderr:
+                self._shared.append(mine)
 
     # --- estimates
 

@@ -89,6 +89,7 @@ class Ranking(Answer):
         given: Names of the condition's columns.
         status: Interrupted, if the computation was stopped.
         notes: What the user should know about the data and the estimates.
+        limited: Whether the selection ended at the number of columns that was asked for.
     """
 
     FORMAT: ClassVar[str] = "mmg_nb.Ranking/1"
@@ -101,6 +102,7 @@ class Ranking(Answer):
     given: tuple[str, ...] = ()
     status: Status = Status.CONVERGED
     notes: tuple[str, ...] = ()
+    limited: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -176,6 +178,10 @@ class Ranking(Answer):
         }
         ax = plot_estimates(shown, ax, unit=unit)
         ax.set_xlabel(f"alone, {unit}, with 95 % intervals; bold: selected")
+        if len(shown) < len(self.columns):
+            ax.set_title(
+                f"the first {len(shown)} of {len(self.columns)} columns", fontsize="small"
+            )
         for label, name in zip(ax.get_yticklabels(), shown, strict=True):
             label.set_fontweight("bold" if name in self.selected else "normal")
         return ax
@@ -216,7 +222,11 @@ class Ranking(Answer):
             for step in self.steps
         ]
         said = ["First " + "; then ".join(parts) + "."] if parts else []
-        if self.status.complete and len(self.selected) < len(self.columns):
+        if self.limited:
+            said.append(
+                f"The selection ends at {len(self.selected)} columns; others may add more."
+            )
+        elif self.status.complete and len(self.selected) < len(self.columns):
             said.append("No other column adds anything measurable.")
         said += [
             f"{each.name} depends on {each.other} ({number(each.mi / size)} {unit})."

@@ -15,6 +15,7 @@ Clock = Callable[[], float]
 
 USUAL_SHARE = 0.35
 """Training of `mmg` ends after a third of the planned steps if nothing is learned (grace)."""
+OF_THE_REST = 0.25  # of the bar, for a phase that comes an unknown number of times
 USUAL_BAR = 0.7  # the bar of a phase when it reaches the usual stopping step
 
 
@@ -34,6 +35,7 @@ PHASES = {
     "neighbours": _Words("searching nearest neighbours", 1.0),
     "evaluation": _Words("measuring on rows kept aside", 1.0),
     "pairs of columns": _Words("estimating pairs of columns", 1.0),
+    "each column alone": _Words("each column alone", 0.1),
 }
 
 
@@ -132,7 +134,8 @@ class Progress:
             return f"so far {number(self.mi)} nats"
         if self.first is None:
             return ""
-        return f"as if normal {number(self.first.mi)} ± {number(self.first.stderr)} nats"
+        first = f"{number(self.first.mi)} ± {number(self.first.stderr)} nats"
+        return f"first look {first}, as if normal"
 
     @property
     def subject(self) -> str:
@@ -145,7 +148,14 @@ class Progress:
 
     @property
     def _words(self) -> _Words:
+        if self._is_part:  # nobody knows how often it comes
+            return _Words(self.phase, self._before + OF_THE_REST * (0.93 - self._before))
         return PHASES.get(self.phase, _Words(self.phase, 0.93))
+
+    @property
+    def _is_part(self) -> bool:
+        """Whether the phase is one of several that each take long."""
+        return self.phase.startswith("choosing")
 
     @property
     def _may_end_early(self) -> bool:
@@ -167,7 +177,7 @@ class Progress:
         most = duration(pace * (self.step.total_steps - self.step.step))
         usual = pace * (USUAL_SHARE * self.step.total_steps - self.step.step)
         if not self._may_end_early:
-            return [f"about {most} left"]
+            return [f"about {most} left" + (" of this part" if self._is_part else "")]
         return (
             [f"about {duration(usual)} left (at most {most})"]
             if usual > 0
