@@ -132,8 +132,8 @@ def test_a_network_that_finds_nothing_is_dropped():
     torch.testing.assert_close(anchor.matrix, plain.matrix)
 
 
-def test_of_a_network_that_overfits_less_is_kept():
-    """40 rows in 6 columns, of which one is bent: a network explains much less than it claims."""
+def test_a_network_is_kept_from_before_it_overfits():
+    """40 rows in 6 columns, of which one is bent: later it would claim more than it explains."""
     rows = torch.randn(40, 6, generator=Generator().manual_seed(0), dtype=torch.float64)
     fresh = torch.randn(4000, 6, generator=Generator().manual_seed(1), dtype=torch.float64)
     (x, y), (far_x, far_y) = ((2 * each[:, :1].abs() - 1.6, each) for each in (rows, fresh))

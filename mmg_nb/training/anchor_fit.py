@@ -32,7 +32,6 @@ CHECKS = 10
 EARLY_CHECKS = (100, 200, 300)  # steps of further checks
 CERTAIN = 3.0  # standard errors from which a network is kept
 NEEDED = {300: 1.0, 700: 2.0}  # standard errors without which training ends, up to a step
-LEAST_FACTOR = 0.2  # a network of which less is right is not kept
 OVERFITTED = 0.5  # training ends if the fall of the error is less than this share of the best
 ROWS_WHEN_STOPPED = 1000  # rows of each kind from which the coordinates then follow
 
@@ -280,9 +279,6 @@ def _fit_net(
 class _BestNet:
     """The network that explains most on the validation rows of all members, and when to stop.
 
-    With few rows a network overfits, and less of it explains more. So its output is multiplied by
-    the factor of the least error on these rows, at most 1.
-
     Args:
         trained: The network that is trained.
         held: Validation rows.
@@ -295,12 +291,12 @@ class _BestNet:
         self._target, self._y = held.x.float(), held.y.float()
         self._real = held.weight.squeeze(-1) > 0
         self._steps, self._every = steps, max(1, steps // CHECKS)
-        self._evidence = self._fall = self._factor = 0.0
+        self._evidence = self._fall = 0.0
 
     @property
     def kept(self) -> bool:
         """Whether the network explains anything for certain."""
-        return self._factor > 0
+        return self._fall > 0
 
     @torch.no_grad()
     def is_over(self, step: int, stopped: bool) -> bool:
@@ -310,7 +306,7 @@ class _BestNet:
             fall = self._check()
             needed = next((z for until, z in NEEDED.items() if step <= until), CERTAIN)
             given_up = step >= EARLY_CHECKS[-1] and self._evidence < needed
-            if given_up or fall < OVERFITTED * self._fall:
+            if given_up or (self.kept and fall < OVERFITTED * self._fall):
                 return True
         return step == self._steps
 
@@ -323,20 +319,17 @@ class _BestNet:
         )
         if len(along) < 2:  # of one row, nothing is known
             return 0.0
-        factor = min(1.0, float(along.sum() / size.sum().clamp_min(FLOOR)))
         evidence = float(along.mean() / (along.var() / len(along)).sqrt().clamp_min(FLOOR))
         self._evidence = max(self._evidence, evidence)
-        fall = float((2 * factor * along - factor**2 * size).sum())
-        if evidence > CERTAIN and factor > LEAST_FACTOR and fall > self._fall:
+        fall = float((2 * along - size).sum())
+        if evidence > CERTAIN and fall > self._fall:
             self._best.load_state_dict(self._trained.state_dict())
-            self._fall, self._factor = fall, factor
+            self._fall = fall
         return fall
 
     def net(self) -> AnchorNet:
-        """The best network, times its factor; its output is 0 if nothing is certain."""
-        for parameter in self._best.requires_grad_(False).leave.parameters():
-            parameter.mul_(self._factor)
-        return self._best
+        """The best network; its output is 0 if nothing is certain."""
+        return self._best.requires_grad_(False)
 
 
 def _host(generator: Generator) -> Generator:
