@@ -155,6 +155,17 @@ def test_loading_the_extension_loads_nothing_heavy(fresh_python):
     assert loaded(fresh_python, code) - {"IPython"} == set()
 
 
+def test_a_notebook_loads_meanwhile_what_the_first_estimate_needs(fresh_python):
+    code = """
+import threading
+shell.kernel = object()
+shell.run_line_magic("load_ext", "mmg_nb")
+[each.join() for each in threading.enumerate() if each.name == "mmg-prepare"]
+assert {"scipy.special", "mmg_nb.jupyter.live"} <= set(sys.modules)
+"""
+    assert not loaded(fresh_python, SHELL + code) & {"torch", "matplotlib"}
+
+
 def test_help_flags_and_completion_load_no_torch(fresh_python):
     code = """
 shell.run_line_magic("load_ext", "mmg_nb")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import threading
 from typing import TYPE_CHECKING, Any
 
 from mmg_nb.jupyter.magics import MMG
@@ -10,6 +12,9 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
 __all__ = ["load", "unload"]
+
+FIRST_NEEDED = ("mmg_nb.data.marginals", "mmg_nb.jupyter.live")
+"""Modules of the first estimate that load scipy and widgets, 0.3 s of computing time or more."""
 
 
 def load(shell: InteractiveShell) -> None:
@@ -23,6 +28,14 @@ def load(shell: InteractiveShell) -> None:
         shell.register_magics(magics)
         magics.shown.install()
         magics.completion.install()
+        if getattr(shell, "kernel", None) is not None:  # a page, whose reader types meanwhile
+            threading.Thread(target=_prepare, name="mmg-prepare", daemon=True).start()
+
+
+def _prepare() -> None:
+    """Load what the first estimate would else load before it shows anything."""
+    for name in FIRST_NEEDED:
+        importlib.import_module(name)
 
 
 def unload(shell: InteractiveShell) -> None:
