@@ -155,6 +155,15 @@ def test_the_panel_shows_an_error_for_an_invalid_choice(panels, pictures):
     expect(alert).to_contain_text("Choose a variable for y.")
     expect(alert).to_contain_text("Arrays here: x (100×2)")
     panel.get_by_label("y", exact=True).select_option("x")
+    expect(alert).to_be_hidden()
+    panel.get_by_text("More settings").click()
+    panel.get_by_label("rounds", exact=True).scroll_into_view_if_needed()
+    panel.get_by_label("steps", exact=True).fill("-1")
+    button(panel, "Start").click()
+    expect(alert).to_be_in_viewport(ratio=1)
+    panel.get_by_label("steps", exact=True).fill("5")
+    expect(alert).to_be_hidden()
+    panel.get_by_text("More settings").click()
     assert panels.errors == []
 
 
@@ -221,6 +230,8 @@ def test_a_cell_that_waits_is_watched_paused_and_stopped(visit, pictures):
     page, live = opened.page, opened.page.locator(".mmg-live")
     assert 4 <= frames_in_two_seconds(live) <= 11
     page.screenshot(path=pictures / "live.png")
+    live.get_by_role("img").first.hover()
+    expect(live.locator("tspan")).to_have_count(2)  # both errors at the mouse
     button(live, "Pause").click()
     button(live, "Resume").click()
     expect(button(live, "Pause")).to_be_enabled()
