@@ -127,6 +127,7 @@ def test_it_says_what_the_methods_are_and_which_to_trust(fake):
         assert WHICH in text
         assert "misses any other dependence" in text
     assert bent.differ
+    assert WHICH not in repr(Comparison((*bent.lines, Line("mmg", reason="running"))))
     assert not mmg_nb.compare(X, Y, "gcmi,ksg").differ
     limit = replace(bent.lines[0].result, status=Status.STEP_LIMIT)
     assert Status.STEP_LIMIT.remedy in repr(Comparison((Line("gcmi", limit),)))

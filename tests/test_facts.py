@@ -141,9 +141,12 @@ def test_a_test_that_finds_dependence_is_not_contradicted(bare):
 
 def test_the_reason_of_a_wide_interval_is_said(bare):
     """A table sorted by class needs another reading of its rows, not more of them."""
-    wide = replace(bare, stderr=0.3, error_parts={"sampling": 0.1, "rows in series": 0.28})
+    parts = {"sampling": 0.1, "rows in series": 0.28}
+    wide = replace(bare, mi=0.7, stderr=0.3, error_parts=parts)
     assert "rows='independent'" in facts(wide).advice
     assert "rows='independent'" in in_words(wide)["html"]
+    assert "%mmg test" not in facts(wide).advice
+    assert facts(replace(wide, mi=0.1)).advice.endswith("%mmg test, mmg_nb.independence_test.")
     other = replace(wide, error_parts={"sampling": 0.28, "rows in series": 0.1})
     assert facts(other).advice == Badge.MORE_DATA.advice
     assert facts(replace(bare, error_parts=wide.error_parts)).advice == ""

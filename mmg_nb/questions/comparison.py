@@ -138,7 +138,7 @@ class Comparison:
     @property
     def status(self) -> Status:
         """Interrupted, if any estimator was stopped or did not run."""
-        early = any(each.status in (Status.INTERRUPTED, _NOT_RUN) for each in self.lines)
+        early = any(each.status in (Status.INTERRUPTED, _NOT_RUN, _RUNNING) for each in self.lines)
         return Status.INTERRUPTED if early else Status.CONVERGED
 
     @property
@@ -160,6 +160,11 @@ class Comparison:
             abs(a.mi - b.mi) > APART * math.hypot(a.stderr or 0.0, b.stderr or 0.0)
             for a, b in itertools.combinations(known, 2)
         )
+
+    @property
+    def _is_open(self) -> bool:
+        """Whether all have run, and the reader must choose among them."""
+        return self.differ and self.status is Status.CONVERGED
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -199,7 +204,7 @@ class Comparison:
             for row in cells
         ]
         methods = [f"{each.label}: {each.method}" for each in self.lines if each.method]
-        which = [WHICH, *methods] if self.differ else []
+        which = [WHICH, *methods] if self._is_open else []
         return "\n".join(rows + which + [f"{label}: {note}" for label, note in self._remarks()])
 
     def _remarks(self) -> list[tuple[str, str]]:
@@ -248,7 +253,7 @@ class Comparison:
         )
         notes = f'<ul style="max-width:640px;margin:0">{notes}</ul>' if notes else ""
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        which = f'<p style="max-width:640px;margin:4px 0">{WHICH}</p>' if self.differ else ""
+        which = f'<p style="max-width:640px;margin:4px 0">{WHICH}</p>' if self._is_open else ""
         return f"<div>{table}{which}{below}{notes}</div>"
 
 

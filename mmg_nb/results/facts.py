@@ -107,6 +107,7 @@ _BADGES = {
 }
 
 
+_TEST = "Whether there is anything at all needs fewer rows: %mmg test, mmg_nb.independence_test."
 _SERIES = (
     "The interval is wide, mostly because neighbouring rows are alike. If their order has no "
     "meaning, as in a table sorted by class, use rows='independent' (--rows independent)."
@@ -236,8 +237,10 @@ def facts(result: Told, unit: str = "nats") -> Facts:
 def _remedy(result: Told, found: Badge) -> str:
     """What to do about a stop or a wide interval, where the result itself shows it."""
     parts = result.error_parts
-    if found is Badge.MORE_DATA and IN_SERIES in parts and parts[IN_SERIES] == max(parts.values()):
-        return _SERIES
+    if found is Badge.MORE_DATA:
+        series = IN_SERIES in parts and parts[IN_SERIES] == max(parts.values())
+        wide = _SERIES if series else found.advice
+        return f"{wide} {_TEST}" if _is_nothing(result) else wide
     if found is not Badge.STOPPED:
         return ""
     file = result.provenance.get("checkpoint")
