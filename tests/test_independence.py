@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.signal import lfilter
 
 import mmg_nb
 from mmg_nb.data.pairs import make_pairs
@@ -72,30 +73,44 @@ def test_a_condition_that_explains_all_keeps_the_level():
     assert direct.how == "permutations among neighbours in z"
 
 
+def seasons(rng):
+    """Two independent series with the same period, 240 rows."""
+    start, noise = rng.uniform(size=2), lfilter([1], [1, -0.5], rng.normal(size=(2, 240)))
+    return 3 * np.sin(2 * np.pi * (np.arange(240) / 13 + start[:, None])) + noise
+
+
 def test_series_are_shifted_and_keep_the_level():
-    """Permuted rows would reject about half of these 12."""
-
-    def walk(rng):
-        x, y = np.zeros((2, 300))
-        for t in range(1, 300):
-            x[t], y[t] = 0.9 * np.array([x[t - 1], y[t - 1]]) + rng.normal(size=2)
-        return x, y
-
-    assert (null_values(walk, 12) <= 0.05).sum() <= 3
-    x, y = walk(np.random.default_rng(5))
+    """Permuted rows would reject most of these; shifts in a circle, 12 of 30."""
+    assert (null_values(seasons, 30) <= 0.05).sum() <= 5
+    x, y = seasons(np.random.default_rng(5))
     assert scheme(make_pairs(x, y)) == "shifts in time"
     assert scheme(make_pairs(x, y, rows="independent")) == "permutations"
+
+
+def test_shifts_are_parts_of_both_series_without_joined_ends():
+    pairs = make_pairs(*seasons(RNG))
+    parts = list(orders(pairs, 120, np.random.default_rng(0)))
+    assert sorted(rows_x[0] - rows[0] for rows_x, rows in parts) == [*range(-60, 0), *range(1, 61)]
+    for rows_x, rows in parts:
+        assert (np.diff(rows_x) == 1).all()
+        assert (np.diff(rows) == 1).all()
+        assert len(rows_x) == len(rows) == 240 - abs(rows_x[0] - rows[0])
+    x, y = seasons(np.random.default_rng(3))
+    many = mmg_nb.independence_test(x, np.roll(x, 1) + 0.3 * y, "gcmi", permutations=999)
+    assert many.status is Status.CONVERGED
+    assert many.floor == 1 / 121  # not 1 / 1000: there are 120 distances
 
 
 def test_categories_of_a_condition_are_never_mixed():
     z = np.repeat([0, 1, 2], 50)
     pairs = make_pairs(X, Y, given=z)
-    for order in orders(pairs, 3, np.random.default_rng(0)):
+    for order, rows in orders(pairs, 3, np.random.default_rng(0)):
+        assert rows.tolist() == list(range(150))
         assert sorted(order) == list(range(150))
         assert (z[order] == z).all()
         assert (order != np.arange(150)).sum() > 100
     both = np.column_stack([z, Y])
-    (order,) = orders(make_pairs(X, NOISE, given=both), 1, np.random.default_rng(0))
+    ((order, _),) = orders(make_pairs(X, NOISE, given=both), 1, np.random.default_rng(0))
     assert (z[order] == z).all()
     assert np.abs(Y[order] - Y).mean() < 0.2 < np.abs(Y[RNG.permutation(150)] - Y).mean()
 

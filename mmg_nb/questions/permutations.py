@@ -16,10 +16,12 @@ from mmg_nb.questions.parts import working
 from mmg_nb.runs.context import RunContext
 from mmg_nb.runs.events import Listener, Step
 
-__all__ = ["count_of", "null_estimates", "orders", "scheme", "shifts"]
+__all__ = ["SHIFTS", "count_of", "most_shifts", "null_estimates", "orders", "scheme", "shifts"]
 
 NEIGHBOURS = 5  # of a row in z, among which x is permuted (Runge 2018, section 3)
-LEAST_SHIFT = 0.05  # of the rows
+FARTHEST = 4  # shifts reach n / FARTHEST rows (LOG.md, "Shifts of series")
+
+SHIFTS = "shifts in time"  # how series are moved, in words
 
 Rows = NDArray[np.int64]
 
@@ -27,52 +29,76 @@ Rows = NDArray[np.int64]
 def scheme(pairs: Pairs) -> str:
     """How x is moved for such data, in words."""
     if pairs.inflation > 1:
-        return "shifts in time"
+        return SHIFTS
     if not pairs.dim_z:
         return "permutations"
     whole = len(pairs.discrete_z) == pairs.dim_z
     return "permutations within categories" if whole else "permutations among neighbours in z"
 
 
-def orders(pairs: Pairs, count: int, generator: np.random.Generator) -> Iterator[Rows]:
-    """Orders of the rows of x that keep all but its dependence on y, given z.
+def orders(
+    pairs: Pairs, count: int, generator: np.random.Generator
+) -> Iterator[tuple[Rows, Rows]]:
+    """Rows of x, and rows of y and z beside them, that keep all but the dependence of x on y.
 
-    Independent rows are permuted. Rows in series are shifted in a circle, which keeps their
-    autocorrelation. With a condition, rows of x are exchanged within the same categories, or
-    among the nearest neighbours in z (Runge 2018, AISTATS 84:938, algorithm 1).
+    Independent rows are permuted. Rows in series are shifted against each other, which keeps
+    their autocorrelation. With a condition, rows of x are exchanged within the same categories,
+    or among the nearest neighbours in z (Runge 2018, AISTATS 84:938, algorithm 1).
 
     Args:
         pairs: The data.
-        count: How many orders.
+        count: How many orders; of series, at most `most_shifts`.
         generator: Source of the random numbers.
 
     Yields:
-        Rows, `(n,)`.
+        Rows of x, and of y and z, both `(m,)`: all of them, or fewer if they are shifted.
     """
-    how = scheme(pairs)
-    if how == "shifts in time":
+    how, every = scheme(pairs), np.arange(pairs.n_samples)
+    if how == SHIFTS:
         yield from shifts(pairs.n_samples, count, generator)
         return
     strata = np.unique(pairs.z, axis=0, return_inverse=True)[1].reshape(-1)
     near = _neighbours(pairs) if how == "permutations among neighbours in z" else None
     for _ in range(count):
         if near is not None:
-            yield _exchanged(near, generator)
+            yield _exchanged(near, generator), every
         elif how == "permutations":
-            yield generator.permutation(pairs.n_samples)
+            yield generator.permutation(pairs.n_samples), every
         else:
             order = np.empty(len(strata), dtype=np.int64)
             order[np.argsort(strata, kind="stable")] = np.lexsort(
                 (generator.random(len(strata)), strata)
             )
-            yield order
+            yield order, every
 
 
-def shifts(n: int, count: int, generator: np.random.Generator) -> Iterator[Rows]:
-    """The rows, shifted in a circle by random distances of at least `LEAST_SHIFT`."""
-    least = max(1, round(LEAST_SHIFT * n))
-    for distance in generator.integers(least, n - least, size=count, endpoint=True):
-        yield np.roll(np.arange(n), distance)
+def most_shifts(n: int) -> int:
+    """How many shifts so many rows have."""
+    return 2 * (n // FARTHEST)
+
+
+def shifts(n: int, count: int, generator: np.random.Generator) -> Iterator[tuple[Rows, Rows]]:
+    """The rows that overlap if x is shifted in time, each distance once.
+
+    The ends of a series are not joined, as a joint breaks the autocorrelation and the seasons.
+    Short distances are among them: without these, the data would stand alone beside a gap, and
+    too often have the largest estimate. An overlap has fewer rows, so its estimate varies a
+    little more, which makes the test conservative. (Compare the truncated shifts of Yuan & Shou
+    2024, PLOS Biol. 22:e3002758, which use fewer rows for the data, too.)
+
+    Args:
+        n: Rows.
+        count: How many distances, at most `most_shifts`.
+        generator: Source of the random numbers.
+
+    Yields:
+        Rows of x, and rows of the others beside them.
+    """
+    far = n // FARTHEST
+    distances = np.delete(np.arange(-far, far + 1), far)
+    for distance in generator.permutation(distances)[:count]:
+        common = np.arange(n - abs(distance))
+        yield common + max(distance, 0), common + max(-distance, 0)
 
 
 def _neighbours(pairs: Pairs) -> Rows:
@@ -103,25 +129,36 @@ def _exchanged(near: Rows, generator: np.random.Generator) -> Rows:
     return order
 
 
-def null_estimates(job: Job, moved: Iterator[Rows], count: int, heard: Listener) -> list[float]:
+def null_estimates(
+    job: Job, moved: Iterator[tuple[Rows, Rows]], count: int, heard: Listener
+) -> list[float]:
     """Estimates for the rows of x in other orders, nats; fewer after a stop.
 
     Args:
         job: The estimate.
-        moved: Orders of the rows.
+        moved: Rows of x, and rows of the others; see `orders`.
         count: Their number.
         heard: Called with the progress.
     """
-    pairs = job.pairs
     found: list[float] = []
-
-    for done, order in enumerate(moved):
+    for done, (rows_x, rows) in enumerate(moved):
         if heard(Step(done, count)):
             break
-        other = replace(pairs, x=pairs.x[order])
+        other = _beside(job.pairs, rows_x, rows)
         run = RunContext(seed=job.seed, device=job.device, listen=working(heard))
         found.append(float(job.estimator.method_for(other)(other, run).mi))
     return found
+
+
+def _beside(pairs: Pairs, rows_x: Rows, rows: Rows) -> Pairs:
+    """Rows of x beside other rows of y and z, which keep their clusters."""
+    return replace(
+        pairs,
+        x=pairs.x[rows_x],
+        y=pairs.y[rows],
+        given=None if pairs.given is None else pairs.given[rows],
+        clusters=np.unique(pairs.clusters[rows], return_inverse=True)[1].reshape(-1),
+    )
 
 
 def count_of(count: Any, name: str, usual: int) -> int:

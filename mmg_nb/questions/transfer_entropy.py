@@ -19,7 +19,7 @@ from mmg_nb.questions.answer import said_once
 from mmg_nb.questions.lagged import rows_of
 from mmg_nb.questions.moments import Clock, Moments, clock_of, read_moments
 from mmg_nb.questions.parts import estimated
-from mmg_nb.questions.permutations import count_of, null_estimates, shifts
+from mmg_nb.questions.permutations import count_of, most_shifts, null_estimates, shifts
 from mmg_nb.questions.transfer import Direction, TransferEntropy
 from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Listener, Phase, Started
@@ -73,8 +73,8 @@ def transfer_entropy(
 
     From x to y it is I(y at t; x at t − 1, …, t − l | y at t − 1, …, t − k) (Schreiber 2000,
     PRL 85:461, eq. 4), and likewise from y to x. Each is tested against surrogates: the source is
-    shifted in a circle by a random time, which keeps its autocorrelation. For series without an
-    end of their memory, the test is approximate. It is prediction, not causation.
+    shifted by up to a quarter of the moments, and what overlaps is estimated. That keeps its
+    autocorrelation; the test is approximate. It is prediction, not causation.
 
     Args:
         x: A series, `(n,)` or `(n, dim_x)`, in the order of time.
@@ -83,7 +83,7 @@ def transfer_entropy(
             the norm `chebyshev`, which is faster.
         history: Numbers of past values, k of the target and l of the source.
         surrogates: Their number; the least p-value is 1 / (surrogates + 1). Default: 99, or 19
-            for an estimator that trains.
+            for an estimator that trains. n moments have at most 2 · (n // 4).
         **keywords: Those of `mmg_nb.keywords.SeriesKeywords`, and fields of the estimator. With
             `given=z`, the last k values of z are known, too.
 
@@ -171,6 +171,7 @@ def _both(question: _Question, clock: Clock, count: int, listen: Listener) -> Tr
     remarks: list[tuple[str, str]] = []
     status = Status.CONVERGED
     n = len(question.moments.places)
+    count = min(count, most_shifts(n))
     with stoppable(listen) as heard:
         heard(Started(question.estimator, n, 1, 1, "cpu", count))
         for source, target in (("x", "y"), ("y", "x")):
