@@ -134,7 +134,8 @@ def test_a_test_that_finds_dependence_is_not_contradicted(bare):
     assert said.headline == "x tells 0.050 ± 0.030 nats about y"
     assert said.meaning == "A test finds dependence (p = 0.002), of at most about 0.109 nats."
     assert "a test finds dependence (p = 0.002)" in repr(weak)
-    for other in (replace(weak, test=HeldOutTest((0.3, 0.04), 999, 0.05, ())), bare):
+    unclear = replace(weak, test=HeldOutTest((0.3, 0.04), 999, 0.05, ()))
+    for other in (unclear, bare, replace(weak, mi=0.02), replace(weak, dim_z=1)):
         assert "test" not in facts(other).meaning + repr(other)
     assert "correlation" in facts(replace(weak, mi=0.5)).meaning
 

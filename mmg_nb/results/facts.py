@@ -272,10 +272,15 @@ def _is_nothing(result: Told) -> bool:
 
 
 def found_by_test(result: Told) -> bool:
-    """Whether the test of a complete run finds dependence, although its error bar reaches 0."""
-    p = result.p_value
-    clear = p is not None and p <= CLEAR
-    return clear and result.status.complete and not result.distinguishable
+    """Whether the test of a complete run finds dependence, although its error bar reaches 0.
+
+    Given z, the test is approximate, so it does not overrule the estimate. Neither does it if the
+    estimate is as good as 0.
+    """
+    p, stderr = result.p_value, result.stderr
+    if p is None or p > CLEAR or result.called[2] or stderr is None or result.mi <= stderr:
+        return False
+    return result.status.complete and not result.distinguishable
 
 
 def _meaning(result: Told, unit: str) -> str:
