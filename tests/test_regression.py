@@ -72,9 +72,19 @@ def test_weak_dependence_of_many_columns_is_not_shrunk_away():
 )
 def test_a_map_is_shrunk_if_least_squares_would_scatter(n, dim_x, dim_y, shrunk):
     x, y = independent(n, dim_x, dim_y, 0)
-    assert is_shrunk(n, dim_x, dim_y) is shrunk
+    assert is_shrunk(dim_x, y) is shrunk
     expected = shrunk_regression(x, y) if shrunk else torch.linalg.lstsq(y, x).solution
     torch.testing.assert_close(linear_regression(x, y), expected, atol=0.001, rtol=0)
+
+
+def test_a_map_is_shrunk_if_a_row_would_repeat_its_own_x():
+    """Only row 0 has the second category: least squares predicts its x without any error."""
+    x, y = independent(1000, 1, 2, 0)
+    assert not is_shrunk(1, y)
+    y[:, 1] = 0
+    y[0, 1] = math.sqrt(1000)
+    assert is_shrunk(1, y)
+    assert abs(float(linear_regression(x, y)[1, 0] * y[0, 1])) < 0.5 * abs(float(x[0, 0]))
 
 
 @pytest.mark.parametrize("name", ["1x1", "sparse_3x3", "mixed_4x2", "mixed_2x5"])

@@ -262,11 +262,11 @@ def spread(n, columns, mi, seed):
 
 
 def test_weak_dependence_that_many_columns_share_is_in_the_error():
-    x, y = spread(2000, 12, 0.08, 0)
+    x, y = spread(2000, 30, 0.15, 0)  # least squares would scatter in so many columns
     result = mmg_nb.estimate(x, y, steps=50, folds=2, draws=4, width=16)
-    assert result.mi < 0.06
+    assert result.mi < 0.1
     low, high = result.interval()
-    assert low < 0.08 < high
+    assert low < 0.15 < high
     assert result.error_parts["correlations"] > 0.02
     assert math.hypot(*result.error_parts.values()) == pytest.approx(result.stderr)
 

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from mmg_nb.nets.chunks import row_by_row
+from mmg_nb.nets.chunks import chunks, row_by_row
 from mmg_nb.polling import poll
 
 __all__ = [
@@ -23,6 +23,8 @@ __all__ = [
 
 FLOOR = 1e-12  # minimum residual variance, relative to x
 SCATTER = 0.01  # nats; see `linear_regression` (LOG.md, "The linear map")
+LEVERAGE = 0.15  # share of a row in its own prediction, from which on a map is shrunk
+ROUNDING = 1e-9  # of the variance of y
 ROWS_PER_PRODUCT = 10  # minimum rows per dimension of y to whiten products of y
 NEW = 1e-6  # minimum variance of a product that y does not explain; 0 if all rows have one length
 
@@ -48,7 +50,8 @@ def linear_regression(x: Tensor, y: Tensor) -> Tensor:
     The inner form of the gap is linear in the map, so errors of the map that cancel on average do
     not bias it. Least squares makes only such errors. A shrunk map is too small: it loses weak
     dependence that many columns share. In y of unit variance, least squares makes an estimate
-    from other rows scatter by √(dim_x · dim_y) / 2n nats.
+    from other rows scatter by √(dim_x · dim_y) / 2n nats. Where a row has much leverage, for
+    example the only one of a category, least squares just repeats its x, and the map is shrunk.
 
     Args:
         x: Targets, `(n, dim_x)`, with a mean of about 0.
@@ -57,14 +60,19 @@ def linear_regression(x: Tensor, y: Tensor) -> Tensor:
     Returns:
         `(dim_y, dim_x)`.
     """
-    if not is_shrunk(len(x), x.shape[1], y.shape[1]):
-        return _least_squares(x, y).to(x)
-    return shrunk_regression(x, y)
+    if is_shrunk(x.shape[1], y):
+        return shrunk_regression(x, y)
+    return _least_squares(x, y, ridge=ROUNDING * len(y)).to(x)
 
 
-def is_shrunk(n: int, dim_x: int, dim_y: int) -> bool:
-    """Whether `linear_regression` shrinks the map."""
-    return math.sqrt(dim_x * dim_y) / (2 * max(1, n - dim_y)) >= SCATTER
+def is_shrunk(dim_x: int, y: Tensor) -> bool:
+    """Whether `linear_regression` of `dim_x` columns on y, `(n, dim_y)`, shrinks the map."""
+    n, dim_y = y.shape
+    if math.sqrt(dim_x * dim_y) / (2 * max(1, n - dim_y)) >= SCATTER:
+        return True
+    gram = _product(y, y) + ROUNDING * n * torch.eye(dim_y, dtype=y.dtype)
+    root = torch.linalg.inv(torch.linalg.cholesky(gram)).mT.to(y)
+    return max(float((y[rows] @ root).square().sum(1).max()) for rows in chunks(n)) > LEVERAGE
 
 
 def shrunk_regression(x: Tensor, y: Tensor, margin: float = 0.0) -> Tensor:
@@ -85,7 +93,8 @@ def shrunk_regression(x: Tensor, y: Tensor, margin: float = 0.0) -> Tensor:
         `(dim_y, dim_x)`; 0 if no singular value exceeds the noise.
     """
     n, dim_x, dim_y = len(x), x.shape[1], y.shape[1]
-    matrix = _least_squares(x, y)
+    # A ridge of about the noise in the covariance of y: negligible at large n, stable at small n.
+    matrix = _least_squares(x, y, ridge=0.1 * dim_y**2 / n)
     residual = _without(x, y, matrix.to(y))
     covariance = _product(residual, residual) / max(n - dim_y, n / 4)
     mean = covariance.diagonal().mean()
@@ -98,11 +107,9 @@ def shrunk_regression(x: Tensor, y: Tensor, margin: float = 0.0) -> Tensor:
     return ((u * _shrink(s, n, dim_x, dim_y, margin)) @ v @ root.mT).to(x)
 
 
-def _least_squares(x: Tensor, y: Tensor) -> Tensor:
+def _least_squares(x: Tensor, y: Tensor, ridge: float) -> Tensor:
     """Regression of x on y, `(dim_y, dim_x)`, on the host."""
-    n, dim_y = y.shape
-    # A ridge of about the noise in the covariance of y: negligible at large n, stable at small n.
-    gram = _product(y, y) + 0.1 * dim_y**2 / n * torch.eye(dim_y, dtype=y.dtype)
+    gram = _product(y, y) + ridge * torch.eye(y.shape[1], dtype=y.dtype)
     return torch.linalg.solve(gram, _product(y, x))
 
 

@@ -176,9 +176,9 @@ class MIResult(SavedRecord):
             return f"stopped early; so far {text}"
         if self.stderr is None or self.distinguishable or not self.status.complete:
             return text
-        if found_by_test(self):
-            return f"{text}, a test finds dependence (p = {self.p_value:.3g})"
         more = f", but {NEIGHBOURS} find more" if NEIGHBOURS in self.error_parts else ""
+        if found_by_test(self):
+            return f"{text}, a test finds dependence (p = {self.p_value:.3g}){more}"
         return text + ", not distinguishable from 0" + more
 
     def to_frame(self) -> pd.DataFrame:

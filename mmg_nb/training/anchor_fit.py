@@ -32,6 +32,7 @@ CHECKS = 10
 EARLY_CHECKS = (100, 200, 300)  # steps of further checks
 CERTAIN = 3.0  # standard errors from which a network is kept
 NEEDED = {300: 1.0, 700: 2.0}  # standard errors without which training ends, up to a step
+EXACT = 1e-8  # variance that is left of white x by a linear map that is exact up to rounding
 OVERFITTED = 0.5  # training ends if the fall of the error is less than this share of the best
 ROWS_WHEN_STOPPED = 1000  # rows of each kind from which the coordinates then follow
 
@@ -99,6 +100,8 @@ def fit_anchor(
         if steps:
             rest, held_rest = (_residuals(anchor, x, y, rows) for rows in (fit, held))
             scale = held_rest.mean(held_rest.x**2)
+            exact = bool((scale < EXACT).all())
+            steps = 0 if exact else steps  # nothing is left for a network
             found = _fit_net(rest, held_rest, scale, width, steps, batch, generator)
             anchor.net, kept, stopped = found
             if stopped:
@@ -145,9 +148,12 @@ def _coordinates_of_one(
     residual, total = held.residual, held.x
     if not netted:
         residual, total = residual + fit.residual, total + fit.x
-        n, dim_y = len(member.fit) + len(member.validation), y.shape[1]
-        if not is_shrunk(n, x.shape[1], dim_y):
+        every = y[
+            torch.as_tensor(np.concatenate([member.fit, member.validation]), device=y.device)
+        ]
+        if not is_shrunk(x.shape[1], every):
             # Least squares leaves less in these rows than in others.
+            n, dim_y = every.shape
             residual = residual * (n + dim_y) / (n - dim_y)
     left, whole = ((rotation * (v @ rotation)).sum(0) for v in (residual, total))
     return rotation, (left / whole).clamp(FLOOR, 1.0).unsqueeze(0)
