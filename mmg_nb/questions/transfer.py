@@ -161,7 +161,7 @@ class TransferEntropy(Answer):
         for place, each in enumerate(self.directions):
             spread = np.quantile(each.null, [0.05, 0.95]) / size
             label = "90 % of the surrogates" if place == 0 else None
-            ax.plot(spread, [place + 0.15] * 2, color=ORANGE, lw=5, alpha=0.6, label=label)
+            ax.plot(spread, [place + 0.27] * 2, color=ORANGE, lw=5, alpha=0.6, label=label)
         legend_above(ax)
         ax.set_xlabel(f"transfer entropy, {unit}, with 95 % intervals")
         return ax
