@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.signal import lfilter
 
 import mmg_nb
+from mmg_nb.api import prepare
 from mmg_nb.data.pairs import make_pairs
 from mmg_nb.errors import MMGError
-from mmg_nb.questions.permutations import orders, scheme
+from mmg_nb.questions.permutations import null_estimates, orders, scheme
 from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Step
 
@@ -99,6 +102,19 @@ def test_shifts_are_parts_of_both_series_without_joined_ends():
     many = mmg_nb.independence_test(x, np.roll(x, 1) + 0.3 * y, "gcmi", permutations=999)
     assert many.status is Status.CONVERGED
     assert many.floor == 1 / 121  # not 1 / 1000: there are 120 distances
+
+
+@pytest.mark.parametrize("estimator", ["ksg", "gcmi"])
+def test_parts_of_a_series_may_be_constant(estimator):
+    """The first column rests for 150 of 200 rows, so it is constant in one of the parts."""
+    x = np.random.default_rng(1).normal(size=(3, 200))
+    x[0, :150] = 0
+    for columns, constant in (([0], 1), ([0, 1], 0)):
+        job = prepare(x[columns].T, x[2], estimator, rows="independent")
+        job = replace(job, pairs=replace(job.pairs, inflation=5.0))
+        null = null_estimates(job, orders(job.pairs, 100, RNG), 100, lambda event: False)
+        assert np.isfinite(null).all()
+        assert null.count(0.0) == constant
 
 
 def test_categories_of_a_condition_are_never_mixed():

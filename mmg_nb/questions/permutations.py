@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmg_nb.data.columns import Shape
 from mmg_nb.data.pairs import Pairs
 from mmg_nb.errors import MMGError, brief
 from mmg_nb.job import Job
@@ -146,19 +147,37 @@ def null_estimates(
             break
         other = _beside(job.pairs, rows_x, rows)
         run = RunContext(seed=job.seed, device=job.device, listen=working(heard))
-        found.append(float(job.estimator.method_for(other)(other, run).mi))
+        known = other.dim_x and other.dim_y  # a constant has no information
+        found.append(float(job.estimator.method_for(other)(other, run).mi) if known else 0.0)
     return found
 
 
 def _beside(pairs: Pairs, rows_x: Rows, rows: Rows) -> Pairs:
     """Rows of x beside other rows of y and z, which keep their clusters."""
+    x, discrete_x = _varying(pairs.x[rows_x], pairs.discrete_x, pairs.shape_x)
+    y, discrete_y = _varying(pairs.y[rows], pairs.discrete_y, pairs.shape_y)
+    z, discrete_z = _varying(pairs.z[rows], pairs.discrete_z)
     return replace(
         pairs,
-        x=pairs.x[rows_x],
-        y=pairs.y[rows],
-        given=None if pairs.given is None else pairs.given[rows],
+        x=x,
+        y=y,
+        given=z if z.shape[1] else None,
+        discrete_x=discrete_x,
+        discrete_y=discrete_y,
+        discrete_z=discrete_z,
         clusters=np.unique(pairs.clusters[rows], return_inverse=True)[1].reshape(-1),
     )
+
+
+def _varying(
+    values: NDArray[np.float64], discrete: tuple[int, ...], shape: Shape | None = None
+) -> tuple[NDArray[np.float64], tuple[int, ...]]:
+    """The columns that are not constant, and those of them that are categories; all of images."""
+    varies = np.ptp(values, axis=0) > 0
+    if shape is not None or varies.all():
+        return values, discrete
+    place = np.cumsum(varies) - 1
+    return values[:, varies], tuple(int(place[j]) for j in discrete if varies[j])
 
 
 def count_of(count: Any, name: str, usual: int) -> int:
