@@ -66,11 +66,14 @@ function createLive(model) {
   );
   let frames = 0;
   let announced = "";
+  let stopping = false; // asked for, and the kernel has not answered yet
 
   const held = () => model.get("said").state === "paused";
 
   function steer(action) {
     model.send({ action });
+    stopping = action === "stop";
+    update();
   }
 
   function announce({ state, phase, percent, estimate }) {
@@ -84,15 +87,17 @@ function createLive(model) {
     const said = model.get("said");
     if (!said.state) return;
     const going = ["running", "paused"].includes(said.state);
+    stopping &&= going;
     say(headline, said.estimate || said.what);
     const named = said.subject.startsWith(said.what);  // until the run has started
     say(subject, said.estimate && !named ? `${said.what} · ${said.subject}` : said.subject);
     say(doing, [said.doing, going ? said.spent : ""].filter(Boolean).join(" · "));
     say(hint, said.hint);
     say(hold, held() ? "Resume" : "Pause");
+    say(stop, stopping || said.state === "stopping" ? "Stopping…" : "Stop");
     buttons.hidden = !model.get("steerable");
     // `disabled` would remove the focus from the button.
-    for (const button of [hold, stop]) button.setAttribute("aria-disabled", String(!going));
+    for (const button of [hold, stop]) button.setAttribute("aria-disabled", String(!going || stopping));
     fill.style.width = `${said.percent}%`;
     bar.setAttribute("aria-valuenow", said.percent);
     bar.setAttribute("aria-valuetext", said.doing);
