@@ -235,7 +235,8 @@ def test_a_cell_that_waits_is_watched_paused_and_stopped(visit, pictures):
     button(live, "Pause").click()
     button(live, "Resume").click()
     expect(button(live, "Pause")).to_be_enabled()
-    button(live, "Stop").click()
+    answer = "stop => { stop.click(); return stop.textContent; }"
+    assert button(live, "Stop").evaluate(answer) == "Stopping…"  # before the kernel hears of it
     output = page.locator(".jp-OutputArea-output").last
     expect(output).to_contain_text("x tells 0.511")
     expect(output).to_contain_text("stopped early")
