@@ -1,11 +1,12 @@
 """Measure the questions of `mmg_nb` on data with known answers: levels, power, selections, series.
 
-    python notebooks/questions.py levels --seeds 1000        # or power, selections, series
-    python notebooks/questions.py levels --seeds 40 --tests mmg
+    python notebooks/questions.py levels --seeds 1000  # or power, power_500, selections, series
+    python notebooks/questions.py levels --seeds 125 --tests mmg
 
 Each line of `results/questions/NAME.jsonl` holds one test on a block of data sets. What exists is
 not computed again, so the same call continues after a stop. `ennemi` and `infomeasure` are
-compared with if they are installed. `mmg` takes 100 steps, or 30 with a condition.
+compared with if they are installed. `mmg` takes 100 steps, or 30 with a condition. The test
+`mmg quick` has the effort quick instead.
 """
 
 from __future__ import annotations
@@ -69,36 +70,35 @@ NULL: dict[str, Draw] = {
 }
 
 
-def of_x(shape: Callable[[np.ndarray, np.ndarray], np.ndarray], n: int = 100) -> Draw:
-    """y as a function of x and of noise."""
+def dependent(n: int) -> dict[str, Draw]:
+    """Kinds of dependence, with `n` rows."""
 
-    def draw(rng: np.random.Generator) -> Data:
-        x, noise = rng.normal(size=(2, n))
-        return x, shape(x, noise)
+    def of_x(shape: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Draw:
+        def draw(rng: np.random.Generator) -> Data:
+            x, noise = rng.normal(size=(2, n))
+            return x, shape(x, noise)
 
-    return draw
+        return draw
+
+    def circle(rng: np.random.Generator) -> Data:
+        angle = rng.uniform(0, 2 * np.pi, n)
+        return tuple(np.array([np.cos(angle), np.sin(angle)]) + 0.3 * rng.normal(size=(2, n)))
+
+    def parity(rng: np.random.Generator) -> Data:
+        x = rng.normal(size=(n, 2))
+        return x, np.prod(np.sign(x), axis=1) * np.abs(rng.normal(size=n))
+
+    return {
+        "line, ρ = 0.3": of_x(lambda x, e: 0.3145 * x + e),
+        "parabola": of_x(lambda x, e: 0.5 * x**2 + e),
+        "wave": of_x(lambda x, e: np.sin(4 * x) + 0.7 * e),
+        "scale": of_x(lambda x, e: np.exp(0.6 * x) * e),
+        "circle": circle,
+        "parity of two": parity,
+    }
 
 
-def circle(rng: np.random.Generator) -> Data:
-    """Points on a circle, with noise."""
-    angle = rng.uniform(0, 2 * np.pi, 100)
-    return tuple(np.array([np.cos(angle), np.sin(angle)]) + 0.3 * rng.normal(size=(2, 100)))
-
-
-def parity(rng: np.random.Generator) -> Data:
-    """The sign of y is the product of two signs."""
-    x = rng.normal(size=(100, 2))
-    return x, np.prod(np.sign(x), axis=1) * np.abs(rng.normal(size=100))
-
-
-DEPENDENT: dict[str, Draw] = {
-    "line, ρ = 0.3": of_x(lambda x, e: 0.3145 * x + e),
-    "parabola": of_x(lambda x, e: 0.5 * x**2 + e),
-    "wave": of_x(lambda x, e: np.sin(4 * x) + 0.7 * e),
-    "scale": of_x(lambda x, e: np.exp(0.6 * x) * e),
-    "circle": circle,
-    "parity of two": parity,
-}
+KINDS = {"levels": NULL, "power": dependent(100), "power_500": dependent(500)}
 
 
 def centred(values: np.ndarray) -> np.ndarray:
@@ -143,6 +143,8 @@ def p_of(test: str, data: Data, seed: int) -> float:
     if not test.startswith("mmg"):
         found = mmg_nb.independence_test(x, y, test, permutations=PERMUTATIONS, **asked)
         return found.p_value
+    if test == "mmg quick":
+        return mmg_nb.estimate(x, y, "mmg", effort="quick", **asked).p_value
     folds = 2 if test == "mmg in 2 folds" else None
     steps = 30 if z else 100  # levels hold for any members, power needs those that have learned
     return mmg_nb.estimate(x, y, "mmg", steps=steps, draws=4, folds=folds, **asked).p_value
@@ -331,8 +333,8 @@ def series_of() -> Iterator[tuple[str, str, Callable]]:
 
 def work(name: str, tests: list[str]) -> Iterator[tuple[str, str, Callable]]:
     """Kind, test, and what computes a record from a seed."""
-    if name in ("levels", "power"):
-        yield from tests_of(NULL if name == "levels" else DEPENDENT, tests)
+    if name in KINDS:
+        yield from tests_of(KINDS[name], tests)
     elif name == "selections":
         for kind in SELECTIONS:
             yield from ((kind, each, selection(kind, each)) for each in SELECTORS)
@@ -378,7 +380,7 @@ def _plain(record: dict[str, Any]) -> Any:
 
 if __name__ == "__main__":
     reader = argparse.ArgumentParser(description=__doc__)
-    reader.add_argument("name", choices=("levels", "power", "selections", "series"))
+    reader.add_argument("name", choices=(*KINDS, "selections", "series"))
     reader.add_argument("--seeds", type=int, default=3)
     reader.add_argument("--tests", default="gcmi,ksg,distance covariance,HSIC")
     reader.add_argument("--block", type=int, default=50, help="seeds in one line of the file")

@@ -10,6 +10,7 @@ from oracle import DEFAULT, GaussianPair
 import mmg_nb
 from mmg_nb.data.splits import EvaluationFold
 from mmg_nb.mmse.evaluation import EvaluationRows
+from mmg_nb.mmse.kernel_scores import kernel_scores
 from mmg_nb.mmse.permuted_rows import held_out_test, neighbourhoods
 from mmg_nb.questions.independence import HELD_OUT
 from mmg_nb.results.held_out_test import HeldOutTest
@@ -40,9 +41,41 @@ def test_exact_denoisers_find_a_weak_correlation():
 def test_any_fixed_members_keep_the_level():
     """P-values of independent rows are uniform, whatever the members believe."""
     model = GaussianPair(np.array([[0.6]])).model()
-    p = np.array([of_rows(*RNG.normal(size=(2, 80, 1)), model, k).p_value for k in range(60)])
+    tests = [of_rows(*RNG.normal(size=(2, 80, 1)), model, k, folds=2) for k in range(60)]
+    p = np.array([each.folds[k % 2] for k, each in enumerate(tests)])
     assert (p <= 0.05).sum() <= 8
     assert 18 <= (p <= 0.5).sum() <= 42
+
+
+def parabola(seed, n=150):
+    x, noise = np.random.default_rng(seed).normal(size=(2, n, 1))
+    return x, x**2 + noise
+
+
+def test_it_detects_what_the_members_have_not_learned():
+    """Members that believe in independence, or in a line, say nothing about a parabola."""
+    for believed in (0.0, 0.6):
+        model = GaussianPair(np.array([[believed]])).model()
+        x, y = parabola(0)
+        assert of_rows(x, y, model, folds=5).p_value == 0.005
+        assert of_rows(x, y, model).p_value > 0.05  # no other rows, so no second score
+        assert of_rows(x, parabola(1)[1], model, folds=5).p_value > 0.05
+    assert of_rows(x, y, GaussianPair(np.array([[0.0]])).model()).folds == (1.0,)
+
+
+def test_the_score_of_rows_is_the_covariance_of_kernels_of_others():
+    x, y = RNG.normal(size=(2, 9, 2))
+    blocks, others = np.array([[0, 1], [3, 2]]), np.array([4, 5, 6, 7, 8])
+
+    def kernel(values, row):
+        apart = np.linalg.norm(values[blocks.ravel()][:, None] - values[others], axis=-1)
+        near = np.linalg.norm(values[row] - values[others], axis=-1)
+        return np.exp(-0.5 * (near / np.median(apart)) ** 2)
+
+    found = kernel_scores(x, y, blocks, others)
+    expected = np.cov(kernel(x, 3), kernel(y, 2), bias=True)[0, 1]
+    assert found[1, 0, 1] == pytest.approx(expected, rel=1e-9)
+    assert not kernel_scores(x, np.ones((9, 1)), blocks, others).any()
 
 
 def test_folds_are_combined_whatever_their_dependence():
@@ -78,7 +111,10 @@ def test_mmg_trains_once(linked, tmp_path):
     assert (alone.mi, alone.p_value) == (found.mi, found.p_value)
     assert mmg_nb.MIResult.load(alone.save(tmp_path / "alone.json")).test == alone.test
     assert "p = 0.005" in found.facts().headline
-    assert "999 permutations of rows that no network was trained on" in found.facts().meaning
+    said = found.facts().meaning
+    assert "999 permutations of rows that no network was trained on" in said
+    assert f"The statistic of the test is {found.estimate.test.observed:.1f}, against" in said
+    assert found.plot().get_xlabel() == "statistic of the test, standard deviations"
 
 
 def test_a_condition_that_explains_all_is_respected():

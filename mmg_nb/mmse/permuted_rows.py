@@ -1,12 +1,15 @@
 r"""Test independence on evaluation rows: put the y of other rows beside each x.
 
-The statistic is the mean of the inner form of the gap (`mmg_nb.mmse.gap`). Only the prediction
-with y changes if rows are exchanged, and members stay as they are. So each block of a few rows is
-evaluated once for all pairs of its x and y. Any number of orders within the blocks then costs no
-prediction.
+One score is the inner form of the gap (`mmg_nb.mmse.gap`). Only the prediction with y changes if
+rows are exchanged, and members stay as they are. So each block of a few rows is evaluated once for
+all pairs of its x and y. Any number of orders within the blocks then costs no prediction.
+
+Members learn only what validation rows confirm, which is nothing in small tables. So without a
+condition there is a second score, in closed form (`mmg_nb.mmse.kernel_scores`). The statistic is
+the larger mean score, each in standard deviations of its orders.
 
 Without a condition, blocks are drawn at random. Under independence all orders within blocks have
-the same probability, so the p-value of a fold is exact. It is exact for members that depend on
+the same probability, so the p-value of a fold is exact. It is exact for scores that depend on
 other rows only. Folds share when training ended and the density of the log-SNRs, nothing else.
 
 With a condition z, the rows of a block are neighbours in z. This is approximate: within a block z
@@ -23,6 +26,7 @@ from torch import Generator, Tensor
 
 from mmg_nb.denoisers.logsnr import Proposal
 from mmg_nb.mmse.evaluation import EvaluationRows, Model
+from mmg_nb.mmse.kernel_scores import kernel_scores
 from mmg_nb.polling import poll
 from mmg_nb.results.held_out_test import HeldOutTest
 
@@ -36,6 +40,7 @@ PAIRS_OF_FOLD = 2**13  # pairs of x and y of a fold, unless blocks are as small 
 LEAST_BLOCK = 4  # rows of a block of neighbours, and less than twice as many
 MOST_ROWS = 4000  # of a fold; bounds the time
 PAIRS = 2**15  # pairs of x and y at a time
+ROUNDING = 1e-9  # of sums
 SHOWN = 199  # orders whose statistic is kept
 
 Array = NDArray[np.float64]
@@ -63,6 +68,7 @@ def held_out_test(
     """
     rng = np.random.default_rng((seed, 1))
     generator = Generator(data.x.device).manual_seed(int(rng.integers(2**62)))
+    all_x, all_y = (v.cpu().numpy() for v in (data.x, data.y))
     observed, null, weights = [], [], []
     for fold in data.evaluation_folds:
         some = torch.as_tensor(fold.rows[:MOST_ROWS], device=data.x.device)
@@ -70,9 +76,13 @@ def held_out_test(
         x, y = data.x[some], data.y[some]
         z = y[:, y.shape[1] - condition :].cpu().numpy()
         blocks = neighbourhoods(z) if condition else _in_order(len(some))
-        scores = _scores(pair, x[blocks], y[blocks], proposal, condition, generator)
-        observed.append(float(np.einsum("bii->", scores)) / blocks.size)
-        null.append(_sums(scores, rng) / blocks.size)
+        scores = [_scores(pair, x[blocks], y[blocks], proposal, condition, generator)]
+        others = np.setdiff1d(np.arange(len(data.x)), fold.rows)
+        if len(others) and not condition:
+            scores.append(kernel_scores(all_x, all_y, fold.rows[blocks], others))
+        own, orders = _statistics(np.stack(scores), rng)
+        observed.append(own)
+        null.append(orders)
         weights.append(blocks.size)
     ranks = [_rank(own, each) for own, each in zip(observed, null, strict=True)]
     share = np.array(weights) / sum(weights)
@@ -86,7 +96,7 @@ def held_out_test(
 
 def _rank(observed: float, null: Array) -> int:
     """How many statistics are at least as large; all if training diverged to no numbers."""
-    rounding = 1e-9 * np.abs(null).max()
+    rounding = ROUNDING * np.abs(null).max()
     return 1 + int((~(null < observed - rounding)).sum())
 
 
@@ -180,12 +190,26 @@ def _predicted(
     return pair.anchor.from_member_basis(pair.denoiser(pair.samples(x, y), wide, level, given))
 
 
-def _sums(scores: Array, rng: np.random.Generator) -> Array:
-    """Sums of the scores for random orders within the blocks, `(PERMUTATIONS,)`."""
-    size = scores.shape[1]
-    sums = np.zeros(PERMUTATIONS)
+def _statistics(scores: Array, rng: np.random.Generator) -> tuple[float, Array]:
+    """The largest standardised sum of scores: of the data, and of random orders within blocks.
+
+    Args:
+        scores: `(scores, blocks, i, j)`.
+        rng: Source of the orders.
+
+    Returns:
+        The statistic of the data, and those of the orders, `(PERMUTATIONS,)`.
+    """
+    size = scores.shape[-1]
+    sums = np.zeros((len(scores), PERMUTATIONS + 1))  # the data first
     rows = np.arange(size)
-    for block in scores:
+    for block in scores.swapaxes(0, 1):
         orders = rng.random((PERMUTATIONS, size)).argsort(axis=1)
-        sums += block[rows, orders].sum(axis=1)
-    return sums
+        sums[:, 0] += block[:, rows, rows].sum(axis=-1)
+        sums[:, 1:] += block[:, rows, orders].sum(axis=-1)
+    sums -= sums.mean(axis=1, keepdims=True)
+    spread = sums.std(axis=1, keepdims=True)
+    # Members that have learned nothing score 0, up to rounding.
+    flat = spread <= ROUNDING * np.abs(scores).sum(axis=(1, 2, 3))[:, None]
+    statistic = np.where(flat, 0.0, sums / np.where(flat, 1.0, spread)).max(axis=0)
+    return float(statistic[0]), statistic[1:]

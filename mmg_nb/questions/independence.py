@@ -45,7 +45,8 @@ class IndependenceTest(Answer):
 
     Attributes:
         estimate: The estimate of the data.
-        null: The estimates of permuted data, nats.
+        null: The estimates of permuted data, nats. If networks were not trained again: the
+            statistic of `mmg_nb.MIResult.test` for some of the orders.
         how: How x was permuted, in words.
         status: Interrupted, if the computation was stopped.
         notes: What the user should know about the data and the estimates.
@@ -103,7 +104,7 @@ class IndependenceTest(Answer):
         return f"p = {self.p_value:.3g} by {self.count} {self.how}; {size}"
 
     def plot(self, ax: Axes | None = None, unit: str = "nats") -> Axes:
-        """Draw the estimates of permuted data, and that of the data.
+        """Draw the estimates of permuted data, and that of the data; for `mmg`, statistics.
 
         Args:
             ax: Axes to draw on. Default: new axes.
@@ -116,13 +117,14 @@ class IndependenceTest(Answer):
         from mmg_nb.plots.result import BLUE, GREY, ORANGE, PNG_WIDTH
 
         ax = new_axes(PNG_WIDTH) if ax is None else ax
-        size = unit_size(unit)
+        size = 1.0 if self._held_out else unit_size(unit)
         ax.hist(np.array(self.null) / size, bins="auto", color=GREY, alpha=0.6, label="permuted")
         high = float(np.quantile(self.null, 0.95)) / size
         ax.axvline(high, color=ORANGE, lw=1.5, ls="--", label="95 % of the permuted")
         observed = self._held_out.observed if self._held_out else self.mi
         ax.axvline(observed / size, color=BLUE, lw=2.5, label="the data")
-        ax.set_xlabel(f"estimate, {unit}")
+        name = "statistic of the test, standard deviations"
+        ax.set_xlabel(name if self._held_out else f"estimate, {unit}")
         ax.set_ylabel("permutations")
         legend_above(ax, ncols=3)
         return ax
@@ -138,9 +140,8 @@ class IndependenceTest(Answer):
         return Facts(
             headline=f"{x} and {y} {verdict}{given}: p = {self.p_value:.3g}",
             badge=Badge.RELIABLE if self.status.complete else Badge.STOPPED,
-            meaning=f"{amount(self.mi, self.stderr, unit)}, against "
-            f"{number(float(np.quantile(self.null, 0.95)) / unit_size(unit))} at most in 95 % of "
-            f"{self.count} {self.how}{least}.",
+            meaning=f"{amount(self.mi, self.stderr, unit)}{self._against(unit)} at most in 95 % "
+            f"of {self.count} {self.how}{least}.",
             interval=(low, high) if np.isfinite(high - low) else None,
             value=self.mi / unit_size(unit),
             unit=unit,
@@ -148,6 +149,12 @@ class IndependenceTest(Answer):
             notes=self.notes,
             details=(),
         )
+
+    def _against(self, unit: str) -> str:
+        high = float(np.quantile(self.null, 0.95))
+        if self._held_out is None:
+            return f", against {number(high / unit_size(unit))}"
+        return f". The statistic of the test is {self._held_out.observed:.1f}, against {high:.1f}"
 
 
 def p_value(observed: float, null: tuple[float, ...]) -> float:
@@ -187,9 +194,12 @@ def independence_test(x: Any, y: Any, estimator: str = "ksg", **keywords: Any) -
     approximate: of independent series of several kinds it rejected 3 to 7 % at 5 % (LOG.md).
 
     `mmg` trains once: permutations of rows that no network was trained on need no new training.
+    Its statistic is the gap by the networks or, if that is larger in standard deviations, a
+    score of HSIC from the same training rows. So it also detects what is too weak to be measured.
     The test of each fold of these rows is exact without a condition. The least of the p-values is
     multiplied by their number, which is valid however folds depend on each other. With a
-    condition, rows are exchanged within blocks of 4 to 7 neighbours in z, which is approximate.
+    condition, only the networks count, and rows are exchanged within blocks of 4 to 7 neighbours
+    in z, which is approximate.
 
     Args:
         x: See `mmg_nb.estimate`.

@@ -21,8 +21,8 @@ class HeldOutTest:
     Attributes:
         folds: P-value of each fold.
         permutations: How many orders of the rows of each fold were compared.
-        observed: The statistic of the data: the estimate at a few log-SNRs, nats.
-        null: The statistic for some of the orders, nats.
+        observed: The statistic of the data, in standard deviations of the orders.
+        null: The statistic for some of the orders.
     """
 
     folds: tuple[float, ...]

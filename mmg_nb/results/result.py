@@ -133,11 +133,13 @@ class MIResult(SavedRecord):
 
     @property
     def p_value(self) -> float | None:
-        """At most the probability of such an estimate if x and y are independent, given z if any.
+        """At most the probability of data so far from independence, given z if any, by chance.
 
-        Of `mmg`, from rows that no network was trained on. None if that is not possible: for other
-        estimators, images, rows that depend on each other, directions that were left out, and
-        sums over categories. `mmg_nb.independence_test` tests these, too, in more time.
+        Of `mmg`, from rows that no network was trained on; see `mmg_nb.independence_test`. It may
+        be small where the estimate is 0: what is detected may be too weak to be measured. None if
+        that is not possible: for other estimators, images, rows that depend on each other,
+        directions that were left out, and sums over categories. `mmg_nb.independence_test` tests
+        these, too, in more time.
         """
         return None if self.test is None else self.test.p_value
 
