@@ -1097,6 +1097,7 @@ def test_monotone_maps_of_coordinates_do_not_matter():
     assert abs(plain.mi) > 4 * plain.stderr
 
 
+@pytest.mark.accuracy
 def test_swapping_x_and_y_does_not_matter():
     x, y = mixed(3, 2).sample(600, 3)
     assert apart(estimate(x, y), estimate(y, x)) < 2
