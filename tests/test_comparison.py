@@ -218,6 +218,7 @@ def test_the_live_table_fills_and_ends_as_the_comparison(shell, monkeypatch):
     assert re.search(r"gcmi.*running\n.*fake.*not run", repr(shown[0]))
     assert "fake: training" in "".join(map(repr, shown))
     assert any("running" in repr(each) for each in shown)
+    assert all(repr(each).count(" running") <= 1 for each in shown)
     assert "running" not in repr(found)
     assert shown[-1] is found
 

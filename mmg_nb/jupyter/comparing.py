@@ -86,7 +86,7 @@ class LiveTable:
         running = "" if progress.started is None else f"{progress.started.estimator}: "
         doing = f"{running}{progress.doing}"
         doing = "; ".join(part for part in (doing, progress.estimate) if part)
-        table = self._job.now
+        table = self._job.standing
         below = f"<p>{html.escape(doing)}<br><small>{HOW_TO_STOP}</small></p>"
         self._place.show(Card(f"{table!r}\n{doing}", table.html(below)))
         self._last = self._clock()

@@ -312,14 +312,6 @@ class ComparisonJob:
         self._lines = {label: Line(label, reason=_NOT_RUN) for label in jobs}
         self.standing = Comparison(tuple(self._lines.values()))
 
-    @property
-    def now(self) -> Comparison:
-        """The comparison so far, while it runs, with a mark at the estimator that is running."""
-        waiting = [label for label in self.order if self._lines[label].status == _NOT_RUN]
-        lines = dict(self._lines)
-        lines |= {label: Line(label, reason="running") for label in waiting[:1]}
-        return Comparison(tuple(lines.values()))
-
     def with_own_data(self) -> ComparisonJob:
         """The same job on copies of the arrays. The originals may then be changed or deleted."""
         owned = {id(job.pairs): job.pairs for job in self._jobs.values()}
@@ -333,15 +325,15 @@ class ComparisonJob:
         jobs, self._jobs = self._jobs, {}  # release the user's arrays at the end
         with stoppable(listen) as listener:
             for label in self.order:
-                if listener(Phase(label)):
-                    break
                 line = Line(label, reason=_NOT_RUN)
                 self._put(Line(label, reason=_RUNNING))
                 try:
-                    line = _outcome(label, jobs.pop(label), listener)
+                    stopped = listener(Phase(label))
+                    if not stopped:
+                        line = _outcome(label, jobs.pop(label), listener)
                 finally:
                     self._put(line)
-                if line.status == Status.INTERRUPTED:
+                if stopped or line.status == Status.INTERRUPTED:
                     break
         return self.standing
 
