@@ -132,7 +132,7 @@ def test_several_estimators_run_side_by_side(panels, pictures):
     others.get_by_label("gcmi").check()
     others.get_by_label("ksg").check()
     button(panel, "Start").click()
-    expect(result_in(panel)).to_contain_text("not run")
+    expect(result_in(panel)).to_contain_text("running")
     panels.page.screenshot(path=pictures / "panel_compares.png")
     button(panel, "Stop").click()
     expect(result_in(panel).locator("img").last).to_be_visible()
