@@ -77,6 +77,9 @@ def test_what_it_shows_saves_and_refuses(shared, tmp_path):
     assert "They are redundant: O-information 0." in text
     assert "I(b; a | c): " in text
     assert mmg_nb.TotalCorrelation.load(shared.save(tmp_path / "t.json")) == shared
+    frame = shared.to_frame().set_index("quantity")
+    assert frame.mi["total correlation"] == shared.mi
+    assert frame.stderr["I(b; a | c)"] == shared.terms["I(b; a | c)"].stderr
     wide = pd.DataFrame(RNG.normal(size=(60, 11)))
     with pytest.raises(MMGError, match="At most 10 columns can be used; got 11"):
         mmg_nb.total_correlation(wide)

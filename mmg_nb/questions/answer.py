@@ -14,6 +14,7 @@ from mmg_nb.results.saved import SavedRecord
 from mmg_nb.results.status import Status
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
 
 __all__ = ["Answer", "first_of", "said_once"]
@@ -44,6 +45,10 @@ class Answer(SavedRecord):
         Args:
             unit: `nats` or `bits`.
         """
+
+    @abstractmethod
+    def to_frame(self) -> pd.DataFrame:
+        """The estimates as a table, in nats."""
 
     @abstractmethod
     def plot(self, ax: Axes | None = None, unit: str = "nats") -> Axes:

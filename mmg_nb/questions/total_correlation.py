@@ -24,6 +24,7 @@ from mmg_nb.runs.interrupts import stoppable
 from mmg_nb.runs.watching import watched
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
 
 __all__ = ["TotalCorrelation", "total_correlation"]
@@ -94,6 +95,14 @@ class TotalCorrelation(Answer):
         o = amount(self.o_information.mi, self.o_information.stderr)
         size = amount(self.mi, self.stderr)
         return f"{', '.join(self.names)}: {size}; O-information {o}, {self.kind}"
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row for each sum and each of its terms: estimate and standard error, nats."""
+        import pandas as pd
+
+        every = [*self._sums, *self.terms.items()]
+        rows = [{"quantity": name, "mi": each.mi, "stderr": each.stderr} for name, each in every]
+        return pd.DataFrame(rows)
 
     def plot(self, ax: Axes | None = None, unit: str = "nats") -> Axes:
         """Draw the three sums with 95 % intervals.
