@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import math
 import time
 from dataclasses import dataclass, replace
@@ -79,6 +80,20 @@ class Job:
         x, y, z = called(self.pairs.names)
         return f"I({x}; {y} | {z})" if self.pairs.dim_z else f"I({x}; {y})"
 
+    @property
+    def digest(self) -> str:
+        """A text that differs between jobs whose results may differ."""
+        from mmg_nb import __version__
+
+        plain, arrays = _parts(self.pairs)
+        owner = type(self.estimator)
+        what = (__version__, owner.__module__, repr(self.estimator), self.seed, self.device, plain)
+        hashed = hashlib.sha256(repr(what).encode())
+        for name, value in arrays.items():
+            hashed.update(f"{name} {value.dtype} {value.shape}".encode())
+            hashed.update(np.ascontiguousarray(value).tobytes())
+        return hashed.hexdigest()
+
     def kept_in(self, path: str | Path, every: float) -> Job:
         """The same job, saved in a checkpoint while it runs.
 
@@ -108,13 +123,9 @@ class Job:
             "seed": self.seed,
             "device": self.device,
         }
-        arrays: dict[str, Any] = {}
-        for part in dataclasses.fields(Pairs):
-            value = getattr(self.pairs, part.name)
-            if isinstance(value, np.ndarray):
-                arrays[part.name] = value.copy()
-            else:
-                values[part.name] = value
+        plain, arrays = _parts(self.pairs)
+        values |= plain
+        arrays = {name: value.copy() for name, value in arrays.items()}
         keep = Checkpoint.new(whole_path(path, *_CHECKPOINT), every, Contents(values, arrays))
         return replace(self, keep=keep, pairs=replace(self.pairs, **arrays))
 
@@ -167,6 +178,13 @@ class Job:
         sample = sample_of(pairs.x, pairs.y, pairs.texts, found.pointwise, self.seed)
         found = replace(found, names=pairs.names, entropies=entropies(pairs), sample=sample)
         return self.keep.close(found) if self.keep is not None else found
+
+
+def _parts(pairs: Pairs) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The plain values and the arrays of the data, by name."""
+    every = {part.name: getattr(pairs, part.name) for part in dataclasses.fields(Pairs)}
+    arrays = {name: value for name, value in every.items() if isinstance(value, np.ndarray)}
+    return {name: value for name, value in every.items() if name not in arrays}, arrays
 
 
 def _tell_first_estimate(pairs: Pairs, listen: Listener) -> None:

@@ -23,6 +23,7 @@ __all__ = [
     "EstimateKeywords",
     "IndependenceKeywords",
     "Keyword",
+    "LagKeywords",
     "MapKeywords",
     "RankKeywords",
     "SeriesKeywords",
@@ -58,8 +59,25 @@ Listen = Annotated[
     Keyword(None, "Called with each event (`mmg_nb.runs.events`). A true return value stops."),
 ]
 Seed = Annotated[int, Keyword(0, "Seed of all random numbers.")]
+Folder = Annotated[
+    str | Path | None,
+    Keyword(
+        None,
+        """Folder that stores each estimate of the question as soon as it is made. The same call
+        goes on from there after a stop or a crash. Several questions may share a folder.""",
+    ),
+]
 Shown = Annotated[
     bool | None, Keyword(None, "Whether to show the progress; see `mmg_nb.estimate`.")
+]
+Workers = Annotated[
+    int | None,
+    Keyword(
+        None,
+        """Number of processes that make estimates at the same time. The numbers are the same.
+        Each one needs 2 s to start and some 400 MB. None: as many as processor cores, at most
+        4, in a notebook for an estimator that trains; else 1.""",
+    ),
 ]
 
 
@@ -149,21 +167,14 @@ class MapKeywords(TypedDict, total=False):
         ),
     ]
     seed: Seed
+    checkpoint: Folder
     progress: Shown
 
 
 class DependencyMapKeywords(MapKeywords, total=False):
     """Keyword arguments of `mmg_nb.dependency_map`."""
 
-    workers: Annotated[
-        int | None,
-        Keyword(
-            None,
-            """Number of processes that estimate pairs at the same time. The numbers are the same.
-            Each one needs 2 s to start and some 400 MB. None: as many as processor cores, at most
-            4, in a notebook for an estimator that trains; else 1.""",
-        ),
-    ]
+    workers: Workers
 
 
 class TotalKeywords(MapKeywords, total=False):
@@ -199,7 +210,7 @@ class RankKeywords(TotalKeywords, total=False):
 
 
 class SeriesKeywords(TypedDict, total=False):
-    """Keyword arguments of `mmg_nb.lagged` and `mmg_nb.transfer_entropy`."""
+    """Keyword arguments that questions about series have."""
 
     given: Annotated[Any, Keyword(None, "Condition z, a series like x and y.")]
     series: Annotated[
@@ -222,7 +233,14 @@ class SeriesKeywords(TypedDict, total=False):
     seed: Seed
     device: Device
     listen: Listen
+    checkpoint: Folder
     progress: Shown
+
+
+class LagKeywords(SeriesKeywords, total=False):
+    """Keyword arguments of `mmg_nb.lagged`."""
+
+    workers: Workers
 
 
 class IndependenceKeywords(TypedDict, total=False):
@@ -245,6 +263,7 @@ class IndependenceKeywords(TypedDict, total=False):
     seed: Seed
     device: Device
     listen: Listen
+    checkpoint: Folder
     progress: Shown
 
 

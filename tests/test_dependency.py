@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 import mmg_nb
+from mmg_nb.api import prepare
 from mmg_nb.errors import MMGError
 from mmg_nb.plots.axes import axes_png
 from mmg_nb.polling import Stopped
@@ -195,9 +196,9 @@ def test_an_interrupt_stops_the_map(monkeypatch):
         asked.append(args)
         if len(asked) == 3:
             signal.raise_signal(signal.SIGINT)
-        return mmg_nb.estimate(*args, **options)
+        return prepare(*args, **options)
 
-    monkeypatch.setattr(asked_table, "estimate", interrupted)
+    monkeypatch.setattr(asked_table, "prepare", interrupted)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     before = signal.getsignal(signal.SIGINT)
     found = mmg_nb.dependency_map(TABLE)

@@ -12,6 +12,7 @@ import mmg_nb
 from mmg_nb.api import prepare
 from mmg_nb.data.pairs import make_pairs
 from mmg_nb.errors import MMGError
+from mmg_nb.questions.kept_estimates import KeptEstimates
 from mmg_nb.questions.permutations import null_estimates, orders, scheme
 from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Step
@@ -112,7 +113,9 @@ def test_parts_of_a_series_may_be_constant(estimator):
     for columns, constant in (([0], 1), ([0, 1], 0)):
         job = prepare(x[columns].T, x[2], estimator, rows="independent")
         job = replace(job, pairs=replace(job.pairs, inflation=5.0))
-        null = null_estimates(job, orders(job.pairs, 100, RNG), 100, lambda event: False)
+        null = null_estimates(
+            job, orders(job.pairs, 100, RNG), 100, lambda event: False, KeptEstimates()
+        )
         assert np.isfinite(null).all()
         assert null.count(0.0) == constant
 
@@ -136,6 +139,8 @@ def test_what_it_shows_and_saves(found, tmp_path):
     assert text.startswith("x and y depend on each other: p = 0.025  [")
     assert "of 39 permutations, the least that 39 can give." in text
     assert repr(found).startswith("IndependenceTest(p = 0.025 by 39 permutations; 0.")
+    (row,) = found.to_frame().itertuples()
+    assert (row.mi, row.p_value, row.permutations) == (found.mi, found.p_value, 39)
     assert mmg_nb.IndependenceTest.load(found.save(tmp_path / "test.json")) == found
 
 

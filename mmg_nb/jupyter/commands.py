@@ -132,10 +132,19 @@ ESTIMATOR = "name with or without fields, e.g. ksg or mmg:effort=quick"
 
 
 @dataclass(frozen=True, kw_only=True)
-class TotalOptions(_OutputOptions):
-    """Options of `%mmg total`, without settings."""
+class _QuestionOptions(_OutputOptions):
+    """Options of all questions that take many estimates, without settings."""
 
     estimator: str = field("ksg", ESTIMATOR)
+    checkpoint: str | None = field(
+        None, "folder that stores each estimate; the same line goes on after a stop or a crash"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TotalOptions(_QuestionOptions):
+    """Options of `%mmg total`, without settings."""
+
     given: str | None = field(None, "columns of the condition, e.g. age,sex")
     rows: int | None = field(MAP_ROWS, "maximum number of rows; none: all", low=50)
     discrete: str = field("auto", TABLE_CATEGORIES)
@@ -155,10 +164,9 @@ class RankOptions(TotalOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _SeriesOptions(_OutputOptions):
+class _SeriesOptions(_QuestionOptions):
     """Options of the questions about series, without settings."""
 
-    estimator: str = field("ksg", ESTIMATOR)
     given: str | None = field(None, "condition, a series like x and y")
     series: str | None = field(None, "labels of several series below each other, e.g. df.station")
     discrete: str = field("auto", "columns that are categories: auto, none, or e.g. y,x[2]")
@@ -183,10 +191,9 @@ class TransferOptions(_SeriesOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class IndependenceOptions(_OutputOptions):
+class IndependenceOptions(_QuestionOptions):
     """Options of `%mmg test`, without settings."""
 
-    estimator: str = field("ksg", ESTIMATOR)
     given: str | None = field(None, "condition z, e.g. df.age")
     permutations: int | None = field(None, "number of permutations (default: 199)", low=19)
     discrete: str = field("auto", "columns that are categories: auto, none, or e.g. y,x[2]")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mmg_nb.api import check_seed, estimate
+from mmg_nb.api import check_seed, prepare
 from mmg_nb.data.columns import Choice, read_choice
 from mmg_nb.data.dependent_rows import MIN_SAMPLES
 from mmg_nb.data.description import describe
@@ -18,6 +18,7 @@ from mmg_nb.errors import MMGError, brief, listed, one_of
 from mmg_nb.estimators.acceptance import accepts
 from mmg_nb.estimators.registry import build
 from mmg_nb.keywords import MapKeywords
+from mmg_nb.questions.kept_estimates import KeptEstimates, kept_in
 from mmg_nb.results.result import MIResult
 from mmg_nb.runs.events import Listener
 
@@ -36,6 +37,7 @@ class AskedTable:
         estimator: Name in the registry.
         options: The other arguments of `mmg_nb.estimate`.
         notes: What the user should know about rows and columns.
+        kept: Stores the estimates.
     """
 
     frame: Any
@@ -45,6 +47,7 @@ class AskedTable:
     estimator: str
     options: dict[str, Any]
     notes: tuple[str, ...]
+    kept: KeptEstimates
 
     @property
     def n_samples(self) -> int:
@@ -69,7 +72,8 @@ class AskedTable:
             asked["discrete"] = ["auto", *named] if named else "auto"
         else:
             asked["discrete"] = named or "none"
-        return estimate(asked.pop("x"), asked.pop("y"), self.estimator, listen=listen, **asked)
+        job = prepare(asked.pop("x"), asked.pop("y"), self.estimator, **asked)
+        return self.kept.result(job, listen)
 
     def by(self, estimator: str, fields: Mapping[str, Any]) -> AskedTable:
         """The same question for another estimator.
@@ -129,7 +133,8 @@ def read_asked(
     notes += tuple(f"{r.name}: Codes, because {r.evidence}. Or use {r.change}." for r in codes)
     choice = replace(choice, named=choice.named | {each.name for each in codes})
     options = {"missing": asked["missing"], "seed": seed, **fields}
-    return AskedTable(table, names, condition, choice, estimator, options, notes)
+    kept = kept_in(asked["checkpoint"])
+    return AskedTable(table, names, condition, choice, estimator, options, notes, kept)
 
 
 def _read_table(table: Any, given: Any) -> tuple[Any, tuple[str, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack, overload
 
 import numpy as np
@@ -12,6 +13,7 @@ from mmg_nb.job import Job
 from mmg_nb.keywords import IndependenceKeywords, complete, shows
 from mmg_nb.polling import Stopped
 from mmg_nb.questions.answer import Answer
+from mmg_nb.questions.kept_estimates import KeptEstimates, kept_in
 from mmg_nb.questions.parts import estimated
 from mmg_nb.questions.permutations import (
     SHIFTS,
@@ -30,6 +32,7 @@ from mmg_nb.runs.interrupts import stoppable
 from mmg_nb.runs.watching import watched
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
 
 __all__ = ["IndependenceTest", "independence_test", "p_value"]
@@ -102,6 +105,10 @@ class IndependenceTest(Answer):
         """The p-value and the estimate in one line."""
         size = amount(self.mi, self.stderr)
         return f"p = {self.p_value:.3g} by {self.count} {self.how}; {size}"
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row: what `MIResult.to_frame` gives, the p-value and the number of permutations."""
+        return self.estimate.to_frame().assign(p_value=self.p_value, permutations=self.count)
 
     def plot(self, ax: Axes | None = None, unit: str = "nats") -> Axes:
         """Draw the estimates of permuted data, and that of the data; for `mmg`, statistics.
@@ -220,9 +227,10 @@ def independence_test(x: Any, y: Any, estimator: str = "ksg", **keywords: Any) -
     usual = FEW_PERMUTATIONS if job.estimator.trains else PERMUTATIONS
     count = count_of(asked["permutations"], "permutations", usual)
     again = asked["permutations"] is not None
+    kept = kept_in(asked["checkpoint"])
 
     def run(listen: Listener) -> IndependenceTest:
-        return _tested(job, count, again, listen)
+        return _tested(job, count, again, listen, kept)
 
     what = f"test of {job.what}"
     return watched(
@@ -230,10 +238,12 @@ def independence_test(x: Any, y: Any, estimator: str = "ksg", **keywords: Any) -
     )
 
 
-def _tested(job: Job, count: int, again: bool, listen: Listener) -> IndependenceTest:
+def _tested(
+    job: Job, count: int, again: bool, listen: Listener, kept: KeptEstimates
+) -> IndependenceTest:
     """The test; `again` to estimate again for each permutation, even if that is not necessary."""
     with stoppable(listen) as heard:
-        found = estimated(job.run, heard)
+        found = estimated(partial(kept.result, job), heard)
         if found.test is not None and not again:
             return IndependenceTest(found, found.test.null, HELD_OUT, notes=found.notes)
         how = scheme(job.pairs)
@@ -242,7 +252,7 @@ def _tested(job: Job, count: int, again: bool, listen: Listener) -> Independence
         heard(Phase(how))
         generator = np.random.default_rng(job.seed)
         moved = orders(job.pairs, count, generator)
-        null = null_estimates(job, moved, count, heard)
+        null = null_estimates(job, moved, count, heard, kept)
     if not null:
         raise Stopped
     early = len(null) < count

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Unpack, overload
 
 import numpy as np
@@ -12,12 +13,13 @@ from mmg_nb.api import prepare
 from mmg_nb.errors import MMGError, brief
 from mmg_nb.estimators.registry import build
 from mmg_nb.job import Job
-from mmg_nb.keywords import SeriesKeywords, complete, shows
+from mmg_nb.keywords import LagKeywords, complete, shows
 from mmg_nb.polling import Stopped
 from mmg_nb.questions.answer import said_once
+from mmg_nb.questions.kept_estimates import kept_in
 from mmg_nb.questions.lag_profile import LagProfile
-from mmg_nb.questions.moments import Clock, Moments, clock_of, read_lags, read_moments
-from mmg_nb.questions.parts import begin_part, estimated
+from mmg_nb.questions.moments import Clock, clock_of, read_lags, read_moments
+from mmg_nb.questions.side_by_side import Part, outcomes, processes
 from mmg_nb.results.result import MIResult, called
 from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Listener, Phase, Started
@@ -32,7 +34,7 @@ Array = NDArray[np.float64]
 
 @overload
 def lagged(
-    x: Any, y: Any, estimator: str = ..., *, lags: Any = ..., **keywords: Unpack[SeriesKeywords]
+    x: Any, y: Any, estimator: str = ..., *, lags: Any = ..., **keywords: Unpack[LagKeywords]
 ) -> LagProfile: ...
 @overload
 def lagged(
@@ -44,7 +46,7 @@ def lagged(
     seed: int = ...,
     **fields: Any,  # those of any estimator, and the other keyword arguments
 ) -> LagProfile: ...
-@shows(SeriesKeywords, rest="fields")
+@shows(LagKeywords, rest="fields")
 def lagged(
     x: Any, y: Any, estimator: str = "ksg", *, lags: Any = range(-20, 21), **keywords: Any
 ) -> LagProfile:
@@ -58,10 +60,10 @@ def lagged(
     Args:
         x: A series, `(n,)` or `(n, dim_x)`, in the order of time.
         y: A series, `(n,)` or `(n, dim_y)`, at the same times.
-        estimator: Name in the registry. `mmg` trains once for each lag.
+        estimator: Name in the registry. `mmg` trains once for each lag, in several processes.
         lags: Whole numbers of rows, or times (`datetime.timedelta`, `pandas.Timedelta`) if the
             rows have times that are evenly spaced. Or a text, `-20:20` or `0,1,12`.
-        **keywords: Those of `mmg_nb.keywords.SeriesKeywords`, and fields of the estimator.
+        **keywords: Those of `mmg_nb.keywords.LagKeywords`, and fields of the estimator.
 
     Returns:
         The profile. An interrupt (Ctrl-C, or the stop button) leaves out the lags that follow.
@@ -69,7 +71,7 @@ def lagged(
     Raises:
         MMGError: The series, the lags or a field cannot be used.
     """
-    asked, fields = complete(SeriesKeywords, keywords)
+    asked, fields = complete(LagKeywords, keywords)
     chosen = build(estimator, dict(fields))
     n = rows_of(x, y, asked["given"])
     clock = Clock() if asked["series"] is not None else clock_of(x, y)
@@ -79,11 +81,19 @@ def lagged(
     if asked["given"] is not None:
         options["given"] = moments.at(asked["given"], "given")
 
+    workers = processes(asked["workers"], chosen.name, len(wanted))
+    kept = kept_in(asked["checkpoint"])
+
     def job(lag: int) -> Job:
         return prepare(moments.at(x, "x", lag), moments.at(y, "y"), estimator, **options)
 
+    def here(lag: int, listen: Listener) -> MIResult:
+        return kept.result(job(lag), listen)
+
     def run(listen: Listener) -> LagProfile:
-        return _profile(job, wanted, clock, chosen.name, moments, asked["seed"], listen)
+        alone = workers == 1  # then only one job at a time takes memory
+        parts = [partial(here, k) if alone else partial(kept.result, job(k)) for k in wanted]
+        return _profile(job, parts, wanted, clock, workers, len(moments.places), listen)
 
     return watched(
         run,
@@ -113,28 +123,31 @@ def rows_of(*variables: Any) -> int:
 
 
 def _profile(
-    job: Any,
+    job: Callable[[int], Job],
+    parts: Sequence[Part],
     lags: Sequence[int],
     clock: Clock,
-    estimator: str,
-    moments: Moments,
-    seed: int,
+    workers: int,
+    count: int,
     listen: Listener,
 ) -> LagProfile:
-    count = len(moments.places)
+    first = job(lags[0])
+    name = first.estimator.name
     with stoppable(listen) as heard:
-        heard(Started(estimator, count, 1, 1, "cpu", len(lags)))
+        heard(Started(name, count, 1, 1, "cpu", len(lags)))
         heard(Phase("lags"))
-        found, clusters = _at_lags(job, lags, heard)
+        by_place = _at_lags(parts, workers, heard)
     notes = [*clock.notes]
-    if len(found) < len(lags):
-        notes.append(f"Stopped after {len(found)} of {len(lags)} lags.")
-    remarks = [(f"lag {lag}", n) for lag, r in zip(lags, found, strict=False) for n in r.notes]
+    if len(by_place) < len(lags):
+        notes.append(f"Stopped after {len(by_place)} of {len(lags)} lags.")
+    places = sorted(by_place)
+    found = [by_place[k] for k in places]
+    known = np.asarray(lags)[places]
+    remarks = [(f"lag {lag}", n) for lag, r in zip(known, found, strict=True) for n in r.notes]
     mi = np.array([each.mi for each in found])
     stderr = np.array([each.stderr or 0.0 for each in found])
     at = int(np.argmax(mi))
-    known = np.asarray(lags[: len(found)])
-    draws = _drawn(found, clusters[at], stderr, seed)
+    draws = _drawn(found, job(known[at]).pairs.clusters, stderr, first.seed)
     x, y, z = called(found[at].names)
     return LagProfile(
         (x, y, *([z] if found[at].dim_z else [])),
@@ -145,33 +158,30 @@ def _profile(
         _interval(known, mi + draws),
         clock.size,
         clock.unit,
-        estimator,
+        name,
         count,
         Status.CONVERGED if len(found) == len(lags) else Status.INTERRUPTED,
         (*notes, *said_once(remarks)),
     )
 
 
-def _at_lags(
-    job: Any, lags: Sequence[int], listen: Listener
-) -> tuple[list[MIResult], list[NDArray[np.int64]]]:
-    """Results and clusters of rows at the lags, up to a stop.
+def _at_lags(parts: Sequence[Part], workers: int, listen: Listener) -> dict[int, MIResult]:
+    """Results by their place among the lags, up to a stop.
 
     Raises:
+        MMGError: There is no estimate at a lag.
         Stopped: The user has stopped the run before the first result.
     """
-    found: list[MIResult] = []
-    clusters: list[NDArray[np.int64]] = []
+    found: dict[int, MIResult] = {}
     try:
-        for done, lag in enumerate(lags):
-            begin_part(listen, done, len(lags))
-            asked = job(lag)
-            found.append(estimated(asked.run, listen))
-            clusters.append(asked.pairs.clusters)
+        for place, outcome in outcomes(parts, workers, listen):
+            if isinstance(outcome, MMGError):
+                raise outcome
+            found[place] = outcome
     except Stopped:
         if not found:
             raise
-    return found, clusters
+    return found
 
 
 def _drawn(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,10 @@ from mmg_nb.data.columns import Shape
 from mmg_nb.data.pairs import Pairs
 from mmg_nb.errors import MMGError, brief
 from mmg_nb.job import Job
+from mmg_nb.questions.kept_estimates import KeptEstimates
 from mmg_nb.questions.parts import working
 from mmg_nb.runs.context import RunContext
-from mmg_nb.runs.events import Listener, Step
+from mmg_nb.runs.events import Listener, Step, Working
 
 __all__ = ["SHIFTS", "count_of", "most_shifts", "null_estimates", "orders", "scheme", "shifts"]
 
@@ -131,7 +133,11 @@ def _exchanged(near: Rows, generator: np.random.Generator) -> Rows:
 
 
 def null_estimates(
-    job: Job, moved: Iterator[tuple[Rows, Rows]], count: int, heard: Listener
+    job: Job,
+    moved: Iterator[tuple[Rows, Rows]],
+    count: int,
+    heard: Listener,
+    kept: KeptEstimates,
 ) -> list[float]:
     """Estimates for the rows of x in other orders, nats; fewer after a stop.
 
@@ -140,16 +146,27 @@ def null_estimates(
         moved: Rows of x, and rows of the others; see `orders`.
         count: Their number.
         heard: Called with the progress.
+        kept: Stores the estimates.
     """
     found: list[float] = []
-    for done, (rows_x, rows) in enumerate(moved):
+    for done, rows in enumerate(moved):
         if heard(Step(done, count)):
             break
-        other = _beside(job.pairs, rows_x, rows)
-        run = RunContext(seed=job.seed, device=job.device, listen=working(heard))
-        known = other.dim_x and other.dim_y  # a constant has no information
-        found.append(float(job.estimator.method_for(other)(other, run).mi) if known else 0.0)
+        mi = kept.number(job, rows, partial(_null_estimate, job, rows, heard))
+        if mi is None:
+            break
+        found.append(mi)
     return found
+
+
+def _null_estimate(job: Job, rows: tuple[Rows, Rows], heard: Listener) -> float | None:
+    """The estimate for rows of x beside other rows, nats; None after a stop."""
+    other = _beside(job.pairs, *rows)
+    if not (other.dim_x and other.dim_y):
+        return 0.0  # a constant has no information
+    run = RunContext(seed=job.seed, device=job.device, listen=working(heard))
+    mi = float(job.estimator.method_for(other)(other, run).mi)
+    return None if heard(Working()) else mi  # what a stop leaves is not comparable
 
 
 def _beside(pairs: Pairs, rows_x: Rows, rows: Rows) -> Pairs:

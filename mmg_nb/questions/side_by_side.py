@@ -17,7 +17,7 @@ from mmg_nb.runs.events import Listener, Working, silent
 from mmg_nb.runs.processes import WorkerProcesses
 from mmg_nb.runs.watching import session_kernel
 
-__all__ = ["outcomes", "processes"]
+__all__ = ["Part", "outcomes", "processes"]
 
 MOST_PROCESSES = 4  # unless the user asks for more: each one needs memory
 SECONDS = 0.1  # between two checks whether the user has stopped the question
@@ -43,7 +43,7 @@ def processes(workers: Any, estimator: str, count: int) -> int:
         return max(1, min(os.cpu_count() or 1, MOST_PROCESSES, count)) if many else 1
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
         what = f"workers must be a whole number of at least 1, or None; got {brief(workers)}."
-        raise MMGError(what, "workers=1 estimates one pair after the other in this process.")
+        raise MMGError(what, "workers=1 makes one estimate after the other in this process.")
     if workers > 1 and not ours:
         what = f"Other processes do not know the estimator {estimator}, which is of this session."
         raise MMGError(what, "Leave workers out.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Unpack, overload
 
 import numpy as np
@@ -16,6 +17,7 @@ from mmg_nb.job import Job
 from mmg_nb.keywords import SeriesKeywords, complete, shows
 from mmg_nb.polling import Stopped
 from mmg_nb.questions.answer import said_once
+from mmg_nb.questions.kept_estimates import KeptEstimates, kept_in
 from mmg_nb.questions.lagged import rows_of
 from mmg_nb.questions.moments import Clock, Moments, clock_of, read_moments
 from mmg_nb.questions.parts import estimated
@@ -103,9 +105,10 @@ def transfer_entropy(
     if estimator == "ksg":
         fields = {"metric": "chebyshev", **fields}
     question = _Question(moments, depths, estimator, asked, fields, {"x": x, "y": y})
+    kept = kept_in(asked["checkpoint"])
 
     def run(listen: Listener) -> TransferEntropy:
-        return _both(question, clock, count, listen)
+        return _both(question, clock, count, listen, kept)
 
     return watched(
         run,
@@ -166,7 +169,9 @@ class _Question:
         return ", ".join(labels) or name
 
 
-def _both(question: _Question, clock: Clock, count: int, listen: Listener) -> TransferEntropy:
+def _both(
+    question: _Question, clock: Clock, count: int, listen: Listener, kept: KeptEstimates
+) -> TransferEntropy:
     found: list[Direction] = []
     remarks: list[tuple[str, str]] = []
     status = Status.CONVERGED
@@ -178,9 +183,9 @@ def _both(question: _Question, clock: Clock, count: int, listen: Listener) -> Tr
             job = question.job(source, target)
             names = question.name(source), question.name(target)
             heard(Phase(f"{names[0]} → {names[1]}"))
-            result = estimated(job.run, heard)
+            result = estimated(partial(kept.result, job), heard)
             moved = shifts(n, count, np.random.default_rng(job.seed))
-            null = null_estimates(job, moved, count, heard)
+            null = null_estimates(job, moved, count, heard, kept)
             if not null:
                 raise Stopped
             found.append(Direction(*names, result.mi, result.stderr or 0.0, tuple(null)))
