@@ -559,6 +559,14 @@ def test_the_result_tells_what_its_error_is_made_of():
     assert result.error_parts["detection"] == null_standard_error(200, 1, 1)
 
 
+def test_where_nothing_is_found_every_column_may_hide_something():
+    other = np.random.default_rng(5).normal(size=(200, 2))
+    result = estimate(other, Y)
+    assert abs(result.mi) < 0.05
+    assert result.error_parts["nothing found"] == 2 * 3 / 200
+    assert math.hypot(*result.error_parts.values()) == pytest.approx(result.stderr)
+
+
 def test_what_was_learnt_late_is_part_of_the_error(monkeypatch):
     monkeypatch.setattr(pipeline, "second_looks", lambda *_, **__: SecondLooks())  # no second run
     rng = np.random.default_rng(0)

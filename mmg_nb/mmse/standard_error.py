@@ -14,6 +14,7 @@ squares:
     nearest neighbours  a nearest-neighbour estimate is higher than that of the networks
     detection           weaker dependence is not distinguishable from 0 with so few rows; and
                         nearest neighbours hint at more, but not significantly
+    nothing found       where nothing is distinguishable from 0, every column may hide something
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ __all__ = [
     "CORRELATIONS",
     "DETECTION",
     "MORE_ROWS",
+    "NOTHING_FOUND",
     "SAMPLING",
     "TrainingErrors",
     "all_parts",
@@ -48,6 +50,7 @@ __all__ = [
 ]
 
 LATE, PAIRS, DETECTION, SAMPLING = "late learning", "canonical pairs", "detection", "sampling"
+NOTHING_FOUND = "nothing found"
 OVERFITTING, MORE_ROWS, CORRELATIONS = "overfitting", "more rows", "correlations"
 KNN_SIGNIFICANT = 3.0  # standard errors; those of nearest neighbours are about 20 % too small
 KNN_HINT = 1.0  # standard errors above which a difference counts (LOG.md, "What intervals miss")

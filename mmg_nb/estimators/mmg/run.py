@@ -28,7 +28,7 @@ from mmg_nb.estimators.mmg.second_look import (
     too_many_columns,
 )
 from mmg_nb.estimators.report import LEFT_OUT, with_part
-from mmg_nb.mmse.standard_error import DETECTION, MORE_ROWS, null_standard_error
+from mmg_nb.mmse.standard_error import DETECTION, MORE_ROWS, NOTHING_FOUND, null_standard_error
 from mmg_nb.polling import Stopped
 from mmg_nb.results.finding import Finding
 from mmg_nb.results.status import Status
@@ -38,6 +38,9 @@ from mmg_nb.runs.events import PartOfRun, Started
 from mmg_nb.runs.keeper import NoCheckpoint
 
 __all__ = ["run"]
+
+CLEAR = 2.0  # standard errors from which on an estimate is distinguishable from 0
+UNSEEN = 2.0  # nats times rows for each column (LOG.md, "Where nothing is found")
 
 
 def run(config: MMG, pairs: Pairs, context: RunContext) -> Finding:
@@ -71,7 +74,18 @@ def run(config: MMG, pairs: Pairs, context: RunContext) -> Finding:
             found = _compared(config, (pairs, fewer), context, found, look)
     if reduction.pairs is not pairs:  # the choice of directions has seen all rows
         found = replace(found, test=None)
-    return with_part(found, LEFT_OUT, reduction.lost, reduction.notes)
+    found = with_part(found, LEFT_OUT, reduction.lost, reduction.notes)
+    return with_part(found, NOTHING_FOUND, _unseen(pairs, found), ())
+
+
+def _unseen(pairs: Pairs, found: Finding) -> float:
+    """Nats that may be there where nothing was found, as a standard error; 0 elsewhere.
+
+    Dependence that no model has begun to learn leaves no trace in any other part of the error.
+    """
+    if abs(found.mi) > CLEAR * (found.stderr or 0.0):
+        return 0.0
+    return UNSEEN * (pairs.freedom_x + pairs.freedom_y) / pairs.effective_rows
 
 
 def _compared(
