@@ -31,8 +31,10 @@ SCREEN = "ksg"  # estimates all columns, if the estimator of the user trains
 REFINED = 5  # columns whose relevance the training estimator estimates; not measured
 MAX_CLOSE = 3  # candidates of a step that it estimates; not measured
 CLOSE = 2.0  # standard errors of a difference; the same
-FALSE_ALARM = 0.025  # probability that a step adds something irrelevant
-SHUFFLES = 10  # of what a step adds; the standard error of ksg is too small by up to 1.4 at 0
+FALSE_ALARM = (
+    0.0125  # probability that single columns of a step pass by chance; the same for pairs
+)
+SHUFFLES = (10, 40)  # of what a step adds: at first, and if these leave it open (LOG.md)
 MAX_PAIRS = 200  # tried if no single column adds anything; a pair takes 0.05 to 0.3 s
 ROOM = 60  # letters for the names of the columns chosen so far
 MAX_SHARED = 10  # columns left out for which the selected column that they share is sought
@@ -283,22 +285,32 @@ class _Search:
             found = self._decided(self._precise, found, heard)
         if not found:
             return None
-        best, enough = found[0], _quantile(len(candidates))
+        best = found[0]
         # The second comparison takes time, so it is only made for what passes the first one.
-        passes = best.mi > enough * best.stderr and best.mi > enough * self._chance(best, heard)
-        return best if passes else None
+        passes = best.mi > _quantile(len(candidates)) * best.stderr
+        return best if passes and self._exceeds_chance(best, len(candidates), heard) else None
 
-    def _chance(self, gain: Gain, heard: Listener) -> float:
-        """Root mean square of the gain with shuffled rows, nats; 0 for a training estimator."""
+    def _exceeds_chance(self, gain: Gain, candidates: int, heard: Listener) -> bool:
+        """Whether the best of so many candidates adds more than with shuffled rows.
+
+        The standard error of `ksg` is too small where there is nothing. That of a training
+        estimator is not, so its gain is not compared.
+        """
         if gain.estimator != self._question.estimator:
-            return 0.0
+            return True
         columns = self._columns_of(gain.names)
         generator = np.random.default_rng(self._question.options["seed"])
-        found = [
-            self._estimate(self._question.shuffled(columns, generator), gain.names, heard).mi
-            for _ in range(SHUFFLES)
-        ]
-        return math.sqrt(math.fsum(mi**2 for mi in found) / SHUFFLES)
+        null: list[float] = []
+        for count in SHUFFLES:
+            while len(null) < count:
+                shuffled = self._question.shuffled(columns, generator)
+                null.append(self._estimate(shuffled, gain.names, heard).mi)
+            above = (gain.mi - np.mean(null)) / np.std(null, ddof=1)
+            if above > _quantile(candidates, count):
+                return True
+            if above < _quantile(candidates):
+                return False
+        return False
 
     def _decided(self, precise: AskedTable, found: list[Gain], heard: Listener) -> list[Gain]:
         """Those that are close to the best one, by the precise estimator; the best one first."""
@@ -346,8 +358,13 @@ def _gain(labels: Unit, each: Relevance) -> Gain:
     return Gain(labels, each.mi, each.stderr, each.estimator)
 
 
-def _quantile(candidates: int) -> float:
-    """Standard errors that the best of so many irrelevant candidates rarely exceeds."""
-    from scipy.stats import norm
+def _quantile(candidates: int, draws: float = math.inf) -> float:
+    """Standard errors that the best of so many irrelevant candidates rarely exceeds.
 
-    return float(norm.isf(FALSE_ALARM / candidates))
+    Args:
+        candidates: Their number.
+        draws: Number of values from which the standard error is known.
+    """
+    from scipy.stats import t
+
+    return float(t.isf(FALSE_ALARM / candidates, draws - 1))
