@@ -31,9 +31,7 @@ SCREEN = "ksg"  # estimates all columns, if the estimator of the user trains
 REFINED = 5  # columns whose relevance the training estimator estimates; not measured
 MAX_CLOSE = 3  # candidates of a step that it estimates; not measured
 CLOSE = 2.0  # standard errors of a difference; the same
-FALSE_ALARM = (
-    0.0125  # probability that single columns of a step pass by chance; the same for pairs
-)
+FALSE_ALARM = 0.0125  # probability that a column of a step passes by chance; the same for pairs
 SHUFFLES = (10, 40)  # of what a step adds: at first, and if these leave it open (LOG.md)
 MAX_PAIRS = 200  # tried if no single column adds anything; a pair takes 0.05 to 0.3 s
 ROOM = 60  # letters for the names of the columns chosen so far
