@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import math
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,7 +24,7 @@ from mmg_nb.results.provenance import provenance
 from mmg_nb.results.result import MIResult, called
 from mmg_nb.results.sample import sample_of
 from mmg_nb.runs.context import RunContext
-from mmg_nb.runs.events import Event, Finished, FirstEstimate, Listener, Started, Step, Working
+from mmg_nb.runs.events import Event, Finished, Listener, Started, Step, Working
 from mmg_nb.runs.interrupts import stoppable
 from mmg_nb.runs.keeper import NoCheckpoint
 from mmg_nb.runs.surroundings import usual_surroundings
@@ -142,7 +141,7 @@ class Job:
                 keep=self.keep or NoCheckpoint(),
             )
             if self.estimator.trains:
-                _tell_first_estimate(self.pairs, heard)
+                _tell_first_estimate(self.estimator, self.pairs, heard)
             with asked(asking):
                 found = with_series_error(
                     self.estimator.method_for(self.pairs)(self.pairs, run),
@@ -187,13 +186,13 @@ def _parts(pairs: Pairs) -> tuple[dict[str, Any], dict[str, Any]]:
     return {name: value for name, value in every.items() if name not in arrays}, arrays
 
 
-def _tell_first_estimate(pairs: Pairs, listen: Listener) -> None:
+def _tell_first_estimate(estimator: Estimator, pairs: Pairs, listen: Listener) -> None:
     """Tell the closed form, which is known at once: PyTorch takes seconds to load."""
     from mmg_nb.estimators.gaussian.first_estimate import first_estimate
 
-    found = first_estimate(pairs)
-    if found is not None and found.stderr is not None and math.isfinite(found.mi):
-        listen(FirstEstimate(found.mi, found.stderr))
+    found = first_estimate(pairs, estimator.denoises)
+    if found is not None:
+        listen(found)
 
 
 def _short(text: str) -> str:

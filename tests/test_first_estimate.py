@@ -8,7 +8,8 @@ import pytest
 import mmg_nb
 from mmg_nb.data.pairs import make_pairs
 from mmg_nb.estimators.gaussian.first_estimate import first_estimate
-from mmg_nb.runs.events import FirstEstimate, Started
+from mmg_nb.estimators.registry import build
+from mmg_nb.runs.events import FirstEstimate, Snapshot, Started
 from mmg_nb.runs.progress import Progress
 
 RHO = 0.8
@@ -46,6 +47,40 @@ def test_a_condition_is_taken_into_account():
     assert abs(first_estimate(make_pairs(x, y, given=z)).mi) < 0.02
 
 
+def test_half_the_area_between_its_curves_is_the_mutual_information():
+    """Of three canonical correlations, in mixed columns; rejects double, and another scale."""
+    rhos = np.array([0.95, 0.6, 0.2])
+    x, noise, mixing = rng.normal(size=(3, 5000, 3))
+    y = (rhos * x + np.sqrt(1 - rhos**2) * noise) @ mixing[:3]
+    found = first_estimate(make_pairs(x @ mixing[3:6], y), lambda _: "y")
+    area = np.sum(found.mse - found.mse_given_y) * (found.logsnr[1] - found.logsnr[0])
+    assert area / 2 == pytest.approx(found.mi, abs=0.005)
+    assert found.mi == pytest.approx(-0.5 * np.log1p(-(rhos**2)).sum(), abs=4 * found.stderr)
+    assert found.mse[-1] == pytest.approx(3, abs=0.001)
+
+
+def test_training_on_normal_data_shows_the_same_curves():
+    """The networks have learned nothing after two steps, but the first denoiser is exact."""
+    z = rng.normal(size=3000)
+    x, y = np.stack([X + z, rng.normal(size=3000), X - z], axis=1), np.stack([Y, X + z], axis=1)
+    y += rng.normal(size=y.shape)
+    events = []
+    small = {"steps": 2, "folds": 2, "draws": 4, "width": 8}
+    mmg_nb.estimate(x, y, given=z, listen=events.append, **small)
+    (first,) = (each for each in events if isinstance(each, FirstEstimate))
+    *_, last = (each for each in events if isinstance(each, Snapshot))
+    for ideal, seen in ((first.mse, last.mse), (first.mse_given_y, last.mse_given_y)):
+        off = seen - np.interp(last.logsnr, first.logsnr, ideal)
+        assert abs(off.mean()) < 0.06 < 0.5 < seen.max()
+        assert np.abs(off).max() < 0.6
+
+
+def test_estimators_without_denoisers_have_no_curves():
+    pairs = make_pairs(X, Y)
+    found = [first_estimate(pairs, build(name, {}).denoises) for name in ("infonce", "mmg")]
+    assert [len(each.mse) > 0 for each in found] == [False, True]
+
+
 def test_a_run_that_trains_tells_it_first_and_once():
     events = []
     mmg_nb.estimate(X, Y, "mmg", steps=2, folds=2, draws=4, width=8, listen=events.append)
@@ -58,7 +93,7 @@ def test_a_run_that_trains_tells_it_first_and_once():
 
 def test_progress_shows_it_until_the_first_validation():
     progress = Progress()
-    progress(FirstEstimate(0.5, 0.02))
+    progress(FirstEstimate(0.5, 0.02, *[np.empty(0)] * 3))
     progress(Started("mmg", 100, 1, 1, "cpu", 10))
     assert progress.estimate == "first look 0.500 ± 0.020 nats, as if normal"
 

@@ -18,7 +18,7 @@ from mmg_nb import RunState
 from mmg_nb.jupyter.live import Feed, LiveWidget, picture, steer
 from mmg_nb.jupyter.running import run_in_cell
 from mmg_nb.jupyter.views import WidgetView, view_for
-from mmg_nb.runs.events import Snapshot
+from mmg_nb.runs.events import FirstEstimate, Snapshot
 
 PATIENCE = 20
 X, Y = np.random.default_rng(0).normal(size=(2, 60))
@@ -79,6 +79,15 @@ def test_before_the_first_validation_there_are_no_curves(begin):
     until(lambda: re.fullmatch(r"\d s so far, \d+(\.\d)? steps/s", picture(run)["said"]["spent"]))
     run.stop()
     run.wait()
+
+
+def test_the_curves_as_if_normal_are_shown_before(fake):
+    run = mmg_nb.Run(lambda listen: None, estimator=fake)
+    assert picture(run)["first"] == b""
+    grid = np.linspace(-2, 2, 5)
+    run.progress(FirstEstimate(0.5, 0.1, grid, grid + 3, grid + 2))
+    rows = np.frombuffer(picture(run)["first"], "<f4").reshape(5, -1)
+    np.testing.assert_allclose(rows, [grid, grid + 3, grid + 2, [1] * 5, [0] * 5], rtol=1e-6)
 
 
 def test_at_most_five_updates_a_second_and_the_last_state_always(begin):

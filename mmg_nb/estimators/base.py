@@ -43,6 +43,10 @@ class Estimator:
         """The estimator that is taken for such data: this one, unless another suits them."""
         return self
 
+    def denoises(self, pairs: Pairs) -> str:
+        """The variable whose denoising errors the run shows, `x` or `y`; empty for none."""
+        return ""
+
     def method_for(self, pairs: Pairs) -> Method:
         """What is called with the pairs and the run: `estimate`, unless it lives elsewhere."""
         return self.estimate

@@ -13,6 +13,7 @@
  * @property {[number, number]} y
  * @property {Shape[]} shapes
  * @property {string} summary Description for screen readers.
+ * @property {boolean} [asIf] Whether all of it is computed as if the data were normal.
  */
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -121,10 +122,11 @@ function span(values, floor) {
  */
 function createChart({ title, across, legend }) {
   const image = draw("svg", { role: "img", onpointermove: moved, onpointerleave: moved });
+  const heading = make("strong", {}, title);
   const keys = legend.map(([kind, text]) =>
     make("span", { class: "mmg-key" }, make("i", { class: `mmg-swatch ${kind}` }), text),
   );
-  const caption = make("figcaption", {}, make("strong", {}, title), ...keys);
+  const caption = make("figcaption", {}, heading, ...keys);
   const node = make("figure", { class: "mmg-chart" }, caption, image);
   let drawn = /** @type {Drawn | null} */ (null);
   let mouse = NaN; // pixels from the left
@@ -133,7 +135,11 @@ function createChart({ title, across, legend }) {
   /** @param {Drawn} next */
   function update(next) {
     drawn = next;
-    image.setAttribute("aria-label", `${title}. ${next.summary}`);
+    const named = next.asIf ? `${title}, as if normal` : title;
+    say(heading, named);
+    node.classList.toggle("mmg-as-if", Boolean(next.asIf));
+    legend.forEach(([own], k) => (keys[k].hidden = next.shapes.every(({ kind }) => kind !== own)));
+    image.setAttribute("aria-label", `${named}. ${next.summary}`);
     paint();
   }
 
@@ -172,13 +178,14 @@ function createChart({ title, across, legend }) {
     axes.append(label);
     image.replaceChildren(axes, ...shapes.map((shape) => outline(shape, toX, toY)));
     const lines = shapes.filter(({ below, dots }) => !below && !dots);
-    const at = nearest(lines[0].x, x[0] + ((mouse - MARGIN.left) / (right - MARGIN.left)) * (x[1] - x[0]));
+    const { x: grid } = lines[lines.length - 1]; // a line of reference comes first
+    const at = nearest(grid, x[0] + ((mouse - MARGIN.left) / (right - MARGIN.left)) * (x[1] - x[0]));
     if (at < 0) return;
-    const place = toX(lines[0].x[at]);
+    const place = toX(grid[at]);
     axes.append(draw("line", { class: "mmg-cursor", x1: place, x2: place, y1: MARGIN.top, y2: bottom }));
-    label.append(` ${written(lines[0].x[at], 3)}:`);
-    for (const { kind, y: values } of lines) {
-      label.append(draw("tspan", { class: kind, dx: 6 }, written(values[at], 3)));
+    label.append(` ${written(grid[at], 3)}:`);
+    for (const { kind, x: own, y: values } of lines) {
+      label.append(draw("tspan", { class: kind, dx: 6 }, written(values[nearest(own, grid[at])], 3)));
     }
   }
 

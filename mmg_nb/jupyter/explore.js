@@ -26,8 +26,8 @@
 const METHODS = /** @type {const} */ (["gcmi", "ksg", "mmg"]);
 const METHOD_NAMES = { gcmi: "closed form", ksg: "neighbours", mmg: "denoisers" };
 const STRONGEST = 15; // pairs in the list without a target
-const WATCHED = ["said", "gcmi", "ksg", "mmg", "marks", "clusters", "answers", "working", "curves",
-  "remarks", "message"];
+const WATCHED = ["said", "gcmi", "ksg", "mmg", "marks", "clusters", "answers", "working", "first",
+  "curves", "remarks", "message"];
 const ORDERS = { clusters: "clusters", table: "as in the table", name: "by name",
   strength: "strongest first", kind: "numbers, categories" };
 
@@ -278,7 +278,8 @@ function createPair(model, data) {
     const work = model.get("working");
     const live = work.columns && isOurs(work.columns) ? floats(model.get("curves"), 5) : [];
     const last = ours.filter(({ curve }) => curve?.length).at(-1);
-    const [logsnr, alone, other] = live[0]?.length ? live : (last?.curve ?? []);
+    const first = live.length ? floats(model.get("first"), 5) : [];
+    const [logsnr, alone, other] = live[0]?.length ? live : (last?.curve ?? first);
     errors.node.hidden = !logsnr?.length;
     if (!logsnr?.length) return;
     const [x, y, below] = [logsnr, alone, other].map((row) => Float64Array.from(row));
@@ -291,6 +292,7 @@ function createPair(model, data) {
         { kind: "mmg-b", x, y: below },
       ],
       summary: "Error without and with the other column.",
+      asIf: logsnr === first[0],
     });
   }
 

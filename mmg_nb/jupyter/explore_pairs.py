@@ -18,7 +18,7 @@ from mmg_nb.jupyter.live import picture
 from mmg_nb.questions.table_columns import TableColumns
 from mmg_nb.questions.table_pairs import TablePairs
 from mmg_nb.results.result import MIResult
-from mmg_nb.runs.events import Event, StateChanged
+from mmg_nb.runs.events import Event, FirstEstimate, StateChanged
 
 __all__ = ["SECONDS", "PairRuns", "Question", "in_thread"]
 
@@ -112,7 +112,7 @@ class PairRuns:
             if isinstance(event, StateChanged) and event.state.ended:
                 if once.acquire(blocking=False):
                     self._answer(question, run)
-            elif time.monotonic() - self._worked_at > SECONDS:
+            elif isinstance(event, FirstEstimate) or time.monotonic() - self._worked_at > SECONDS:
                 self._worked_at = time.monotonic()
                 self._show_work(question, run)
 
@@ -124,7 +124,8 @@ class PairRuns:
         shown = picture(run)
         work = {"columns": list(question.columns), "estimator": question.estimator}
         waiting = [list(each.columns) for each in self._waiting]
-        self._show(working={**shown["said"], **work, "waiting": waiting}, curves=shown["curves"])
+        curves = {name: shown[name] for name in ("first", "curves")}
+        self._show(working={**shown["said"], **work, "waiting": waiting}, **curves)
 
     def _answer(self, question: Question, run: Run) -> None:
         """Show the result of a question, and begin the next one. In the thread of the run."""
@@ -142,7 +143,7 @@ class PairRuns:
         except Exception as error:
             answer["error"] = error.what if isinstance(error, MMGError) else repr(error)
         self._answers = (*self._answers, answer)
-        self._show(answers=list(self._answers), working={}, curves=b"")
+        self._show(answers=list(self._answers), working={}, first=b"", curves=b"")
         self._known()
         with self._lock:
             self._working = None

@@ -36,7 +36,7 @@ function keepKeys(node, signal) {
 /**
  * The view of the run whose state the model holds.
  *
- * @param {Model} model Holds `said`, `curves`, `track`, `steerable`; receives {action: pause|resume|stop}.
+ * @param {Model} model Holds `said`, `first`, `curves`, `track`, `steerable`; receives {action: pause|resume|stop}.
  */
 function createLive(model) {
   const headline = make("strong", { class: "mmg-headline" });
@@ -102,7 +102,8 @@ function createLive(model) {
     bar.setAttribute("aria-valuenow", said.percent);
     bar.setAttribute("aria-valuetext", said.doing);
     node.dataset.state = said.state;
-    charts.update(floats(model.get("curves"), 5), floats(model.get("track"), 2), said);
+    charts.update(floats(model.get("first"), 5), floats(model.get("curves"), 5),
+      floats(model.get("track"), 2), said);
     announce(said);
     frames += 1;
     node.dataset.frames = String(frames);
@@ -110,6 +111,8 @@ function createLive(model) {
 
   return { node, update };
 }
+
+const AS_IF = ["mmg-normal", "as if normal"];
 
 function createCharts() {
   const errors = createChart({
@@ -120,17 +123,26 @@ function createCharts() {
   const integrand = createChart({
     title: "Nats per unit log-SNR",
     across: "log-SNR",
-    legend: [["mmg-c", "integrand"], ["mmg-density", "sampling density"]],
+    legend: [["mmg-c", "integrand"], AS_IF, ["mmg-density", "sampling density"]],
   });
   const record = createChart({
     title: "Validation estimate",
     across: "training steps",
-    legend: [["mmg-a", "nats, preliminary"]],
+    legend: [["mmg-a", "nats, preliminary"], AS_IF],
   });
   const node = make("div", { class: "mmg-charts" }, errors.node, integrand.node, record.node);
 
-  /** @param {Float32Array[]} curves @param {Float32Array[]} track @param {any} said */
-  function update([logsnr, unconditional, , gap, density], [steps, estimates], said) {
+  /**
+   * Draw the closed form until the first validation, and beside what is trained after it.
+   *
+   * @param {Float32Array[]} first As if the data were normal; empty if unknown, like the others.
+   * @param {Float32Array[]} curves
+   * @param {Float32Array[]} track
+   * @param {any} said
+   */
+  function update(first, curves, [steps, estimates], said) {
+    const asIf = curves[0].length === 0;
+    const [logsnr, unconditional, , gap, density] = asIf ? first : curves;
     node.hidden = logsnr.length === 0;
     if (node.hidden) return;
     const ends = /** @type {[number, number]} */ ([logsnr[0], logsnr[logsnr.length - 1]]);
@@ -144,10 +156,12 @@ function createCharts() {
         { kind: "mmg-b", x: logsnr, y: conditional },
       ],
       summary: `Unconditional and conditional error against log-SNR; ${said.estimate}.`,
+      asIf,
     });
 
     const half = gap.map((value) => value / 2);
-    const range = span(half, 0.005);
+    const normal = first[3].map((value) => value / 2);
+    const range = span([...half, ...normal], 0.005);
     const scale = (0.5 * range[1]) / Math.max(...density, 1e-12);
     const zero = half.map(() => 0);
     const peak = logsnr[half.indexOf(Math.max(...half))];
@@ -155,17 +169,22 @@ function createCharts() {
       x: ends,
       y: range,
       shapes: [
-        { kind: "mmg-density", x: logsnr, y: density.map((v) => v * scale), below: zero },
-        { kind: "mmg-c", x: logsnr, y: half },
+        ...(asIf ? [] : [{ kind: "mmg-density", x: logsnr, y: density.map((v) => v * scale), below: zero }]),
+        ...(normal.length ? [{ kind: "mmg-normal", x: first[0], y: normal }] : []),
+        ...(asIf ? [] : [{ kind: "mmg-c", x: logsnr, y: half }]),
       ],
       summary: `The integrand is largest near log-SNR ${peak.toFixed(1)}.`,
     });
 
+    const last = Math.max(10, ...steps);
+    const level = (first[0][1] - first[0][0]) * normal.reduce((sum, value) => sum + value, 0);
+    const levels = normal.length ? [level, level] : [];
     record.update({
-      x: [0, Math.max(10, steps[steps.length - 1])],
-      y: span(estimates, 0.05),
+      x: [0, last],
+      y: span([...estimates, ...levels], 0.05),
       shapes: [
-        { kind: "mmg-a", x: steps, y: estimates },
+        ...(normal.length ? [{ kind: "mmg-normal", x: [0, last], y: levels }] : []),
+        ...(asIf ? [] : [{ kind: "mmg-a", x: steps, y: estimates }]),
         { kind: "mmg-dots", x: steps, y: estimates, dots: true },
       ],
       summary: `${estimates.length} validations; ${said.estimate}.`,

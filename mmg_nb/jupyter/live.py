@@ -48,7 +48,8 @@ def picture(run: Run) -> dict[str, Any]:
     Returns:
         `said`: texts and numbers by name. `curves`: rows of log-SNR, unconditional error,
         conditional error, gap and density, on one grid. `track`: rows of steps and validation
-        estimates. Rows are little-endian float32. Both are empty before the first validation.
+        estimates. Both are empty before the first validation. `first`: as `curves`, without a
+        density, as if the data were normal; empty if unknown. Rows are little-endian float32.
     """
     progress = run.progress
     said = {
@@ -61,16 +62,26 @@ def picture(run: Run) -> dict[str, Any]:
         "estimate": progress.estimate,
         "percent": 100 if run.state is RunState.FINISHED else round(100 * progress.bar),
     }
+    first = _first_curves(progress)
     try:
         interim = run.inspect()
     except MMGError:
-        return {"said": said, "curves": b"", "track": b""}
+        return {"said": said, "first": first, "curves": b"", "track": b""}
     curves = (interim.logsnr, interim.mse, interim.mse_given_y, interim.gap, interim.density)
     return {
         "said": said,
+        "first": first,
         "curves": _bytes(*curves),
         "track": _bytes(interim.steps, interim.estimates),
     }
+
+
+def _first_curves(progress: Progress) -> bytes:
+    known = progress.first
+    if known is None:
+        return b""
+    gap = known.mse - known.mse_given_y
+    return _bytes(known.logsnr, known.mse, known.mse_given_y, gap, np.zeros_like(gap))
 
 
 def _spent(run: Run) -> str:
@@ -163,6 +174,7 @@ class LiveWidget(anywidget.AnyWidget):
     slot = traitlets.Unicode().tag(sync=True)
     shown = traitlets.Unicode().tag(sync=True)
     said = traitlets.Dict().tag(sync=True)
+    first = traitlets.Bytes().tag(sync=True)
     curves = traitlets.Bytes().tag(sync=True)
     track = traitlets.Bytes().tag(sync=True)
     steerable = traitlets.Bool(True).tag(sync=True)

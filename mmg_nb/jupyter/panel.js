@@ -1,6 +1,6 @@
 // The panel: a form, the live view or a result, and the history of runs. Needs live.js, slot.js.
 
-const WATCHED = ["said", "curves", "track", "steerable", "shown", "view", "message", "rows"];
+const WATCHED = ["said", "first", "curves", "track", "steerable", "shown", "view", "message", "rows"];
 const EXPRESSION = "\u0000expression";
 const EARLY = ["missing", "discrete"]; // settings on the data, before those of experts
 const FEW = 8; // columns that need no search

@@ -27,17 +27,25 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FirstEstimate:
     """What a closed form gives, before a run that trains begins.
+
+    The curves are those that `Snapshot` would have, without sampling error.
 
     Attributes:
         mi: Estimate in nats, as if normal scores of the columns were jointly normal.
         stderr: Its standard error, nats, if they were.
+        logsnr: Grid, `(k,)`, natural logarithm; k is 0 for estimators without denoisers.
+        mse: Unconditional squared ε-error on the grid, summed over columns, `(k,)`.
+        mse_given_y: Conditional squared ε-error on the grid, `(k,)`.
     """
 
     mi: float
     stderr: float
+    logsnr: NDArray[np.float64]
+    mse: NDArray[np.float64]
+    mse_given_y: NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from mmg_nb.data.pairs import Pairs
 from mmg_nb.data.splits import default_folds
 from mmg_nb.estimators.base import TrainedEstimator
 from mmg_nb.fields import field
@@ -63,6 +64,10 @@ class MINDE(TrainedEstimator):
         choices=("normal_scores", "standardize", "none"),
     )
     draws: int = field(10, "number of log-SNRs at which each row is evaluated", low=2, high=10_000)
+
+    def denoises(self, pairs: Pairs) -> str:
+        """See `mmg_nb.estimators.base.Estimator`; the joint form denoises both variables."""
+        return "x" if self.form == "conditional" else ""
 
     def folds_for(self, n_samples: int) -> int:
         """Number of folds, from `folds` or from the number of rows."""

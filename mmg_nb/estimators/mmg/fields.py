@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from mmg_nb.data.pairs import Pairs
@@ -159,6 +159,14 @@ class MMG(TrainedEstimator):
     def noises_y(self, dim_x: int, dim_y: int) -> bool:
         """Whether y is noised instead of x. Mutual information is the same either way."""
         return self.noised == "y" or (self.noised == "auto" and dim_y < dim_x)
+
+    def denoises(self, pairs: Pairs) -> str:
+        """See `Estimator`."""
+        # Imported here because it loads scipy.
+        from mmg_nb.estimators.mmg.noised import variable_to_noise
+
+        noised = variable_to_noise(pairs, self.noised)
+        return "y" if replace(self, noised=noised).noises_y(pairs.dim_x, pairs.dim_y) else "x"
 
     def runner_for(self, pairs: Pairs) -> str:
         """Numbers go through the pipeline; categories are taken apart first."""
