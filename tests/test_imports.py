@@ -162,6 +162,13 @@ shell.kernel = object()
 shell.run_line_magic("load_ext", "mmg_nb")
 [each.join() for each in threading.enumerate() if each.name == "mmg-prepare"]
 assert {"scipy.special", "mmg_nb.jupyter.live"} <= set(sys.modules)
+from mmg_nb.api import prepare
+from mmg_nb.estimators.gaussian.first_estimate import first_estimate
+import numpy as np
+known = set(sys.modules)
+job = prepare(*np.random.default_rng(0).normal(size=(2, 100)))
+first_estimate(job.pairs, job.estimator.denoises)
+assert set(sys.modules) == known, set(sys.modules) - known
 """
     assert not loaded(fresh_python, SHELL + code) & {"torch", "matplotlib"}
 

@@ -113,6 +113,31 @@ def test_an_update_takes_less_than_three_per_cent_of_the_time_between_two(begin)
     widget.close()
 
 
+def test_the_first_estimate_is_shown_before_torch_is_loaded():
+    grid, done = np.zeros(3), threading.Event()
+
+    def work(listen):
+        listen(FirstEstimate(0.5, 0.1, grid, grid, grid))
+        shown.append("torch is loaded")
+        done.wait(PATIENCE)
+
+    run, shown = mmg_nb.Run(work), []
+    feed = Feed(run, lambda: shown.append(run.progress.first is not None)).start()
+    run.start()
+    until(lambda: "torch is loaded" in shown)
+    assert shown[shown.index("torch is loaded") - 1] is True
+    done.set()
+    feed.close()
+
+
+def test_a_view_opens_completely_before_a_slow_run_starts(shell, fake, outputs, latest):
+    kernel, seen = Kernel(), []
+    kernel.shell = shell
+    run = mmg_nb.Run(lambda listen: seen.append(live_widget()) or mmg_nb.estimate(X, Y, "gcmi"))
+    run_in_cell(run, WidgetView(run, kernel, latest), slow=True)
+    assert len(seen) == 1
+
+
 def test_a_run_that_has_ended_is_shown_too(begin):
     run, shown = begin(steps=1, delay=0), []
     run.wait()

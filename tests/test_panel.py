@@ -325,7 +325,7 @@ def test_results_are_shown_again_and_compared(panel):
 
 def test_several_estimators_run_side_by_side(panel):
     run = panel.choose(steps=1000, beside="gcmi, cca").start()
-    until(lambda: "not run" in panel._widget.shown and "gcmi" in panel._widget.shown)
+    until(lambda: "running" in panel._widget.shown and "gcmi" in panel._widget.shown)
     until(lambda: panel._widget.rows and "training" in panel._widget.said["phase"])
     assert panel._widget.view == "live"
     panel._on_message(None, {"action": "stop"}, [])

@@ -13,7 +13,13 @@ if TYPE_CHECKING:
 
 __all__ = ["load", "unload"]
 
-FIRST_NEEDED = ("mmg_nb.data.marginals", "mmg_nb.jupyter.live")
+FIRST_NEEDED = (
+    "mmg_nb.estimators.gaussian.first_estimate",
+    "mmg_nb.estimators.mmg.noised",
+    "scipy.fft",
+    "mmg_nb.estimators.mmg.fields",
+    "mmg_nb.jupyter.live",
+)
 """Modules of the first estimate that load scipy and widgets, 0.3 s of computing time or more."""
 
 

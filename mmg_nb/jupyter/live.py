@@ -20,7 +20,7 @@ from mmg_nb.jupyter.front_end import module, style
 from mmg_nb.jupyter.handle import Run
 from mmg_nb.jupyter.place import NO_WIDGETS, isolates_outputs
 from mmg_nb.jupyter.progress import HOW_TO_STOP, Progress, no_result
-from mmg_nb.runs.events import Event, RunState, StateChanged
+from mmg_nb.runs.events import Event, FirstEstimate, RunState, StateChanged
 from mmg_nb.runs.progress import duration
 
 if TYPE_CHECKING:
@@ -110,16 +110,18 @@ def steer(run: Run, message: Any) -> None:
 class Feed:
     """Updates a view when its run has changed: at most five times a second, and at the end.
 
-    The thread of the run only sets a flag. A separate thread updates the view.
+    The thread of the run only sets a flag. A separate thread updates the view. But the first
+    estimate is shown by the thread of the run, which then may load torch and delay all others.
 
     Args:
         run: The run.
-        show: Updates the view. Called without arguments, in the thread of the feed.
+        show: Updates the view. Called without arguments, in the thread of the feed or the run.
     """
 
     def __init__(self, run: Run, show: Callable[[], None]) -> None:
         self._run = run
         self._show = show
+        self._showing = threading.Lock()  # two threads do it
         self._updated = threading.Event()
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
@@ -146,18 +148,24 @@ class Feed:
 
     def _on_event(self, event: Event) -> None:
         self._updated.set()
+        if isinstance(event, FirstEstimate) and not self._ended.is_set():
+            self._show_now()
         if isinstance(event, StateChanged) and event.state.ended:
             self._ended.set()
 
+    def _show_now(self) -> None:
+        with self._showing:
+            self._show()
+
     def _show_updates(self) -> None:
         state = self._run.state
-        self._show()
+        self._show_now()
         while not self._ended.wait(SECONDS):
             if self._updated.is_set() or self._run.state is not state:
                 self._updated.clear()
                 state = self._run.state
-                self._show()
-        self._show()
+                self._show_now()
+        self._show_now()
 
 
 class LiveWidget(anywidget.AnyWidget):

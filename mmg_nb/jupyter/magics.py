@@ -163,7 +163,8 @@ class MMG(SessionSettings):
             return self._put(begin_job(job.with_own_data()), what, output)
         run = Run(job.run, what=what, estimator=settings["estimator"])
         self.runs.add(run)
-        result, shown = run_in_cell(run, self._view(run, settings["live"], call))
+        view = self._view(run, settings["live"], call)
+        result, shown = run_in_cell(run, view, slow=job.estimator.trains)
         return self._hand_over(result, output, shown or call.silent)
 
     def _view(self, run: Run, live: str, call: Call) -> View:

@@ -15,7 +15,7 @@ __all__ = ["follow", "run_in_cell"]
 
 
 def run_in_cell(
-    run: Run, view: View, *, leave: Any = None, at_once: bool = True
+    run: Run, view: View, *, leave: Any = None, at_once: bool = True, slow: bool = False
 ) -> tuple[MIResult, bool]:
     """Start a run and wait for it.
 
@@ -26,7 +26,8 @@ def run_in_cell(
         run: The run, ready to start.
         view: Shows the run, in this thread.
         leave: What takes the place of the view at the end. Default: the result.
-        at_once: Whether the view opens before the run starts. Loading torch may delay it later.
+        at_once: Whether the view opens before the run starts.
+        slow: Whether it then opens completely, because loading torch would delay it.
 
     Returns:
         The result, and whether the view displays it.
@@ -36,7 +37,7 @@ def run_in_cell(
     """
     try:
         with first_interrupt(run.stop):
-            if at_once:
+            for _ in range(at_once + (at_once and slow)):
                 view.tick(run.progress)
             run.start()
             while run.wait(SLICE) is None:

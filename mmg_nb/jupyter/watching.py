@@ -29,7 +29,8 @@ def watch(
         view, at_once = _view_of(run, left)
         if table is not None and not isinstance(view, (NoView, TextView)):
             view = LiveTable(table)
-        result, _ = run_in_cell(run, view, leave=NOTHING, at_once=slow and at_once)
+        at_once = slow and at_once
+        result, _ = run_in_cell(run, view, leave=NOTHING, at_once=at_once, slow=slow)
     return result
 
 
