@@ -15,9 +15,11 @@ from IPython.core.displaypub import CapturingDisplayPublisher
 
 import mmg_nb
 from mmg_nb import RunState
+from mmg_nb.jupyter.comparing import ComparisonRun
 from mmg_nb.jupyter.live import Feed, LiveWidget, picture, steer
 from mmg_nb.jupyter.running import run_in_cell
 from mmg_nb.jupyter.views import WidgetView, view_for
+from mmg_nb.questions.comparison import prepare_comparison
 from mmg_nb.runs.events import FirstEstimate, Snapshot
 
 PATIENCE = 20
@@ -252,6 +254,37 @@ def sent(monkeypatch):
     messages = []
     monkeypatch.setattr(LiveWidget, "send", lambda widget, content: messages.append(content))
     return messages
+
+
+def test_stop_ends_a_comparison_early_and_leaves_the_rest_out(shell, outputs, monkeypatch):
+    monkeypatch.setattr(Kernel, "shell", shell)
+    monkeypatch.setattr(shell, "kernel", Kernel(), raising=False)
+    seen = []
+
+    def stop():
+        until(lambda: any("training" in w.said["doing"] for w in widgets() if "said" in w.keys))
+        seen.append(live_widget().standing)
+        live_widget()._handle_custom_msg({"action": "stop"}, [])
+
+    clicks = threading.Thread(target=stop)
+    clicks.start()
+    line = "compare x y --estimators gcmi,fake:steps=1000,delay=0.01,fake:delay=0.02"
+    found = shell.run_line_magic("mmg", line)
+    clicks.join()
+    assert re.findall(r"running|not run", seen[0]) == ["running", "not run"]
+    verdicts = [line.status for line in found.lines]
+    assert verdicts == ["converged", "interrupted", "not run"]
+    assert outputs[-1]["data"]["text/plain"] == repr(found)
+    shell.run_line_magic("unload_ext", "mmg_nb")
+
+
+def test_an_error_leaves_the_results_of_a_comparison(shell, fake, outputs, latest):
+    job = prepare_comparison(X, Y, f"gcmi,{fake}:ending=defect")
+    run, kernel = ComparisonRun(job), Kernel()
+    kernel.shell = shell
+    with pytest.raises(ZeroDivisionError):
+        run_in_cell(run, WidgetView(run, kernel, latest), slow=True)
+    assert "gcmi" in outputs[-1]["data"]["text/plain"]
 
 
 def test_a_page_hears_from_a_busy_kernel_in_which_nothing_happens(shown_run, outputs, sent):

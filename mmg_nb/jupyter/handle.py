@@ -226,6 +226,11 @@ class Run:
         return self._worker.result()
 
     @property
+    def standing(self) -> Any:
+        """What a comparison has found so far; None for other runs."""
+        return None
+
+    @property
     def traceback(self) -> str:
         """The traceback of a failed run; otherwise empty."""
         return self._traceback

@@ -36,7 +36,8 @@ function keepKeys(node, signal) {
 /**
  * The view of the run whose state the model holds.
  *
- * @param {Model} model Holds `said`, `first`, `curves`, `track`, `steerable`; receives {action: pause|resume|stop}.
+ * @param {Model} model Holds `said`, `first`, `curves`, `track`, `standing`, `steerable`; receives
+ *   {action: pause|resume|stop}.
  */
 function createLive(model) {
   const headline = make("strong", { class: "mmg-headline" });
@@ -55,6 +56,7 @@ function createLive(model) {
   const stop = make("button", { type: "button", onclick: () => steer("stop") }, "Stop");
   const buttons = make("span", { class: "mmg-buttons" }, hold, stop);
   const charts = createCharts();
+  const table = make("div", { class: "mmg-table" });
   const node = make(
     "section",
     { class: "mmg-live", "aria-label": "Running estimate" },
@@ -62,10 +64,12 @@ function createLive(model) {
     bar,
     make("div", { class: "mmg-row" }, doing, hint),
     status,
+    table,
     charts.node,
   );
   let frames = 0;
   let announced = "";
+  let tabled = ""; // HTML of the table
   let stopping = false; // asked for, and the kernel has not answered yet
 
   const held = () => model.get("said").state === "paused";
@@ -102,6 +106,8 @@ function createLive(model) {
     bar.setAttribute("aria-valuenow", said.percent);
     bar.setAttribute("aria-valuetext", said.doing);
     node.dataset.state = said.state;
+    if (tabled !== model.get("standing")) table.innerHTML = tabled = model.get("standing");
+    table.hidden = !tabled;
     charts.update(floats(model.get("first"), 5), floats(model.get("curves"), 5),
       floats(model.get("track"), 2), said);
     announce(said);

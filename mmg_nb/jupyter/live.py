@@ -19,14 +19,22 @@ from mmg_nb.errors import MMGError
 from mmg_nb.jupyter.front_end import module, style
 from mmg_nb.jupyter.handle import Run
 from mmg_nb.jupyter.place import NO_WIDGETS, isolates_outputs
-from mmg_nb.jupyter.progress import HOW_TO_STOP, Progress, no_result
+from mmg_nb.jupyter.progress import HOW_TO_STOP, Progress, left_by
 from mmg_nb.runs.events import Event, FirstEstimate, RunState, StateChanged
 from mmg_nb.runs.progress import duration
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-__all__ = ["Feed", "LiveView", "LiveWidget", "hear_beside_cells", "picture", "steer"]
+__all__ = [
+    "Feed",
+    "LiveView",
+    "LiveWidget",
+    "hear_beside_cells",
+    "picture",
+    "state_of",
+    "steer",
+]
 
 SECONDS = 0.2  # between updates
 GREETING_SECONDS = 1.0  # between two messages that the kernel is alive
@@ -36,6 +44,7 @@ ACTIONS: dict[str, Callable[[Run], None]] = {
     "stop": Run.stop,
 }
 HOW_STOP_WORKS = "Stop ends the run early. The estimate so far, if any, is kept as the result."
+HOW_ALL_STOP = "Stop ends the running estimator early and skips the rest. All results are kept."
 HERE = {"here": True}  # the kernel is alive
 
 
@@ -74,6 +83,19 @@ def picture(run: Run) -> dict[str, Any]:
         "curves": _bytes(*curves),
         "track": _bytes(interim.steps, interim.estimates),
     }
+
+
+def state_of(run: Run, *, steerable: bool) -> dict[str, Any]:
+    """The state of a live view of its own: see `picture`, with its `standing` and how to stop it.
+
+    Args:
+        run: The run.
+        steerable: Whether its buttons work.
+    """
+    shown, standing = picture(run), run.standing
+    how = HOW_STOP_WORKS if standing is None else HOW_ALL_STOP
+    said = {**shown["said"], "hint": how if steerable else HOW_TO_STOP}
+    return {**shown, "said": said, "standing": "" if standing is None else standing.html()}
 
 
 def _first_curves(progress: Progress) -> bytes:
@@ -174,6 +196,7 @@ class LiveWidget(anywidget.AnyWidget):
     Attributes:
         slot: Identifier of the HTML that the widget replaces; empty if an output holds the widget.
         shown: HTML of what the run left; empty before.
+        standing: HTML of what a comparison has found so far; empty for other runs.
     """
 
     _esm = module("charts", "live", "slot", "live_widget")
@@ -185,6 +208,7 @@ class LiveWidget(anywidget.AnyWidget):
     first = traitlets.Bytes().tag(sync=True)
     curves = traitlets.Bytes().tag(sync=True)
     track = traitlets.Bytes().tag(sync=True)
+    standing = traitlets.Unicode().tag(sync=True)
     steerable = traitlets.Bool(True).tag(sync=True)
 
     def __init__(self, **state: Any) -> None:
@@ -275,7 +299,7 @@ class LiveView:
     def fail(self, error: BaseException) -> None:
         """Replace the view, if it is open, with the name of the error."""
         if self._widget is not None:
-            self._replace(no_result(error))
+            self._replace(left_by(self._run, error))
 
     def _open(self) -> None:
         self._latest.close()
@@ -291,9 +315,7 @@ class LiveView:
         self._widget.put(**self._picture())
 
     def _picture(self) -> dict[str, Any]:
-        shown = picture(self._run)
-        hint = HOW_STOP_WORKS if self._steerable else HOW_TO_STOP
-        return {**shown, "said": {**shown["said"], "hint": hint}}
+        return state_of(self._run, steerable=self._steerable)
 
     def _replace(self, shown: Any) -> None:
         assert self._widget is not None

@@ -1,6 +1,6 @@
 // The live view as a separate widget, and later the result. Needs live.js, slot.js.
 
-const WATCHED = ["said", "first", "curves", "track", "steerable", "shown"];
+const WATCHED = ["said", "first", "curves", "track", "standing", "steerable", "shown"];
 
 function createView(model) {
   const live = createLive(model);

@@ -32,7 +32,7 @@ from mmg_nb.jupyter.comparing import ComparisonRun, LiveTable, PrintedTable, sta
 from mmg_nb.jupyter.completion import Completion
 from mmg_nb.jupyter.handle import Run
 from mmg_nb.jupyter.namespace import arrays, check_name, columns_in_words, in_words, resolve
-from mmg_nb.jupyter.progress import NoView, View
+from mmg_nb.jupyter.progress import CardView, TextView, View
 from mmg_nb.jupyter.running import run_in_cell
 from mmg_nb.jupyter.runs import Runs, RunTable, is_number
 from mmg_nb.jupyter.settings import SessionSettings
@@ -194,10 +194,12 @@ class MMG(SessionSettings):
         job = prepare_comparison(x, y, **options)
         run = ComparisonRun(job, what=what)
         self.runs.add(run)
-        hidden = call.silent or live == "none"
-        in_place = self._kernel is not None and live != "text"
-        view: View = LiveTable(job) if in_place else PrintedTable(job)
-        found, shown = run_in_cell(run, NoView() if hidden else view)
+        view = self._view(run, live, call)
+        if isinstance(view, CardView):
+            view = LiveTable(job)
+        elif isinstance(view, TextView):
+            view = PrintedTable(job)
+        found, shown = run_in_cell(run, view, slow=job.trains)
         return self._hand_over(cast(Comparison, found), output, shown or call.silent)
 
     def _question(self, name: str, call: Call) -> Any:

@@ -11,8 +11,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from mmg_nb.jupyter.handle import Run
-from mmg_nb.jupyter.live import HOW_STOP_WORKS, Feed, LiveWidget, picture, steer
-from mmg_nb.jupyter.progress import HOW_TO_STOP, Progress, no_result
+from mmg_nb.jupyter.live import Feed, LiveWidget, state_of, steer
+from mmg_nb.jupyter.progress import Progress, no_result
 from mmg_nb.runs.watching import in_marimo
 
 __all__ = ["LiveOutput", "Session", "live_widget", "session"]
@@ -90,11 +90,9 @@ def live_widget(run: Run) -> Any:
 
 def _opened(run: Run, *, steerable: bool) -> tuple[LiveWidget, Callable[[], None]]:
     """A live view, and the function that updates it."""
-    hint = HOW_STOP_WORKS if steerable else HOW_TO_STOP
 
     def state() -> dict[str, Any]:
-        shown = picture(run)
-        return {**shown, "said": {**shown["said"], "hint": hint}}
+        return state_of(run, steerable=steerable)
 
     widget = LiveWidget(steerable=steerable, **state())
     return widget, lambda: widget.put(**state())

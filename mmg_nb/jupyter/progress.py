@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from mmg_nb.jupyter.place import Card, Place
 from mmg_nb.runs.progress import Clock, Progress
 
-__all__ = ["Card", "CardView", "NoView", "Progress", "TextView", "View", "no_result"]
+__all__ = ["Card", "CardView", "NoView", "Progress", "TextView", "View", "left_by", "no_result"]
 
 CARD_SECONDS = 0.2  # between updates of a card
 TEXT_SECONDS = 3.0  # between printed lines
@@ -110,6 +110,16 @@ class CardView:
         """Replace the card, if there is one, with the name of the error."""
         if self._place.taken:
             self._place.show(no_result(error))
+
+
+def left_by(run: Any, error: BaseException) -> Any:
+    """What takes the place of a view if its run failed: the results before, or that there is none.
+
+    Args:
+        run: The run, see `mmg_nb.jupyter.handle.Run`.
+        error: Its error.
+    """
+    return no_result(error) if run.standing is None else run.standing
 
 
 def no_result(error: BaseException) -> Card:

@@ -11,7 +11,7 @@ from IPython.display import DisplayHandle, display
 
 from mmg_nb.jupyter.handle import Run, current_shell
 from mmg_nb.jupyter.place import NOTHING, placeholder
-from mmg_nb.jupyter.progress import CardView, NoView, Progress, TextView, View, no_result
+from mmg_nb.jupyter.progress import CardView, NoView, Progress, TextView, View, left_by
 
 __all__ = [
     "WidgetView",
@@ -99,7 +99,7 @@ class WidgetView:
         if self._view is not None:
             self._view.fail(error)
         elif self._open:
-            self._handle.update(no_result(error))
+            self._handle.update(left_by(self._run, error))
 
 
 def display_run(run: Run, view: View | None = None) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Any
 
-from mmg_nb.jupyter.comparing import LiveTable
+from mmg_nb.jupyter.comparing import ComparisonRun, LiveTable
 from mmg_nb.jupyter.handle import Run, current_shell
 from mmg_nb.jupyter.place import NOTHING
-from mmg_nb.jupyter.progress import NoView, TextView, View
+from mmg_nb.jupyter.progress import CardView, View
 from mmg_nb.jupyter.running import run_in_cell
 from mmg_nb.jupyter.views import has_page, setting_of, view_for
 from mmg_nb.jupyter.worker import Work
@@ -25,9 +25,11 @@ def watch(
     The view disappears at the end, because the caller gets the result.
     """
     run = Run(work, what=what, estimator=estimator, listen=listen)
+    if table is not None:
+        run = ComparisonRun(table, what=what, listen=listen)
     with ExitStack() as left:
         view, at_once = _view_of(run, left)
-        if table is not None and not isinstance(view, (NoView, TextView)):
+        if table is not None and isinstance(view, CardView):
             view = LiveTable(table)
         at_once = slow and at_once
         result, _ = run_in_cell(run, view, leave=NOTHING, at_once=at_once, slow=slow)
