@@ -343,6 +343,11 @@ def test_plot_draws_the_last_result_or_a_named_one(run, shell, notebook):
     run("%mmg plot res")
     bundles = [output["data"] for output in shell.display_pub.outputs[-2:]]
     assert all("image/png" in bundle for bundle in bundles)
+    said = [re.search('alt="([^"]*)"', bundle["text/html"])[1] for bundle in bundles]
+    metadata = [output["metadata"]["image/png"] for output in shell.display_pub.outputs[-2:]]
+    assert [each["alt"] for each in metadata] == said
+    assert said[0].startswith("Validation estimate against training steps; ")
+    assert f'alt="{said[1]}"' in shell.user_ns["res"].bundle()[0]["text/html"]
     assert "training steps" in bundles[0]["text/plain"]
     assert "log-SNR" in bundles[1]["text/plain"]
 

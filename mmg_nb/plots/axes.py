@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import threading
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from PIL import Image
 
 from mmg_nb.errors import MMGError, brief, listed
 from mmg_nb.results.paths import as_path
+from mmg_nb.results.picture import Picture
 
 __all__ = ["NotebookAxes", "axes_png", "axes_svg", "legend_above", "new_axes", "save_figure"]
 
@@ -40,15 +40,24 @@ class NotebookAxes(Axes):
 
     In a notebook, matplotlib displays only figures of pyplot. But pyplot keeps every figure in
     memory and must not be used outside the main thread.
+
+    Attributes:
+        alt: The figure in words, for readers who cannot see it. JupyterLab takes it from HTML,
+            nbconvert from the metadata of the PNG.
     """
+
+    alt: str = ""
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, Any]]:
         figure = self.get_figure(root=True)
         if figure is None:  # the axes were removed from their figure
             return {"text/plain": repr(self)}, {}
-        png = base64.b64encode(axes_png(self)).decode("ascii")
         width = round(figure.get_figwidth() * figure.dpi / DENSITY)
-        return {"text/plain": repr(self), "image/png": png}, {"image/png": {"width": width}}
+        picture = Picture(axes_png(self), self.alt, width)
+        data, metadata = picture.bundle(repr(self), picture.tag)
+        if not self.alt:
+            del data["text/html"]
+        return data, metadata
 
 
 def new_axes(width: int, height: float = INCHES[1]) -> Axes:

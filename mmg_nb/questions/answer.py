@@ -67,6 +67,10 @@ class Answer(SavedRecord):
         notes = "" if not count else f"; {count} note{'s' if count > 1 else ''}"
         return f"{type(self).__name__}({self.summary}{notes})"
 
+    def alt(self) -> str:
+        """The plot in words, for readers who cannot see it."""
+        return self.summary
+
     def bundle(self, unit: str = "nats") -> tuple[dict[str, Any], dict[str, Any]]:
         """The answer as text, HTML, Markdown and LaTeX, with its picture.
 
@@ -81,7 +85,7 @@ class Answer(SavedRecord):
         from mmg_nb.plots.result import PNG_WIDTH
 
         said = self.facts(unit)
-        picture = Picture(axes_png(self.plot(unit=unit)), self.summary, PNG_WIDTH)
+        picture = Picture(axes_png(self.plot(unit=unit)), self.alt(), PNG_WIDTH)
         data, metadata = picture.bundle(as_text(said), as_html(said, picture.tag))
         texts = {"text/markdown": as_markdown(said), "text/latex": as_latex(said)}
         return {**data, **texts}, metadata

@@ -230,9 +230,12 @@ class Comparison:
         from mmg_nb.plots import forest
         from mmg_nb.plots.axes import axes_png
 
-        alt = f"{self._range(unit)}, with 95 % intervals"
-        picture = Picture(axes_png(self.plot(unit=unit)), alt, forest.PNG_WIDTH)
+        picture = Picture(axes_png(self.plot(unit=unit)), self.alt(unit), forest.PNG_WIDTH)
         return picture.bundle(text, self.html(picture.tag, unit))
+
+    def alt(self, unit: str = "nats") -> str:
+        """The plot in words, for readers who cannot see it."""
+        return f"{self._range(unit)}, with 95 % intervals"
 
     def html(self, below: str = "", unit: str = "nats") -> str:
         """The table as HTML.

@@ -126,6 +126,10 @@ class DependencyMap:
         """Width of the figure, with room for the names of the columns."""
         return max(5.6, 2.6 + 0.15 * len(self.names))
 
+    def alt(self, unit: str = "nats") -> str:
+        """The map in words, for readers who cannot see it."""
+        return self._text(unit)
+
     def picture(self, alt: str, unit: str = "nats") -> Picture:
         """The heat map for a page.
 
@@ -158,7 +162,7 @@ class DependencyMap:
             unit: `nats` or `bits`.
         """
         text = self._text(unit)
-        picture = self.picture(text, unit)
+        picture = self.picture(self.alt(unit), unit)
         notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
         below = f"<ul>{notes}</ul>" if notes else ""
         return picture.bundle(text, f"<div>{picture.tag}{below}</div>")

@@ -52,4 +52,5 @@ class Picture:
             Data and metadata by MIME type.
         """
         data = {"text/plain": text, "text/html": page, "image/png": self.base64}
-        return data, {"image/png": {"width": self.width}}
+        words = {"alt": self.alt} if self.alt else {}
+        return data, {"image/png": {"width": self.width, **words}}

@@ -252,11 +252,22 @@ class MIResult(SavedRecord):
             return {"text/plain": as_text(said), "text/html": as_html(said), **texts}, {}
         from mmg_nb.plots import result as plotting
 
-        given = self.curve.given
-        alt = f"Denoising error against log-SNR with and without {given}; {self.summary}"
-        picture = Picture(plotting.result_png(self), alt, plotting.PNG_WIDTH)
+        picture = Picture(plotting.result_png(self), self.alt(), plotting.PNG_WIDTH)
         data, metadata = picture.bundle(as_text(said), as_html(said, picture.tag))
         return {**data, **texts}, metadata
+
+    def alt(self, kind: str = "gap") -> str:
+        """A plot in words, for readers who cannot see it; `kind` as for `plot`."""
+        shown = {
+            "integrand": "Nats per unit log-SNR",
+            "training": "Validation estimate against training steps",
+            "pointwise": "Information of single rows",
+            "data": "Rows of x and y",
+        }
+        if self.curve is not None:
+            given = self.curve.given
+            shown["gap"] = f"Denoising error against log-SNR with and without {given}"
+        return f"{shown[kind]}; {self.summary}"
 
     def _drawn(self) -> str:
         """The error curves as LaTeX; empty if there are none."""
