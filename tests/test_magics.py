@@ -96,9 +96,21 @@ def test_flags_reach_the_estimator_typed(run):
     assert result.provenance == {"seed": 7, "device": "cpu", "steps": 40}
 
 
-@pytest.mark.parametrize("written", ["--learning-rate=0.5", "--learning_rate 0.5"])
+@pytest.mark.parametrize(
+    "written", ["--learning-rate=0.5", "--learning_rate 0.5", "learning_rate=0.5"]
+)
 def test_flags_have_several_spellings(run, written):
     assert run(f"r = %mmg estimate x y {written}\nr").fields["learning_rate"] == 0.5
+
+
+def test_a_remedy_in_the_spelling_of_python_can_be_pasted(run, shell):
+    shell.user_ns["seed"] = shell.user_ns["y"]
+    line = "estimate x seed estimator='fake' rows='independent' polish=False steps=9"
+    fields = run(f"r = %mmg {line}\nr").fields
+    assert {"steps": 9, "polish": False}.items() <= fields.items()
+    assert run("r = %mmg estimate x y*(seed==seed)\nr").fields["steps"] != 9
+    with pytest.raises(MMGError, match="got 3"):
+        run("%mmg estimate x y depth=3")
 
 
 def test_a_bare_flag_switches_on(run):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
 from typing import Any
 
@@ -44,7 +44,7 @@ def chosen_estimator(tokens: Sequence[Token], body: str, default: str) -> str:
     Returns:
         The name. It may be unknown.
     """
-    words = [word for token in tokens for word in token.text.split("=", 1)]
+    words = [word for token in tokens for word in _dashed(token.text).split("=", 1)]
     words += [word for line in body.splitlines() for word in ("--" + line).split(":", 1)]
     for word, following in itertools.pairwise(words):
         if word.strip() == "--estimator":
@@ -70,6 +70,9 @@ def read_tokens(target: Command, tokens: Sequence[Token]) -> Arguments:
     left = deque(tokens)
     while left:
         token = left.popleft()
+        dashed = _dashed(token.text)
+        if not token.quoted and dashed != token.text and _find(target, dashed.split("=")[0]):
+            token = replace(token, text=dashed)
         if token.quoted or not token.text.startswith("-"):
             operands.append(token.text)
         elif token.text in ("-h", "--help"):
@@ -80,6 +83,13 @@ def read_tokens(target: Command, tokens: Sequence[Token]) -> Arguments:
                 raise MMGError(f"{flag(info)} is given twice.", "Leave one of them out.")
             values[info.name] = value
     return Arguments(tuple(operands), values)
+
+
+def _dashed(text: str) -> str:
+    """`--rows='independent'` for `rows='independent'`, as notes and errors spell it."""
+    name, assigned, value = text.partition("=")
+    is_call = assigned and name.isidentifier() and not value.startswith("=")
+    return f"--{text}" if is_call else text
 
 
 def _option(target: Command, text: str, left: deque[Token]) -> tuple[FieldInfo, Any]:
