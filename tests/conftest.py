@@ -70,6 +70,29 @@ def result():
     return make_result()
 
 
+@pytest.fixture(scope="module")
+def predicted_once():
+    """Predictions of a second look are made once for equal data: tests here repeat runs.
+
+    They depend on nothing but the data, as test_second_opinion.py checks. Of a short run, they
+    are the longest part.
+    """
+    from mmg_nb.estimators.mmg import predictions  # scikit-learn is slow to import
+
+    known: dict[tuple, np.ndarray | None] = {}
+    fitted = predictions.predicted
+
+    def predicted(source, target, folds, *, labels):
+        key = labels, *(part.shape + (part.tobytes(),) for part in (source, target, folds))
+        if key not in known:
+            known[key] = fitted(source, target, folds, labels=labels)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(predictions, "predicted", predicted)
+        yield
+
+
 @pytest.fixture
 def fresh_python():
     """Run code in an interpreter that has imported nothing yet, and return what it prints."""

@@ -22,6 +22,7 @@ from mmg_nb.training import batches, checkpoint_file
 from mmg_nb.training.checkpoint import Checkpoint
 from mmg_nb.training.checkpoint_file import Contents, read, write
 
+pytestmark = pytest.mark.usefixtures("predicted_once")
 SMALL = {"steps": 240, "width": 16, "blocks": 1, "batch": 32, "draws": 4, "folds": 3}
 PUBLISHED = {"estimator": "published", "steps": 20, "batch": 32, "adaptive": True, "draws": 4}
 CHANCE = 1e-3  # nats by which rounding may change such a run, with room
@@ -75,12 +76,24 @@ def test_resumed_equals_uninterrupted_to_the_last_bit(tmp_path, whole, step):
     assert resumed.provenance["seconds"] > partial.provenance["seconds"] * 0.5
 
 
+@pytest.fixture(scope="module")
+def whole_of_few_ahead():
+    """The run that nobody interrupts, of which seven steps are prepared at a time."""
+    with pytest.MonkeyPatch.context() as patch:
+        drawn = prepare_few_ahead(patch)
+        result = mmg_nb.estimate(X, Y, **SMALL)
+    assert drawn
+    return result
+
+
 @pytest.fixture
 def few_ahead(monkeypatch):
-    """Seven steps are prepared at a time, where most runs here prepare all up to the next check.
+    """Seven steps are prepared at a time. Gives what was drawn so far."""
+    return prepare_few_ahead(monkeypatch)
 
-    Gives what was drawn so far.
-    """
+
+def prepare_few_ahead(monkeypatch):
+    """Most runs here prepare all steps up to the next check."""
     drawn = []
 
     def counted(*given):
@@ -94,24 +107,20 @@ def few_ahead(monkeypatch):
 
 
 @pytest.mark.parametrize("step", [7, *slow(6, 8, 104)])
-def test_it_goes_on_within_lessons_drawn_together(tmp_path, few_ahead, step):
-    expected = mmg_nb.estimate(X, Y, **SMALL)
-    few_ahead.clear()
+def test_it_goes_on_within_lessons_drawn_together(tmp_path, whole_of_few_ahead, few_ahead, step):
     partial = kept(tmp_path / "run.mmg", step)
     assert partial.status is Status.INTERRUPTED
     assert len(few_ahead) == {6: 7, 7: 7, 8: 14, 104: 107}[step]
-    assert content(mmg_nb.resume(tmp_path / "run.mmg")) == content(expected)
+    assert content(mmg_nb.resume(tmp_path / "run.mmg")) == content(whole_of_few_ahead)
 
 
-def test_how_many_steps_are_prepared_together_makes_no_difference(whole, few_ahead):
+def test_how_many_steps_are_prepared_together_makes_no_difference(whole, whole_of_few_ahead):
     """Up to rounding: matrix products of other shapes may add up in another order.
 
     240 steps have scattered by at most 2e-5 over kernels and rounding errors of 1e-6.
     """
-    few = mmg_nb.estimate(X, Y, **SMALL)
-    assert few_ahead
-    assert few.mi == pytest.approx(whole.mi, abs=CHANCE)
-    assert few.stderr == pytest.approx(whole.stderr, abs=CHANCE)
+    assert whole_of_few_ahead.mi == pytest.approx(whole.mi, abs=CHANCE)
+    assert whole_of_few_ahead.stderr == pytest.approx(whole.stderr, abs=CHANCE)
     assert mmg_nb.estimate(X, Y, seed=1, **SMALL).mi != pytest.approx(whole.mi, abs=CHANCE)
 
 
@@ -131,11 +140,11 @@ def test_a_run_of_minde_goes_on(tmp_path, form):
     assert content(mmg_nb.resume(tmp_path / "run.mmg")) == content(expected)
 
 
-@pytest.mark.parametrize("step", [13, 27])
-def test_a_run_of_two_trainings_goes_on_in_either(tmp_path, step):
+def test_a_run_of_two_trainings_goes_on_in_either(tmp_path):
     expected = mmg_nb.estimate(X, Y, **PUBLISHED)
-    kept(tmp_path / "run.mmg", step, **PUBLISHED)
-    assert content(mmg_nb.resume(tmp_path / "run.mmg")) == content(expected)
+    for step in (13, 27):
+        kept(tmp_path / f"{step}.mmg", step, **PUBLISHED)
+        assert content(mmg_nb.resume(tmp_path / f"{step}.mmg")) == content(expected)
 
 
 @pytest.mark.parametrize(
@@ -152,14 +161,14 @@ def test_every_kind_of_run_goes_on(tmp_path, fields):
     assert content(mmg_nb.resume(path)) == content(expected)
 
 
-@pytest.mark.parametrize("step", [120, *slow(320)])
+@pytest.mark.parametrize("step", [60, *slow(160)])
 @pytest.mark.parametrize("fields", [{}, {"gap": "cross"}], ids=["inner", "cross"])
 def test_a_run_that_has_learnt_what_lengths_tell_goes_on(tmp_path, step, fields):
     """Stopped in either training; the second starts from what the first has learnt."""
     rng = np.random.default_rng(0)
     scale = np.exp(rng.normal(size=(400, 1)))
     x, y = (scale * rng.normal(size=(400, 2)) for _ in range(2))
-    fields = SMALL | {"steps": 600} | fields
+    fields = SMALL | fields
     expected = mmg_nb.estimate(x, y, **fields)
     begun = int(np.flatnonzero(np.diff(expected.history.step) == 0)[0]) + 1
     assert expected.history.mi[begun] > expected.history.mi[0] + 0.1

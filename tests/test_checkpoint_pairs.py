@@ -14,21 +14,22 @@ from mmg_nb.estimators.mmg.pipeline import STAGES
 from mmg_nb.estimators.mmg.training_stages import FullNetwork
 from mmg_nb.results.status import Status
 
+pytestmark = pytest.mark.usefixtures("predicted_once")
 FIELDS = {"width": 32, "blocks": 1, "batch": 128, "draws": 4, "folds": 3, "learning_rate": 0.01}
-Y = np.random.default_rng(0).normal(size=(400, 1))
-# Nearly a function of y: much is still learned after 100 steps of 300.
-X = Y**2 + 1e-3 * np.random.default_rng(1).normal(size=(400, 1))
+Y = np.random.default_rng(0).normal(size=(200, 1))
+# Nearly a function of y: much is still learned after 100 steps of 150.
+X = Y**2 + 1e-3 * np.random.default_rng(1).normal(size=(200, 1))
 
 
 @pytest.fixture(scope="module", autouse=True)
 def impatient():
-    """300 steps, after the first 100 of which training yields to pairs."""
+    """150 steps, after the first 100 of which training yields to pairs."""
     changed = tuple(
         replace(each, still_improving=0.0) if type(each) is FullNetwork else each
         for each in STAGES
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sizes, "EFFORT_STEPS", {"quick": 300, "normal": 300, "high": 300})
+        patch.setattr(sizes, "EFFORT_STEPS", {"quick": 150, "normal": 150, "high": 150})
         patch.setattr(pipeline, "STAGES", changed)
         yield
 
@@ -48,10 +49,10 @@ SLOW = pytest.mark.accuracy
 
 
 @pytest.mark.parametrize(
-    "step", [100, 430, *(pytest.param(step, marks=SLOW) for step in (60, 101, 431, 530))]
+    "step", [100, 265, *(pytest.param(step, marks=SLOW) for step in (60, 101, 266, 365))]
 )
 def test_it_goes_on(tmp_path, whole, step):
-    """There are pairs 330 steps after training has yielded."""
+    """There are pairs 165 steps after training has yielded."""
     path = tmp_path / "run.mmg"
     stopped = mmg_nb.estimate(X, Y, checkpoint=path, listen=stop_at(step), **FIELDS)
     assert stopped.status is Status.INTERRUPTED

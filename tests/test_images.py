@@ -12,6 +12,7 @@ from mmg_nb.data.pairs import make_pairs
 from mmg_nb.denoisers.gaussian import Samples
 from mmg_nb.denoisers.image import ImageDenoiser
 from mmg_nb.errors import MMGError
+from mmg_nb.estimators.mmg_images import run as image_run
 from mmg_nb.nets.unet import ImageEncoder, UNet, apart, halvings, side_by_side
 
 N = 120
@@ -160,9 +161,16 @@ def test_the_denoiser_sees_y_only_where_it_is_given():
 # --- estimates
 
 
+@pytest.fixture
+def short_validation(monkeypatch):
+    """Validation is the longest part of such short runs, and needs no precision in them."""
+    monkeypatch.setattr(image_run, "VALIDATION_DRAWS", 64)
+
+
 SMALL = {"steps": 12, "draws": 4, "batch": 16, "width": 8}
 
 
+@pytest.mark.usefixtures("short_validation")
 def test_of_two_images_one_is_noised(pair):
     first, again = (mmg_nb.estimate(*pair[:2], seed=1, **SMALL) for _ in range(2))
     assert first.mi == again.mi
@@ -178,6 +186,7 @@ def test_what_is_for_rows_of_numbers_is_refused(pair, name, value):
         mmg_nb.estimate(*pair[:2], **{name: value})
 
 
+@pytest.mark.usefixtures("short_validation")
 def test_mmg_takes_the_estimator_of_images_where_it_would_noise_one(pair):
     """With its own fields, and nothing rescaled."""
     by_itself = mmg_nb.estimate(*pair[:2], seed=1, **SMALL)
@@ -195,11 +204,13 @@ def test_an_image_is_needed(pair):
         mmg_nb.estimate(pair[2], pair[2][:, :1], "mmg_images")
 
 
+@pytest.mark.usefixtures("short_validation")
 def test_without_training_nothing_is_found(pair):
     result = mmg_nb.estimate(*pair[:2], steps=0, draws=4)
     assert abs(result.mi) < 1e-6
 
 
+@pytest.mark.usefixtures("short_validation")
 def test_an_interrupt_keeps_what_was_learnt(pair):
     result = mmg_nb.estimate(
         pair[0], pair[1], listen=lambda event: getattr(event, "step", 0) >= 5, **SMALL
@@ -208,6 +219,7 @@ def test_an_interrupt_keeps_what_was_learnt(pair):
     assert np.isfinite(result.mi)
 
 
+@pytest.mark.usefixtures("short_validation")
 @pytest.mark.parametrize("numbers_too", [False, True])
 def test_labels_are_given_and_images_noised(pair, numbers_too):
     labels = (pair[2][:, 0] > 0).astype(float)

@@ -162,6 +162,19 @@ def test_a_prediction_takes_the_place_of_a_variable_that_networks_do_not_underst
     assert math.hypot(*result.error_parts.values()) == pytest.approx(result.stderr)
 
 
+@pytest.mark.parametrize("labels", [False, True])
+def test_predictions_depend_on_nothing_but_the_data(labels):
+    from mmg_nb.estimators.mmg.predictions import predicted
+
+    x, noise = np.random.default_rng(4).normal(size=(2, 80, 1))
+    y = (x + noise > 0).astype(float) if labels else x + noise
+    found = []
+    for seed in range(2):
+        np.random.seed(seed)  # noqa: NPY002
+        found.append(predicted(x, y, np.arange(80) % 2, labels=labels))
+    np.testing.assert_array_equal(*found)
+
+
 def test_predictions_find_nothing_where_there_is_nothing():
     rng = np.random.default_rng(5)
     for n, columns in ((100, 1), (400, 10)):
