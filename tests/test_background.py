@@ -27,6 +27,7 @@ from mmg_nb.polling import Stopped
 from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Finished, Phase, Snapshot, Started, StateChanged, Step
 
+pytestmark = pytest.mark.usefixtures("predicted_once")
 PATIENCE = 20
 X, Y = np.random.default_rng(0).normal(size=(2, 60))
 

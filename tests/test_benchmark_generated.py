@@ -186,7 +186,8 @@ def test_kinds_columns_and_strengths_are_spread():
     columns = np.array([(t.dim_x, t.dim_y) for t in tasks])
     assert columns.min() == 1
     assert 80 < columns.max() <= 100
-    strengths = np.array([t.mi_true for t in tasks if "classes" not in t.tags])
+    some = tasks[::3]  # of all kinds
+    strengths = np.array([t.mi_true for t in some if "classes" not in t.tags])
     assert 0.005 < strengths.min() < 0.03
     assert 3.0 < strengths.max() < 9.0
     assert 0.2 < np.median(strengths) < 1.0

@@ -156,8 +156,8 @@ def test_what_more_precise_pairs_might_tell_is_about_known(plan, fits):
 
 
 def test_late_gains_and_overfitting_add_up_as_errors_do():
-    pairs = fitted(steps=1500, n=400, seed=0)
-    rows = rows_of(400, 0)
+    pairs = fitted(steps=300, n=200, seed=0)
+    rows = rows_of(200, 0)
     lost = 0.25 * float((pairs.variance / _noise(pairs, rows)).log().sum())
     assert lost > 0.1
     found = _pair_error(pairs, pairs.variance * math.exp(0.6), rows)  # 0.3 nats for each of two

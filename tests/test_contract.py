@@ -11,6 +11,7 @@ from oracle import PAIRS
 
 import mmg_nb
 from mmg_nb.errors import MMGError
+from mmg_nb.estimators.mmg_images import run as image_run
 from mmg_nb.estimators.registry import build, estimator_class, names
 from mmg_nb.results.result import MIResult
 from mmg_nb.testing import check_estimator
@@ -25,7 +26,7 @@ SMALL = {"steps": 200, "batch": 128, "width": 16, "blocks": 1, "folds": 3, "lear
 SHORT = {
     "mmg": {"steps": 60, "width": 16, "blocks": 1},
     "mmg_images": {"steps": 6, "width": 2, "draws": 2},
-    "published": {"steps": 60},
+    "published": {"steps": 20},
     "minde": {**SMALL, "draws": 40},
 }
 ACCURACY = {"finds_a_gaussian_pair", "finds_nothing_in_independent_data"}
@@ -38,6 +39,7 @@ EXCUSED = {
     "mmg": {"takes_images_or_not"},
 }
 
+pytestmark = pytest.mark.usefixtures("predicted_once")
 PAIR = PAIRS["1x1"]
 N = 1000
 X, Y = PAIR.sample(N, 0)
@@ -54,6 +56,14 @@ def run(name: str, x=X, y=Y, **changes) -> MIResult:
 @cache
 def first(name: str) -> MIResult:
     return run(name)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _short_validation():
+    """Validation is the longest part of six steps, and needs no precision in them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(image_run, "VALIDATION_DRAWS", 64)
+        yield
 
 
 @pytest.mark.parametrize("name", names())

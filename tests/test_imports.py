@@ -230,7 +230,7 @@ print(time.thread_time() - began)
 """
     )
     # 0.2 s where nothing else works; scipy.stats or PyTorch would add more than what is left.
-    assert min(float(fresh_python(code)) for _ in range(3)) < 0.4
+    assert any(float(fresh_python(code)) < 0.4 for _ in range(3))
 
 
 def test_public_names_are_all_there():
@@ -245,7 +245,7 @@ def test_a_first_number_waits_neither_for_the_compiler_nor_for_scikit_learn(fres
     code = """
 import sys, numpy as np, mmg_nb
 x = np.random.default_rng(0).normal(size=(200, 2))
-found = mmg_nb.estimate(x, x[:, 0] + x[:, 1] ** 2, listen=lambda event: hasattr(event, "loss"))
+found = mmg_nb.estimate(x, x[:, 0] + x[:, 1] ** 2, steps=100, width=16, listen=lambda event: hasattr(event, "loss"))
 assert found.status == "interrupted"
 print(sorted({"torch._dynamo", "sklearn"} & set(sys.modules)))
 """

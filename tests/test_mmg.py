@@ -8,6 +8,7 @@ import math
 import signal
 import threading
 from dataclasses import replace
+from functools import cache
 from types import SimpleNamespace
 
 import numpy as np
@@ -53,6 +54,7 @@ from mmg_nb.training.loop import TrainingOutcome
 from mmg_nb.training.stopping import FEW_STEPS, Ended
 from mmg_nb.training.validation import Validation
 
+pytestmark = pytest.mark.usefixtures("predicted_once")
 LIMIT = 4.0  # reported standard errors
 SMALL = {"steps": 60, "width": 16, "blocks": 1, "batch": 64, "draws": 6, "folds": 3}
 FORMS = ("inner", "cross", "orthogonal", "difference")
@@ -98,10 +100,16 @@ def test_other_seeds_give_other_results():
     assert len({estimate(seed=seed).mi for seed in range(3)}) == 3
 
 
+@cache
+def plain():
+    """The estimate that others are compared with."""
+    return estimate()
+
+
 def test_watching_changes_nothing():
     seen = []
     watched = estimate(listen=seen.append)
-    assert content(watched) == content(estimate())
+    assert content(watched) == content(plain())
     assert seen
 
 
@@ -169,10 +177,15 @@ def heavy_tailed(n, seed):
     return scale * rng.normal(size=(n, 2)), scale * rng.normal(size=(n, 2))
 
 
-def test_both_trainings_are_counted_as_one():
-    x, y = heavy_tailed(400, 0)
+@cache
+def of_heavy_tails():
+    """Events and result of two trainings, for lengths and for everything else."""
     events = []
-    result = estimate(x, y, steps=200, listen=events.append)
+    return events, estimate(*heavy_tailed(400, 0), steps=200, listen=events.append)
+
+
+def test_both_trainings_are_counted_as_one():
+    events, result = of_heavy_tails()
     assert planned(events) == 200 + 100
     at = events.index(Phase("evaluation"))
     steps = [e for e in events[:at] if isinstance(e, Step)]
@@ -244,12 +257,11 @@ def test_the_pipeline_is_the_table_of_contents_of_the_method():
 
 
 def test_a_stage_is_left_out_by_a_line(monkeypatch):
-    x, y = heavy_tailed(400, 0)
-    whole = estimate(x, y, steps=200)
+    _, whole = of_heavy_tails()
     without = tuple(stage for stage in STAGES if not isinstance(stage, RadialGain))
     monkeypatch.setattr(pipeline, "STAGES", without)
     events = []
-    less = estimate(x, y, steps=200, listen=events.append)
+    less = estimate(*heavy_tailed(400, 0), steps=200, listen=events.append)
     assert planned(events) == 200
     assert whole.history.step[-1] > 200 >= less.history.step[-1]
 
@@ -450,11 +462,11 @@ def test_pairs_are_wanted_where_much_is_learnt_late(config, ended, late, mi, row
 @pytest.mark.parametrize("yields", [True, False])
 def test_pairs_that_come_to_less_leave_what_was_learnt_before(monkeypatch, yields):
     """As it is, or as one that wanted more steps."""
-    worth = -1.0 if yields else math.inf
+    worth, steps = (-1.0, 100) if yields else (math.inf, 150)
     with_stages(
         monkeypatch, still_improving=worth, min_mi=-1.0, min_late_gain=-1.0, rows_per_column=0
     )
-    monkeypatch.setattr(sizes, "EFFORT_STEPS", {"quick": 300, "normal": 300, "high": 300})
+    monkeypatch.setattr(sizes, "EFFORT_STEPS", {"quick": 150, "normal": 150, "high": 150})
     train, statuses = training_stages.train, []
 
     def worse(*arguments, **fields):
@@ -468,7 +480,7 @@ def test_pairs_that_come_to_less_leave_what_was_learnt_before(monkeypatch, yield
     result = mmg_nb.estimate(X, X**3 + TRACE, **(SMALL | {"steps": None}))
     assert len(statuses) == 2
     assert result.status is (Status.STEP_LIMIT if yields else statuses[0])
-    assert result.history.step[-1] == (100 if yields else 300)
+    assert result.history.step[-1] == steps
     assert "canonical pairs" not in result.error_parts
 
 
@@ -495,8 +507,8 @@ def test_features_of_one_column_are_small(monkeypatch, n, columns, width, featur
 
 def test_steps_asked_for_are_done_whatever_they_gain(monkeypatch):
     with_stages(monkeypatch, still_improving=-1.0)
-    result = estimate(X, X**2 + TRACE, steps=200)
-    assert result.history.step[-1] == 200
+    result = estimate(X, X**2 + TRACE, steps=120)
+    assert result.history.step[-1] == 120
 
 
 def test_many_rows_get_larger_batches_and_fewer_of_them_without_y():
@@ -553,7 +565,7 @@ def test_few_points_are_measured_at_more_levels():
 
 
 def test_the_result_tells_what_its_error_is_made_of():
-    result = estimate(X, Y)
+    result = plain()
     assert list(result.error_parts) == ["sampling", "members", "late learning", "detection"]
     assert math.hypot(*result.error_parts.values()) == pytest.approx(result.stderr)
     assert result.error_parts["detection"] == null_standard_error(200, 1, 1)
@@ -825,7 +837,7 @@ def test_a_worker_thread_can_estimate():
     thread = threading.Thread(target=lambda: found.append(estimate()))
     thread.start()
     thread.join()
-    assert content(found[0]) == content(estimate())
+    assert content(found[0]) == content(plain())
 
 
 # --- trouble -----------------------------------------------------------------------------------
@@ -862,7 +874,7 @@ def test_x_hardly_more_than_a_function_of_y_is_said_to_be_infinite():
     result = estimate(X, 2 * X - 1 + 1e-9 * Y)
     assert any("may be infinite" in note for note in result.notes)
     assert result.mi > 5
-    assert not any("infinite" in note for note in estimate().notes)
+    assert not any("infinite" in note for note in plain().notes)
 
 
 @pytest.mark.accuracy
@@ -1069,21 +1081,27 @@ def test_high_information_is_not_cut_off(left):
 # --- identities --------------------------------------------------------------------------------
 
 
+@cache
+def plain_mixed():
+    """Data of several columns, and their estimate."""
+    x, y = mixed(3, 2).sample(600, 3)
+    return x, y, estimate(x, y)
+
+
 def apart(a, b):
     """Difference in combined standard errors; the data are the same, so this is generous."""
     return abs(a.mi - b.mi) / math.hypot(a.stderr, b.stderr)
 
 
 def test_the_order_of_rows_does_not_matter():
-    x, y = mixed(3, 2).sample(600, 3)
+    x, y, plain = plain_mixed()
     order = np.random.default_rng(0).permutation(600)
-    assert apart(estimate(x, y), estimate(x[order], y[order])) < 2
+    assert apart(plain, estimate(x[order], y[order])) < 2
 
 
 def test_units_and_origins_do_not_matter():
     """The scores of every row are the same up to rounding, so the runs are, too."""
-    x, y = mixed(3, 2).sample(600, 3)
-    plain = estimate(x, y)
+    x, y, plain = plain_mixed()
     other = estimate(x * [1e-6, 3.0, 1e6] + [0, 5, 1e3], y * [7.0, 1e-3] - 2)
     assert other.mi == pytest.approx(plain.mi, abs=0.01)
     assert other.stderr == pytest.approx(plain.stderr, rel=0.1)
@@ -1099,8 +1117,7 @@ def test_invertible_linear_maps_do_not_matter(transform):
 
 
 def test_monotone_maps_of_coordinates_do_not_matter():
-    x, y = mixed(3, 2).sample(600, 3)
-    plain = estimate(x, y)
+    x, y, plain = plain_mixed()
     assert apart(plain, estimate(np.exp(3 * x), np.sinh(2 * y))) < 1
     assert abs(plain.mi) > 4 * plain.stderr
 
@@ -1145,10 +1162,10 @@ def test_memory_is_linear_in_the_rows():
         peak(1000)
     except OSError:
         pytest.skip("the peak of resident memory cannot be read here")
-    small, large = peak(20_000), peak(80_000)
+    small, large = peak(10_000), peak(40_000)
     row = 8 * 8  # bytes of a row of x and y
-    assert large < 100 * row * 80_000
-    assert large < 6 * max(small, 50 * row * 20_000)
+    assert large < 100 * row * 40_000
+    assert large < 6 * max(small, 50 * row * 10_000)
 
 
 @pytest.mark.accuracy

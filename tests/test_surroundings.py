@@ -12,6 +12,7 @@ import torch
 from resuming import content
 
 import mmg_nb
+from mmg_nb.estimators.mmg_images import run as image_run
 from mmg_nb.estimators.registry import estimator_class, names
 from mmg_nb.runs.surroundings import usual_surroundings
 
@@ -58,6 +59,14 @@ SURROUNDINGS = {
     "numpy raises": lambda: np.errstate(all="raise"),
     "pandas texts": lambda: pd.option_context("mode.string_storage", "python"),
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _short_validation():
+    """Validation is the longest part of two steps, and needs no precision in them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(image_run, "VALIDATION_DRAWS", 64)
+        yield
 
 
 def run(name):
