@@ -181,7 +181,7 @@ def curved(n, seed, link=0.0):
 def test_nothing_is_left_where_the_condition_explains_everything():
     x, y, z, truth = curved(2000, 0)
     assert truth == 0
-    found = mmg_nb.estimate(x, y, given=z, **GENERALISING)
+    found = mmg_nb.estimate(x, y, given=z, **(GENERALISING | {"steps": 600}))
     assert abs(found.mi) < LIMIT * found.stderr + 0.03
     assert mmg_nb.estimate(x, y, "ksg").mi > 0.1
 

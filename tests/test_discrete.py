@@ -24,7 +24,7 @@ from mmg_nb.runs.events import Phase, Step
 
 LIMIT = 4.0  # reported standard errors
 SMALL = {"steps": 60, "width": 16, "blocks": 1, "batch": 64, "draws": 8, "folds": 3}
-GENERALISING = SMALL | {"steps": 600, "width": 32}
+GENERALISING = SMALL | {"steps": 300, "width": 32}
 
 
 # --- which columns are categories --------------------------------------------------------------

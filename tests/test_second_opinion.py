@@ -153,7 +153,7 @@ def striped(n, seed):
 
 def test_a_prediction_takes_the_place_of_a_variable_that_networks_do_not_understand():
     x, y = striped(2000, 0)
-    result = mmg_nb.estimate(x, y, steps=600, folds=2, draws=10)
+    result = mmg_nb.estimate(x, y, steps=300, folds=2, draws=10)
     truth = math.log(2) + 0.04 * math.log(0.04) + 0.96 * math.log(0.96)
     assert 0.4 < result.mi < 0.65
     low, high = result.interval()
@@ -248,7 +248,7 @@ def test_two_columns_among_many_are_found_and_others_are_in_the_error():
     x, y = wave_among_noise(1000, 0)
     of_two = mmg_nb.estimate(x[:, 3], y[:, 1], "ksg").mi
     assert of_two > 0.4
-    result = mmg_nb.estimate(x, y, steps=400, folds=2, draws=10)
+    result = mmg_nb.estimate(x, y, steps=200, folds=2, draws=10)
     assert result.mi > 0.5 * of_two
     assert any("single columns: number 4 of x and 2 of y" in note for note in result.notes)
     assert result.error_parts["other columns"] > 0.05

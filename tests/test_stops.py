@@ -64,12 +64,15 @@ def arguments(kind):
     return (x, y), fields | ({"given": given[0]} if given else {})
 
 
+LOADED = ("one column", "categories", "condition", "images")
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _loaded():
     """Imports take their time once in a process, and cannot be stopped."""
-    for kind in ("one column", "categories", "condition", "images"):
-        data, fields = arguments(kind)
-        mmg_nb.estimate(*data, **(fields | {"steps": 2}))
+    for data, fields, _ in (KINDS[kind] for kind in LOADED):
+        x, y, *given = (part[:100] for part in data())
+        mmg_nb.estimate(x, y, given=given[0] if given else None, **(fields | {"steps": 2}))
 
 
 def wait_for(seconds, run=None):
