@@ -307,7 +307,7 @@ def test_a_disk_that_fails_costs_the_file_but_not_the_run(tmp_path, whole, monke
         if isinstance(event, Step):
             monkeypatch.setattr(checkpoint, "write", full)
 
-    result = mmg_nb.estimate(X, Y, checkpoint=path, every=0.005, listen=listen, **SMALL)
+    result = mmg_nb.estimate(X, Y, checkpoint=path, every=0.05, listen=listen, **SMALL)
     assert result.mi == whole.mi
     assert "No space left on device" in result.notes[-1]
     monkeypatch.undo()

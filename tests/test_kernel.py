@@ -117,7 +117,7 @@ def test_other_errors_show_their_traceback(kernel):
 
 
 def test_the_default_estimator_is_stopped_too(kernel):
-    line = "res = %mmg estimate x y --estimator mmg --steps 100000"
+    line = "res = %mmg estimate x y --estimator mmg --steps 5000 --width 16"
     reply, outputs = kernel.run(line, [0.5], shown="training, step")
     assert reply["status"] == "ok", reply
     assert kernel.value("res.status") == "interrupted"
