@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from copy import deepcopy
 from pathlib import Path
 
 # Small layers gain nothing from more threads, and beside another busy process each step waits
@@ -83,10 +84,10 @@ def predicted_once():
     fitted = predictions.predicted
 
     def predicted(source, target, folds, *, labels):
-        key = labels, *(part.shape + (part.tobytes(),) for part in (source, target, folds))
+        key = labels, *((*part.shape, part.tobytes()) for part in (source, target, folds))
         if key not in known:
             known[key] = fitted(source, target, folds, labels=labels)
-        return known[key]
+        return deepcopy(known[key])
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(predictions, "predicted", predicted)

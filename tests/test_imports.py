@@ -245,7 +245,8 @@ def test_a_first_number_waits_neither_for_the_compiler_nor_for_scikit_learn(fres
     code = """
 import sys, numpy as np, mmg_nb
 x = np.random.default_rng(0).normal(size=(200, 2))
-found = mmg_nb.estimate(x, x[:, 0] + x[:, 1] ** 2, steps=100, width=16, listen=lambda event: hasattr(event, "loss"))
+short = {"steps": 100, "width": 16, "listen": lambda event: hasattr(event, "loss")}
+found = mmg_nb.estimate(x, x[:, 0] + x[:, 1] ** 2, **short)
 assert found.status == "interrupted"
 print(sorted({"torch._dynamo", "sklearn"} & set(sys.modules)))
 """
