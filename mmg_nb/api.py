@@ -9,7 +9,7 @@ from typing import Any, Unpack, overload
 
 import numpy as np
 
-from mmg_nb.data.pairs import make_pairs
+from mmg_nb.data.make_pairs import make_pairs
 from mmg_nb.errors import MMGError, brief
 from mmg_nb.estimators.acceptance import accepts, check_acceptance
 from mmg_nb.estimators.base import Estimator

@@ -9,7 +9,7 @@ from scipy.spatial.distance import cdist
 from scipy.special import psi
 
 import mmg_nb
-from mmg_nb.data.pairs import make_pairs
+from mmg_nb.data.make_pairs import make_pairs
 from mmg_nb.errors import MMGError
 from mmg_nb.estimators.neighbours.search import Dense, Trees
 from mmg_nb.results.result import MIResult

@@ -11,7 +11,7 @@ import torch
 from scipy.sparse import csr_array
 
 import mmg_nb
-from mmg_nb.data.pairs import make_pairs
+from mmg_nb.data.make_pairs import make_pairs
 from mmg_nb.data.splits import make_cross_fit
 from mmg_nb.data.transform_choice import fit_transform
 from mmg_nb.errors import MMGError

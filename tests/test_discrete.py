@@ -14,7 +14,7 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 import mmg_nb
-from mmg_nb.data.pairs import make_pairs
+from mmg_nb.data.make_pairs import make_pairs
 from mmg_nb.errors import MMGError
 from mmg_nb.estimators.mmg.chain_rule import decompose, part_of
 from mmg_nb.estimators.neighbours.contingency import table_information

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import mmg_nb
-from mmg_nb.data.pairs import make_pairs
+from mmg_nb.data.make_pairs import make_pairs
 from mmg_nb.estimators.gaussian.first_estimate import first_estimate
 from mmg_nb.estimators.registry import build
 from mmg_nb.runs.events import FirstEstimate, Snapshot, Started

@@ -7,7 +7,7 @@ import pytest
 
 import mmg_nb
 from mmg_nb.data.functions import confirmations, function_in, is_function
-from mmg_nb.data.pairs import make_pairs
+from mmg_nb.data.make_pairs import make_pairs
 from mmg_nb.estimators.mmg.exact_function import of_function
 from mmg_nb.results.facts import Badge, badge
 

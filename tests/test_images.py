@@ -8,7 +8,7 @@ import torch
 from torch import Generator
 
 import mmg_nb
-from mmg_nb.data.pairs import make_pairs
+from mmg_nb.data.make_pairs import make_pairs
 from mmg_nb.denoisers.gaussian import Samples
 from mmg_nb.denoisers.image import ImageDenoiser
 from mmg_nb.errors import MMGError

@@ -10,7 +10,7 @@ from scipy.signal import lfilter
 
 import mmg_nb
 from mmg_nb.api import prepare
-from mmg_nb.data.pairs import make_pairs
+from mmg_nb.data.make_pairs import make_pairs
 from mmg_nb.errors import MMGError
 from mmg_nb.questions.kept_estimates import KeptEstimates
 from mmg_nb.questions.permutations import null_estimates, orders, scheme

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import mmg_nb
-from mmg_nb.data.pairs import make_pairs
+from mmg_nb.data.make_pairs import make_pairs
 
 N = 300
 RNG = np.random.default_rng(0)

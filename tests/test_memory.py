@@ -12,7 +12,7 @@ PEAK = """
 import numpy as np
 import torch
 from mmg_nb.training.anchor_fit import fit_anchor
-from mmg_nb.data.pairs import make_pairs
+from mmg_nb.data.make_pairs import make_pairs
 from mmg_nb.denoisers.members import member_rows
 from mmg_nb.data.splits import make_cross_fit
 

@@ -8,7 +8,7 @@ import pytest
 from test_readings import normals, shops
 
 import mmg_nb
-from mmg_nb.data.pairs import make_pairs
+from mmg_nb.data.make_pairs import make_pairs
 
 
 def with_gaps(kind, n, seed):

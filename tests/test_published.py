@@ -9,7 +9,7 @@ from torch import Generator
 
 import mmg_nb
 from mmg_nb.benchmark import task
-from mmg_nb.data.pairs import make_pairs
+from mmg_nb.data.make_pairs import make_pairs
 from mmg_nb.denoisers.gaussian import Denoiser, Samples
 from mmg_nb.denoisers.logsnr import LogisticProposal
 from mmg_nb.denoisers.members import Rows

@@ -10,7 +10,7 @@ import torch
 import mmg_nb
 from mmg_nb.data.codes import LEVEL, codes_in
 from mmg_nb.data.columns import Variable
-from mmg_nb.data.pairs import make_pairs
+from mmg_nb.data.make_pairs import make_pairs
 from mmg_nb.errors import MMGError
 
 N = 1200

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import mmg_nb
-from mmg_nb.data.pairs import make_pairs
+from mmg_nb.data.make_pairs import make_pairs
 from mmg_nb.estimators.mmg import second_look as second_opinion
 from mmg_nb.estimators.mmg.second_look import (
     by_columns,

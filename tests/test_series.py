@@ -7,7 +7,7 @@ import pytest
 from scipy.signal import lfilter
 
 import mmg_nb
-from mmg_nb.data.pairs import make_pairs
+from mmg_nb.data.make_pairs import make_pairs
 from mmg_nb.errors import MMGError
 from mmg_nb.jupyter.background import start
 from mmg_nb.questions.comparison import compare

@@ -14,7 +14,7 @@ import torch
 
 import mmg_nb
 from mmg_nb.data.columns import read_choice, read_variable
-from mmg_nb.data.pairs import make_pairs
+from mmg_nb.data.make_pairs import make_pairs
 from mmg_nb.data.tables import column_names
 from mmg_nb.errors import MMGError
 from mmg_nb.jupyter.form import read_form

@@ -9,7 +9,7 @@ import pytest
 
 import mmg_nb
 from mmg_nb.data.dependent_rows import is_coarse
-from mmg_nb.data.pairs import make_pairs
+from mmg_nb.data.make_pairs import make_pairs
 
 RNG = np.random.default_rng(0)
 N = 240

@@ -7,16 +7,23 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mmg_nb.api import EVERY
 from mmg_nb.benchmark.options import SweepOptions
-from mmg_nb.data.pairs import MISSING
-from mmg_nb.data.series import ROWS
 from mmg_nb.errors import MMGError, brief, one_of
 from mmg_nb.estimators.registry import estimator_class, names
-from mmg_nb.fields import FieldInfo, field, field_infos
+from mmg_nb.fields import FieldInfo, field_infos
+from mmg_nb.jupyter.options import (
+    CompareOptions,
+    ExploreOptions,
+    IndependenceOptions,
+    LagOptions,
+    PlotOptions,
+    RankOptions,
+    ResumeOptions,
+    RunOptions,
+    TotalOptions,
+    TransferOptions,
+)
 from mmg_nb.jupyter.settings import SETTING_INFOS, setting_infos
-from mmg_nb.plots.result import KINDS
-from mmg_nb.questions.comparison import DEFAULT_ESTIMATORS
 
 __all__ = [
     "CALLS",
@@ -25,7 +32,6 @@ __all__ = [
     "SHORT_FLAGS",
     "TOPICS",
     "Command",
-    "DataOptions",
     "command",
     "command_help",
     "estimator_help",
@@ -63,150 +69,6 @@ WITH_OPTIONS = (
     *("estimate", "compare", "resume", "explore", "panel", "plot", "benchmark"),
     *QUESTIONS,
 )
-
-
-MAP_ROWS = 2000  # of a map of a table
-
-
-ROWS_HELP = "auto: test whether neighbouring rows depend on each other; independent: no test"
-MISSING_HELP = "refuse missing values, drop their rows, or treat missing as a category"
-TABLE_CATEGORIES = "columns that are categories: auto, none, or e.g. sex,ward"
-
-
-@dataclass(frozen=True, kw_only=True)
-class _OutputOptions:
-    """Options for the output of a run: its variable, and whether the cell waits for it."""
-
-    output: str | None = field(None, "variable that stores the result; also -o")
-    background: bool = field(False, "run in the background and return a handle at once; also -b")
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataOptions:
-    """Options for the data of an estimate, in addition to x and y."""
-
-    groups: str | None = field(None, "labels of dependent rows, e.g. df.patient")
-    given: str | None = field(None, "condition z of I(x; y | z), e.g. df.age")
-    discrete: str = field("auto", "columns that are categories: auto, none, or e.g. y,sex,x[2]")
-    missing: str = field("refuse", MISSING_HELP, choices=MISSING)
-    rows: str = field("auto", ROWS_HELP, choices=ROWS)
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunOptions(DataOptions, _OutputOptions):
-    """Options of `%mmg estimate`, without settings and fields of the estimator."""
-
-    checkpoint: str | None = field(None, "file that stores the run; %mmg resume FILE continues it")
-    every: float = field(EVERY, "seconds between two writes of the checkpoint", low=0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class CompareOptions(DataOptions, _OutputOptions):
-    """Options of `%mmg compare`, without settings."""
-
-    estimators: str = field(
-        DEFAULT_ESTIMATORS,
-        "names with or without fields, e.g. ksg,mmg:steps=1000; %mmg help estimators lists them",
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class ResumeOptions(_OutputOptions):
-    """Options of `%mmg resume FILE`, without the setting `live`."""
-
-    every: float | None = field(
-        None, "seconds between two writes of the checkpoint (default: as the run had)", low=0
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExploreOptions:
-    """Options of `%mmg explore`, without settings."""
-
-    target: str | None = field(None, "column to begin with: the others are ranked by it")
-    rows: int | None = field(MAP_ROWS, "maximum number of rows of the map; none: all", low=50)
-    discrete: str = field("auto", TABLE_CATEGORIES)
-
-
-ESTIMATOR = "name with or without fields, e.g. ksg or mmg:effort=quick"
-
-
-@dataclass(frozen=True, kw_only=True)
-class _QuestionOptions(_OutputOptions):
-    """Options of all questions that take many estimates, without settings."""
-
-    estimator: str = field("ksg", ESTIMATOR)
-    checkpoint: str | None = field(
-        None, "folder that stores each estimate; the same line goes on after a stop or a crash"
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class TotalOptions(_QuestionOptions):
-    """Options of `%mmg total`, without settings."""
-
-    given: str | None = field(None, "columns of the condition, e.g. age,sex")
-    rows: int | None = field(MAP_ROWS, "maximum number of rows; none: all", low=50)
-    discrete: str = field("auto", TABLE_CATEGORIES)
-    missing: str = field(
-        "refuse",
-        "leave out columns with missing values, drop their rows, or treat missing as a category",
-        choices=MISSING,
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class RankOptions(TotalOptions):
-    """Options of `%mmg rank`, without settings."""
-
-    pairs: bool | None = field(None, "try pairs of columns where no single one adds anything")
-    most: int = field(10, "columns to select at most; fewer, if no other adds anything", low=1)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _SeriesOptions(_QuestionOptions):
-    """Options of the questions about series, without settings."""
-
-    given: str | None = field(None, "condition, a series like x and y")
-    series: str | None = field(None, "labels of several series below each other, e.g. df.station")
-    discrete: str = field("auto", "columns that are categories: auto, none, or e.g. y,x[2]")
-    missing: str = field(
-        "refuse", "refuse missing values, or drop their rows", choices=("refuse", "drop")
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class LagOptions(_SeriesOptions):
-    """Options of `%mmg lag`, without settings."""
-
-    lags: str = field("-20:20", "rows that x is before y: -20:20, 0:24:6 or 0,1,12")
-
-
-@dataclass(frozen=True, kw_only=True)
-class TransferOptions(_SeriesOptions):
-    """Options of `%mmg transfer`, without settings."""
-
-    history: str = field("1,1", "past values of the target and of the source, e.g. 2,1")
-    surrogates: int | None = field(None, "number of surrogates (default: 99)", low=19)
-
-
-@dataclass(frozen=True, kw_only=True)
-class IndependenceOptions(_QuestionOptions):
-    """Options of `%mmg test`, without settings."""
-
-    given: str | None = field(None, "condition z, e.g. df.age")
-    permutations: int | None = field(None, "number of permutations (default: 199)", low=19)
-    discrete: str = field("auto", "columns that are categories: auto, none, or e.g. y,x[2]")
-    missing: str = field("refuse", MISSING_HELP, choices=MISSING)
-    rows: str = field("auto", ROWS_HELP, choices=ROWS)
-
-
-@dataclass(frozen=True, kw_only=True)
-class PlotOptions:
-    """Options of `%mmg plot`."""
-
-    kind: str = field("gap", "plot to draw", choices=tuple(KINDS))
-    save: str | None = field(None, "file for the figure, e.g. figure.pdf, figure.svg, figure.png")
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,12 @@ from mmg_nb.errors import MMGError, brief, listed, one_of
 from mmg_nb.estimators.registry import estimator_class
 from mmg_nb.fields import check_fields, from_fields
 from mmg_nb.jupyter.background import begin
-from mmg_nb.jupyter.commands import MAP_ROWS
 from mmg_nb.jupyter.explore_code import MapCode, Refined
 from mmg_nb.jupyter.explore_pairs import SECONDS, PairRuns, Question, in_thread
 from mmg_nb.jupyter.explore_view import MapWidget, Saved, described, figure, sample, saved
 from mmg_nb.jupyter.handle import Run
 from mmg_nb.jupyter.marimo import session
+from mmg_nb.jupyter.options import MAP_ROWS
 from mmg_nb.jupyter.place import isolates_outputs
 from mmg_nb.jupyter.worker import Work
 from mmg_nb.questions.asked_table import check_rows

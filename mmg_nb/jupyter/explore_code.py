@@ -6,8 +6,8 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from mmg_nb.jupyter.commands import MAP_ROWS
 from mmg_nb.jupyter.form import Asked, as_word
+from mmg_nb.jupyter.options import MAP_ROWS
 
 __all__ = ["MapCode", "Refined"]
 

@@ -15,10 +15,11 @@ from mmg_nb.errors import MMGError, brief, listed, one_of
 from mmg_nb.estimators.registry import estimator_class, names
 from mmg_nb.fields import FieldInfo, field_infos, parse
 from mmg_nb.jupyter.background import begin_job
-from mmg_nb.jupyter.commands import DataOptions, flag
+from mmg_nb.jupyter.commands import flag
 from mmg_nb.jupyter.comparing import start_comparison
 from mmg_nb.jupyter.handle import Run
 from mmg_nb.jupyter.namespace import arrays, columns, in_words, kinds, resolve
+from mmg_nb.jupyter.options import DataOptions
 from mmg_nb.jupyter.settings import setting_infos
 from mmg_nb.jupyter.tokens import tokenize
 
