@@ -18,7 +18,7 @@ pytestmark = pytest.mark.filterwarnings("default")
 GRID = {
     "tasks": "1v1-normal-0.75,outside-ring-0.2",
     "estimators": "gcmi",
-    "n": 10_000,
+    "n": 20_000,
     "seeds": 20,
 }
 TIMES = ("seconds", "ended", "attempt")
