@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,6 +114,32 @@ class Pairs:
         if name == "x":
             return replace(self, x=values, discrete_x=(), shape_x=None, notes=())
         return replace(self, y=values, discrete_y=(), shape_y=None, notes=())
+
+    def with_variables(
+        self,
+        x: tuple[Array, Columns],
+        y: tuple[Array, Columns],
+        z: tuple[Array, Columns],
+        **others: Any,
+    ) -> Pairs:
+        """Other values of all variables, each with its columns of categories.
+
+        Args:
+            x: `(n, dim_x)`, and the columns of categories.
+            y: The same for y.
+            z: The same for the condition; no columns for none.
+            **others: Other attributes that change, e.g. the clusters of the rows.
+        """
+        return replace(
+            self,
+            x=x[0],
+            y=y[0],
+            given=z[0] if z[0].shape[1] else None,
+            discrete_x=x[1],
+            discrete_y=y[1],
+            discrete_z=z[1],
+            **others,
+        )
 
     def with_own_data(self) -> Pairs:
         """The same samples in new arrays, which do not share memory with the user's arrays."""

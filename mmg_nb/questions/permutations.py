@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -171,17 +170,10 @@ def _null_estimate(job: Job, rows: tuple[Rows, Rows], heard: Listener) -> float 
 
 def _beside(pairs: Pairs, rows_x: Rows, rows: Rows) -> Pairs:
     """Rows of x beside other rows of y and z, which keep their clusters."""
-    x, discrete_x = _varying(pairs.x[rows_x], pairs.discrete_x, pairs.shape_x)
-    y, discrete_y = _varying(pairs.y[rows], pairs.discrete_y, pairs.shape_y)
-    z, discrete_z = _varying(pairs.z[rows], pairs.discrete_z)
-    return replace(
-        pairs,
-        x=x,
-        y=y,
-        given=z if z.shape[1] else None,
-        discrete_x=discrete_x,
-        discrete_y=discrete_y,
-        discrete_z=discrete_z,
+    return pairs.with_variables(
+        _varying(pairs.x[rows_x], pairs.discrete_x, pairs.shape_x),
+        _varying(pairs.y[rows], pairs.discrete_y, pairs.shape_y),
+        _varying(pairs.z[rows], pairs.discrete_z),
         clusters=np.unique(pairs.clusters[rows], return_inverse=True)[1].reshape(-1),
     )
 

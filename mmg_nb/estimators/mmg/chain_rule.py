@@ -12,7 +12,7 @@ If x and y are categories and the condition has numbers z_c,
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -130,17 +130,8 @@ def part_of(pairs: Pairs, term: Term) -> Pairs:
     Returns:
         Pairs with x = a, y = b and the condition of the term, without notes.
     """
-    (x, in_x), (y, in_y), (z, in_z) = (_gather(pairs, v) for v in (term.a, term.b, term.given))
-    return replace(
-        pairs,
-        x=x,
-        y=y,
-        given=z if z.shape[1] else None,
-        discrete_x=in_x,
-        discrete_y=in_y,
-        discrete_z=in_z,
-        notes=(),
-    )
+    x, y, z = (_gather(pairs, each) for each in (term.a, term.b, term.given))
+    return pairs.with_variables(x, y, z, notes=())
 
 
 def _gather(pairs: Pairs, parts: Parts) -> tuple[np.ndarray, tuple[int, ...]]:
