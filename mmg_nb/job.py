@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import time
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -79,7 +80,7 @@ class Job:
         x, y, z = called(self.pairs.names)
         return f"I({x}; {y} | {z})" if self.pairs.dim_z else f"I({x}; {y})"
 
-    @property
+    @cached_property  # asked for at every permutation
     def digest(self) -> str:
         """A text that differs between jobs whose results may differ."""
         from mmg_nb import __version__
