@@ -70,7 +70,7 @@ def is_shrunk(dim_x: int, y: Tensor) -> bool:
     n, dim_y = y.shape
     if math.sqrt(dim_x * dim_y) / (2 * max(1, n - dim_y)) >= SCATTER:
         return True
-    gram = _product(y, y) + ROUNDING * n * torch.eye(dim_y, dtype=y.dtype)
+    gram = _gram(y, ROUNDING * n)
     root = torch.linalg.inv(torch.linalg.cholesky(gram)).mT.to(y)
     return max(float((y[rows] @ root).square().sum(1).max()) for rows in chunks(n)) > LEVERAGE
 
@@ -109,8 +109,12 @@ def shrunk_regression(x: Tensor, y: Tensor, margin: float = 0.0) -> Tensor:
 
 def _least_squares(x: Tensor, y: Tensor, ridge: float) -> Tensor:
     """Regression of x on y, `(dim_y, dim_x)`, on the host."""
-    gram = _product(y, y) + ridge * torch.eye(y.shape[1], dtype=y.dtype)
-    return torch.linalg.solve(gram, _product(y, x))
+    return torch.linalg.solve(_gram(y, ridge), _product(y, x))
+
+
+def _gram(y: Tensor, ridge: float) -> Tensor:
+    """yᵀ·y with a ridge, `(dim_y, dim_y)`, on the host."""
+    return _product(y, y) + ridge * torch.eye(y.shape[1], dtype=y.dtype)
 
 
 def _without(x: Tensor, y: Tensor, matrix: Tensor) -> Tensor:
