@@ -37,7 +37,9 @@ def run_in_cell(
     """
     try:
         with first_interrupt(run.stop):
-            for _ in range(at_once + (at_once and slow)):
+            if at_once:
+                view.tick(run.progress)
+            if at_once and slow:
                 view.tick(run.progress)
             run.start()
             while run.wait(SLICE) is None:

@@ -24,8 +24,9 @@ def watch(
 
     The view disappears at the end, because the caller gets the result.
     """
-    run = Run(work, what=what, estimator=estimator, listen=listen)
-    if table is not None:
+    if table is None:
+        run = Run(work, what=what, estimator=estimator, listen=listen)
+    else:
         run = ComparisonRun(table, what=what, listen=listen)
     with ExitStack() as left:
         view, at_once = _view_of(run, left)
