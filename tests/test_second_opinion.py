@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import mmg_nb
+from mmg_nb.benchmark import task
 from mmg_nb.data.make_pairs import make_pairs
 from mmg_nb.estimators.mmg import second_look as second_opinion
 from mmg_nb.estimators.mmg.second_look import (
     by_columns,
-    by_correlations,
     by_neighbours,
     by_predictions,
+    second_looks,
 )
+from mmg_nb.estimators.mmg.weak_dependence import WEAK, by_correlations
 from mmg_nb.mmse.gap import FORMS, PointValues
 from mmg_nb.mmse.standard_error import TrainingErrors, all_parts, undetected_information
 from mmg_nb.results.finding import Estimate
@@ -284,8 +287,41 @@ def test_weak_dependence_that_many_columns_share_is_in_the_error():
     assert math.hypot(*result.error_parts.values()) == pytest.approx(result.stderr)
 
 
-def test_correlations_are_asked_for_weak_dependence_of_numbers_only():
+def test_correlations_are_asked_for_weak_dependence():
     x, y = spread(400, 4, 0.1, 1)
-    assert by_correlations(make_pairs(x, y)).mi < 0.3
+    assert by_correlations(make_pairs(x, y)).mi < WEAK
     assert by_correlations(make_pairs(x, x + 0.1 * y)) is None
-    assert by_correlations(make_pairs(x, y[:, 0] > 0)) is None
+    assert by_correlations(make_pairs(x[:60], y[:60])) is None
+    assert by_correlations(replace(make_pairs(x, y), x=np.ones_like(x))) is None
+
+
+def test_no_correlations_are_asked_for_labels():
+    x, y = spread(400, 4, 0.1, 1)
+    assert second_looks(make_pairs(x, y), 0.0, None, settled=True).correlations is not None
+    labels = make_pairs(x, y[:, 0] > 0)
+    assert second_looks(labels, 0.0, None, settled=True).correlations is None
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_normal_columns_share_nothing_beyond_a_linear_map(seed):
+    x, y = spread(5000, 3, 0.4, seed)
+    found = by_correlations(make_pairs(x, y))
+    assert found.mi == pytest.approx(0.4, abs=0.05)  # magnitudes as they are would add 0.1
+
+
+def test_magnitudes_see_tails_that_columns_share_among_noise():
+    rng = np.random.default_rng(11)
+    truth = task("student-identity-2-2-1").mi_true
+    shared = task("student-identity-2-2-1").sample(4000, seed=3)
+    x, y = (np.hstack([each, rng.normal(size=(4000, 4))]) for each in shared)
+    found = by_correlations(make_pairs(x, y))
+    assert 0.3 * truth < found.mi < truth
+
+
+def test_a_column_of_one_magnitude_has_no_scores_of_it():
+    rng = np.random.default_rng(4)
+    sign = np.where(rng.normal(size=400) > 0, 1.0, -1.0)
+    x = np.column_stack([sign, rng.normal(size=400)])
+    y = sign + 3 * rng.normal(size=400)
+    found = by_correlations(make_pairs(x, y, discrete="none"))
+    assert 0.0 < found.mi < 0.15

@@ -8,7 +8,7 @@ squares:
     late learning       the estimate still rose in the second half of training
     overfitting         networks of many columns cannot learn more without learning noise as well
     more rows           models that see more rows predict better
-    correlations        weak dependence is linear, and a Gaussian copula finds more of it
+    correlations        correlations of values and magnitudes find more of weak dependence
     other columns       the estimate is of single columns, and others may add to it
     canonical pairs     the fitted pairs have limited precision
     nearest neighbours  a nearest-neighbour estimate is higher than that of the networks
@@ -54,6 +54,7 @@ NOTHING_FOUND = "nothing found"
 OVERFITTING, MORE_ROWS, CORRELATIONS = "overfitting", "more rows", "correlations"
 KNN_SIGNIFICANT = 3.0  # standard errors; those of nearest neighbours are about 20 % too small
 KNN_HINT = 1.0  # standard errors above which a difference counts (LOG.md, "What intervals miss")
+UNSEEN_BY_ALL = 3.0  # times what correlations see and networks do not (LOG.md, "Second looks")
 SHARE_MISSED = 0.15  # of what overfitting may hide (LOG.md, "What intervals miss")
 MANY_COLUMNS = 6  # of x and y together; with more, overfitting counts (likewise)
 
@@ -70,7 +71,7 @@ class TrainingErrors:
         knn: Nearest-neighbour estimate of the same rows, or None.
         more_rows: Nats that more rows may add.
         columns: Columns of x and y together; 0 if overfitting does not count.
-        correlations: Estimate of a Gaussian copula that is not too high, or None.
+        correlations: Estimate from correlations that is not too high, or None.
     """
 
     late_gain: float | None = None
@@ -104,9 +105,9 @@ def all_parts(
     if training.more_rows:
         parts[MORE_ROWS] = training.more_rows
     mi = _mean(points, form)
-    linear = undetected_information(training.correlations, mi, KNN_HINT)
-    if linear:
-        parts[CORRELATIONS] = linear
+    simple = undetected_information(training.correlations, mi, KNN_HINT)
+    if simple:
+        parts[CORRELATIONS] = UNSEEN_BY_ALL * simple
     missed = undetected_information(training.knn, mi)
     if missed:
         parts[NEIGHBOURS] = missed

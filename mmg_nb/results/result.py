@@ -57,7 +57,7 @@ class MIResult(SavedRecord):
             * `late learning`: the estimate still rose in the second half of training.
             * `overfitting`: networks of many columns cannot learn more without learning noise.
             * `more rows`: models that see more rows predict better.
-            * `correlations`: a Gaussian copula finds more of weak dependence.
+            * `correlations`: correlations of values and magnitudes find more of weak dependence.
             * `other columns`: the estimate is of single columns, and others may add to it.
             * `canonical pairs`: the fitted pairs have limited precision.
             * `nearest neighbours`: a nearest-neighbour estimate is higher by this amount.

@@ -2,7 +2,7 @@
 
     neighbours   nearest neighbours in the data as they are, in few columns
     columns      nearest neighbours in single columns: fine structure that noise columns hide
-    correlations a Gaussian copula, if dependence is weak: what many columns hold a little of each
+    correlations of values and magnitudes, if dependence is weak: many columns hold a little each
     predictions  nearest neighbours in cross-fitted predictions of one variable from the other one
 
 None can be far above the mutual information: nearest neighbours are biased downwards. A
@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from mmg_nb.data.dependent_rows import MIN_SAMPLES
 from mmg_nb.data.marginals import NormalScores
 from mmg_nb.data.pairs import Pairs
-from mmg_nb.estimators.gaussian.gcmi import GCMI
 from mmg_nb.estimators.mmg.column_screen import most_dependent
+from mmg_nb.estimators.mmg.weak_dependence import by_correlations
 from mmg_nb.estimators.neighbours.ksg import KSG
 from mmg_nb.polling import Stopped
 from mmg_nb.results.finding import Estimate
@@ -36,7 +36,6 @@ __all__ = [
     "Look",
     "SecondLooks",
     "by_columns",
-    "by_correlations",
     "by_neighbours",
     "by_predictions",
     "gain_of_rows",
@@ -55,7 +54,6 @@ MOST_LEVELS = 4  # of a label that is predicted: its log-odds have one column fe
 WORTH_ANOTHER_RUN = 2.5  # standard errors; not measured
 LACKING = 2.0  # gains of rows that are lacking (LOG.md, "Second looks")
 LEAST_ROWS = 4  # rows per column, with fewer of which networks overfit; not measured
-WEAK = 0.3  # nats; not measured
 SCREENED = 4  # pairs of columns of which neighbours are asked; not measured
 MOST_SCREENED = 10_000  # pairs of columns; not measured
 FOLDS, FEW_FOLDS = 5, 2  # of the predictions: models see 4/5 or 1/2 of the rows
@@ -101,7 +99,7 @@ class SecondLooks:
         best: The highest estimate.
         look: The look at predictions.
         more_rows: Nats that more rows may add, as a standard error.
-        correlations: The estimate from linear correlations, if it is a lower bound.
+        correlations: The estimate from correlations, if dependence is weak.
     """
 
     best: Estimate | None = None
@@ -134,33 +132,11 @@ def second_looks(pairs: Pairs, mi: float, least: Estimate | None, *, settled: bo
     look = None if enough or least is not None else by_predictions(pairs)
     known = (near, least, None if look is None else look.estimate)
     best = max(filter(None, known), key=lambda each: each.mi, default=None)
-    linear = by_correlations(pairs)
-    if look is None or few or look.estimate.mi < mi / 2:  # these models see something else
-        return SecondLooks(best, look, correlations=linear)
-    return SecondLooks(best, look, LACKING * gain_of_rows(pairs, look), linear)
-
-
-def by_correlations(pairs: Pairs) -> Estimate | None:
-    """The estimate of a Gaussian copula, if dependence is weak.
-
-    To second order in weak dependence, mutual information is half the sum of the squared canonical
-    correlations of all functions of x and y. So that of the linear ones is not too high. Networks
-    of many columns lose a part of weak dependence that is spread over all of them.
-
-    Args:
-        pairs: The data.
-
-    Returns:
-        The estimate. None above `WEAK`, and for data other than columns of numbers.
-    """
     numbers = not (pairs.discrete_x or pairs.discrete_y)
-    if not (numbers and _suits(pairs)):
-        return None
-    some = _independent(pairs)
-    if len(some.x) < LEAST_ROWS * (pairs.dim_x + pairs.dim_y):
-        return None
-    found = GCMI().estimate(some, RunContext())
-    return Estimate(found.mi, found.stderr or 0.0) if found.mi < WEAK else None
+    weak = by_correlations(_independent(pairs)) if numbers and _suits(pairs) else None
+    if look is None or few or look.estimate.mi < mi / 2:  # these models see something else
+        return SecondLooks(best, look, correlations=weak)
+    return SecondLooks(best, look, LACKING * gain_of_rows(pairs, look), weak)
 
 
 def by_neighbours(pairs: Pairs) -> Estimate | None:
