@@ -235,3 +235,12 @@ def test_every_kind_says_what_it_is():
     for make in KINDS.values():
         assert make.__doc__
         assert math.isfinite(make(np.random.default_rng(3)).mi())
+
+
+@pytest.mark.parametrize("least", [0.0, 5e-324])
+def test_numbers_that_never_occur_add_nothing(least):
+    def halves(x):
+        high = x[:, 0] > 0.5
+        return np.column_stack([high, ~high, np.where(high, least, 0.0)]).astype(float)
+
+    assert WholeNumbers(dim_x=1, probabilities=halves).mi() == pytest.approx(math.log(2), abs=1e-3)

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+from scipy.special import rel_entr
 
 from mmg_nb.benchmark.distributions.functions import uniform_points
 
@@ -35,8 +36,8 @@ class WholeNumbers:
     def mi(self) -> float:
         """I = Σ over numbers and points of x of p ln(p/mean p), in nats."""
         p = self.probabilities(uniform_points(self.dim_x))
-        terms = p * np.log(np.maximum(p, 1e-300) / self._margin)
-        return float(np.sum(np.mean(terms, axis=0)))
+        occurs = self._margin > 0  # the mean of the least positive numbers is rounded to 0
+        return float(np.sum(np.mean(rel_entr(p, self._margin)[:, occurs], axis=0)))
 
     def sample(
         self, n: int, generator: np.random.Generator
