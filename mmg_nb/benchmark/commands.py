@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from mmg_nb.benchmark.cells import read_tasks
+from mmg_nb.benchmark.exact import add_exact
 from mmg_nb.benchmark.inventory import inventory, put_into
 from mmg_nb.benchmark.options import SweepOptions
 from mmg_nb.benchmark.progress import SweepListener
@@ -159,7 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main(words: list[str]) -> int:
     parser = _Parser(prog="python -m mmg_nb.benchmark", description="Run and compare sweeps.")
-    commands = ("run", "table", "inventory", "budgets")
+    commands = ("run", "table", "inventory", "budgets", "exact")
     parser.add_argument("command", choices=commands, help="COMMAND --help shows its options")
     command = parser.parse_args(words[:1]).command
     prog = f"{parser.prog} {command}"
@@ -167,6 +168,8 @@ def _main(words: list[str]) -> int:
         return _run(sweep_parser(prog).parse_args(words[1:]))
     if command == "budgets":
         return _budgets(_budgets_parser(prog).parse_args(words[1:]))
+    if command == "exact":
+        return _exact(_exact_parser(prog).parse_args(words[1:]))
     if command == "inventory":
         return _inventory(_inventory_parser(prog).parse_args(words[1:]))
     shown = show_table(table_parser(prog).parse_args(words[1:]))
@@ -214,6 +217,20 @@ def _budgets(arguments: Namespace) -> int:
     )
     sys.stdout.write(f"{missing} records are missing.\n")
     return _INTERRUPTED if missing else 0
+
+
+def _exact_parser(prog: str) -> ArgumentParser:
+    text = "Add what the exact density finds in the rows of every task, n and seed of files."
+    parser = _Parser(prog=prog, description=text)
+    parser.add_argument("files", nargs="+", metavar="FILE")
+    parser.add_argument("--out", required=True, help="file of records to append to")
+    return parser
+
+
+def _exact(arguments: Namespace) -> int:
+    added = add_exact(arguments.files, arguments.out)
+    sys.stdout.write(f"{added} records were added to {arguments.out}.\n")
+    return 0
 
 
 def _run(arguments: Namespace) -> int:

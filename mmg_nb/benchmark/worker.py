@@ -19,6 +19,7 @@ __all__ = [
     "ESTIMATOR_SEED_OFFSET",
     "FORMAT",
     "Record",
+    "blank_record",
     "compute",
     "failed_record",
     "record_of",
@@ -59,7 +60,7 @@ def compute(
     Returns:
         The record. An exception gives a record with status `failed` and the traceback.
     """
-    record = _blank(cell, attempt)
+    record = blank_record(cell, attempt)
     began = time.perf_counter()
     try:
         if registered:
@@ -96,7 +97,7 @@ def _origin(seed: int, device: str, seconds: float) -> Record:
     return {key: origin[key] for key in ("device", "seconds", "versions")}
 
 
-def _blank(cell: Mapping[str, Any], attempt: int) -> Record:
+def blank_record(cell: Mapping[str, Any], attempt: int) -> Record:
     """A record without results. All records have the same keys in the same order."""
     unknown = ("mi", "stderr", "mi_true", "interval", "gap", "status", "device", "seconds")
     more: Record = {"forms": {}, "error_parts": {}, "notes": [], "versions": {}, "traceback": None}
@@ -145,7 +146,7 @@ def record_of(cell: Mapping[str, Any], mi_true: float, result: MIResult) -> Reco
         The record.
     """
     known = {"mi_true": _number(mi_true), **_results(result), "ended": _now()}
-    return _blank(cell, 1) | known
+    return blank_record(cell, 1) | known
 
 
 def _results(result: MIResult) -> Record:
@@ -200,4 +201,4 @@ def failed_record(cell: Mapping[str, Any], attempt: int, error: Exception) -> Re
         f"The worker ended {attempt} times without a result for this cell. "
         f"The last time, no other cell was running.\n{details}"
     )
-    return _blank(cell, attempt) | {"status": "failed", "traceback": why, "ended": _now()}
+    return blank_record(cell, attempt) | {"status": "failed", "traceback": why, "ended": _now()}
