@@ -34,7 +34,8 @@ def but(value, *where):
 
 
 def non_finite(nan, infinite, rows, columns):
-    what = f"x must be finite; it has {nan} NaN and {infinite} infinite values in {rows} of {N} "
+    gaps = f"{nan} missing (NaN) and {infinite} infinite values"
+    what = f"x must be finite; it has {gaps} in {rows} of {N} "
     remedy = (
         "To leave these rows out of all variables, use missing='drop' (--missing drop). "
         "To keep them, use missing='category'."
@@ -125,7 +126,8 @@ BAD_ARGUMENTS = {
     "constant_y": ({"y": np.ones(N)}, "y must vary; every column is constant."),
     "infinite_y": (
         {"y": np.r_[np.inf, Y[1:]]},
-        "y must be finite; it has 0 NaN and 1 infinite values in 1 of 60 rows (columns 0).\n"
+        "y must be finite; it has 0 missing (NaN) and 1 infinite values in 1 of 60 rows "
+        "(columns 0).\n"
         "Replace the infinite values, or leave out their rows.",
     ),
     "groups_length": (

@@ -82,8 +82,8 @@ def test_options_reach_the_estimator():
     found = mmg_nb.dependency_map(holes)
     assert found.names == ("noise", "level")
     assert found.notes[0] == (
-        "cause was left out because 1 values are missing; missing='drop' and missing='category' "
-        "use it."
+        "cause was left out because it has 1 missing value; missing='drop' or missing='category' "
+        "keeps the column."
     )
     everything = mmg_nb.dependency_map(holes, missing="category")
     assert everything.names == ("cause", "noise", "level")
@@ -182,9 +182,10 @@ def test_codes_are_codes_in_every_pair():
     for other in ("sales", "noise"):
         named = mmg_nb.estimate(table[["shop"]], table[[other]], "ksg", discrete="x").mi
         assert found.to_frame().loc["shop", other] == pytest.approx(named, abs=1e-12)
-    said = [note for note in found.notes if note.startswith("shop: Codes, because 40 levels")]
+    read = "shop is read as codes of categories: 40 levels"
+    said = [note for note in found.notes if note.startswith(read)]
     assert len(said) == 1
-    assert said[0].endswith("Or use discrete='none'.")
+    assert said[0].endswith("To read it as numbers, use discrete='none'.")
     numbers = mmg_nb.dependency_map(table, discrete="none")
     assert numbers.to_frame().loc["shop", "sales"] < found.to_frame().loc["shop", "sales"] / 2
 

@@ -159,7 +159,8 @@ def test_rows_with_a_missing_value_are_dropped_when_asked():
     groups = np.arange(N) // 4
     with pytest.raises(MMGError) as caught:
         make_pairs(x, Y)
-    assert "x must be finite; it has 4 NaN and 0 infinite values in 3 of 200 rows" in str(caught)
+    said = "x must be finite; it has 4 missing (NaN) and 0 infinite values in 3 of 200 rows"
+    assert said in str(caught)
     assert "missing='drop'" in caught.value.remedy
     pairs = make_pairs(x, Y, groups, holes(Y, 9), missing="drop")
     kept = np.delete(np.arange(N), [3, 5, 8, 9])

@@ -224,7 +224,7 @@ def _check_finite(variable: Variable, name: str) -> None:
     infinite = int(bad.sum()) - nan
     columns = listed((variable.labels[i] for i in np.flatnonzero(bad.any(axis=0))), room=80)
     what = (
-        f"{name} must be finite; it has {nan} NaN and {infinite} infinite values "
+        f"{name} must be finite; it has {nan} missing (NaN) and {infinite} infinite values "
         f"in {rows} of {len(values)} rows (columns {columns})."
     )
     if infinite:

@@ -130,7 +130,11 @@ def read_asked(
     notes += tuple(f"{name} was left out because {lost[name]}." for name in lost)
     used = {*names, *condition}
     codes = [r for r in readings if r.kind == "codes" and r.name in used and categorical]
-    notes += tuple(f"{r.name}: Codes, because {r.evidence}. Or use {r.change}." for r in codes)
+    notes += tuple(
+        f"{r.name} is read as codes of categories: {r.evidence}. To read it as numbers, use "
+        f"{r.change}."
+        for r in codes
+    )
     choice = replace(choice, named=choice.named | {each.name for each in codes})
     options = {"missing": asked["missing"], "seed": seed, **fields}
     kept = kept_in(asked["checkpoint"])
@@ -176,8 +180,9 @@ def _left_out(readings: Sequence[Reading], missing: str, numbers_only: str) -> d
         elif numbers_only and each.discrete:
             lost[each.name] = f"{numbers_only} ({each.kind})"
         elif each.missing and missing == "refuse":
-            remedy = "missing='drop' and missing='category' use it"
-            lost[each.name] = f"{each.missing} values are missing; {remedy}"
+            remedy = "missing='drop' or missing='category' keeps the column"
+            values = f"missing value{'s' if each.missing > 1 else ''}"
+            lost[each.name] = f"it has {each.missing} {values}; {remedy}"
     return lost
 
 
@@ -186,7 +191,7 @@ def _names(table: Any, condition: Sequence[str], lost: Mapping[str, str]) -> tup
     for name in condition:
         if name in lost:
             what = f"The condition {brief(name)} cannot be used: {lost[name]}."
-            raise MMGError(what, "Condition on other columns.")
+            raise MMGError(what, "Name other columns in given=.")
     names = tuple(name for name in table.columns if name not in {*condition, *lost})
     if len(names) < 2:
         what = f"This needs at least two columns that vary; got {listed(names) or 'none'}."

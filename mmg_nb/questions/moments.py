@@ -75,8 +75,8 @@ def clock_of(*variables: Any) -> Clock:
     if len(months) == 1 and 0 not in months:
         return Clock(int(months.pop()), "month")
     note = (
-        "The times of the rows are not evenly spaced, so a lag is a number of rows, no time. "
-        "Resample first, for example df.resample('D').mean()."
+        "The times of the rows are not evenly spaced, so lags are counted in rows. For lags in "
+        "units of time, resample first, for example df.resample('D').mean()."
     )
     return Clock(notes=(note,))
 
