@@ -216,5 +216,5 @@ def _check_every(every: Any) -> None:
     number = isinstance(every, (int, float)) and not isinstance(every, bool)
     if not (number and math.isfinite(every) and every >= 0):
         what = f"every must be a number of at least 0 seconds; got {brief(every)}."
-        remedy = f"every: seconds between two writes of the checkpoint (default: {EVERY:g})."
+        remedy = f"Try every={EVERY:g}: the checkpoint is then written every {EVERY:g} seconds."
         raise MMGError(what, remedy)

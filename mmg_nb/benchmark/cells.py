@@ -106,7 +106,7 @@ def grid(
     specs, ids = read_specs(estimators), read_tasks(tasks)
     rows = _whole_numbers("n", [n] if isinstance(n, int) else n, MIN_SAMPLES, MAX_ROWS)
     if isinstance(seeds, int) and seeds > MAX_SEEDS:
-        what = f"seeds must be at most {MAX_SEEDS} of them; got {brief(seeds)}."
+        what = f"At most {MAX_SEEDS} seeds can be used; got {brief(seeds)}."
         raise MMGError(what, f"For one seed with a large number, try seeds=[{brief(seeds, 20)}].")
     several = range(seeds) if isinstance(seeds, int) else seeds
     chosen = _whole_numbers("seeds", several, 0, MAX_SEED)

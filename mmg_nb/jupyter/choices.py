@@ -53,7 +53,7 @@ def _names(asked: Any) -> list[str]:
     parts = asked.split(",") if isinstance(asked, str) else asked or ()
     if not isinstance(parts, (list, tuple)):
         what = f"beside must be names of estimators; got {type(asked).__name__}."
-        raise MMGError(what, "E.g. panel.choose(beside='gcmi,ksg').")
+        raise MMGError(what, "Try panel.choose(beside='gcmi,ksg').")
     return [str(part).strip() for part in parts if str(part).strip()]
 
 
@@ -61,7 +61,7 @@ def _checked_text(name: str, text: Any) -> str:
     if isinstance(text, str):
         return text
     what = f"{name} must be the name of a variable, as a string; got {type(text).__name__}."
-    raise MMGError(what, f"E.g. panel.choose({name}='data').")
+    raise MMGError(what, f"Try panel.choose({name}='data').")
 
 
 def _checked(info: FieldInfo, value: Any) -> str:

@@ -403,7 +403,7 @@ class MMG(SessionSettings):
         for pair in re.sub(r"\s*=\s*", "=", " ".join(asked.operands)).split():
             name, equals, text = pair.partition("=")
             if not equals:
-                raise MMGError(f"Expected key=value; got {pair!r}.", "E.g. %mmg config seed=1.")
+                raise MMGError(f"Expected key=value; got {pair!r}.", "Try %mmg config seed=1.")
             if name in changed:
                 raise MMGError(f"{name} is given twice.", "Leave one of them out.")
             changed.add(name)

@@ -211,7 +211,7 @@ def check_rows(rows: Any) -> None:
         what = (
             f"rows must be a whole number of at least {MIN_SAMPLES}, or None; got {brief(rows)}."
         )
-        raise MMGError(what, "rows: maximum number of rows, drawn at random. None uses all rows.")
+        raise MMGError(what, "Try rows=2000. rows=None uses all rows.")
 
 
 def check_column(name: str, known: Sequence[str]) -> None:

@@ -200,5 +200,5 @@ def count_of(count: Any, name: str, usual: int) -> int:
     whole = isinstance(count, (int, np.integer)) and not isinstance(count, bool)
     if not whole or count < 19:
         what = f"{name} must be a whole number of at least 19; got {brief(count)}."
-        raise MMGError(what, "The least p-value is 1 / (that number + 1); 19 reach 0.05.")
+        raise MMGError(what, f"With fewer, no p-value is as low as 0.05. Try {name}={usual}.")
     return int(count)

@@ -111,7 +111,7 @@ def _check_most(most: Any) -> None:
     whole = isinstance(most, (int, np.integer)) and not isinstance(most, bool)
     if not (whole and most >= 1):
         what = f"most must be a whole number of at least 1; got {brief(most)}."
-        raise MMGError(what, "most: how many columns are selected at most.")
+        raise MMGError(what, "Try most=10, the default.")
 
 
 def _units(names: Iterable[str], sets: Any) -> dict[str, Unit]:
@@ -124,7 +124,7 @@ def _units(names: Iterable[str], sets: Any) -> dict[str, Unit]:
     units: dict[str, Unit] = {}
     if sets is not None and not isinstance(sets, Mapping):
         what = f"sets must map names to lists of columns; got {brief(sets)}."
-        raise MMGError(what, "E.g. sets={'lipids': ['ldl', 'hdl']}.")
+        raise MMGError(what, "Try sets={'lipids': ['ldl', 'hdl']}, with columns of the table.")
     for label, members in (sets or {}).items():
         columns = tuple(map(str, [members] if isinstance(members, str) else members))
         for name in columns:

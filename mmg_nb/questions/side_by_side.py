@@ -43,10 +43,10 @@ def processes(workers: Any, estimator: str, count: int) -> int:
         return max(1, min(os.cpu_count() or 1, MOST_PROCESSES, count)) if many else 1
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
         what = f"workers must be a whole number of at least 1, or None; got {brief(workers)}."
-        raise MMGError(what, "workers=1 makes one estimate after the other in this process.")
+        raise MMGError(what, "Try workers=1, which makes one estimate after the other.")
     if workers > 1 and not ours:
-        what = f"Other processes do not know the estimator {estimator}, which is of this session."
-        raise MMGError(what, "Leave workers out.")
+        what = f"Worker processes know only the estimators of mmg_nb; got {brief(estimator)}."
+        raise MMGError(what, "Leave workers out, or use workers=1.")
     return min(workers, count)
 
 

@@ -128,7 +128,8 @@ def _history(history: Any) -> tuple[int, int]:
         whole = False
     if not whole:
         what = f"history must be two whole numbers of at least 1; got {brief(history)}."
-        raise MMGError(what, "history=(k, l): k past values of the target, l of the source.")
+        remedy = "Try history=(2, 1): two past values of the target, one of the source."
+        raise MMGError(what, remedy)
     return target, source
 
 
