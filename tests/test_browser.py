@@ -256,10 +256,10 @@ def test_python_calls_and_handles_show_the_same_view(visit, pictures):
     live.last.locator("polyline").first.wait_for()
     opened.page.screenshot(path=pictures / "python.png")
     button(live.last, "Stop").click()
-    expect(outputs.last).to_contain_text("No result yet. So far: x tells 0.511")
+    expect(outputs.last).to_contain_text("Not a final result. So far: x tells 0.511")
     expect(live).to_have_count(1)
     button(live.first, "Stop").click()
-    expect(outputs.first).to_contain_text("No result yet. So far: x tells 0.511")
+    expect(outputs.first).to_contain_text("Not a final result. So far: x tells 0.511")
     expect(live).to_have_count(0)
     assert opened.errors == []
 

@@ -84,7 +84,7 @@ def test_names_come_from_columns():
 def test_a_run_stopped_after_a_step_does_not_look_like_a_result(bare):
     stopped = replace(bare, status=Status.INTERRUPTED)
     said = facts(stopped)
-    assert said.headline == "No result yet. So far: x tells 0.511 ± 0.020 nats about y"
+    assert said.headline == "Not a final result. So far: x tells 0.511 ± 0.020 nats about y"
     assert (said.badge, said.interval, said.meaning) == ("stopped early", None, "")
     assert repr(stopped).startswith("MIResult(stopped early; so far 0.511")
     assert "<img" not in stopped.bundle()[0]["text/html"]
@@ -147,7 +147,7 @@ def test_the_reason_of_a_wide_interval_is_said(bare):
     assert "rows='independent'" in facts(wide).advice
     assert "rows='independent'" in in_words(wide)["html"]
     assert "%mmg test" not in facts(wide).advice
-    assert facts(replace(wide, mi=0.1)).advice.endswith("%mmg test, mmg_nb.independence_test.")
+    assert facts(replace(wide, mi=0.1)).advice.endswith("%mmg test, or mmg_nb.independence_test.")
     other = replace(wide, error_parts={"sampling": 0.28, "rows in series": 0.1})
     assert facts(other).advice == Badge.MORE_DATA.advice
     assert facts(replace(bare, error_parts=wide.error_parts)).advice == ""

@@ -175,7 +175,7 @@ class _Search:
                 if not self._columns:
                     raise
                 status = Status.INTERRUPTED
-                self._notes.append("Stopped. What is missing may change the selection.")
+                self._notes.append("Stopped early. A complete search may select other columns.")
         columns = sorted(self._columns.values(), key=lambda each: -each.mi)
         return Ranking(
             self._target,

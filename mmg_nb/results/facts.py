@@ -107,7 +107,10 @@ _BADGES = {
 }
 
 
-_TEST = "Whether there is anything at all needs fewer rows: %mmg test, mmg_nb.independence_test."
+_TEST = (
+    "To test whether there is any dependence, fewer rows are enough: %mmg test, or "
+    "mmg_nb.independence_test."
+)
 _SERIES = (
     "The interval is wide, mostly because neighbouring rows are alike. If their order has no "
     "meaning, as in a table sorted by class, use rows='independent' (--rows independent)."
@@ -260,7 +263,7 @@ def _headline(result: Told, unit: str) -> str:
     value = amount(result.mi, result.stderr, unit)
     verb = "tell" if ", " in x or " and " in x else "tells"
     if result.status is Status.INTERRUPTED:
-        return f"No result yet. So far: {x} {verb} {value} about {y}{given}"
+        return f"Not a final result. So far: {x} {verb} {value} about {y}{given}"
     if _is_nothing(result) and badge(result) is Badge.RELIABLE:
         return f"{x} {verb} nothing measurable about {y}{given}: {value}"
     return f"{x} {verb} {value} about {y}{given}"

@@ -41,6 +41,7 @@ __all__ = ["run"]
 
 CLEAR = 2.0  # standard errors from which on an estimate is distinguishable from 0
 UNSEEN = 2.0  # nats times rows for each column (LOG.md, "Where nothing is found")
+FEWER = "To train networks on it, use more rows or fewer columns."
 
 
 def run(config: MMG, pairs: Pairs, context: RunContext) -> Finding:
@@ -120,8 +121,9 @@ def _compared(
     if again.status is Status.INTERRUPTED or again.mi < found.mi:
         return replace(found, status=max(found.status, again.status, key=_is_stop))
     note = (
-        f"{look.replacement}. This shows more than the {found.mi:.3f} nats that networks found in "
-        "the data as they are. A replacement can only lose information."
+        f"{look.replacement}. With this, networks found more than the {found.mi:.3f} nats that "
+        "they found in the data as they are. A replacement can lose information, but not add any. "
+        "Nothing to do."
     )
     # The other columns may hide as much again, or twice as much.
     hidden = 0.0 if look.columns is None else again.mi - max(0.0, found.mi)
@@ -137,15 +139,18 @@ def _of_wide(config: MMG, pairs: Pairs, context: RunContext, predictor: str) -> 
     columns = getattr(pairs, predictor).shape[1]
     what = (
         f"{predictor} has {columns} columns and only {pairs.n_samples} rows, so networks would "
-        "overfit."
+        "overfit and were not trained on it."
     )
     # Of independent columns, the one that is correlated most by chance has about this much.
     chance = null_standard_error(pairs.n_samples, 1, 1) + math.log(columns) / pairs.n_samples
     look = by_predictions(pairs, (predictor,))
     if look is None:
-        note = f"{what} Models of the other variable ({MODELS}) predict no better than its mean."
+        note = (
+            f"{what} Models of the other variable ({MODELS}) predict it no better than its mean. "
+            f"{FEWER}"
+        )
         return with_part(Finding(mi=0.0), DETECTION, chance, (note,))
-    note = f"{what} {look.replacement}."
+    note = f"{what} {look.replacement}. {FEWER}"
     return with_part(_in_replacement(config, pairs, context, look), DETECTION, chance, (note,))
 
 
