@@ -205,7 +205,7 @@ BAD_ARGUMENTS = {
     "field_nan": ({"weight_decay": float("nan")}, "weight_decay must be a number from 0 to 10"),
     "field_choice": (
         {"gap": "outer"},
-        re.compile(r"gap must be one of inner, .*difference; got 'outer'\.\ngap: form of the gap"),
+        re.compile(r"gap must be one of inner, .*difference; got 'outer'\.\ngap: formula for"),
     ),
     "field_number": (
         {"folds": 6, "gap": "inner"},

@@ -53,16 +53,16 @@ QUESTIONS = {
 CALLS = (
     ("How much does x tell about y?", "%mmg estimate x y"),
     ("How much, once z is known?", "%mmg estimate x y --given z"),
-    ("Is there anything at all?", "%mmg test x y"),
+    ("Do x and y depend on each other at all?", "%mmg test x y"),
     ("When does one series tell about another?", "%mmg lag x y --lags -20:20"),
     ("Does the past of one help to predict another?", "%mmg transfer x y"),
     ("Which columns tell about a target?", "%mmg rank df target"),
-    ("Which five of them are best together?", "%mmg rank df target --most 5"),
+    ("Which five columns are best together?", "%mmg rank df target --most 5"),
     ("Which pairs of columns depend on each other?", "%mmg explore df"),
     ("What do several variables share?", "%mmg total a b c"),
     ("Which rows carry the information?", "%mmg plot result --kind pointwise"),
     ("Do other methods agree?", "%mmg compare x y"),
-    ("What can be drawn, also for a paper?", "%mmg plot result --save figure.pdf"),
+    ("How is a figure saved, e.g. for a paper?", "%mmg plot result --save figure.pdf"),
 )
 """Which question is answered by which call."""
 WITH_OPTIONS = (
@@ -114,7 +114,7 @@ COMMANDS = {
         Command(
             "explore",
             "TABLE",
-            "map all pairs of columns of a table, to be explored with the mouse and the keys",
+            "show a map of all pairs of columns of a table; explore it with mouse and keys",
             (*field_infos(ExploreOptions), *(SETTING_INFOS[name] for name in ("seed", "device"))),
         ),
         Command(
@@ -176,7 +176,7 @@ COMMANDS = {
         Command(
             "help",
             "[TOPIC]",
-            "explain a subcommand or an estimator; also: questions (which call), estimators",
+            "explain a subcommand, an estimator or a topic: questions, estimators",
         ),
     )
 }

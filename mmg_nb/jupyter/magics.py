@@ -107,7 +107,7 @@ class MMG(SessionSettings):
         %mmg explore df                          a map of all pairs of columns
         %mmg rank df target                      which columns tell about a target
         %mmg lag x y --lags -20:20               when one series tells about another
-        %mmg test x y                            whether there is anything at all
+        %mmg test x y                            whether x and y depend on each other
         %mmg config device=cuda                  change a setting; without arguments: show all
         %mmg help questions                      which call for which question
         %%mmg estimate x y                       in a cell: one "field: value" per line

@@ -39,15 +39,19 @@ class _OutputOptions:
     """Options for the output of a run: its variable, and whether the cell waits for it."""
 
     output: str | None = field(None, "variable that stores the result; also -o")
-    background: bool = field(False, "run in the background and return a handle at once; also -b")
+    background: bool = field(
+        False, "run in the background and return at once, with a handle to stop it; also -b"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataOptions:
     """Options for the data of an estimate, in addition to x and y."""
 
-    groups: str | None = field(None, "labels of dependent rows, e.g. df.patient")
-    given: str | None = field(None, "condition z of I(x; y | z), e.g. df.age")
+    groups: str | None = field(
+        None, "label of each row: rows with one label may depend on each other, e.g. df.patient"
+    )
+    given: str | None = field(None, "what is known already, z of I(x; y | z), e.g. df.age")
     discrete: str = field("auto", "columns that are categories: auto, none, or e.g. y,sex,x[2]")
     missing: str = field("refuse", MISSING_HELP, choices=MISSING)
     rows: str = field("auto", ROWS_HELP, choices=ROWS)
@@ -67,7 +71,7 @@ class CompareOptions(DataOptions, _OutputOptions):
 
     estimators: str = field(
         DEFAULT_ESTIMATORS,
-        "names with or without fields, e.g. ksg,mmg:steps=1000; %mmg help estimators lists them",
+        "names, also with fields, e.g. ksg,mmg:steps=1000; %mmg help estimators lists all",
     )
 
 
@@ -76,7 +80,7 @@ class ResumeOptions(_OutputOptions):
     """Options of `%mmg resume FILE`, without the setting `live`."""
 
     every: float | None = field(
-        None, "seconds between two writes of the checkpoint (default: as the run had)", low=0
+        None, "seconds between two writes of the checkpoint; default: as in the first run", low=0
     )
 
 
@@ -89,7 +93,7 @@ class ExploreOptions:
     discrete: str = field("auto", TABLE_CATEGORIES)
 
 
-ESTIMATOR = "name with or without fields, e.g. ksg or mmg:effort=quick"
+ESTIMATOR = "name of an estimator, also with fields, e.g. ksg or mmg:effort=quick"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +110,7 @@ class _QuestionOptions(_OutputOptions):
 class TotalOptions(_QuestionOptions):
     """Options of `%mmg total`, without settings."""
 
-    given: str | None = field(None, "columns of the condition, e.g. age,sex")
+    given: str | None = field(None, "columns that are known already, e.g. age,sex")
     rows: int | None = field(MAP_ROWS, "maximum number of rows; none: all", low=50)
     discrete: str = field("auto", TABLE_CATEGORIES)
     missing: str = field(
@@ -120,16 +124,22 @@ class TotalOptions(_QuestionOptions):
 class RankOptions(TotalOptions):
     """Options of `%mmg rank`, without settings."""
 
-    pairs: bool | None = field(None, "try pairs of columns where no single one adds anything")
-    most: int = field(10, "columns to select at most; fewer, if no other adds anything", low=1)
+    pairs: bool | None = field(
+        None,
+        "try pairs of columns where no single column adds anything; default: if there are at "
+        "most 200 pairs",
+    )
+    most: int = field(10, "maximum number of columns to select", low=1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _SeriesOptions(_QuestionOptions):
     """Options of the questions about series, without settings."""
 
-    given: str | None = field(None, "condition, a series like x and y")
-    series: str | None = field(None, "labels of several series below each other, e.g. df.station")
+    given: str | None = field(None, "what is known already: a series at the times of x and y")
+    series: str | None = field(
+        None, "label of each row, if a table holds several series, e.g. df.station"
+    )
     discrete: str = field("auto", "columns that are categories: auto, none, or e.g. y,x[2]")
     missing: str = field(
         "refuse", "refuse missing values, or drop their rows", choices=("refuse", "drop")
@@ -140,23 +150,37 @@ class _SeriesOptions(_QuestionOptions):
 class LagOptions(_SeriesOptions):
     """Options of `%mmg lag`, without settings."""
 
-    lags: str = field("-20:20", "rows that x is before y: -20:20, 0:24:6 or 0,1,12")
+    lags: str = field(
+        "-20:20", "lags in rows, e.g. -20:20, 0:24:6 or 0,1,12; if positive, x is earlier than y"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class TransferOptions(_SeriesOptions):
     """Options of `%mmg transfer`, without settings."""
 
-    history: str = field("1,1", "past values of the target and of the source, e.g. 2,1")
-    surrogates: int | None = field(None, "number of surrogates (default: 99)", low=19)
+    history: str = field(
+        "1,1", "numbers of past values, e.g. 2,1: two of the predicted series, one of the other"
+    )
+    surrogates: int | None = field(
+        None,
+        "number of shifted copies of a series, for the p-value; default: 99, or 19 for an "
+        "estimator that trains",
+        low=19,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class IndependenceOptions(_QuestionOptions):
     """Options of `%mmg test`, without settings."""
 
-    given: str | None = field(None, "condition z, e.g. df.age")
-    permutations: int | None = field(None, "number of permutations (default: 199)", low=19)
+    given: str | None = field(None, "what is known already, z of I(x; y | z), e.g. df.age")
+    permutations: int | None = field(
+        None,
+        "number of permutations; default: 199, or 19 for an estimator that trains; mmg trains "
+        "again for each only if you give a number",
+        low=19,
+    )
     discrete: str = field("auto", "columns that are categories: auto, none, or e.g. y,x[2]")
     missing: str = field("refuse", MISSING_HELP, choices=MISSING)
     rows: str = field("auto", ROWS_HELP, choices=ROWS)

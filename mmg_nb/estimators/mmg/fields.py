@@ -85,8 +85,8 @@ class MMG(TrainedEstimator):
     )
     gap: str = field(
         "inner",
-        "form of the gap: how the difference of the two error curves is computed; the stopping "
-        "rule uses the same form",
+        "formula for the difference of the two error curves; the stopping rule uses it, too; "
+        "inner is robust against overfitting",
         choices=("inner", "cross", "orthogonal", "difference"),
     )
     noised: str = field(
@@ -102,9 +102,9 @@ class MMG(TrainedEstimator):
     )
     transform: str = field(
         "auto",
-        "map of each variable before training; normal_scores: ranks of each column to normal "
-        "quantiles; elliptical: also removes a fitted t copula; auto: elliptical if it fits x and "
-        "y, else normal_scores, by smooth maps of the columns where these fit",
+        "map of the columns before training; normal_scores: each column becomes normal, by its "
+        "ranks; elliptical: a heavy-tailed scale that columns share is removed as well; auto: "
+        "elliptical if it fits x and y, else normal_scores, by smooth maps where these fit",
         choices=("auto", "normal_scores", "elliptical", "standardize", "none"),
     )
     steps: int | None = field(

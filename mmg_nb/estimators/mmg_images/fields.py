@@ -35,8 +35,8 @@ class MMGImages(TrainedEstimator):
     effort: str = field("normal", "how long to train", choices=("quick", "normal", "high"))
     gap: str = field(
         "inner",
-        "form of the gap: how the difference of the two error curves is computed; the stopping "
-        "rule uses the same form",
+        "formula for the difference of the two error curves; the stopping rule uses it, too; "
+        "inner is robust against overfitting",
         choices=("inner", "orthogonal", "difference"),
     )
     noised: str = field(

@@ -41,8 +41,7 @@ class PublishedMMG(TrainedEstimator):
 
     gap: str = field(
         "difference",
-        "form of the gap: how the difference of the two error curves is computed; orthogonal is "
-        "best in the paper",
+        "formula for the difference of the two error curves; orthogonal is best in the paper",
         choices=("difference", "orthogonal", "inner"),
     )
     adaptive: bool = field(
