@@ -404,10 +404,10 @@ def explore(
     seed: int = 0,
     device: str = "auto",
 ) -> Explorer:
-    """Open a heat map of all pairs of columns of a table, to be explored with mouse and keys.
+    """Open a heat map of all pairs of columns of a table. Explore it with mouse and keys.
 
     The map fills in the background: first all pairs of numbers in closed form (`gcmi`), then all
-    pairs by nearest neighbours (`ksg`). A click on a field of the map opens its pair of columns.
+    pairs by nearest neighbours (`ksg`). A click on a cell of the map opens its pair of columns.
     There, *Refine* estimates the pair with `mmg`.
 
     Args:

@@ -124,7 +124,7 @@ function createCharts() {
   const errors = createChart({
     title: "Denoising error",
     across: "log-SNR",
-    legend: [["mmg-a", "unconditional"], ["mmg-b", "conditional"], ["mmg-gap", "area = 2·MI"]],
+    legend: [["mmg-a", "without the other"], ["mmg-b", "with it"], ["mmg-gap", "area = 2·MI"]],
   });
   const integrand = createChart({
     title: "Nats per unit log-SNR",
@@ -161,7 +161,7 @@ function createCharts() {
         { kind: "mmg-a", x: logsnr, y: unconditional },
         { kind: "mmg-b", x: logsnr, y: conditional },
       ],
-      summary: `Unconditional and conditional error against log-SNR; ${said.estimate}.`,
+      summary: `Error without and with the other variable against log-SNR; ${said.estimate}.`,
       asIf,
     });
 

@@ -33,9 +33,9 @@ PHASES = {
     "training": _Words("training", 0.93),
     "canonical pairs": _Words("matching features of x and y", 0.93),
     "neighbours": _Words("searching nearest neighbours", 1.0),
-    "evaluation": _Words("measuring on rows kept aside", 1.0),
+    "evaluation": _Words("measuring on held-out rows", 1.0),
     "pairs of columns": _Words("estimating pairs of columns", 1.0),
-    "each column alone": _Words("each column alone", 0.1),
+    "each column alone": _Words("estimating each column alone", 0.1),
 }
 
 
@@ -135,7 +135,7 @@ class Progress:
         if self.first is None:
             return ""
         first = f"{number(self.first.mi)} ± {number(self.first.stderr)} nats"
-        return f"first look {first}, as if normal"
+        return f"first look {first}, as if x and y were normal"
 
     @property
     def subject(self) -> str:
