@@ -116,7 +116,7 @@ def resume(
 
     Raises:
         MMGError: The file does not exist, is damaged, is not a checkpoint, or was written by a
-            newer version of the package. The file is not changed.
+            version of the package that does not fit this one. The file is not changed.
     """
     return _run(reopen(checkpoint, every), listen, progress)
 
@@ -129,7 +129,7 @@ def reopen(checkpoint: str | Path, every: float | None = None) -> Job:
 
     Raises:
         MMGError: The file does not exist, is damaged, is not a checkpoint, or was written by a
-            newer version of the package.
+            version of the package that does not fit this one.
     """
     if every is not None:
         _check_every(every)

@@ -74,9 +74,9 @@ Workers = Annotated[
     int | None,
     Keyword(
         None,
-        """Number of processes that make estimates at the same time. The numbers are the same.
-        Each one needs 2 s to start and some 400 MB. None: as many as processor cores, at most
-        4, in a notebook for an estimator that trains; else 1.""",
+        """Number of processes that make estimates at the same time. It does not change the
+        estimates. Each process needs 2 s to start and some 400 MB. Default: 1. For an estimator
+        that trains, in a notebook without a GPU: one per processor core, at most 4.""",
     ),
 ]
 
@@ -138,7 +138,11 @@ class MapKeywords(TypedDict, total=False):
 
     given: Annotated[
         str | Sequence[str] | None,
-        Keyword(None, "Name or names of the condition's columns. They are not part of the map."),
+        Keyword(
+            None,
+            """Name or names of the columns that are known already. All estimates are given these
+            columns, and none is made of them.""",
+        ),
     ]
     discrete: Annotated[
         Any,
@@ -152,9 +156,9 @@ class MapKeywords(TypedDict, total=False):
         str,
         Keyword(
             "refuse",
-            """`refuse`: columns with missing values are left out. `drop`: each pair leaves out its
-            rows with missing values. `category`: all rows are kept, and missing counts as a
-            category.""",
+            """`refuse`: columns with missing values are left out. `drop`: each estimate leaves out
+            the rows in which one of its columns is missing. `category`: all rows are kept, and
+            missing counts as a category.""",
         ),
     ]
     rows: Annotated[

@@ -60,14 +60,14 @@ def start_from(
 ) -> Run:
     """Continue a run from its checkpoint file, in the background.
 
-    The arguments are those of `mmg_nb.resume`.
+    The arguments are those of `mmg_nb.resume`, without `progress`.
 
     Returns:
         The handle of the run. After `%load_ext mmg_nb`, `%mmg runs` lists the run too.
 
     Raises:
         MMGError: The file does not exist, is damaged, is not a checkpoint, or was written by a
-            newer version of the package.
+            version of the package that does not fit this one.
     """
     return begin_job(reopen(checkpoint, every), listen)
 

@@ -48,8 +48,8 @@ class IndependenceTest(Answer):
 
     Attributes:
         estimate: The estimate of the data.
-        null: The estimates of permuted data, nats. If networks were not trained again: the
-            statistic of `mmg_nb.MIResult.test` for some of the orders.
+        null: The estimates of permuted data, nats. If `mmg` was trained only once: the statistic
+            of its test for some of the permutations, in standard deviations.
         how: How x was permuted, in words.
         status: Interrupted, if the computation was stopped.
         notes: What the user should know about the data and the estimates.
@@ -81,8 +81,9 @@ class IndependenceTest(Answer):
     def p_value(self) -> float:
         """Probability of such a large estimate if x and y are independent.
 
-        The share of permuted data, the data themselves among them, whose estimate is at least as
-        large. It is at least `floor`. Of `mmg`, see `mmg_nb.MIResult.p_value`.
+        It is the share of data sets whose estimate is at least as large as that of the data. The
+        data sets are all permuted ones and the data, so the share is at least `floor`. For `mmg`
+        see `mmg_nb.MIResult.p_value`.
         """
         return self._held_out.p_value if self._held_out else p_value(self.mi, self.null)
 
@@ -198,21 +199,23 @@ def independence_test(x: Any, y: Any, estimator: str = "ksg", **keywords: Any) -
 
     Rows in series are shifted against each other by up to a quarter of the rows. What overlaps is
     estimated: n rows have 2 · (n // 4) shifts, so that is the most of `permutations`. The test is
-    approximate: of independent series of several kinds it rejected 3 to 7 % at 5 % (LOG.md).
+    approximate: at the level of 5 % it rejected 3 to 7 % of independent series of several kinds
+    (notebooks/results/LOG.md).
 
-    `mmg` trains once: permutations of rows that no network was trained on need no new training.
-    Its statistic is the gap by the networks or, if that is larger in standard deviations, a
-    score of HSIC from the same training rows. So it also detects what is too weak to be measured.
-    The test of each fold of these rows is exact without a condition. The least of the p-values is
-    multiplied by their number, which is valid however folds depend on each other. With a
-    condition, only the networks count, and rows are exchanged within blocks of 4 to 7 neighbours
-    in z, which is approximate.
+    `mmg` is trained only once. It then permutes rows that no network was trained on. There are two
+    statistics: the gap that the networks found, and a score of HSIC from the same training rows.
+    The larger one counts, each in standard deviations. So the test can detect dependence that is
+    too weak to be measured. It is made in each fold of the rows, and is exact without a condition.
+    The smallest p-value is multiplied by the number of folds (Bonferroni), which is valid however
+    folds depend on each other. With a condition, only the networks count, and rows are exchanged
+    within blocks of 4 to 7 neighbours in z, which is approximate.
 
     Args:
         x: See `mmg_nb.estimate`.
         y: See `mmg_nb.estimate`.
-        estimator: Name in the registry. Others than `mmg` that train do so for each permutation.
-            So does `mmg` if you pass `permutations`, or if `MIResult.p_value` is None.
+        estimator: Name in the registry. An estimator that trains is trained again for each
+            permutation. `mmg` is so only if you pass `permutations`, or if `MIResult.p_value` is
+            None.
         **keywords: Those of `mmg_nb.keywords.IndependenceKeywords`, and fields of the estimator.
 
     Returns:

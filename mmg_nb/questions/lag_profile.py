@@ -27,13 +27,13 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LagProfile(Answer):
-    """Mutual information of x, some rows before, with y, at several lags.
+    """Mutual information of two series at several lags.
 
     Attributes:
         names: Names of x, y and the condition.
         lag: The lags, rows, `(k,)`. If a lag is positive, x comes first.
         mi: I(x at t − lag; y at t), `(k,)`, nats.
-        stderr: Standard errors, `(k,)`, nats. They respect that rows are in series.
+        stderr: Standard errors, `(k,)`, nats. They allow for dependence of neighbouring rows.
         best: The lag with the largest estimate.
         best_interval: 95 % interval of the best lag.
         size: Units of time between two rows.

@@ -53,14 +53,14 @@ def lagged(
     """Estimate the mutual information of two series at several lags.
 
     The estimate at a lag is I(x at t − lag; y at t). So x comes first if the lag is positive. All
-    lags use the same moments t. The standard errors respect that rows are in series; see `rows` of
-    `mmg_nb.estimate`. The interval of the best lag comes from blocks of rows that are drawn again
-    (Künsch 1989, Ann. Stat. 17:1217), with the standard errors of the estimates.
+    lags use the same moments t. The standard errors allow for dependence of neighbouring rows; see
+    `rows` of `mmg_nb.estimate`. The interval of the best lag comes from blocks of rows that are
+    drawn again (Künsch 1989, Ann. Stat. 17:1217), with the standard errors of the estimates.
 
     Args:
         x: A series, `(n,)` or `(n, dim_x)`, in the order of time.
         y: A series, `(n,)` or `(n, dim_y)`, at the same times.
-        estimator: Name in the registry. `mmg` trains once for each lag, in several processes.
+        estimator: Name in the registry. `mmg` is trained again for each lag; see `workers`.
         lags: Whole numbers of rows, or times (`datetime.timedelta`, `pandas.Timedelta`) if the
             rows have times that are evenly spaced. Or a text, `-20:20` or `0,1,12`.
         **keywords: Those of `mmg_nb.keywords.LagKeywords`, and fields of the estimator.

@@ -62,8 +62,8 @@ def rank(table: Any, target: str, estimator: str = "ksg", **keywords: Any) -> Ra
     The selection goes forward (Brown et al. 2012, JMLR 13:27, eq. 8): the next column is the one
     with the largest I(column; target | those chosen). If no column adds anything that is
     distinguishable from 0, pairs of columns are tried, as two may matter only together.
-    The selection ends where no pair adds anything, either. What counts as distinguishable grows
-    with the number of candidates, so that all of a step together give a false alarm in 2.5 %.
+    The selection ends where no pair adds anything, either. The threshold grows with the number of
+    candidates: if none of them adds anything, a step still selects one in about 2.5 % of cases.
 
     Args:
         table: A table of numbers and categories; see `mmg_nb.dependency_map`.

@@ -81,11 +81,12 @@ def transfer_entropy(
     Args:
         x: A series, `(n,)` or `(n, dim_x)`, in the order of time.
         y: A series, `(n,)` or `(n, dim_y)`, at the same times.
-        estimator: Name in the registry. One that trains does so for each surrogate. `ksg` uses
-            the norm `chebyshev`, which is faster.
-        history: Numbers of past values, k of the target and l of the source.
-        surrogates: Their number; the least p-value is 1 / (surrogates + 1). Default: 99, or 19
-            for an estimator that trains. n moments have at most 2 · (n // 4).
+        estimator: Name in the registry. An estimator that trains is trained again for each
+            surrogate. `ksg` uses the norm `chebyshev`, which is faster.
+        history: Numbers of past values: k of the series that is predicted (the target), and l of
+            the other one (the source).
+        surrogates: Number of surrogates. The least p-value is 1 / (surrogates + 1). Default: 99,
+            or 19 for an estimator that trains. n moments have at most 2 · (n // 4).
         **keywords: Those of `mmg_nb.keywords.SeriesKeywords`, and fields of the estimator. With
             `given=z`, the last k values of z are known, too.
 

@@ -57,8 +57,8 @@ class MIResult(SavedRecord):
             * `late learning`: the estimate still rose in the second half of training.
             * `overfitting`: networks of many columns cannot learn more without learning noise.
             * `more rows`: models that see more rows predict better.
-            * `correlations`: correlations of values and magnitudes find more of weak dependence.
-            * `other columns`: the estimate is of single columns, and others may add to it.
+            * `correlations`: dependence is weak; correlations of values and magnitudes find more.
+            * `other columns`: one column of x and one of y were used, and others may add to it.
             * `canonical pairs`: the fitted pairs have limited precision.
             * `nearest neighbours`: a nearest-neighbour estimate is higher by this amount.
             * `rows in series`: even independent series look dependent by chance.
@@ -133,13 +133,13 @@ class MIResult(SavedRecord):
 
     @property
     def p_value(self) -> float | None:
-        """At most the probability of data so far from independence, given z if any, by chance.
+        """P-value of a test that x and y are independent (given z); None if it was not made.
 
-        Of `mmg`, from rows that no network was trained on; see `mmg_nb.independence_test`. It may
-        be small where the estimate is 0: what is detected may be too weak to be measured. None if
-        that is not possible: for other estimators, images, rows that depend on each other,
-        directions that were left out, and sums over categories. `mmg_nb.independence_test` tests
-        these, too, in more time.
+        `mmg` makes this test on rows that no network was trained on; see
+        `mmg_nb.independence_test`. The p-value may be small although the estimate is about 0:
+        dependence may be clear, but too weak to be measured. The test is not made by other
+        estimators, and not for images, rows that depend on each other, directions that were left
+        out, and sums over categories. `mmg_nb.independence_test` tests these, too, in more time.
         """
         return None if self.test is None else self.test.p_value
 
