@@ -60,6 +60,7 @@ USAGE = "UsageError: Line magic function `%nosuch` not found.\n"
 WIDE = {"mmg_nb": {"rtol": 0.1}}
 CLEAR = "from IPython.display import *\nprint('old')\nclear_output({})\nprint('new 0.5')"
 HANDLE = "h = display('first 1.5', display_id=True)\nh.update('second 2.5')"
+FIGURE = "display({'text/plain': 'x', 'text/html': '<img alt=\"0.5\">'}, raw=True)"
 RAISES = {"tags": ["raises-exception"]}
 
 # source, saved outputs, metadata, whether it must pass
@@ -91,6 +92,8 @@ CELLS = {
     "cleared": (CLEAR.format(False), stream("new 0.5\n"), {}, True),
     "cleared late": (CLEAR.format("wait=True"), stream("new 0.5\n"), {}, True),
     "not cleared": (CLEAR.format(False), stream("old\nnew 0.5\n"), {}, False),
+    "figure": (FIGURE, shown(text_plain="x"), {}, True),
+    "figure, altered": (FIGURE, shown(text_plain="y"), {}, False),
     "card": (ESTIMATE, card(), {}, True),
     "card, other picture": (ESTIMATE, card(picture="iVBORw0KGgo="), {}, True),
     "card, altered": (ESTIMATE, card(mi=0.512), {}, False),

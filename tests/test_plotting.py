@@ -13,6 +13,7 @@ from fake_estimator import make_result
 from matplotlib.figure import Figure
 from PIL import Image
 
+import mmg_nb
 from mmg_nb import IndependenceTest, MIResult, estimate
 from mmg_nb.errors import MMGError
 from mmg_nb.plots import rows as plots
@@ -158,9 +159,11 @@ def test_given_axes_are_used_and_returned(result, kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_new_axes_are_displayed_in_a_notebook(result, kind):
     bundle, metadata = result.plot(kind=kind)._repr_mimebundle_()
-    assert set(bundle) == {"text/plain", "image/png"}
+    assert set(bundle) == {"text/plain", "text/html", "image/png"}
     assert "0x" not in bundle["text/plain"]
-    assert metadata == {"image/png": {"width": PNG_WIDTH}}
+    alt = result.alt(kind)
+    assert metadata == {"image/png": {"width": PNG_WIDTH, "alt": alt}}
+    assert f'alt="{alt}"' in bundle["text/html"]
 
 
 def test_drawing_survives_a_diverged_run(result):
@@ -207,6 +210,26 @@ def test_a_picture_can_be_read_on_white_and_on_black(result, kind):
     assert (luminance.min() + 0.05) / 0.0556 > 2.5  # contrast to the dark page of JupyterLab
     assert axes.xaxis.label.get_color() == "#222222"  # `savefig` keeps dark ink on white
     assert axes.get_figure().get_facecolor() == (1, 1, 1, 1)
+
+
+def test_every_figure_of_an_answer_says_what_it_shows():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.normal(size=(60, 3)).cumsum(axis=1), columns=["a", "b", "c"])
+    lags = mmg_nb.lagged(table.a, table.b, "gcmi", lags="-1:1")
+    answers = [
+        mmg_nb.compare(table.a, table.b, "gcmi,cca"),
+        mmg_nb.dependency_map(table, "gcmi"),
+        mmg_nb.independence_test(table.a, table.b, "gcmi", permutations=19),
+        mmg_nb.rank(table, "c", "gcmi"),
+        mmg_nb.total_correlation(table, "gcmi"),
+        mmg_nb.transfer_entropy(table.a, table.b, "gcmi", surrogates=19),
+        lags,
+    ]
+    for found in answers:
+        assert found.plot().alt == found.alt() != ""
+    axes = answers[0].plot(ax=lags.plot(), unit="bits")
+    assert axes.alt == f"{lags.summary}. {answers[0].alt('bits')}"
+    assert lags.plot(Figure().add_subplot()).lines  # axes of matplotlib take no text
 
 
 def test_few_estimates_need_little_height():

@@ -293,7 +293,6 @@ class MMG(SessionSettings):
             what = f"--kind is for results of estimate; got a {type(found).__name__}."
             raise MMGError(what, "Leave --kind out.")
         axes = found.plot(**options)
-        axes.alt = found.alt(**options)
         display(axes)
         if file is not None:
             # Imported here because loading the extension must not load matplotlib.

@@ -23,7 +23,15 @@ from mmg_nb.errors import MMGError, brief, listed
 from mmg_nb.results.paths import as_path
 from mmg_nb.results.picture import Picture
 
-__all__ = ["NotebookAxes", "axes_png", "axes_svg", "legend_above", "new_axes", "save_figure"]
+__all__ = [
+    "NotebookAxes",
+    "axes_png",
+    "axes_svg",
+    "described",
+    "legend_above",
+    "new_axes",
+    "save_figure",
+]
 
 DENSITY = 2  # drawn pixels per pixel of the page, for dense screens and print
 INCHES = 5.6, 3.5
@@ -79,6 +87,21 @@ def new_axes(width: int, height: float = INCHES[1]) -> Axes:
         text.set_color(INK)
     for spine in axes.spines.values():
         spine.set_color(INK)
+    return axes
+
+
+def described(axes: Axes, alt: str) -> Axes:
+    """Add what was drawn, in words, to axes of `new_axes`. Axes of matplotlib show no words.
+
+    Args:
+        axes: The axes. What they already say stays.
+        alt: What was drawn, for readers who cannot see it.
+
+    Returns:
+        The axes.
+    """
+    if isinstance(axes, NotebookAxes):
+        axes.alt = ". ".join(filter(None, (axes.alt, alt)))
     return axes
 
 

@@ -24,6 +24,7 @@ def plot_estimates(
     ax: Axes | None = None,
     truth: float | None = None,
     unit: str = "nats",
+    alt: str = "",
 ) -> Axes:
     """Draw estimates with their intervals.
 
@@ -32,6 +33,7 @@ def plot_estimates(
         ax: Axes to draw on. Default: new axes.
         truth: True value, nats, drawn as a line.
         unit: `nats` or `bits`, of the axis.
+        alt: The figure in words.
 
     Returns:
         The axes.
@@ -43,7 +45,7 @@ def plot_estimates(
     if not estimates:
         raise MMGError("There is no estimate to draw.", "Run at least one estimator to its end.")
     # Imported here because importing this module must not load matplotlib.
-    from mmg_nb.plots.axes import legend_above, new_axes
+    from mmg_nb.plots.axes import described, legend_above, new_axes
 
     if ax is None:
         ax = new_axes(PNG_WIDTH, 1 + 0.32 * len(estimates))
@@ -60,4 +62,4 @@ def plot_estimates(
     ax.set_yticks(range(len(estimates)), list(estimates), parse_math=False)
     ax.set_ylim(len(estimates) - 0.4, -0.6)
     ax.set_xlabel(f"{unit}, with 95 % intervals")
-    return ax
+    return described(ax, alt)

@@ -256,13 +256,13 @@ def plot_result(result: MIResult, ax: Axes | None = None, kind: str = "gap") -> 
         raise MMGError(f"There is no plot of kind {brief(kind)}.", f"Kinds: {listed(KINDS)}.")
     compute, draw = KINDS[kind]
     data = compute(result)
-    if ax is None:
-        # Imported here because `import mmg_nb.plots.result` must not load matplotlib.
-        from mmg_nb.plots.axes import new_axes
+    # Imported here because `import mmg_nb.plots.result` must not load matplotlib.
+    from mmg_nb.plots.axes import described, new_axes
 
+    if ax is None:
         ax = new_axes(PNG_WIDTH)
     draw(ax, data)
-    return ax
+    return described(ax, result.alt(kind))
 
 
 def result_png(result: MIResult) -> bytes:

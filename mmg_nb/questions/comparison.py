@@ -191,7 +191,7 @@ class Comparison:
         from mmg_nb.plots import forest
 
         results = {label: (each.mi, each.interval()) for label, each in self.results.items()}
-        return forest.plot_estimates(results, ax, truth, unit)
+        return forest.plot_estimates(results, ax, truth, unit, self.alt(unit))
 
     def __repr__(self) -> str:
         return self._text("nats")

@@ -108,10 +108,10 @@ class DependencyMap:
             The axes.
         """
         values = self._in(unit)
-        if ax is None:
-            # Imported here because importing this module must not load matplotlib.
-            from mmg_nb.plots.axes import new_axes
+        # Imported here because importing this module must not load matplotlib.
+        from mmg_nb.plots.axes import described, new_axes
 
+        if ax is None:
             ax = new_axes(560)
             figure: Any = ax.get_figure(root=True)
             figure.set_size_inches(self._inches, 0.84 * self._inches)
@@ -119,7 +119,7 @@ class DependencyMap:
             points = 72 * 0.6 * self._inches / len(self.names)
             ax.tick_params(labelsize=float(np.clip(points, 5, 10)))
         _draw(ax, self, values, unit)
-        return ax
+        return described(ax, self.alt(unit))
 
     @property
     def _inches(self) -> float:

@@ -121,7 +121,7 @@ class IndependenceTest(Answer):
         Returns:
             The axes.
         """
-        from mmg_nb.plots.axes import legend_above, new_axes
+        from mmg_nb.plots.axes import described, legend_above, new_axes
         from mmg_nb.plots.result import BLUE, GREY, ORANGE, PNG_WIDTH
 
         ax = new_axes(PNG_WIDTH) if ax is None else ax
@@ -135,7 +135,7 @@ class IndependenceTest(Answer):
         ax.set_xlabel(name if self._held_out else f"estimate, {unit}")
         ax.set_ylabel("permutations")
         legend_above(ax, ncols=3)
-        return ax
+        return described(ax, self.alt())
 
     def facts(self, unit: str = "nats") -> Facts:
         """What the card says; see `Answer`."""

@@ -115,7 +115,7 @@ class LagProfile(Answer):
         size = unit_size(unit)
         low, high = self.interval()
         time = self.lag * self.size
-        ax = plot_band(time, self.mi / size, (low / size, high / size), ax)
+        ax = plot_band(time, self.mi / size, (low / size, high / size), ax, self.alt())
         if self.distinguishable:
             first, last = (place * self.size for place in self.best_interval)
             ax.axvspan(first - 0.3 * self.size, last + 0.3 * self.size, color="0.5", alpha=0.2)

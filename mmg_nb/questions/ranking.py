@@ -176,7 +176,7 @@ class Ranking(Answer):
             each.name: (each.mi, (each.mi - 1.96 * each.stderr, each.mi + 1.96 * each.stderr))
             for each in self.columns[:MAX_DRAWN]
         }
-        ax = plot_estimates(shown, ax, unit=unit)
+        ax = plot_estimates(shown, ax, unit=unit, alt=self.alt())
         ax.set_xlabel(f"alone, {unit}, with 95 % intervals; bold: selected")
         if len(shown) < len(self.columns):
             ax.set_title(

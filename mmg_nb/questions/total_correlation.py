@@ -120,7 +120,7 @@ class TotalCorrelation(Answer):
             label: (each.mi, (each.mi - 1.96 * each.stderr, each.mi + 1.96 * each.stderr))
             for label, each in self._sums
         }
-        return plot_estimates(shown, ax, unit=unit)
+        return plot_estimates(shown, ax, unit=unit, alt=self.alt())
 
     @property
     def _sums(self) -> tuple[tuple[str, Estimate], ...]:

@@ -157,7 +157,7 @@ class TransferEntropy(Answer):
             each.arrow: (each.mi, (float(low), float(high)))
             for each, (low, high) in zip(self.directions, ends, strict=True)
         }
-        ax = plot_estimates(shown, ax, unit=unit)
+        ax = plot_estimates(shown, ax, unit=unit, alt=self.alt())
         for place, each in enumerate(self.directions):
             spread = np.quantile(each.null, [0.05, 0.95]) / size
             label = "90 % of the surrogates" if place == 0 else None
