@@ -87,9 +87,9 @@ def estimate(x: Any, y: Any, estimator: str | Estimator = "mmg", **keywords: Any
 
 
 def _run(job: Job, listen: Listener | None, progress: bool | None) -> MIResult:
-    chosen = job.estimator
+    name, trains = job.estimator.name, job.estimator.trains
     return watched(
-        job.run, listen, progress, what=job.what, estimator=chosen.name, slow=chosen.trains
+        job.run, listen, progress, what=job.what, estimator=name, slow=trains, trains=trains
     )
 
 

@@ -166,7 +166,7 @@ def test_user_arrays_are_not_kept(run, shell):
 def test_the_live_card_becomes_the_result_and_is_shown_once(run, notebook, capsys):
     result = run("%mmg estimate x y --delay 0.05")
     shown = notebook()
-    assert shown[0][0] == "I(x; y) by fake; loading PyTorch"
+    assert shown[0][0] == "I(x; y) by fake; computing"
     assert any(text.startswith("fake, 100 rows, 2×1, cpu; training") for text, _ in shown)
     assert not shown[0][1]
     assert all(update for _, update in shown[1:])

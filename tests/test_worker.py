@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import gc
+import sys
 import threading
 import traceback
 import weakref
@@ -132,7 +133,7 @@ def test_progress_shows_phase_step_time_and_estimate():
     now = [0.0]
     progress = Progress(lambda: now[0])
     assert (progress.doing, progress.estimate, progress.subject) == (
-        "loading PyTorch",
+        "computing",
         "",
         "mmg_nb",
     )
@@ -151,6 +152,17 @@ def test_progress_shows_phase_step_time_and_estimate():
     assert progress.fraction == pytest.approx(101 / 401)
     progress.stopping = True
     assert progress.doing == "stopping, step 101 of 401"
+
+
+def test_only_the_first_training_of_a_session_says_that_it_loads_pytorch(monkeypatch):
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    progress = Progress(trains=True)
+    assert progress.doing == "loading PyTorch"
+    assert Progress().doing == "computing"
+    monkeypatch.setitem(sys.modules, "torch", object())
+    assert (progress.doing, Progress(trains=True).doing) == ("loading PyTorch", "computing")
+    progress(Phase("training"))
+    assert progress.doing == "training"
 
 
 def test_the_time_left_is_that_of_the_usual_stopping_step():

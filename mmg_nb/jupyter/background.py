@@ -74,7 +74,13 @@ def start_from(
 
 def begin_job(job: Job, listen: Listener | None = None) -> Run:
     """Start a job, see `begin`."""
-    run = Run(job.run, what=job.what, estimator=job.estimator.name, listen=listen or silent)
+    run = Run(
+        job.run,
+        what=job.what,
+        estimator=job.estimator.name,
+        listen=listen or silent,
+        trains=job.estimator.trains,
+    )
     return begin(run)
 
 

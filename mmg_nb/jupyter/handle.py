@@ -61,6 +61,7 @@ class Run:
         estimator: Name in the registry.
         listen: Called with each event, in the thread of the run. A true return value stops the
             run; an error ends it. Use `subscribe` for listeners that only watch.
+        trains: Whether `work` trains from the start; see `Progress`.
 
     Attributes:
         what: The estimated quantity.
@@ -77,6 +78,7 @@ class Run:
         what: str = "I(x; y)",
         estimator: str = "mmg",
         listen: Listener = silent,
+        trains: bool = False,
     ) -> None:
         self.what = what
         self.estimator = estimator
@@ -85,7 +87,7 @@ class Run:
         self.in_marimo: Callable[[Any], Any] | None = None
         self._listen = listen
         self._watch = Stopwatch()
-        self._progress = Progress(self._watch, f"{what} by {estimator}")
+        self._progress = Progress(self._watch, f"{what} by {estimator}", trains)
         self._log: deque[str] = deque(maxlen=LOG_LINES)
         self._lock = threading.Lock()
         self._listeners: tuple[Listener, ...] = ()

@@ -161,10 +161,11 @@ class MMG(SessionSettings):
         job = prepare(x, y, **fields).named(*texts, *([given] if given else []))
         if background:
             return self._put(begin_job(job.with_own_data()), what, output)
-        run = Run(job.run, what=what, estimator=settings["estimator"])
+        trains = job.estimator.trains
+        run = Run(job.run, what=what, estimator=settings["estimator"], trains=trains)
         self.runs.add(run)
         view = self._view(run, settings["live"], call)
-        result, shown = run_in_cell(run, view, slow=job.estimator.trains)
+        result, shown = run_in_cell(run, view, slow=trains)
         return self._hand_over(result, output, shown or call.silent)
 
     def _view(self, run: Run, live: str, call: Call) -> View:
@@ -357,7 +358,7 @@ class MMG(SessionSettings):
         if asked.values.get("background"):
             return self._put(start_from(named, every=every), named, output)
         job = reopen(named, every)
-        run = Run(job.run, what=named, estimator=job.estimator.name)
+        run = Run(job.run, what=named, estimator=job.estimator.name, trains=True)
         self.runs.add(run)
         view = self._view(run, asked.values.get("live", self.live), call)
         result, shown = run_in_cell(run, view)

@@ -18,14 +18,21 @@ __all__ = ["watch"]
 
 
 def watch(
-    work: Work, listen: Listener, *, what: str, estimator: str, slow: bool, table: Any = None
+    work: Work,
+    listen: Listener,
+    *,
+    what: str,
+    estimator: str,
+    slow: bool,
+    trains: bool = False,
+    table: Any = None,
 ) -> Any:
     """Run something in a thread while its cell shows it; see `mmg_nb.runs.watching.watched`.
 
     The view disappears at the end, because the caller gets the result.
     """
     if table is None:
-        run = Run(work, what=what, estimator=estimator, listen=listen)
+        run = Run(work, what=what, estimator=estimator, listen=listen, trains=trains)
     else:
         run = ComparisonRun(table, what=what, listen=listen)
     with ExitStack() as left:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,8 +28,9 @@ class _Words:
     end: float
 
 
+LOADING = _Words("loading PyTorch", 0.03)
 PHASES = {
-    "starting": _Words("loading PyTorch", 0.03),
+    "starting": _Words("computing", 0.03),
     "anchor": _Words("fitting a first regression", 0.45),
     "training": _Words("training", 0.93),
     "canonical pairs": _Words("matching features of x and y", 0.93),
@@ -45,6 +47,7 @@ class Progress:
     Args:
         clock: Returns a monotonic time in seconds.
         what: What is estimated, shown until the run has started.
+        trains: Whether the run trains from the start. Then it first loads PyTorch, once a session.
 
     Attributes:
         started: The first event of the run; None before.
@@ -57,9 +60,12 @@ class Progress:
         paused: Whether the run is paused.
     """
 
-    def __init__(self, clock: Clock = time.monotonic, what: str = "mmg_nb") -> None:
+    def __init__(
+        self, clock: Clock = time.monotonic, what: str = "mmg_nb", trains: bool = False
+    ) -> None:
         self._clock = clock
         self._what = what
+        self._loads = trains and "torch" not in sys.modules
         self.started: Started | None = None
         self.phase = "starting"
         self.step: Step | None = None
@@ -150,6 +156,8 @@ class Progress:
     def _words(self) -> _Words:
         if self._is_part:  # nobody knows how often it comes
             return _Words(self.phase, self._before + OF_THE_REST * (0.93 - self._before))
+        if self._loads and self.phase == "starting":
+            return LOADING
         return PHASES.get(self.phase, _Words(self.phase, 0.93))
 
     @property

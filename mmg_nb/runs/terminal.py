@@ -19,14 +19,15 @@ class ProgressLine:
 
     Args:
         what: What is estimated.
+        trains: See `Progress`.
         stream: Where the line is written; stderr if None.
     """
 
-    def __init__(self, what: str, stream: TextIO | None = None) -> None:
+    def __init__(self, what: str, trains: bool = False, stream: TextIO | None = None) -> None:
         # Imported here because estimates that show nothing must not load it.
         from tqdm import tqdm
 
-        self._progress = Progress()
+        self._progress = Progress(trains=trains)
         self._bar = tqdm(
             total=100,
             desc=what,

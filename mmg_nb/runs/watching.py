@@ -28,6 +28,7 @@ def watched(
     what: str,
     estimator: str,
     slow: bool,
+    trains: bool = False,
     table: Any = None,
 ) -> Found:
     """Run something, and show its progress: a live view in a notebook, a line in a terminal.
@@ -41,6 +42,7 @@ def watched(
         what: What is estimated, in a few words.
         estimator: Name of the estimator.
         slow: Whether the run takes seconds. Its progress is then shown before it starts.
+        trains: Whether it trains from the start; see `Progress`.
         table: The comparison that `work` runs, or None.
 
     Returns:
@@ -52,12 +54,18 @@ def watched(
         # The notebook's side imports this side, so it is looked up when it is needed.
         notebook = importlib.import_module("mmg_nb.jupyter.watching")
         found: Found = notebook.watch(
-            work, listen or silent, what=what, estimator=estimator, slow=slow, table=table
+            work,
+            listen or silent,
+            what=what,
+            estimator=estimator,
+            slow=slow,
+            trains=trains,
+            table=table,
         )
         return found
     if progress is None and not sys.stderr.isatty():
         return work(listen or silent)
-    with closing(ProgressLine(f"{what} by {estimator}")) as line:
+    with closing(ProgressLine(f"{what} by {estimator}", trains)) as line:
 
         def both(event: Event) -> bool:
             line(event)
