@@ -7,15 +7,17 @@ import pandas as pd
 import pytest
 
 pytest.importorskip("playwright")
-from bare_page import BarePage
+from bare_page import PATIENCE, BarePage
 from lab import CHROMIUM, FLAGS
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
+import mmg_nb
 from mmg_nb.jupyter.explore import Explorer
 from mmg_nb.jupyter.panel import Panel
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
 COLUMNS = 60
+expect.set_options(timeout=1000 * PATIENCE)
 FRAMES = "() => new Promise((end) => requestAnimationFrame(() => requestAnimationFrame(end)))"
 
 
@@ -118,5 +120,35 @@ def test_errors_stand_at_the_control_that_caused_them(browser, shell):
     shown.until(lambda: page.get_by_role("region", name="Result").count() == 1)
     assert problems.count() == 0
     assert f"Show run {panel.run.number}" in page.locator(".mmg-history").inner_html()
+    assert shown.errors == []
+    panel.close()
+
+
+def test_the_keyboard_reaches_what_can_be_scrolled(browser, shell):
+    x, y = np.random.default_rng(0).normal(size=(2, 60))
+    table = mmg_nb.compare(x, y, "gcmi,ksg").html()
+    panel = Panel(shell)
+    shown = BarePage(browser, panel._widget, width=360)
+    page, keys, put = shown.page, shown.page.keyboard, panel._widget.put
+    said = dict.fromkeys(("what", "subject", "doing", "estimate", "hint", "phase"), "x")
+    live = {"view": "live", "said": {**said, "state": "running", "percent": 3}}
+    start = page.get_by_role("button", name="Start")
+    for name, state, before in (
+        ("Result", {"view": "result", "shown": table}, "More settings"),
+        ("Estimates so far", {**live, "standing": table, "steerable": True}, "Stop"),
+    ):
+        put(**state)
+        shown.exchange()
+        part = page.get_by_role("region", name=name)
+        expect(part).to_have_attribute("tabindex", "0")
+        page.get_by_text(before, exact=True).focus()
+        keys.press("Tab")
+        expect(part).to_be_focused()
+        keys.press("ArrowRight")
+        page.wait_for_function("() => document.activeElement.scrollLeft > 0")
+        start.focus()
+        page.set_viewport_size({"width": 1300, "height": 900})
+        expect(part).not_to_have_attribute("tabindex", "0")
+        page.set_viewport_size({"width": 360, "height": 900})
     assert shown.errors == []
     panel.close()

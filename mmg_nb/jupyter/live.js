@@ -34,6 +34,21 @@ function keepKeys(node, signal) {
 }
 
 /**
+ * A part that is wider than its frame at times. Then the keyboard reaches it, and arrows scroll it.
+ *
+ * @param {HTMLElement} node Has a name for screen readers.
+ */
+function scrollable(node) {
+  const look = () => {
+    if (node.scrollWidth > node.clientWidth) node.tabIndex = 0;
+    else if (node !== document.activeElement) node.removeAttribute("tabindex"); // keeps the focus
+  };
+  new ResizeObserver(look).observe(node);
+  new MutationObserver(look).observe(node, { childList: true });
+  return node;
+}
+
+/**
  * The view of the run whose state the model holds.
  *
  * @param {Model} model Holds `said`, `first`, `curves`, `track`, `standing`, `steerable`; receives
@@ -56,7 +71,9 @@ function createLive(model) {
   const stop = make("button", { type: "button", onclick: () => steer("stop") }, "Stop");
   const buttons = make("span", { class: "mmg-buttons" }, hold, stop);
   const charts = createCharts();
-  const table = make("div", { class: "mmg-table" });
+  const table = scrollable(
+    make("div", { class: "mmg-table", role: "region", "aria-label": "Estimates so far" }),
+  );
   const node = make(
     "section",
     { class: "mmg-live", "aria-label": "Running estimate" },

@@ -404,7 +404,7 @@ function createPanel(model) {
   const message = make("div", { class: "mmg-message", role: "alert" }, what, remedy);
   const empty = make("p", { class: "mmg-empty" },
     "Choose two variables and press Start. Other cells can run meanwhile.");
-  const result = make("section", { class: "mmg-result", "aria-label": "Result" });
+  const result = scrollable(make("section", { class: "mmg-result", "aria-label": "Result" }));
   const close = make("button", { type: "button", title: "Remove the panel from the page; results stay",
     onclick: () => model.send({ action: "close" }) }, "Close");
   const node = make(
