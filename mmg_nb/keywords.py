@@ -93,8 +93,9 @@ class DataKeywords(TypedDict, total=False):
         Keyword(
             None,
             """A label for each row, `(n,)`, e.g. the patient or the block of time. Rows with the
-            same label may depend on each other, so they stay on one side of every split.
-            Default: `rows` decides.""",
+            same label may depend on each other, so they stay on one side of every split. An
+            estimator that does not train uses the first row of each label only. Default: `rows`
+            decides.""",
         ),
     ]
     discrete: Annotated[
@@ -251,6 +252,10 @@ class IndependenceKeywords(TypedDict, total=False):
     """Keyword arguments of `mmg_nb.independence_test`."""
 
     given: Annotated[Any, Keyword(None, "Condition z, `(n,)` or `(n, dim_z)`.")]
+    groups: Annotated[
+        Any,
+        Keyword(None, "A label for each row, `(n,)`. Only the first row of each is used."),
+    ]
     permutations: Annotated[
         int | None,
         Keyword(

@@ -118,6 +118,17 @@ def test_functions_of_each_other_may_be_infinite():
         assert facts(found).interval is None
 
 
+def test_neighbours_in_many_columns_give_no_upper_limit():
+    rng = np.random.default_rng(9)
+    x = rng.normal(size=(100, 60))
+    found = mmg_nb.estimate(x, x[:, 17] + 0.3 * rng.normal(size=100), "ksg")
+    said = facts(found)
+    assert said.badge is Badge.LARGER
+    assert said.interval is None
+    assert "at most" not in said.meaning
+    assert "nothing measurable" not in said.headline
+
+
 def test_no_dependence_is_said_with_its_upper_limit(bare):
     said = facts(replace(bare, mi=-0.0001, stderr=0.002))
     assert said.headline == "x tells nothing measurable about y: 0.000 ± 0.002 nats"

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmg_nb.data.columns import (
-    Shape,
-)
+from mmg_nb.data.columns import Shape
+from mmg_nb.errors import MMGError
 
 __all__ = ["Pairs"]
 
+FEW_SETS = 0.5  # of the rows: some equal rows may be equal by chance; not measured
 MAX_ROWS_FOR_RANK = 1000  # rows that are enough to compute the effective rank of images
 
 Array = NDArray[np.float64]
@@ -70,6 +70,12 @@ class Pairs:
     def effective_rows(self) -> float:
         """Number of independent rows that are worth as much; fewer than all for rows in series."""
         return self.n_samples / self.inflation
+
+    @property
+    def mostly_repeats(self) -> bool:
+        """Whether most rows are copies of others, or of the groups of others."""
+        sets = int(self.clusters.max()) + 1
+        return self.inflation == 1 and sets < FEW_SETS * self.n_samples
 
     @property
     def dim_x(self) -> int:
@@ -139,6 +145,33 @@ class Pairs:
             discrete_y=y[1],
             discrete_z=z[1],
             **others,
+        )
+
+    def one_of_each(self) -> Pairs:
+        """Only the first row of each group or set of copies; these are independent.
+
+        Raises:
+            MMGError: A column is constant in these rows.
+        """
+        first = np.sort(np.unique(self.clusters, return_index=True)[1])
+        given = None if self.given is None else self.given[first]
+        for name, values in (("x", self.x[first]), ("y", self.y[first]), ("given", given)):
+            if values is not None and not np.ptp(values, axis=0).all():
+                what = f"A column of {name} is constant in the first rows of all groups."
+                raise MMGError(what, f"Leave this column of {name} out.")
+        rows = self.texts.get("rows") or tuple(map(str, range(self.n_samples)))
+        note = (
+            f"Only the first row of each group or set of copies was used, {len(first)} of "
+            f"{self.n_samples} rows: the others are no independent evidence."
+        )
+        return replace(
+            self,
+            x=self.x[first],
+            y=self.y[first],
+            given=given,
+            clusters=np.arange(len(first)),
+            notes=(*self.notes, note),
+            texts={**self.texts, "rows": tuple(rows[i] for i in first)},
         )
 
     def with_own_data(self) -> Pairs:

@@ -81,7 +81,7 @@ def read_question(
         what = f"columns of {operands[0]} for {operands[1]}"
     else:
         arguments = tuple(_named(resolve(text, namespace), text) for text in operands)
-        for key in ("given", "series"):
+        for key in ("given", "groups", "series"):
             if options.get(key) is not None:
                 options[key] = _named(resolve(options[key], namespace), options[key])
         what = f"{name} of {', '.join(operands)}"

@@ -175,6 +175,9 @@ class IndependenceOptions(_QuestionOptions):
     """Options of `%mmg test`, without settings."""
 
     given: str | None = field(None, "what is known already, z of I(x; y | z), e.g. df.age")
+    groups: str | None = field(
+        None, "label of each row; the first row of each label is used, e.g. df.patient"
+    )
     permutations: int | None = field(
         None,
         "number of permutations; default: 199, or 19 for an estimator that trains; mmg trains "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack, overload
 
@@ -202,6 +202,8 @@ def independence_test(x: Any, y: Any, estimator: str = "ksg", **keywords: Any) -
     approximate: at the level of 5 % it rejected 3 to 7 % of independent series of several kinds
     (notebooks/results/LOG.md).
 
+    Of each group of `groups`, only the first row is used: the rows of a group cannot be permuted.
+
     `mmg` is trained only once. It then permutes rows that no network was trained on. There are two
     statistics: the gap that the networks found, and a score of HSIC from the same training rows.
     The larger one counts, each in standard deviations. So the test can detect dependence that is
@@ -225,8 +227,10 @@ def independence_test(x: Any, y: Any, estimator: str = "ksg", **keywords: Any) -
         MMGError: The data, a field or a number cannot be used.
     """
     asked, fields = complete(IndependenceKeywords, keywords)
-    passed = ("given", "discrete", "missing", "rows", "seed", "device")
+    passed = ("given", "groups", "discrete", "missing", "rows", "seed", "device")
     job = prepare(x, y, estimator, **{key: asked[key] for key in passed}, **fields)  # type: ignore[literal-required]
+    if job.estimator.trains and (asked["groups"] is not None or job.pairs.mostly_repeats):
+        job = replace(job, pairs=job.pairs.one_of_each())  # single rows could not be permuted
     usual = FEW_PERMUTATIONS if job.estimator.trains else PERMUTATIONS
     count = count_of(asked["permutations"], "permutations", usual)
     again = asked["permutations"] is not None

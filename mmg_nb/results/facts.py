@@ -100,6 +100,7 @@ _ADVICE = {
     Badge.MORE_DATA: "The interval is wide. More rows make it narrower.",
     Badge.NO_ERROR: "This estimator gives no standard error. Use mmg or ksg for an interval.",
 }
+_TOO_LOW = "may be larger", "estimate is too low"  # words of notes
 _BADGES = {
     Status.INTERRUPTED: Badge.STOPPED,
     Status.DIVERGED: Badge.FAILED,
@@ -126,7 +127,7 @@ class Facts:
         badge: How far the result can be trusted.
         meaning: How strong the dependence is, in words; empty if that is unknown.
         interval: Lower and upper end of the 95 % interval in `unit`; None without an error, if
-            the run was stopped, or if the truth may be infinite.
+            the run was stopped, or if the truth may be larger or infinite.
         value: The estimate in `unit`.
         unit: `nats` or `bits`.
         method: Estimator and size of the data.
@@ -198,7 +199,7 @@ def badge(result: Told) -> Badge:
     notes = " ".join(result.notes)
     if "infinite" in notes:
         return Badge.INFINITE
-    if "may be larger" in notes:
+    if any(words in notes for words in _TOO_LOW):
         return Badge.LARGER
     if result.status in _BADGES:
         return _BADGES[result.status]
@@ -222,7 +223,8 @@ def facts(result: Told, unit: str = "nats") -> Facts:
     found, size = badge(result), UNITS[unit]
     stopped = found is Badge.STOPPED
     low, high = result.interval()
-    known = math.isfinite(high - low) and not stopped and found is not Badge.INFINITE
+    larger = found in (Badge.INFINITE, Badge.LARGER)
+    known = math.isfinite(high - low) and not stopped and not larger
     return Facts(
         headline=_headline(result, unit),
         badge=found,
@@ -293,6 +295,8 @@ def _meaning(result: Told, unit: str) -> str:
         return ""
     if _is_nothing(result):
         more = f" But {NEIGHBOURS} find more." if NEIGHBOURS in result.error_parts else ""
+        if badge(result) is Badge.LARGER:
+            return f"Not distinguishable from 0, but too low.{more}"
         most = amount(max(0.0, result.interval()[1]), None, unit)
         return f"Not distinguishable from 0; at most about {most}.{more}"
     if found_by_test(result):
