@@ -187,7 +187,7 @@ def test_missing_values_stay_missing(kind):
     table = LIBRARIES[kind]({"age": age, "sex": sex})
     pairs = make_pairs(table, Y, missing="drop")
     assert (pairs.n_samples, pairs.discrete_x) == (N - 2, (1,))
-    with pytest.raises(MMGError, match="2 NaN"):
+    with pytest.raises(MMGError, match="2 missing"):
         make_pairs(table, Y)
 
 
