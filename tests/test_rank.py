@@ -86,7 +86,7 @@ def test_noise_is_not_selected():
 class Noise:
     """A question about columns that tell nothing: estimates with too small a standard error."""
 
-    estimator, options = "ksg", {"seed": 0}
+    estimator, options, left_out = "ksg", {"seed": 0}, {}
 
     def __init__(self, seed):
         self._rng = np.random.default_rng(seed)
@@ -154,6 +154,33 @@ def test_what_it_shows_and_saves(ranking, tmp_path):
     labels = {each.get_text(): each.get_fontweight() for each in ranking.plot().get_yticklabels()}
     assert (labels["p"], labels["copy"]) == ("bold", "normal")
     assert mmg_nb.Ranking.load(ranking.save(tmp_path / "rank.json")) == ranking
+
+
+def test_the_headline_counts_columns_that_were_not_looked_at(tmp_path):
+    """One by name; the first note names several. Rejected: that no column tells anything."""
+    holes = TABLE[["n0", "a", "t"]].rename(columns={"a": "gap"})
+    holes.loc[0, "gap"] = np.nan
+    one = mmg_nb.rank(holes, "t")
+    said = "; gap was not looked at: it has 1 missing value"
+    assert one.summary == f"no column of 1 tells measurably about t{said}"
+    assert one.facts().headline.endswith(said)
+    assert said in repr(one)
+    assert mmg_nb.Ranking.load(one.save(tmp_path / "one.json")) == one
+    many = holes.assign(same=1.0, few=np.where(np.arange(N) < 30, A, np.nan))
+    found = mmg_nb.rank(many, "t", rows=300)
+    assert found.facts().headline.endswith("; 3 columns were not looked at")
+    assert found.notes[0].startswith("3 columns were left out. gap: it has ")
+    assert found.notes[0].endswith(
+        "missing='drop' or missing='category' keeps those with missing values."
+    )
+    kept = mmg_nb.rank(many, "t", missing="drop")
+    assert kept.selected == ("gap",)
+    assert kept.left_out == {"same": "it is constant", "few": "it has no estimate"}
+    assert said in repr(mmg_nb.dependency_map(holes))
+    assert said in mmg_nb.dependency_map(holes).alt()
+    total = mmg_nb.total_correlation(holes)
+    assert total.summary.endswith(said)
+    assert total.facts().headline.endswith(said)
 
 
 def test_a_number_of_columns_may_be_asked_for(ranking):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mmg_nb.results.card import as_html, as_latex, as_markdown, as_text
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-__all__ = ["Answer", "first_of", "said_once"]
+__all__ = ["Answer", "first_of", "not_looked_at", "said_once"]
 
 MAX_SUBJECTS = 3  # listed with one note
 
@@ -104,6 +104,21 @@ def said_once(remarks: Sequence[tuple[str, str]]) -> tuple[str, ...]:
     for subject, note in remarks:
         found.setdefault(re.sub(r"\d+", "#", note), (note, []))[1].append(subject)
     return tuple(f"{first_of(subjects)}: {note}" for note, subjects in found.values())
+
+
+def not_looked_at(left_out: Mapping[str, str]) -> str:
+    """What a headline adds if columns are left out; empty if none is.
+
+    Args:
+        left_out: Name -> reason.
+    """
+    if len(left_out) > 1:
+        return f"; {len(left_out)} columns were not looked at"
+    # What to do about it is in a note.
+    each = (
+        f"; {name} was not looked at: {left_out[name].split('; missing=')[0]}" for name in left_out
+    )
+    return "".join(each)
 
 
 def first_of(subjects: Sequence[str]) -> str:

@@ -24,6 +24,8 @@ from mmg_nb.runs.events import Listener
 
 __all__ = ["AskedTable", "check_column", "check_rows", "read_asked"]
 
+KEEPS = "missing='drop' or missing='category' keeps"
+
 
 @dataclass(frozen=True, eq=False)
 class AskedTable:
@@ -38,6 +40,7 @@ class AskedTable:
         options: The other arguments of `mmg_nb.estimate`.
         notes: What the user should know about rows and columns.
         kept: Stores the estimates.
+        left_out: Name -> reason, of the columns that cannot be used.
     """
 
     frame: Any
@@ -48,6 +51,7 @@ class AskedTable:
     options: dict[str, Any]
     notes: tuple[str, ...]
     kept: KeptEstimates
+    left_out: dict[str, str]
 
     @property
     def n_samples(self) -> int:
@@ -117,17 +121,17 @@ def read_asked(
     for name in choice.named:
         check_column(name, table.columns)
     _names(table, condition, {})
-    notes: tuple[str, ...] = ()
+    drawn: tuple[str, ...] = ()
     if rows is not None and len(table) > rows:
         chosen = np.sort(np.random.default_rng(seed).choice(len(table), rows, replace=False))
-        notes = (f"{rows} of {len(table)} rows were drawn at random. rows=None uses all rows.",)
+        drawn = (f"{rows} of {len(table)} rows were drawn at random. rows=None uses all rows.",)
         table = table.iloc[chosen]
     readings, categorical = _readings(table, discrete, choice, estimator, fields)
     lost = _left_out(
         readings, asked["missing"], "" if categorical else f"{estimator} takes numbers only"
     )
     names = _names(table, condition, lost)
-    notes += tuple(f"{name} was left out because {lost[name]}." for name in lost)
+    notes = _said_of(lost) + drawn
     used = {*names, *condition}
     codes = [r for r in readings if r.kind == "codes" and r.name in used and categorical]
     notes += tuple(
@@ -138,7 +142,7 @@ def read_asked(
     choice = replace(choice, named=choice.named | {each.name for each in codes})
     options = {"missing": asked["missing"], "seed": seed, **fields}
     kept = kept_in(asked["checkpoint"])
-    return AskedTable(table, names, condition, choice, estimator, options, notes, kept)
+    return AskedTable(table, names, condition, choice, estimator, options, notes, kept, lost)
 
 
 def _read_table(table: Any, given: Any) -> tuple[Any, tuple[str, ...]]:
@@ -180,10 +184,19 @@ def _left_out(readings: Sequence[Reading], missing: str, numbers_only: str) -> d
         elif numbers_only and each.discrete:
             lost[each.name] = f"{numbers_only} ({each.kind})"
         elif each.missing and missing == "refuse":
-            remedy = "missing='drop' or missing='category' keeps the column"
             values = f"missing value{'s' if each.missing > 1 else ''}"
-            lost[each.name] = f"it has {each.missing} {values}; {remedy}"
+            lost[each.name] = f"it has {each.missing} {values}; {KEEPS} the column"
     return lost
+
+
+def _said_of(lost: Mapping[str, str]) -> tuple[str, ...]:
+    """One note on all columns that are left out."""
+    if len(lost) < 2:
+        return tuple(f"{name} was left out because {reason}." for name, reason in lost.items())
+    reasons = {name: reason.removesuffix(f"; {KEEPS} the column") for name, reason in lost.items()}
+    each = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+    remedy = "" if reasons == lost else f" {KEEPS} those with missing values."
+    return (f"{len(lost)} columns were left out. {each}.{remedy}",)
 
 
 def _names(table: Any, condition: Sequence[str], lost: Mapping[str, str]) -> tuple[str, ...]:

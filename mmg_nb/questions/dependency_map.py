@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack, overload
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mmg_nb.errors import MMGError
 from mmg_nb.keywords import DependencyMapKeywords, complete, shows
 from mmg_nb.polling import Stopped
-from mmg_nb.questions.answer import first_of
+from mmg_nb.questions.answer import first_of, not_looked_at
 from mmg_nb.questions.asked_table import read_asked
 from mmg_nb.questions.side_by_side import outcomes, processes
 from mmg_nb.results.facts import unit_size
@@ -51,6 +51,7 @@ class DependencyMap:
         n_samples: Rows used.
         given: Names of the condition's columns.
         notes: What the user should know about the data and the estimates.
+        left_out: Columns of the table that were not looked at, with the reason.
     """
 
     names: tuple[str, ...]
@@ -60,6 +61,7 @@ class DependencyMap:
     n_samples: int
     given: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    left_out: dict[str, str] = field(default_factory=dict)
 
     @property
     def quantity(self) -> str:
@@ -150,7 +152,8 @@ class DependencyMap:
         strongest = ", ".join(pairs) or "none"
         sizes = f"{len(self.names)} columns, {self.n_samples} rows"
         by = f", {self.estimator}" if self.estimator else ""
-        return f"DependencyMap({sizes}{by}; {self.quantity}, strongest in {unit}: {strongest})"
+        found = f"{self.quantity}, strongest in {unit}: {strongest}"
+        return f"DependencyMap({sizes}{by}; {found}{not_looked_at(self.left_out)})"
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         return self.bundle()
@@ -251,7 +254,8 @@ def dependency_map(table: Any, estimator: str = "ksg", **keywords: Any) -> Depen
     )
     notes = question.notes + remarks
     n_samples, condition = question.n_samples, question.condition
-    return DependencyMap(names, mi, stderr, estimator, n_samples, condition, notes)
+    left_out = question.left_out
+    return DependencyMap(names, mi, stderr, estimator, n_samples, condition, notes, left_out)
 
 
 def _all_pairs(

@@ -102,7 +102,8 @@ def _check_target(target: str, question: AskedTable) -> None:
     check_column(target, [str(name) for name in question.frame.columns])
     if target in question.names:
         return
-    why = next((n for n in question.notes if n.startswith(f"{target} was left out")), "")
+    why = question.left_out.get(target, "")
+    why = f"{target} was left out because {why}." if why else ""
     what = f"The target {brief(target)} cannot be used."
     raise MMGError(what, why or "It is also a condition. Leave it out of given=.")
 
@@ -155,6 +156,7 @@ class _Search:
         self._pairs = pairs
         self._most = most
         self._limited = False  # whether it ends there
+        self._left_out = dict(question.left_out)
         self._columns: dict[str, Relevance] = {}
         self._steps: list[Gain] = []
         self._shared: list[Shared] = []
@@ -187,6 +189,7 @@ class _Search:
             status,
             (*self._question.notes, *self._notes, *said_once(self._remarks)),
             self._limited,
+            self._left_out,
         )
 
     # --- the three parts
@@ -203,6 +206,7 @@ class _Search:
             except MMGError as error:  # the other columns can still be estimated
                 failed = failed or MMGError(f"{label}: {error.what}", error.remedy)
                 self._remarks.append((label, f"No estimate. {error.what}"))
+                self._left_out[label] = "it has no estimate"
                 continue
             self._remarks += [(label, note) for note in found.notes]
             self._columns[label] = _line(label, found)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmg_nb.questions.answer import Answer
+from mmg_nb.questions.answer import Answer, not_looked_at
 from mmg_nb.results.facts import Badge, Facts, amount, number, unit_size
 from mmg_nb.results.status import Status
 
@@ -90,6 +90,7 @@ class Ranking(Answer):
         status: Interrupted, if the computation was stopped.
         notes: What the user should know about the data and the estimates.
         limited: Whether the selection ended at the number of columns that was asked for.
+        left_out: Columns of the table that were not looked at, with the reason.
     """
 
     FORMAT: ClassVar[str] = "mmg_nb.Ranking/1"
@@ -103,6 +104,7 @@ class Ranking(Answer):
     status: Status = Status.CONVERGED
     notes: tuple[str, ...] = ()
     limited: bool = False
+    left_out: dict[str, str] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -133,10 +135,12 @@ class Ranking(Answer):
     def summary(self) -> str:
         """The selection in one line."""
         if not self.steps:
-            return f"no column of {len(self.columns)} tells measurably about {self.target}"
+            nothing = f"no column of {len(self.columns)} tells measurably about {self.target}"
+            return nothing + not_looked_at(self.left_out)
         chosen = " → ".join(" & ".join(step.names) for step in self.steps)
         size = f"{number(self.together)} nats together"
-        return f"{chosen} of {len(self.columns)} columns for {self.target}: {size}"
+        found = f"{chosen} of {len(self.columns)} columns for {self.target}: {size}"
+        return found + not_looked_at(self.left_out)
 
     def to_frame(self) -> pd.DataFrame:
         """One row per column: its estimate alone, with the 95 % interval, and its step.
@@ -196,7 +200,7 @@ class Ranking(Answer):
             size = amount(self.together, None, unit)
             headline = f"{names} {verb} {size} about {self.target}{given}"
         return Facts(
-            headline=headline,
+            headline=headline + not_looked_at(self.left_out),
             badge=Badge.RELIABLE if self.status.complete else Badge.STOPPED,
             meaning=self._path(unit),
             interval=None,

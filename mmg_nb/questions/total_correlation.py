@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack, overload
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from mmg_nb.errors import MMGError
 from mmg_nb.keywords import TotalKeywords, complete, shows
-from mmg_nb.questions.answer import Answer, said_once
+from mmg_nb.questions.answer import Answer, not_looked_at, said_once
 from mmg_nb.questions.asked_table import AskedTable, read_asked
 from mmg_nb.questions.parts import begin_part, estimated
 from mmg_nb.results.facts import Badge, Facts, amount, unit_size
@@ -46,6 +46,7 @@ class TotalCorrelation(Answer):
         n_samples: Rows used.
         status: Always converged: a stop leaves no sum.
         notes: What the user should know about the data and the estimates.
+        left_out: Columns of the table that were not looked at, with the reason.
     """
 
     FORMAT: ClassVar[str] = "mmg_nb.TotalCorrelation/1"
@@ -59,6 +60,7 @@ class TotalCorrelation(Answer):
     n_samples: int
     status: Status = Status.CONVERGED
     notes: tuple[str, ...] = ()
+    left_out: dict[str, str] = field(default_factory=dict)
 
     @property
     def mi(self) -> float:
@@ -94,7 +96,8 @@ class TotalCorrelation(Answer):
         """Total correlation and O-information in one line."""
         o = amount(self.o_information.mi, self.o_information.stderr)
         size = amount(self.mi, self.stderr)
-        return f"{', '.join(self.names)}: {size}; O-information {o}, {self.kind}"
+        found = f"{', '.join(self.names)}: {size}; O-information {o}, {self.kind}"
+        return found + not_looked_at(self.left_out)
 
     def to_frame(self) -> pd.DataFrame:
         """One row for each sum and each of its terms: estimate and standard error, nats."""
@@ -136,7 +139,8 @@ class TotalCorrelation(Answer):
         low, high = self.interval()
         o = amount(self.o_information.mi, self.o_information.stderr, unit)
         return Facts(
-            headline=f"{', '.join(self.names)} share {amount(self.mi, self.stderr, unit)}",
+            headline=f"{', '.join(self.names)} share {amount(self.mi, self.stderr, unit)}"
+            + not_looked_at(self.left_out),
             badge=Badge.RELIABLE,
             meaning=f"They are {self.kind}: O-information {o}.",
             interval=(low / size, high / size),
@@ -231,6 +235,7 @@ def _summed(question: AskedTable, listen: Listener) -> TotalCorrelation:
         question.estimator,
         question.n_samples,
         notes=(*question.notes, *said_once(remarks)),
+        left_out=question.left_out,
     )
 
 
