@@ -26,6 +26,11 @@ FALSE_ALARMS = 0.005  # probability for independent rows, if y is a function of 
 MIN_INFLATION = 1.2  # of a variance; below it, errors change by less than a tenth
 WINDOW = 5  # of the inflation: lags that are summed up (Sokal 1997), and rows of a block
 MIN_BLOCKS = 20
+IF_NO_ORDER = (
+    "If the order of the rows has no meaning, use rows='independent'; for blocks of your own, use "
+    "groups=."
+)
+IF_WALKS = "Then ask about their differences: np.diff(x, axis=0) and np.diff(y, axis=0)."
 UNIT_ROOT = 23.0  # n·(1 − autocorrelation) of normal scores; 95 % of random walks are below
 SPREAD = 0.75  # standard error of the autocorrelation of second differences of noise, × √n
 ROUGH = -1 / 3  # smooth functions have a larger autocorrelation of second differences
@@ -87,14 +92,12 @@ def series_in(used: Mapping[str, Variable], rows: NDArray[np.int64]) -> Series |
     note: tuple[str, ...] = (
         f"Neighbouring rows depend on each other, as in a series: {len(rows)} rows are worth "
         f"about {max(1, round(len(rows) / inflation))} independent ones. Splits keep blocks of "
-        f"{block} rows together, and the standard error is larger. If the order of the rows has "
-        "no meaning, use rows='independent'; for blocks of your own, use groups=.",
+        f"{block} rows together, and the standard error is larger. {IF_NO_ORDER}",
     )
     walks = all(n * (1 - each[1].max()) < UNIT_ROOT for each in correlations.values())
     if walks:
         note += (
-            "x and y may be random walks, which have no stationary distribution. Then ask about "
-            "their differences: np.diff(x, axis=0) and np.diff(y, axis=0).",
+            f"x and y may be random walks, which have no stationary distribution. {IF_WALKS}",
         )
     return Series(inflation, block, note)
 

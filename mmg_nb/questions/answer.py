@@ -91,11 +91,12 @@ class Answer(SavedRecord):
         return {**data, **texts}, metadata
 
 
-def said_once(remarks: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+def said_once(remarks: Sequence[tuple[str, str]], *, rare_first: bool = False) -> tuple[str, ...]:
     """Notes with what they are about, each once. Notes that differ in numbers only are alike.
 
     Args:
         remarks: Subject and note of each.
+        rare_first: Whether notes with few subjects come first. Default: in the order of `remarks`.
 
     Returns:
         The notes, each with its first subjects.
@@ -103,7 +104,8 @@ def said_once(remarks: Sequence[tuple[str, str]]) -> tuple[str, ...]:
     found: dict[str, tuple[str, list[str]]] = {}
     for subject, note in remarks:
         found.setdefault(re.sub(r"\d+", "#", note), (note, []))[1].append(subject)
-    return tuple(f"{first_of(subjects)}: {note}" for note, subjects in found.values())
+    order = sorted(found.values(), key=lambda each: len(each[1]) if rare_first else 0)
+    return tuple(f"{first_of(subjects)}: {note}" for note, subjects in order)
 
 
 def not_looked_at(left_out: Mapping[str, str]) -> str:

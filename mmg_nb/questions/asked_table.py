@@ -19,6 +19,7 @@ from mmg_nb.estimators.acceptance import accepts
 from mmg_nb.estimators.registry import build
 from mmg_nb.keywords import MapKeywords
 from mmg_nb.questions.kept_estimates import KeptEstimates, kept_in
+from mmg_nb.questions.table_notes import of_readings, without_readings
 from mmg_nb.results.result import MIResult
 from mmg_nb.runs.events import Listener
 
@@ -41,6 +42,7 @@ class AskedTable:
         notes: What the user should know about rows and columns.
         kept: Stores the estimates.
         left_out: Name -> reason, of the columns that cannot be used.
+        on_readings: What columns are read as; of little weight, so it is said last.
     """
 
     frame: Any
@@ -52,6 +54,7 @@ class AskedTable:
     notes: tuple[str, ...]
     kept: KeptEstimates
     left_out: dict[str, str]
+    on_readings: tuple[str, ...]
 
     @property
     def n_samples(self) -> int:
@@ -61,7 +64,10 @@ class AskedTable:
     def estimate(
         self, x: Sequence[str], y: Sequence[str], listen: Listener, given: Sequence[str] = ()
     ) -> MIResult:
-        """Estimate I(x; y | given, condition), each named by columns."""
+        """Estimate I(x; y | given, condition), each named by columns.
+
+        Notes on the readings of columns are left out, because `on_readings` says them once.
+        """
         condition = [*given, *self.condition]
         roles = {"x": [*x], "y": [*y]} | ({"given": condition} if condition else {})
         # By position, because a column may have the name of another column's role.
@@ -77,7 +83,8 @@ class AskedTable:
         else:
             asked["discrete"] = named or "none"
         job = prepare(asked.pop("x"), asked.pop("y"), self.estimator, **asked)
-        return self.kept.result(job, listen)
+        found = self.kept.result(job, listen)
+        return replace(found, notes=without_readings(found.notes))
 
     def by(self, estimator: str, fields: Mapping[str, Any]) -> AskedTable:
         """The same question for another estimator.
@@ -139,10 +146,11 @@ def read_asked(
         f"{r.change}."
         for r in codes
     )
+    read = of_readings([r for r in readings if r.name in used], len(table), choice, categorical)
     choice = replace(choice, named=choice.named | {each.name for each in codes})
     options = {"missing": asked["missing"], "seed": seed, **fields}
     kept = kept_in(asked["checkpoint"])
-    return AskedTable(table, names, condition, choice, estimator, options, notes, kept, lost)
+    return AskedTable(table, names, condition, choice, estimator, options, notes, kept, lost, read)
 
 
 def _read_table(table: Any, given: Any) -> tuple[Any, tuple[str, ...]]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mmg_nb.errors import MMGError
 from mmg_nb.keywords import DependencyMapKeywords, complete, shows
 from mmg_nb.polling import Stopped
-from mmg_nb.questions.answer import first_of, not_looked_at
+from mmg_nb.questions.answer import not_looked_at, said_once
 from mmg_nb.questions.asked_table import read_asked
 from mmg_nb.questions.side_by_side import outcomes, processes
 from mmg_nb.results.facts import unit_size
@@ -252,7 +252,7 @@ def dependency_map(table: Any, estimator: str = "ksg", **keywords: Any) -> Depen
         estimator=estimator,
         slow=True,
     )
-    notes = question.notes + remarks
+    notes = question.notes + remarks + question.on_readings
     n_samples, condition = question.n_samples, question.condition
     left_out = question.left_out
     return DependencyMap(names, mi, stderr, estimator, n_samples, condition, notes, left_out)
@@ -278,7 +278,7 @@ def _all_pairs(
             done = f"Stopped after {len(found)} of {len(pairs)} pairs."
             notes = (f"{done} The other cells are empty.",)
     mi, stderr = np.full((2, len(names), len(names)), np.nan)
-    remarks: dict[str, list[str]] = {}  # note -> its pairs, because many pairs may share one
+    remarks: list[tuple[str, str]] = []
     for k in sorted(found):
         i, j = pairs[k]
         outcome = found[k]
@@ -289,13 +289,12 @@ def _all_pairs(
             mi[i, j] = mi[j, i] = outcome.mi
             stderr[i, j] = stderr[j, i] = np.nan if outcome.stderr is None else outcome.stderr
             said = _remarks(outcome)
-        for remark in said:
-            remarks.setdefault(remark, []).append(f"{names[i]} and {names[j]}")
+        remarks += [(f"{names[i]} and {names[j]}", remark) for remark in said]
     failed = [(pairs[k], each) for k, each in sorted(found.items()) if isinstance(each, MMGError)]
     if failed and not np.isfinite(mi).any():
         (i, j), error = failed[0]
         raise MMGError(f"{names[i]} and {names[j]}: {error.what}", error.remedy)
-    return mi, stderr, notes + tuple(f"{first_of(w)}: {r}" for r, w in remarks.items())
+    return mi, stderr, notes + said_once(remarks, rare_first=True)
 
 
 def _remarks(result: MIResult) -> tuple[str, ...]:

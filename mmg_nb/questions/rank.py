@@ -187,7 +187,12 @@ class _Search:
             self._question.n_samples,
             self._question.condition,
             status,
-            (*self._question.notes, *self._notes, *said_once(self._remarks)),
+            (
+                *self._question.notes,
+                *self._notes,
+                *said_once(self._remarks, rare_first=True),
+                *self._question.on_readings,
+            ),
             self._limited,
             self._left_out,
         )

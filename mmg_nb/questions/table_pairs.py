@@ -20,6 +20,7 @@ from mmg_nb.estimators.gaussian.gcmi import scores
 from mmg_nb.polling import Stopped
 from mmg_nb.questions.dependency_map import DependencyMap
 from mmg_nb.questions.table_columns import TableColumns
+from mmg_nb.questions.table_notes import named_too, worded
 from mmg_nb.results.result import MIResult
 from mmg_nb.runs.events import Listener, Phase, Step, Working
 
@@ -209,7 +210,8 @@ class TablePairs:
         roles = zip(("x", "y", "given"), columns, strict=False)
         # By position, because a column may have the name of another column's role.
         named = [f"{role}[0]" for role, k in roles if self.names[k] in self._choice.named]
-        discrete = "auto" if self._choice.auto else named or "none"
+        chosen = ["auto", *named] if named else "auto"
+        discrete = chosen if self._choice.auto else named or "none"
         return {"discrete": discrete, "missing": "drop", "seed": self.seed}
 
     def keep(self, pair: Pair, result: MIResult) -> None:
@@ -217,7 +219,10 @@ class TablePairs:
         stderr = math.nan if result.stderr is None else result.stderr
         self._put(result.estimator, pair, result.mi, stderr)
         for note in result.notes:
-            self._remark(pair, note)
+            for role, k in zip(("x", "y"), pair, strict=True):
+                alone = f"use discrete={role!r}."
+                note = note.replace(alone, f"use {named_too(self._choice, self.names[k])}.")
+            self._remark(pair, worded(note))
 
     def _remark(self, pair: Pair, note: str) -> None:
         """Store a note under its kind: notes that differ in numbers and columns only are alike."""
