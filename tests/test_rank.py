@@ -12,7 +12,7 @@ import pytest
 import mmg_nb
 from mmg_nb.errors import MMGError
 from mmg_nb.questions.rank import _Search
-from mmg_nb.questions.ranking import Gain
+from mmg_nb.questions.ranking import Gain, Relevance
 from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Step
 from mmg_nb.runs.progress import Progress
@@ -110,6 +110,19 @@ def test_the_best_of_many_irrelevant_columns_rarely_passes(candidates):
         search._steps = [Gain(("c0",), 1.0, 0.1, "ksg")]  # so that no estimate is known already
         passed += search._best([(name,) for name in units], lambda event: False) is not None
     assert 0.005 < passed / 1000 < 0.025
+
+
+@pytest.mark.parametrize("limited", [False, True])
+@pytest.mark.parametrize(("mi", "said"), [(0.002, []), (0.03, ["c1"])])
+def test_only_a_dependence_that_exceeds_its_error_is_stated(monkeypatch, limited, mi, said):
+    """Of 0.008 nats. Rejected: that a column depends on a selected one by 0.002 ± 0.008 nats."""
+    found = SimpleNamespace(mi=mi, stderr=0.008, status=Status.CONVERGED, notes=())
+    monkeypatch.setattr(Noise, "estimate", lambda *_: found)
+    search = _Search(Noise(0), None, "target", {c: (c,) for c in ("c0", "c1")}, None, 10)
+    search._columns = {c: Relevance(c, 1.0, 0.1, "ksg") for c in ("c0", "c1")}
+    search._steps, search._limited = [Gain(("c0",), 1.0, 0.1, "ksg")], limited
+    search._share(lambda event: False)
+    assert [each.name for each in search._shared] == said
 
 
 def test_sets_conditions_and_pairs_reach_the_search():

@@ -269,7 +269,7 @@ class _Search:
             found.append(Shared(name, other, result.mi, result.stderr or 0.0))
         for each in left:
             mine = max((one for one in found if one.name == each.name), key=lambda one: one.mi)
-            if not self._limited or mine.mi > CLOSE * mine.stderr:
+            if mine.mi > CLOSE * mine.stderr:
                 self._shared.append(mine)
 
     # --- estimates
