@@ -15,6 +15,7 @@ ROOM_FOR_WHAT = 240  # of them for what was expected and what came; the rest is 
 ROOM_FOR_NAME = 40
 ROOM_FOR_NAMES = 260
 ROOM_FOR_VALUE = 80
+CONDITIONS = ("z", "cond", "condition", "conditional")  # what others call `given`
 MAX_COMPARED = 5000  # names that are compared with the one that came
 
 _REPR = reprlib.Repr()
@@ -104,6 +105,7 @@ def closest(word: str, known: Iterable[str]) -> str:
     """
     words = list(known)[:MAX_COMPARED]
     near = difflib.get_close_matches(cut(word, ROOM_FOR_NAME), words, n=1, cutoff=0.6)
+    near = ["given"] if word in CONDITIONS and "given" in words else near
     return f"Did you mean {brief(near[0], ROOM_FOR_NAME)}? " if near else ""
 
 

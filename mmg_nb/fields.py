@@ -165,13 +165,19 @@ def _is_kind(kind: type, value: Any) -> bool:
     return isinstance(value, (int, float) if kind is float else kind)
 
 
-def from_fields(owner: type[T], values: Mapping[str, Any], besides: Iterable[str] = ()) -> T:
+def from_fields(
+    owner: type[T],
+    values: Mapping[str, Any],
+    besides: Iterable[str] = (),
+    hint: Callable[[str], str] = lambda name: "",
+) -> T:
     """Build a dataclass from named values; refuse unknown names.
 
     Args:
         owner: A dataclass whose fields were made by `field`.
         values: Field names and values.
         besides: Other names that the caller takes. One of them may be what was meant.
+        hint: An unknown name -> what else may be meant, in a sentence; empty if nothing is.
 
     Returns:
         The instance.
@@ -183,6 +189,8 @@ def from_fields(owner: type[T], values: Mapping[str, Any], besides: Iterable[str
     for name in values:
         if name not in known:
             what = f"{owner.__name__} has no field {brief(name)}."
+            if said := hint(name):
+                raise MMGError(what, f"{said} Fields: {listed(known, name)}.")
             raise MMGError(what, one_of(name, known, "Fields", besides))
     return owner(**{name: _plain_number(value) for name, value in values.items()})
 

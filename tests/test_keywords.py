@@ -7,6 +7,7 @@ import pydoc
 from typing import get_overloads, get_type_hints
 
 import numpy as np
+import pandas as pd
 import pytest
 from IPython.core.completer import provisionalcompleter
 from IPython.utils.capture import capture_output
@@ -19,6 +20,7 @@ from mmg_nb.fields import field_infos
 from mmg_nb.keywords import CompareKeywords, DataKeywords, EstimateKeywords, keywords_of
 
 X, Y = np.random.default_rng(0).normal(size=(2, 60))
+TABLE = pd.DataFrame({"a": X, "b": Y})
 TAKEN = {
     "estimate": (mmg_nb.estimate, EstimateKeywords),
     "start": (mmg_nb.start, EstimateKeywords),
@@ -104,6 +106,35 @@ UNKNOWN = {
     "compare": (
         lambda: mmg_nb.compare(X, Y, "gcmi", givn=Y),
         "compare has no keyword argument 'givn'.\nDid you mean 'given'? Keyword arguments: ",
+    ),
+    "estimate given z": (
+        lambda: mmg_nb.estimate(X, Y, z=Y),
+        "MMG has no field 'z'.\nDid you mean 'given'? Fields: effort, ",
+    ),
+    "compare given z": (
+        lambda: mmg_nb.compare(X, Y, "gcmi", condition=Y),
+        "compare has no keyword argument 'condition'.\nDid you mean 'given'? Keyword arguments: ",
+    ),
+    "rank by default": (
+        lambda: mmg_nb.rank(TABLE, "b", effort="quick"),
+        "KSG has no field 'effort'.\nThe estimator here is 'ksg'. For effort, try "
+        "estimator='mmg'. Fields: k, ",
+    ),
+    "map by default": (
+        lambda: mmg_nb.dependency_map(TABLE, misssing="drop"),
+        "KSG has no field 'misssing'.\nDid you mean 'missing'? Fields: k, ",
+    ),
+    "total by default": (
+        lambda: mmg_nb.total_correlation(TABLE, z="b"),
+        "KSG has no field 'z'.\nDid you mean 'given'? Fields: k, ",
+    ),
+    "lagged by default": (
+        lambda: mmg_nb.lagged(X, Y, steps=9),
+        "KSG has no field 'steps'.\nThe estimator here is 'ksg'. For steps, try estimator='mmg'.",
+    ),
+    "transfer by default": (
+        lambda: mmg_nb.transfer_entropy(X, Y, z=Y),
+        "KSG has no field 'z'.\nDid you mean 'given'? Fields: k, ",
     ),
     "run": (
         lambda: benchmark.run("bmi", "gcmi", 50, 1, "r", worker=2),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, partial
 from operator import attrgetter
 from typing import Any, TypeVar
 
@@ -141,9 +141,17 @@ def build(
         fields = {**own, **fields}
     else:
         owner = estimator_class(estimator)
-    chosen: Estimator = from_fields(owner, fields, besides)
+    chosen: Estimator = from_fields(owner, fields, besides, partial(_meant, owner.name))
     check_fields(chosen)
     return chosen
+
+
+def _meant(used: str, name: str) -> str:
+    """Another estimator that has a field of this name, in a sentence; empty if none has."""
+    others = [imported(home) for home in _HOMES.values()] + [*_REGISTERED.values()]
+    having = (each.name for each in others if name in [f.name for f in field_infos(each)])
+    other = next(having, "")
+    return f"The estimator here is {used!r}. For {name}, try estimator={other!r}." if other else ""
 
 
 @cache

@@ -16,6 +16,7 @@ from mmg_nb.data.readings import Reading
 from mmg_nb.data.tables import KINDS_OF_TABLE, frame_of
 from mmg_nb.errors import MMGError, brief, listed, one_of
 from mmg_nb.estimators.acceptance import accepts
+from mmg_nb.estimators.base import Estimator
 from mmg_nb.estimators.registry import build
 from mmg_nb.keywords import MapKeywords
 from mmg_nb.questions.kept_estimates import KeptEstimates, kept_in
@@ -133,7 +134,9 @@ def read_asked(
         chosen = np.sort(np.random.default_rng(seed).choice(len(table), rows, replace=False))
         drawn = (f"{rows} of {len(table)} rows were drawn at random. rows=None uses all rows.",)
         table = table.iloc[chosen]
-    readings, categorical = _readings(table, discrete, choice, estimator, fields)
+    readings, categorical = _readings(
+        table, discrete, choice, build(estimator, dict(fields), besides=asked)
+    )
     lost = _left_out(
         readings, asked["missing"], "" if categorical else f"{estimator} takes numbers only"
     )
@@ -172,10 +175,10 @@ def _read_table(table: Any, given: Any) -> tuple[Any, tuple[str, ...]]:
 
 
 def _readings(
-    table: Any, discrete: Any, choice: Choice, estimator: str, fields: Mapping[str, Any]
+    table: Any, discrete: Any, choice: Choice, estimator: Estimator
 ) -> tuple[tuple[Reading, ...], bool]:
     """What each column is read as, and whether the estimator takes categories."""
-    categorical = accepts(build(estimator, dict(fields)), "discrete")
+    categorical = accepts(estimator, "discrete")
     # Without support for categories, whole numbers are numbers.
     found = describe(table, discrete=discrete if categorical or not choice.auto else "none")
     return found.readings, categorical

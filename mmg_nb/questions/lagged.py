@@ -72,7 +72,7 @@ def lagged(
         MMGError: The series, the lags or a field cannot be used.
     """
     asked, fields = complete(LagKeywords, keywords)
-    chosen = build(estimator, dict(fields))
+    chosen = build(estimator, dict(fields), besides=asked)
     n = rows_of(x, y, asked["given"])
     clock = Clock() if asked["series"] is not None else clock_of(x, y)
     wanted = read_lags(lags, clock)

@@ -80,7 +80,7 @@ def rank(table: Any, target: str, estimator: str = "ksg", **keywords: Any) -> Ra
     """
     asked, fields = complete(RankKeywords, keywords)
     check_device(asked["device"])
-    trains = build(estimator, dict(fields)).trains
+    trains = build(estimator, dict(fields), besides=asked).trains
     question = read_asked(table, SCREEN if trains else estimator, asked, {} if trains else fields)
     target = str(target)
     _check_target(target, question)

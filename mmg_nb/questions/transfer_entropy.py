@@ -97,7 +97,7 @@ def transfer_entropy(
         MMGError: The series, a field or a number cannot be used.
     """
     asked, fields = complete(SeriesKeywords, keywords)
-    trains = build(estimator, dict(fields)).trains
+    trains = build(estimator, dict(fields), besides=asked).trains
     count = count_of(surrogates, "surrogates", FEW_SURROGATES if trains else SURROGATES)
     depths = _history(history)
     n = rows_of(x, y, asked["given"])
