@@ -91,21 +91,28 @@ class Answer(SavedRecord):
         return {**data, **texts}, metadata
 
 
-def said_once(remarks: Sequence[tuple[str, str]], *, rare_first: bool = False) -> tuple[str, ...]:
+def said_once(remarks: Sequence[tuple[str, str]], *, of_columns: bool = False) -> tuple[str, ...]:
     """Notes with what they are about, each once. Notes that differ in numbers only are alike.
 
     Args:
         remarks: Subject and note of each.
-        rare_first: Whether notes with few subjects come first. Default: in the order of `remarks`.
+        of_columns: Whether subjects are columns. Then notes with few of them come first, and
+            where numbers differ, the note says whose they are.
 
     Returns:
         The notes, each with its first subjects.
     """
-    found: dict[str, tuple[str, list[str]]] = {}
+    found: dict[str, tuple[list[str], list[str]]] = {}
     for subject, note in remarks:
-        found.setdefault(re.sub(r"\d+", "#", note), (note, []))[1].append(subject)
-    order = sorted(found.values(), key=lambda each: len(each[1]) if rare_first else 0)
-    return tuple(f"{first_of(subjects)}: {note}" for note, subjects in order)
+        notes, subjects = found.setdefault(re.sub(r"\d+", "#", note), ([], []))
+        notes.append(note)
+        subjects.append(subject)
+    said = []
+    for notes, subjects in sorted(found.values(), key=lambda f: len(f[1]) if of_columns else 0):
+        differ = of_columns and len(set(notes)) > 1
+        whose = f" (The numbers are those of {subjects[0]}.)" if differ else ""
+        said.append(f"{first_of(subjects)}: {notes[0]}{whose}")
+    return tuple(said)
 
 
 def not_looked_at(left_out: Mapping[str, str]) -> str:

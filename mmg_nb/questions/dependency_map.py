@@ -294,7 +294,7 @@ def _all_pairs(
     if failed and not np.isfinite(mi).any():
         (i, j), error = failed[0]
         raise MMGError(f"{names[i]} and {names[j]}: {error.what}", error.remedy)
-    return mi, stderr, notes + said_once(remarks, rare_first=True)
+    return mi, stderr, notes + said_once(remarks, of_columns=True)
 
 
 def _remarks(result: MIResult) -> tuple[str, ...]:

@@ -190,7 +190,7 @@ class _Search:
             (
                 *self._question.notes,
                 *self._notes,
-                *said_once(self._remarks, rare_first=True),
+                *said_once(self._remarks, of_columns=True),
                 *self._question.on_readings,
             ),
             self._limited,

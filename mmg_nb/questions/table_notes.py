@@ -59,7 +59,7 @@ def of_readings(
     if tied:
         where = listed(f"{name}: {share:.0%}" for name, share in tied.items())
         notes.append(
-            f"repeated values in {_columns(len(tied))} ({where}). They are treated as numbers, "
+            f"Repeated values in {_columns(len(tied))} ({where}). They are treated as numbers, "
             "which is right for rounded measurements."
         )
         may = [e.name for e in numbers if not is_identifier(e.levels, rows - e.missing)]

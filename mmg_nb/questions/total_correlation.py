@@ -234,7 +234,7 @@ def _summed(question: AskedTable, listen: Listener) -> TotalCorrelation:
         {name: Estimate(each.mi, each.stderr or 0.0) for name, each in labelled.items()},
         question.estimator,
         question.n_samples,
-        notes=(*question.notes, *said_once(remarks, rare_first=True), *question.on_readings),
+        notes=(*question.notes, *said_once(remarks, of_columns=True), *question.on_readings),
         left_out=question.left_out,
     )
 
