@@ -186,6 +186,7 @@ def test_the_headline_counts_columns_that_were_not_looked_at(tmp_path):
     assert found.notes[0].endswith(
         "missing='drop' or missing='category' keeps those with missing values."
     )
+    assert "No other column that was looked at adds" in found.facts().meaning
     kept = mmg_nb.rank(many, "t", missing="drop")
     assert kept.selected == ("gap",)
     assert kept.left_out == {"same": "it is constant", "few": "it has no estimate"}

@@ -231,7 +231,8 @@ class Ranking(Answer):
                 f"The selection ends at {len(self.selected)} columns; others may add more."
             )
         elif self.status.complete and len(self.selected) < len(self.columns):
-            said.append("No other column adds anything measurable.")
+            which = " that was looked at" if self.left_out else ""
+            said.append(f"No other column{which} adds anything measurable.")
         said += [
             f"{each.name} depends on {each.other} ({number(each.mi / size)} {unit})."
             for each in self.shared
