@@ -67,7 +67,7 @@ EXPECTED = {
     "same": ("constant", 1, 0, "one value only", ""),
     "none": ("empty", 0, N, "no values", ""),
     "lists": ("not usable", 0, 0, "Python objects (list)", ""),
-    "name": ("not usable", N, 0, "like an identifier", "pandas.to_datetime"),
+    "name": ("not usable", N, 0, "like an identifier", ""),
     "limit": ("not usable", N, 0, "infinite values", ""),
 }
 
@@ -366,9 +366,7 @@ def test_compare_leaves_odd_columns_out_with_a_line_each():
     assert len(found) == 2
     for name, why in {"lists": "Python objects", "none": "no values"}.items():
         for result in found:
-            assert any(
-                why in n and n.endswith("The column was left out.") for n in result.notes
-            ), name
+            assert any(why in n and "The column was left out." in n for n in result.notes), name
     assert any("column name holds 1200 different" in note for note in found["ksg"].notes)
     assert found["ksg"].dim_x == 2
     codes = [note for note in found["ksg"].notes if "codes of categories" in note]

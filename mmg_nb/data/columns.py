@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmg_nb.data.arrays import plain_array, to_numpy
+from mmg_nb.data.conversion import conversion_of
 from mmg_nb.data.numbers import integers_of, is_missing, numbers_in_texts, numbers_of, times_of
 from mmg_nb.data.readings import Column, is_discrete, is_identifier, may_be_codes
 from mmg_nb.data.tables import frame_of
@@ -24,6 +25,7 @@ __all__ = [
     "read_choice",
     "read_columns",
     "read_variable",
+    "why_left_out",
 ]
 
 ALIASES = {"given": "z"}
@@ -31,7 +33,7 @@ ALIASES = {"given": "z"}
 _ENCODE = "Convert the values to numbers or to text first."
 _IDENTIFIER = (
     "Leave the column out, or merge its categories.",
-    "Leave the column out, or convert its texts to numbers, for example with astype(float).",
+    "Convert its texts to numbers, for example with astype(float), or leave the column out.",
 )
 _ROW_PER_SAMPLE = "Pass one row per sample."
 
@@ -154,7 +156,7 @@ def read_variable(values: Any, name: str, choice: Choice, *, skip: bool = False)
         joined = np.ascontiguousarray(array.reshape(len(array), -1))
     else:
         joined = np.stack([each.column.values for each in read], axis=1)
-    notes = tuple(f"{error.what} The column was left out." for error in lost)
+    notes = tuple(why_left_out(error, " The column was left out.") for error in lost)
     notes += _origin_notes(read, name)
     return Variable(joined, labels, discrete, inferred, undecided, notes=notes)
 
@@ -193,11 +195,23 @@ def _origin_notes(read: Sequence[_Decided], name: str) -> tuple[str, ...]:
         origin: [c.column.label for c in read if c.column.origin == origin and not c.named]
         for origin in _ORIGINS
     }
+    converted = [(c.column.label, c.column.conversion) for c in read if not c.named]
     return tuple(
         f"{name}: " + _ORIGINS[origin].format(where=f"column(s) {listed(labels, room=80)}")
         for origin, labels in found.items()
         if labels
+    ) + tuple(
+        f"{name}: Column {cut(label, 40)} is treated as categories, but {each.evidence}. To treat "
+        f"it as numbers, convert it first with pandas: {each.code}"
+        for label, each in converted
+        if each
     )
+
+
+def why_left_out(error: MMGError, then: str = "") -> str:
+    """Why a column was left out, `then`, and what keeps it, if there is something."""
+    remedy = "" if error.remedy.startswith("Leave") else error.remedy
+    return f"{error.what}{then} {remedy}".strip()
 
 
 def _encoded(column: Column, name: str) -> Column:
@@ -206,6 +220,10 @@ def _encoded(column: Column, name: str) -> Column:
     exact = column.values if column.exact is None else column.exact
     levels, codes = np.unique(exact[known], return_inverse=True)
     if is_identifier(len(levels), int(known.sum())):
+        if column.conversion:
+            evidence, code = column.conversion
+            what = f"{name}: column {cut(column.label, 40)} is text. {evidence}."
+            raise MMGError(what, f"Convert it with pandas: {code}")
         what = (
             f"{name}: column {cut(column.label, 40)} holds {len(levels)} different categories in "
             f"{int(known.sum())} rows. It looks like an identifier."
@@ -325,8 +343,13 @@ def _category(column: NDArray[Any], label: str, name: str) -> Column:
     if numbers is not None:
         codes[known] = numbers
         return Column(label, codes, "number", "numbers")
-    codes[known] = np.unique(texts, return_inverse=True)[1].reshape(-1)
-    return Column(label, codes, "category", "digits" if digits else "")
+    levels, level = np.unique(texts, return_inverse=True)
+    codes[known] = level.reshape(-1)
+    if digits:
+        return Column(label, codes, "category", "digits")
+    dates = is_identifier(len(levels), len(texts))
+    conversion = conversion_of(levels.tolist(), dates=dates)
+    return Column(label, codes, "category", conversion=conversion)
 
 
 def _refuse(dtype: Any, name: str, label: str = "") -> None:

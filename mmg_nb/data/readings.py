@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmg_nb.data.conversion import Conversion
 from mmg_nb.data.numbers import LARGEST_EXACT
 
 __all__ = [
@@ -36,6 +37,7 @@ class Column:
         origin: What the values were: times, numbers or digits (as text), categorical or ordered
             (of pandas), or empty.
         exact: Integers that the numbers stand for, `(n,)`, if float64 may make them equal.
+        conversion: How to convert texts, most of which are numbers or dates.
     """
 
     label: str
@@ -43,6 +45,7 @@ class Column:
     kind: str
     origin: str = ""
     exact: NDArray[Any] | None = None
+    conversion: Conversion | None = None
 
 
 @dataclass(frozen=True)
@@ -145,13 +148,19 @@ def reading_of(column: Column, *, named: bool = False, auto: bool = True) -> Rea
     def said(kind: str, evidence: str, change: str = "") -> Reading:
         return Reading(column.label, kind, levels, missing, evidence, change)
 
+    change = column.conversion.code if column.conversion else _TO_NUMBERS.get(column.origin, "")
     if levels < 2:
         return said(*(("constant", "one value only") if levels else ("empty", "no values")))
     if (column.kind == "category" or named) and is_identifier(levels, len(known)):
-        change = "" if column.origin else "pandas.to_datetime(column) if these are times"
-        return said("not usable", "most values occur once, like an identifier", change)
+        evidence = "most values occur once, like an identifier"
+        if column.conversion:
+            return said("not usable", f"text: {column.conversion.evidence}", change)
+        return said("not usable", evidence, change)
     if column.kind == "category":
-        return said(*_CATEGORIES[column.origin], _TO_NUMBERS.get(column.origin, ""))
+        kind, evidence = _CATEGORIES[column.origin]
+        if column.conversion:
+            evidence += f": {column.conversion.evidence}"
+        return said(kind, evidence, change)
     if named:
         return said("categories", "named in discrete=", "discrete='auto'")
     if is_discrete(column, named=named, auto=auto):

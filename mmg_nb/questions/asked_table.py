@@ -191,9 +191,9 @@ def _left_out(readings: Sequence[Reading], missing: str, numbers_only: str) -> d
         if each.kind == "constant":
             lost[each.name] = "it is constant"
         elif not each.usable:
-            lost[each.name] = f"it is {each.kind} ({each.evidence.rstrip('.')})"
+            lost[each.name] = f"it is {each.kind} ({each.evidence.rstrip('.')}){_keeps(each)}"
         elif numbers_only and each.discrete:
-            lost[each.name] = f"{numbers_only} ({each.kind})"
+            lost[each.name] = f"{numbers_only} ({each.kind}){_keeps(each)}"
         elif each.missing and missing == "refuse":
             values = f"missing value{'s' if each.missing > 1 else ''}"
             lost[each.name] = f"it has {each.missing} {values}; {KEEPS} the column"
@@ -208,6 +208,10 @@ def _said_of(lost: Mapping[str, str]) -> tuple[str, ...]:
     each = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
     remedy = "" if reasons == lost else f" {KEEPS} those with missing values."
     return (f"{len(lost)} columns were left out. {each}.{remedy}",)
+
+
+def _keeps(reading: Reading) -> str:
+    return f"; {reading.change} keeps it" if "column" in reading.change else ""
 
 
 def _names(table: Any, condition: Sequence[str], lost: Mapping[str, str]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmg_nb.data.columns import Choice, read_variable
+from mmg_nb.data.columns import Choice, read_variable, why_left_out
 from mmg_nb.data.dependent_rows import MIN_SAMPLES
 from mmg_nb.data.tables import KINDS_OF_TABLE, frame_of
 from mmg_nb.errors import MMGError, brief, cut, listed, one_of
@@ -83,7 +83,7 @@ def read_columns(table: Any, choice: Choice) -> TableColumns:
         try:
             used.append(_column(frame, name, label, choice))
         except MMGError as error:
-            left_out[name] = error.what
+            left_out[name] = why_left_out(error)
     if not 2 <= len(used) <= MAX_COLUMNS:
         what = f"A map takes 2 to {MAX_COLUMNS} columns that can be used; got {len(used)}."
         reasons = f"{len(left_out)} are left out, e.g.: {'; '.join(list(left_out.values())[:2])}"
