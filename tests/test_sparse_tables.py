@@ -12,6 +12,7 @@ from scipy.special import expit, xlogy
 
 import mmg_nb
 from mmg_nb.data.pairs import Pairs
+from mmg_nb.estimators.neighbours import latent_classes
 from mmg_nb.estimators.neighbours.contingency import closed_form, table_information
 
 LEVEL = 1.96  # standard errors on either side of a 95 % interval
@@ -214,6 +215,41 @@ def test_columns_that_matter_only_together_are_found():
     found = estimated(x, y)
     assert found.mi > 0.6 * math.log(2)
     assert abs(found.mi - math.log(2)) < 3 * LEVEL * found.stderr
+
+
+def test_classes_of_all_folds_are_fitted_at_once_as_one_by_one():
+    rng = np.random.default_rng(7)
+    x, y = rng.integers(0, 9, 300), rng.integers(0, 6, 300)
+    y = np.where(rng.random(300) < 0.5, x % 3, y)
+    trains = [np.flatnonzero(np.arange(300) % 4 != fold) for fold in range(4)]
+    trains[0] = trains[0][x[trains[0]] != 5]
+    found = latent_classes._predicted(x, y, trains, 3)
+    for train, of_fold in zip(trains, found, strict=True):
+        np.testing.assert_array_equal(of_fold, latent_classes._predicted(x, y, [train], 3)[0])
+        counts = np.zeros((9, 6))
+        np.add.at(counts, (x[train], y[train]), 1)
+        draws = np.random.default_rng(3)
+        of_x, of_y = 0.5 + draws.random((9, 3)), 0.5 + draws.random((6, 3))
+        for _ in range(latent_classes.STEPS):
+            of_x *= counts / np.maximum(of_x @ of_y.T, 1e-300) @ of_y / of_y.sum(axis=0)
+            of_y *= (counts / np.maximum(of_x @ of_y.T, 1e-300)).T @ of_x / of_x.sum(axis=0)
+        table = np.maximum(of_x @ of_y.T, 1e-300)
+        expected = (table / table.sum(axis=1, keepdims=True))[x, y]
+        known = np.isin(x, x[train])
+        np.testing.assert_allclose(of_fold[known], expected[known], rtol=1e-9)
+        assert not of_fold[~known].any()
+    assert not np.isin(x, x[trains[0]]).all()
+
+
+def test_a_test_of_two_small_counts_takes_seconds():
+    rng = np.random.default_rng(3)
+    k = np.where(rng.random(200) < 0.8, 0, rng.poisson(5, 200))
+    events = np.where(k > 0, rng.poisson(2, 200), 0)
+    mmg_nb.estimate(k, events, "ksg", progress=False)  # loads what is needed
+    started = time.process_time()
+    found = mmg_nb.independence_test(k, events, permutations=19, progress=False)
+    assert time.process_time() - started < 2
+    assert found.p_value == 0.05
 
 
 @pytest.mark.accuracy

@@ -9,6 +9,8 @@ with the Kullback–Leibler loss fits it (Hofmann 1999, SIGIR), by the multiplic
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
@@ -20,6 +22,7 @@ __all__ = ["latent_information"]
 
 CLASSES = (2, 5, 12)
 STEPS = 40  # of the factorisation
+ROWS_AT_ONCE = 100_000  # of several folds; more need much memory and are not faster
 TINY = 1e-300
 
 Array = NDArray[np.float64]
@@ -50,13 +53,16 @@ def latent_information(
         return None
     found, seen = np.zeros((1 + len(CLASSES), len(x))), np.zeros(len(CLASSES))
     levels = int(y.max()) + 1
-    for train, held in polled(list(GroupKFold(folds).split(x, groups=clusters))):
-        counts = np.bincount(y[train], minlength=levels) + LEAST
-        share = (counts / counts.sum())[y]
-        found[0, held] = share[held]
-        for k, classes in enumerate(CLASSES):
-            given = _predicted(x, y, train, classes)
-            found[1 + k, held] = given[held]
+    splits = list(GroupKFold(folds).split(x, groups=clusters))
+    trains = [train for train, _ in splits]
+    size = max(1, ROWS_AT_ONCE // len(x))
+    for k, classes in enumerate(CLASSES):
+        parts = [trains[i : i + size] for i in range(0, folds, size)]
+        fitted = np.concatenate([_predicted(x, y, part, classes) for part in parts])
+        for (train, held), given in zip(splits, fitted, strict=True):
+            counts = np.bincount(y[train], minlength=levels) + LEAST
+            share = (counts / counts.sum())[y]
+            found[0, held], found[1 + k, held] = share[held], given[held]
             seen[k] += np.log(np.maximum(given, TINY) / share)[train].mean() / folds
     base, *predictions = found
     mixed = [pooled([base, each]) for each in predictions]
@@ -64,20 +70,36 @@ def latent_information(
     return np.log(mixed[best] / base), float(seen[best])
 
 
-def _predicted(x: Labels, y: Labels, train: Labels, classes: int) -> Array:
-    """Probability of y given x for each row; 0 for an x that `train` lacks."""
-    shape = int(x.max()) + 1, int(y.max()) + 1
-    key, count = np.unique(x[train] * shape[1] + y[train], return_counts=True)
+def _predicted(x: Labels, y: Labels, trains: Sequence[Labels], classes: int) -> Array:
+    """Probability of y given x for each row, `(folds, n)`; 0 for an x that a fold lacks.
+
+    The tables of all folds are the blocks of one sparse matrix.
+    """
+    levels_x, levels_y, folds = int(x.max()) + 1, int(y.max()) + 1, len(trains)
+    table = [
+        (k * levels_x + x[train]) * levels_y * folds + k * levels_y + y[train]
+        for k, train in enumerate(trains)
+    ]
+    key, count = np.unique(np.concatenate(table), return_counts=True)
+    shape = folds * levels_x, folds * levels_y
     cell = key // shape[1], key % shape[1]
+    ratio = csr_array((count.astype(np.float64), cell), shape=shape)
+    turned = ratio.T  # has the same data
     rng = np.random.default_rng(classes)
-    of_x, of_y = (0.5 + rng.random((levels, classes)) for levels in shape)
-    for step in range(2 * STEPS):
-        fitted = np.einsum("ij,ij->i", of_x[cell[0]], of_y[cell[1]])
-        ratio = csr_array((count / np.maximum(fitted, TINY), cell), shape=shape)
+    of_x, of_y = (
+        np.tile(0.5 + rng.random((levels, classes)), (folds, 1, 1))
+        for levels in (levels_x, levels_y)
+    )
+    flat_x, flat_y = of_x.reshape(-1, classes), of_y.reshape(-1, classes)
+    for step in polled(range(2 * STEPS)):
+        fitted = np.einsum("ij,ij->i", flat_x[cell[0]], flat_y[cell[1]])
+        ratio.data[:] = count / np.maximum(fitted, TINY)
         if step % 2:
-            of_y *= (ratio.T @ of_x) / np.maximum(of_x.sum(axis=0), TINY)
+            wanted, given = (turned @ flat_x).reshape(of_y.shape), of_x
+            of_y *= wanted / np.maximum(given.sum(axis=1, keepdims=True), TINY)
         else:
-            of_x *= (ratio @ of_y) / np.maximum(of_y.sum(axis=0), TINY)
-    both = np.einsum("ij,ij->i", of_x[x], of_y[y])
-    total = (of_x @ of_y.sum(axis=0))[x]
+            wanted, given = (ratio @ flat_y).reshape(of_x.shape), of_y
+            of_x *= wanted / np.maximum(given.sum(axis=1, keepdims=True), TINY)
+    both = np.einsum("fij,fij->fi", of_x[:, x], of_y[:, y])
+    total = np.stack([(a @ b.sum(axis=0))[x] for a, b in zip(of_x, of_y, strict=True)])
     return np.divide(both, total, out=np.zeros_like(both), where=total > 0)
