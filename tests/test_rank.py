@@ -261,16 +261,19 @@ def test_the_magic_ranks_and_stores(shell):
 
 
 def test_the_magic_explains_and_refuses(shell, capsys):
-    shell.user_ns["df"] = TABLE
+    shell.user_ns["df"] = TABLE.rename(columns={"copy": "its copy here"})
     shell.run_cell("%mmg rank -h")
     text = capsys.readouterr().out
     assert text.startswith("%mmg rank TABLE TARGET [options]")
-    assert "(default: ksg)" in text
+    assert "(default: ksg)" in " ".join(text.split())
     for line, said in {
         "%mmg rank df": "%mmg rank takes TABLE TARGET; got df",
         "%mmg rank df,t": "got a comma: df,t.\nWrite %mmg rank df t.",
         "%mmg rank df t --estimator ksg,mmg": "--estimator takes one estimator",
         "%mmg rank df tt": "no column 'tt'",
+        "%mmg rank df its copy here": "\nWrite %mmg rank df 'its copy here'.",
+        "%mmg rank df t --given its copy": "\nPut quotes around a name with spaces, e.g. ",
+        "%mmg estimate its copy here t": "Did you mean df['its copy here'] df['t']?",
     }.items():
         with pytest.raises(MMGError) as caught:
             shell.run_cell(line)

@@ -13,7 +13,7 @@ import mmg_nb
 from mmg_nb.benchmark.cells import read_specs
 from mmg_nb.errors import MMGError, cut
 from mmg_nb.jupyter.commands import COMMANDS, QUESTIONS
-from mmg_nb.jupyter.namespace import in_words, resolve
+from mmg_nb.jupyter.namespace import columns, in_words, joined, resolve
 from mmg_nb.jupyter.tokens import has_comma
 from mmg_nb.runs.events import Listener
 
@@ -137,4 +137,14 @@ def _check_operands(name: str, operands: Sequence[str], namespace: dict[str, Any
         raise MMGError(what, f"Write %mmg {name} {cut(got.replace(',', ' '), 80)}.")
     if len(operands) < (1 if more else count) or (len(operands) > count and not more):
         what = f"%mmg {name} takes {wanted}; got {cut(got, 80) or 'nothing'}."
-        raise MMGError(what, in_words(namespace))
+        raise MMGError(what, _quotes(name, operands, namespace) or in_words(namespace))
+
+
+def _quotes(name: str, operands: Sequence[str], namespace: dict[str, Any]) -> str:
+    """How to write the name of a target that has spaces; empty if that is not what went wrong."""
+    if name != "rank" or len(operands) < 3:
+        return ""
+    table, *target = joined(operands, set(map(str, columns(namespace.get(operands[0])))))
+    if len(target) > 1:
+        return "Put quotes around a name with spaces, e.g. 'body mass'."
+    return f"Write %mmg rank {table} {target[0]!r}."

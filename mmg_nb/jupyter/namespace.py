@@ -6,13 +6,13 @@ import builtins
 import inspect
 import keyword
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from mmg_nb.data.tables import column_names
 from mmg_nb.errors import MMGError, brief, closest, cut, listed
 
-__all__ = ["arrays", "check_name", "columns", "columns_in_words", "in_words", "resolve"]
+__all__ = ["arrays", "check_name", "columns", "columns_in_words", "in_words", "joined", "resolve"]
 
 ROOM_FOR_ARRAYS = 180  # characters, of the arrays in a message
 
@@ -75,10 +75,21 @@ def columns_in_words(words: Sequence[str], namespace: Mapping[str, Any]) -> str:
         For example `Did you mean df['mean radius'] df['age']? `, with a trailing space.
     """
     for table in arrays(namespace):
-        names = [word for word in words if word != table]
-        if names and set(names) <= set(map(str, columns(namespace[table]))):
+        known = set(map(str, columns(namespace[table])))
+        names = [word for word in joined(words, known) if word != table]
+        if names and set(names) <= known:
             return f"Did you mean {' '.join(f'{table}[{name!r}]' for name in names)}? "
     return ""
+
+
+def joined(words: Sequence[str], known: Collection[str]) -> list[str]:
+    """The words; those side by side that are one known name with spaces are joined."""
+    rest, found = list(words), []
+    while rest:
+        size = next((k for k in range(len(rest), 1, -1) if " ".join(rest[:k]) in known), 1)
+        found.append(" ".join(rest[:size]))
+        rest = rest[size:]
+    return found
 
 
 def kinds(value: Any) -> list[str]:
