@@ -140,8 +140,16 @@ def test_estimators_of_numbers_take_whole_numbers_and_refuse_texts(name):
     assert caught.value.what == (
         f"{name} takes numbers only, and there are categories in y (column 0)."
     )
-    assert "mmg" in caught.value.remedy
-    assert "ksg" in caught.value.remedy
+    assert caught.value.remedy == "These can: mmg, ksg."
+
+
+def test_a_refusal_of_categories_names_their_columns():
+    table = pd.DataFrame({"age": Y, "sex": NAMES, "city": NAMES})
+    for asked in ((table, Y), (Y, table)):
+        with pytest.raises(MMGError, match=r"categories in [xy] \(column sex, city\)"):
+            mmg_nb.estimate(*asked, "cca")
+    with pytest.raises(MMGError, match=r"categories in given \(column sex, city\)"):
+        mmg_nb.estimate(FEW, Y, "cca", given=table)
 
 
 # --- missing values ----------------------------------------------------------------------------

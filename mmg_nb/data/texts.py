@@ -31,16 +31,16 @@ def texts_of(
         kept: Rows that are kept, `(n,)`.
 
     Returns:
-        `x` and `y`: names of the columns. `x[0]`: names of the categories of a column, by code.
-        `rows`: names of the rows that are kept, if they differ from 0, 1, …. Images have no texts.
+        `x`, `y` and `given`: names of the columns. `x[0]`: names of the categories of a
+        column, by code. `rows`: names of the rows that are kept, if they differ from 0, 1, ….
+        Images have no texts.
     """
     texts = {"rows": _rows(asked, kept)}
-    for name in ("x", "y"):
-        each = used[name]
+    for name, each in used.items():
         if each.shape is not None:
             continue
         texts[name] = tuple(cut(label, ROOM) for label in each.labels)
-        for j in each.discrete:
+        for j in () if name == "given" else each.discrete:
             texts[f"{name}[{j}]"] = _categories(asked[name], name, each, j, kept)
     return texts
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mmg_nb.data.pairs import Pairs
 from mmg_nb.errors import MMGError, listed
 from mmg_nb.estimators.base import Estimator
@@ -50,7 +52,11 @@ def check_acceptance(estimator: Estimator, pairs: Pairs) -> None:
         raise MMGError(what, "Use mmg, which takes rows of numbers and categories.")
     for feature, where in _needed(pairs).items():
         if not accepts(estimator, feature):
-            able = listed(estimators_that_accept(feature))
+            able = listed(
+                name
+                for name in estimators_that_accept(feature)
+                if estimator_class(name).needs <= set(_needed(pairs))
+            )
             what = f"{estimator.name} {FEATURES[feature].format(where=where)}."
             one = where.split()[0]
             flat = f" Or flatten: {one}.reshape(len({one}), -1)." if feature == "images" else ""
@@ -62,9 +68,17 @@ def _needed(pairs: Pairs) -> dict[str, str]:
     needed = {"given": "given"} if pairs.given is not None else {}
     columns = {"x": pairs.discrete_x, "y": pairs.discrete_y, "given": pairs.discrete_z}
     where = [
-        f"{name} (column {listed(found, room=60)})" for name, found in columns.items() if found
+        f"{name} (column {listed(_labels(pairs, name, found), room=60)})"
+        for name, found in columns.items()
+        if found
     ]
     shapes = {"x": pairs.shape_x, "y": pairs.shape_y}
     images = [name for name, shape in shapes.items() if shape is not None]
     needed |= {"discrete": " and ".join(where)} if where else {}
     return needed | ({"images": " and ".join(images)} if images else {})
+
+
+def _labels(pairs: Pairs, name: str, columns: Sequence[int]) -> list[str]:
+    """The names of columns of a variable; their positions if it has none."""
+    labels = pairs.texts.get(name, ())
+    return [labels[i] if i < len(labels) else str(i) for i in columns]
