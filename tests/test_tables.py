@@ -286,6 +286,40 @@ def test_python_numbers_are_numbers(number):
     np.testing.assert_array_equal(make_pairs(np.array(values, dtype=object), Y).x[:, 0], expected)
 
 
+def test_periods_and_intervals_come_with_a_line_of_pandas_that_works():
+    months = pd.period_range("2000-01", periods=N, freq="M")
+    cut = pd.IntervalIndex.from_breaks(np.arange(N + 1.0))
+    table = pd.DataFrame({"month": months, "bin": cut, "y": Y}, index=np.arange(N) + 7)
+    for name in ("month", "bin"):
+        with pytest.raises(
+            MMGError, match=f"in column {name}.\nConvert it with pandas: "
+        ) as caught:
+            make_pairs(table[name], Y)
+        code = mmg_nb.describe(table)[name].change
+        assert caught.value.remedy.endswith(f": {code}")
+        converted = eval(code, {"column": table[name], "pandas": pd})
+        assert (converted.index == table.index).all()
+        assert (np.diff(make_pairs(converted, table.y).x[:, 0]) > 0).all()
+
+
+@pytest.mark.parametrize("as_frame", [True, False])
+def test_data_sets_of_scikit_learn_are_refused_with_one_advice(as_frame):
+    from sklearn.datasets import load_wine
+
+    bunch = load_wine(as_frame=as_frame)
+    for call in (
+        lambda: mmg_nb.describe(bunch),
+        lambda: mmg_nb.rank(bunch, "target"),
+        lambda: mmg_nb.dependency_map(bunch),
+        lambda: mmg_nb.estimate(bunch, bunch.target),
+    ):
+        with pytest.raises(MMGError, match="got a Bunch") as caught:
+            call()
+        advice = "" if as_frame else "Load it with as_frame=True. "
+        assert caught.value.remedy == f"{advice}Pass bunch.frame, or columns of it."
+    assert mmg_nb.describe(load_wine(as_frame=True).frame)["target"].usable
+
+
 def test_masked_values_are_missing_whatever_they_are():
     mask = np.arange(N) < 9
     for values in (SEX, AGE, DAY, np.arange(N), AGE > 50):

@@ -21,6 +21,7 @@ __all__ = [
     "Shape",
     "Variable",
     "labels_of",
+    "line_of_pandas",
     "names_of",
     "read_choice",
     "read_columns",
@@ -31,6 +32,12 @@ __all__ = [
 ALIASES = {"given": "z"}
 
 _ENCODE = "Convert the values to numbers or to text first."
+_CONVERT = "Convert it with pandas: "
+_OBJECTS = {
+    "Period": "column.dt.to_timestamp()",
+    "Interval": "pandas.Series(pandas.IntervalIndex(column).mid, column.index)",
+}
+"""Type of Python objects -> the line of pandas that makes them times or numbers."""
 _IDENTIFIER = (
     "Leave the column out, or merge its categories.",
     "Convert its texts to numbers, for example with astype(float), or leave the column out.",
@@ -223,7 +230,7 @@ def _encoded(column: Column, name: str) -> Column:
         if column.conversion:
             evidence, code = column.conversion
             what = f"{name}: column {cut(column.label, 40)} is text. {evidence}."
-            raise MMGError(what, f"Convert it with pandas: {code}")
+            raise MMGError(what, _CONVERT + code)
         what = (
             f"{name}: column {cut(column.label, 40)} holds {len(levels)} different categories in "
             f"{int(known.sum())} rows. It looks like an identifier."
@@ -333,8 +340,9 @@ def _category(column: NDArray[Any], label: str, name: str) -> Column:
     odd = [v for v in some if not isinstance(v, plain)]
     if odd:
         kind = cut(type(odd[0]).__name__, 40)
-        what = f"{name} must hold numbers or categories; got Python objects ({kind})."
-        raise MMGError(what, _ENCODE)
+        what = f"{name} must hold numbers or categories; got Python objects ({kind})"
+        remedy = _CONVERT + _OBJECTS[kind] if kind in _OBJECTS else _ENCODE
+        raise MMGError(f"{what}{_in_column(label)}.", remedy)
     texts = [str(v) for v in some]
     numbers, digits = (None, False)
     if all(isinstance(v, str) for v in some):
@@ -359,11 +367,20 @@ def _refuse(dtype: Any, name: str, label: str = "") -> None:
         "V": f"Pass pandas.DataFrame({name}).",
     }
     got = f"{words.get(dtype.kind, 'something else')} (dtype {cut(str(dtype), 40)})"
-    where = f" in column {cut(label, 40)}" if label and not label.isdigit() else ""
     raise MMGError(
-        f"{name} must hold numbers or categories; got {got}{where}.",
+        f"{name} must hold numbers or categories; got {got}{_in_column(label)}.",
         remedies.get(dtype.kind, _ENCODE),
     )
+
+
+def _in_column(label: str) -> str:
+    return f" in column {cut(label, 40)}" if label and not label.isdigit() else ""
+
+
+def line_of_pandas(error: MMGError) -> str:
+    """The line of pandas that makes a column usable; empty if there is none."""
+    line = error.remedy.removeprefix(_CONVERT)
+    return "" if line == error.remedy else line
 
 
 def labels_of(groups: Any, n: int) -> NDArray[np.int64]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmg_nb.data.arrays import to_numpy
 from mmg_nb.data.codes import codes_in
-from mmg_nb.data.columns import Variable, read_choice, read_columns
+from mmg_nb.data.columns import Variable, line_of_pandas, read_choice, read_columns
 from mmg_nb.data.readings import Column, Reading, may_be_codes, reading_of
 from mmg_nb.data.tables import frame_of
 from mmg_nb.errors import MMGError, one_of
@@ -104,7 +104,7 @@ def describe(table: Any, *, discrete: Any = "auto") -> Description:
     columns = read_columns(values, "a column")
     labels = [*map(str, range(len(columns)) if frame is None else frame.columns)]
     readings = [
-        Reading(label, "not usable", 0, 0, column.what)
+        Reading(label, "not usable", 0, 0, column.what, line_of_pandas(column))
         if isinstance(column, MMGError)
         else reading_of(column, named=choice.names("table", label, i), auto=choice.auto)
         for i, (label, column) in enumerate(zip(labels, columns, strict=True))

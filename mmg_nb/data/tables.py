@@ -30,12 +30,14 @@ def frame_of(values: Any, name: str) -> Any:
         keep all digits, also beside missing values.
 
     Raises:
-        MMGError: The values are not in memory, or the columns do not have one row per sample.
+        MMGError: The values are not in memory, are a Bunch of scikit-learn, or the columns do not
+            have one row per sample.
     """
     if isinstance(values, type):
         return None
     if hasattr(values, "iloc") and not hasattr(values, "compute"):
         return values.to_frame() if getattr(values, "ndim", 2) == 1 else values
+    _refuse_bunch(values, name)
     columns = _columns(values, name)
     if columns is not None:
         return _frame(columns, name)
@@ -47,6 +49,15 @@ def frame_of(values: Any, name: str) -> Any:
         values = _by_arrow(values, name)
         return frame_of(values, name)
     return frame_of(values.to_pandas(), name) if hasattr(values, "to_pandas") else None
+
+
+def _refuse_bunch(values: Any, name: str) -> None:
+    """Refuse a data set of scikit-learn, which is a dictionary that holds tables."""
+    if isinstance(values, dict) and {"data", "target"} <= values.keys():
+        loaded = "" if values.get("frame") is not None else "Load it with as_frame=True. "
+        kind = cut(type(values).__name__, 40)
+        what = f"{name} must be a table or an array; got a {kind}, a dictionary of several."
+        raise MMGError(what, f"{loaded}Pass bunch.frame, or columns of it.")
 
 
 def _columns(values: Any, name: str) -> list[tuple[str, Any]] | None:
