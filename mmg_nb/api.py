@@ -196,7 +196,7 @@ def assemble(
         rows=asked["rows"],
         skip=skip,
     )
-    if not chosen.trains and (asked["groups"] is not None or pairs.mostly_repeats):
+    if not chosen.trains and (asked["groups"] is not None or pairs.mostly_copies):
         pairs = pairs.one_of_each()  # without training there are no splits to keep rows apart
     return Job(chosen.for_data(pairs), pairs, int(asked["seed"]), asked["device"])
 

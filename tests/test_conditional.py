@@ -106,7 +106,7 @@ def test_a_condition_is_checked_like_x_and_y():
     x, y, z = MODELS["chain"].sample(100, 0)
     for bad, said in (
         (z[:99], "x, y and given must have equal numbers of rows; got 100, 100 and 99."),
-        (np.full(100, np.nan), "given must be finite; it has 100 NaN"),
+        (np.full(100, np.nan), "given must be finite; it has 100 missing"),
         (np.ones(100), "given must vary; every column is constant."),
     ):
         with pytest.raises(MMGError, match=said.replace(".", r"\.")):

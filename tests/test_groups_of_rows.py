@@ -62,6 +62,8 @@ def test_copies_of_most_rows_are_left_out():
     found = mmg_nb.estimate(x, y, "ksg", rows="independent")
     assert found.n_samples == 60
     assert abs(found.mi) < 3 * found.stderr
+    coarse = rng.integers(0, 60, size=(2, 400)).astype(float)  # rows that are equal by chance
+    assert mmg_nb.estimate(coarse[0] % 2, coarse[1] + 0.3333, "ksg").n_samples == 400
     twice = np.r_[np.arange(60), np.arange(20)]  # a few equal rows may be equal by chance
     assert mmg_nb.estimate(x[::4][twice], y[::4][twice], "ksg").n_samples == 80
 

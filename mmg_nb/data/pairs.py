@@ -13,7 +13,8 @@ from mmg_nb.errors import MMGError
 
 __all__ = ["Pairs"]
 
-FEW_SETS = 0.5  # of the rows: some equal rows may be equal by chance; not measured
+FEW_SETS = 0.5  # of the rows; not measured
+MOST_DIFFER = 0.9  # share of different values among different rows; not measured
 MAX_ROWS_FOR_RANK = 1000  # rows that are enough to compute the effective rank of images
 
 Array = NDArray[np.float64]
@@ -72,10 +73,19 @@ class Pairs:
         return self.n_samples / self.inflation
 
     @property
-    def mostly_repeats(self) -> bool:
-        """Whether most rows are copies of others, or of the groups of others."""
+    def mostly_copies(self) -> bool:
+        """Whether most rows of numbers are copies of others, not only equal by chance.
+
+        Then x alone has about as many different values as x and y together, and so has y.
+        """
         sets = int(self.clusters.max()) + 1
-        return self.inflation == 1 and sets < FEW_SETS * self.n_samples
+        numbers = not (self.discrete_x or self.discrete_y)
+        if self.inflation > 1 or not numbers or sets >= FEW_SETS * self.n_samples:
+            return False
+        return all(
+            max(len(np.unique(column)) for column in values.T) > MOST_DIFFER * sets
+            for values in (self.x, self.y)
+        )
 
     @property
     def dim_x(self) -> int:

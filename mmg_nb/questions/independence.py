@@ -229,7 +229,7 @@ def independence_test(x: Any, y: Any, estimator: str = "ksg", **keywords: Any) -
     asked, fields = complete(IndependenceKeywords, keywords)
     passed = ("given", "groups", "discrete", "missing", "rows", "seed", "device")
     job = prepare(x, y, estimator, **{key: asked[key] for key in passed}, **fields)  # type: ignore[literal-required]
-    if job.estimator.trains and (asked["groups"] is not None or job.pairs.mostly_repeats):
+    if job.estimator.trains and (asked["groups"] is not None or job.pairs.mostly_copies):
         job = replace(job, pairs=job.pairs.one_of_each())  # single rows could not be permuted
     usual = FEW_PERMUTATIONS if job.estimator.trains else PERMUTATIONS
     count = count_of(asked["permutations"], "permutations", usual)
