@@ -38,22 +38,14 @@ def add_exact(paths: str | Path | Iterable[str | Path], out: str | Path) -> int:
         MMGError: A file does not exist, cannot be written, or is not a file of records.
     """
     spec = Spec(estimator=EXACT, fields={}, label=EXACT)
-    wanted = {
-        cell.cell_id: cell
-        for record in read_all(paths)
-        for cell in [
-            Cell(
-                spec=spec,
-                task=record["task"],
-                n=record["n"],
-                seed=record["seed"],
-                tags=tuple(record["tags"]),
-            )
-        ]
-    }
+    asked = {(r["task"], r["n"], r["seed"]): tuple(r["tags"]) for r in read_all(paths)}
+    cells = (
+        Cell(spec=spec, task=name, n=n, seed=seed, tags=tags)
+        for (name, n, seed), tags in asked.items()
+    )
     with RecordFile(records_path(out)) as file:
         done = latest(file.records)
-        missing = [cell for key, cell in wanted.items() if key not in done]
+        missing = [cell for cell in cells if cell.cell_id not in done]
         for cell in missing:
             file.append(exact_record(cell))
     return len(missing)

@@ -73,6 +73,11 @@ class Pairs:
         return self.n_samples / self.inflation
 
     @property
+    def first_of_each(self) -> NDArray[np.int64]:
+        """The first row of each group, set of copies or block of a series, in order."""
+        return np.sort(np.unique(self.clusters, return_index=True)[1])
+
+    @property
     def mostly_copies(self) -> bool:
         """Whether most rows of numbers are copies of others, not only equal by chance.
 
@@ -163,7 +168,7 @@ class Pairs:
         Raises:
             MMGError: A column is constant in these rows.
         """
-        first = np.sort(np.unique(self.clusters, return_index=True)[1])
+        first = self.first_of_each
         given = None if self.given is None else self.given[first]
         for name, values in (("x", self.x[first]), ("y", self.y[first]), ("given", given)):
             if values is not None and not np.ptp(values, axis=0).all():

@@ -304,8 +304,8 @@ def _folds(clusters: NDArray[np.int64], count: int) -> NDArray[np.int64]:
 
 def _independent(pairs: Pairs) -> Pairs:
     """At most `MOST_ROWS` rows, one of each cluster: rows of a cluster would be neighbours."""
-    _, first = np.unique(pairs.clusters, return_index=True)
-    rows = np.sort(first)[:: -(-len(first) // MOST_ROWS)]
+    first = pairs.first_of_each
+    rows = first[:: -(-len(first) // MOST_ROWS)]
     return replace(
         pairs, x=pairs.x[rows], y=pairs.y[rows], clusters=np.arange(len(rows)), notes=()
     )

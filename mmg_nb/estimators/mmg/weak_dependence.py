@@ -21,7 +21,7 @@ from mmg_nb.estimators.gaussian.gcmi import scores
 from mmg_nb.mmse.standard_error import null_standard_error
 from mmg_nb.results.finding import Estimate
 
-__all__ = ["LEAST_ROWS", "WEAK", "by_correlations"]
+__all__ = ["WEAK", "by_correlations"]
 
 WEAK = 0.6  # nats (LOG.md, "Second looks")
 FUNCTIONS = 2  # of each column: its value and its magnitude
@@ -53,8 +53,11 @@ def by_correlations(pairs: Pairs) -> Estimate | None:
     x, y = _scores(pairs.x), _scores(pairs.y)
     if not (x.size and y.size):
         return None
+    linear = _shared(x, y)
+    if linear >= WEAK:
+        return None
     ways = [(x, y)] * _is_continuous(pairs.x) + [(y, x)] * _is_continuous(pairs.y)
-    found = _shared(x, y) + max([0.0, *(_rest(*way) for way in ways)])
+    found = linear + max([0.0, *(_rest(*way) for way in ways)])
     if found >= WEAK:
         return None
     by_chance = null_standard_error(len(pairs.x), pairs.dim_x, pairs.dim_y)
