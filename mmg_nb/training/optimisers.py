@@ -29,7 +29,8 @@ NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # Jordan et al. 2024: quintic
 class Adam:
     """Adam (Kingma and Ba 2015, arXiv 1412.6980) at a rate that is given at every step.
 
-    It calls PyTorch's function. PyTorch's class would import the compiler, which takes 1.7 s.
+    It calls PyTorch's function. PyTorch's class would import the compiler, which takes 1.7 s. One
+    kernel updates all parameters: a loop over them takes as long as the rest of a small step.
 
     Args:
         parameters: The trained parameters.
@@ -37,7 +38,6 @@ class Adam:
         weight_decay: Weight decay.
         decoupled: Whether weights decay apart from the gradient, as in AdamW (Loshchilov and
             Hutter 2019, arXiv 1711.05101).
-        fused: Whether one kernel updates all parameters. This changes the rounding.
     """
 
     def __init__(
@@ -47,13 +47,11 @@ class Adam:
         learning_rate: float,
         weight_decay: float,
         decoupled: bool = True,
-        fused: bool = True,
     ) -> None:
         self.parameters = list(parameters)
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.decoupled = decoupled
-        self.fused = fused
         self.steps = [
             torch.zeros((), dtype=torch.float32, device=p.device) for p in self.parameters
         ]
@@ -81,7 +79,7 @@ class Adam:
             [self.squares[k] for k in used],
             [],
             [self.steps[k] for k in used],
-            fused=self.fused,
+            fused=True,
             capturable=self.parameters[0].device.type == "cuda",
             amsgrad=False,
             beta1=BETAS[0],

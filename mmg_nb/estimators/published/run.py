@@ -182,7 +182,6 @@ def _train(this: _Setting, proposal: LogisticProposal) -> TrainingOutcome:
             learning_rate=rate,
             weight_decay=config.weight_decay,
             decoupled=False,
-            fused=this.x.device.type == "cuda",
         ),
         rows=member_rows(this.x, this.y, this.anchor, [member.fit]),
         validation=_validation(this, proposal, held),
