@@ -13,11 +13,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from mmg_nb.data.marginals import NormalScores
 from mmg_nb.data.pairs import Pairs
 from mmg_nb.polling import poll, polled
+from mmg_nb.runs.devices import threads_for
 
 __all__ = ["Reduction", "reduced"]
 
@@ -161,10 +163,11 @@ def _enough(spectrum: _Spectrum, targets: Array) -> tuple[int, float]:
     every = len(spectrum.variance)
     least = min(spectrum.step, every)
     counts = [count for count in (*COUNTS, least) if least <= count < every]
-    losses = {
-        count: _losses(spectrum.scores[rows, :count], spectrum.variance[:count], targets[rows])
-        for count in polled((*sorted(set(counts)), every))
-    }
+    with threads_for(0, torch.device("cpu")):  # a team would wait for its slowest thread
+        losses = {
+            count: _losses(spectrum.scores[rows, :count], spectrum.variance[:count], targets[rows])
+            for count in polled((*sorted(set(counts)), every))
+        }
     best = min(losses.values(), key=lambda each: float(np.log(each.mean(axis=0)).sum()))
     for count, loss in losses.items():
         worse = 0.5 * ((loss - best) / best.mean(axis=0)).sum(axis=1)
@@ -176,25 +179,36 @@ def _enough(spectrum: _Spectrum, targets: Array) -> tuple[int, float]:
 
 def _losses(scores: Array, variance: Array, targets: Array) -> Array:
     """Squared errors of the best model of each target on rows it was not fitted to, `(m, k)`."""
-    from sklearn.kernel_ridge import KernelRidge  # slow to import
-    from sklearn.linear_model import RidgeCV
+    from sklearn.linear_model import RidgeCV  # slow to import
 
     cut = round(SHARE_FITTED * len(targets))
+    known = targets[:cut]
     whole = scores / np.sqrt(variance.sum())
     white = scores / np.sqrt(variance)
     linear = np.column_stack([white, _log_power(white)])
-    trials = [(RidgeCV(RIDGES, alpha_per_target=True), linear)]
-    for gamma, inputs in ((0.5, whole), (0.5 / len(variance), white)):
-        trials += [
-            (KernelRidge(alpha=alpha, kernel="rbf", gamma=gamma), inputs) for alpha in SMOOTHNESS
-        ]
-    guesses = [np.broadcast_to(targets[:cut].mean(axis=0), targets[cut:].shape)]
-    for model, inputs in polled(trials):
-        guess = model.fit(inputs[:cut], targets[:cut]).predict(inputs[cut:])
-        guesses.append(guess.reshape(targets[cut:].shape))
-    errors = (targets[cut:] - np.stack(guesses)) ** 2
+    ridge = RidgeCV(RIDGES, alpha_per_target=True).fit(linear[:cut], known)
+    guesses = [
+        np.broadcast_to(known.mean(axis=0), targets[cut:].shape),
+        ridge.predict(linear[cut:]),
+        *_smooth_guesses(whole, known, gamma=0.5),
+        *_smooth_guesses(white, known, gamma=0.5 / len(variance)),
+    ]
+    errors = (targets[cut:] - np.stack([g.reshape(targets[cut:].shape) for g in guesses])) ** 2
     best = errors.mean(axis=1).argmin(axis=0)
     return np.asarray(errors[best, :, np.arange(targets.shape[1])].T)
+
+
+def _smooth_guesses(inputs: Array, known: Array, gamma: float) -> Array:
+    """Kernel ridge regressions: targets of the rows after the known ones, for each smoothness.
+
+    The kernel is computed once for all; scikit-learn's class would compute it for each.
+    """
+    poll()
+    cut, rows, values = len(known), torch.from_numpy(inputs), torch.from_numpy(known)
+    kernel = torch.exp(-gamma * torch.cdist(rows, rows[:cut]).square())
+    ridges = torch.tensor(SMOOTHNESS, dtype=kernel.dtype)[:, None, None] * torch.eye(cut, dtype=kernel.dtype)
+    weights = torch.cholesky_solve(values, torch.linalg.cholesky(kernel[:cut] + ridges))
+    return np.asarray(kernel[cut:] @ weights)
 
 
 def _log_power(values: Array) -> Array:
