@@ -11,9 +11,10 @@ import torch
 from mmg_nb.errors import MMGError
 from mmg_nb.runs.device_names import check_device
 
-__all__ = ["pick_device", "threads_for"]
+__all__ = ["pick_device", "team_size", "threads_for"]
 
 WORTH_A_TEAM = 2**18  # activations per layer from which several threads are faster than one
+TEAM = 2  # threads of a team on smaller layers; more were not measured
 
 
 def pick_device(name: str) -> torch.device:
@@ -66,6 +67,11 @@ def threads_for(activations: int, device: torch.device) -> Iterator[None]:
         _SINGLE.end(before)
 
 
+def team_size() -> int:
+    """Threads that may compute small layers together: 1 outside of `threads_for`."""
+    return _SINGLE.team_size()
+
+
 class _Single:
     """Counts the runs that compute on one thread, and remembers torch's setting before them.
 
@@ -87,6 +93,11 @@ class _Single:
             self._runs += 1
             torch.set_num_threads(1)
             return self._usual if before == 1 else before
+
+    def team_size(self) -> int:
+        """At most as many threads as torch had before the runs; 1 if there is no run."""
+        with self._lock:
+            return min(TEAM, self._usual) if self._runs else 1
 
     def end(self, before: int) -> None:
         """Restore the number of threads."""

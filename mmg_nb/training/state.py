@@ -7,7 +7,7 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from numpy.typing import NDArray
@@ -43,6 +43,7 @@ class Optimiser(Protocol):
         ...
 
 
+@runtime_checkable
 class RestorableOptimiser(Optimiser, Protocol):
     """An optimiser whose state can be saved and restored."""
 

@@ -10,9 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from mmg_nb.nets.cuda_graph import Replay
+from mmg_nb.runs.devices import team_size
 from mmg_nb.runs.events import Listener, Step
 from mmg_nb.training.batches import PreparedBatch
-from mmg_nb.training.state import Optimiser, follow, newest_share
+from mmg_nb.training.state import Optimiser, RestorableOptimiser, follow, newest_share
+from mmg_nb.training.team import Team
 
 __all__ = ["Direct", "Replayed", "Stepper", "descend", "keep_better", "stepper"]
 
@@ -80,9 +82,13 @@ def stepper(
     parameters: Sequence[nn.Parameter], averages: Sequence[Tensor], optimiser: Optimiser
 ) -> Stepper:
     """The fastest implementation of training steps on the device of the weights."""
-    if parameters[0].device.type == "cuda" and isinstance(optimiser, Replayable):
+    device = parameters[0].device.type
+    if device == "cuda" and isinstance(optimiser, Replayable):
         return Replayed(parameters, averages, optimiser)
-    return Direct(parameters, averages, optimiser)
+    direct, threads = Direct(parameters, averages, optimiser), team_size()
+    if device == "cpu" and threads > 1 and isinstance(optimiser, RestorableOptimiser):
+        return Team(direct, [*parameters, *averages], optimiser, threads)
+    return direct
 
 
 @torch.no_grad()

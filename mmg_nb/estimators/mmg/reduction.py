@@ -206,7 +206,9 @@ def _smooth_guesses(inputs: Array, known: Array, gamma: float) -> Array:
     poll()
     cut, rows, values = len(known), torch.from_numpy(inputs), torch.from_numpy(known)
     kernel = torch.exp(-gamma * torch.cdist(rows, rows[:cut]).square())
-    ridges = torch.tensor(SMOOTHNESS, dtype=kernel.dtype)[:, None, None] * torch.eye(cut, dtype=kernel.dtype)
+    ridges = torch.tensor(SMOOTHNESS, dtype=kernel.dtype)[:, None, None] * torch.eye(
+        cut, dtype=kernel.dtype
+    )
     weights = torch.cholesky_solve(values, torch.linalg.cholesky(kernel[:cut] + ridges))
     return np.asarray(kernel[cut:] @ weights)
 

@@ -1,0 +1,137 @@
+"""Steps on several threads: only where they are faster, and never with other digits."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from test_batches import KINDS, says_something
+from test_stepping import optimiser_of, weights_after
+
+from mmg_nb.runs.devices import team_size, threads_for
+from mmg_nb.training.state import trained
+from mmg_nb.training.step import Direct, stepper
+from mmg_nb.training.team import BLOCK, FIRST_WAIT, HOPELESS, PAUSE, TRIALS, Team
+
+CPU = torch.device("cpu")
+
+
+class Machine:
+    """A pretended machine: seconds of a step by threads, and one weight that each step changes."""
+
+    def __init__(self, alone=1.0, together=0.5, exact=True):
+        self.seconds = {1: alone, 2: together}
+        self.exact = exact
+        self.now = 0.0
+        self.used = []
+        self.weight = torch.zeros(1)
+        self.moment = torch.zeros(1)
+        self.team = Team(self.learn, [self.weight], self, 2, clock=lambda: self.now)
+
+    def learn(self, lesson, scale, share):
+        threads = torch.get_num_threads()
+        self.used.append(threads)
+        self.now += self.seconds[threads]
+        self.moment += 1
+        self.weight += 1 if threads == 1 or self.exact else 1.0001
+
+    def step(self, scale):
+        raise AssertionError("the step does this")
+
+    def state(self):
+        return {"moment": self.moment}
+
+    def restore(self, state):
+        self.moment.copy_(state["moment"])
+
+    def take(self, steps):
+        """Take steps; returns the threads of each one that counted or was a trial."""
+        self.used = []
+        for _ in range(steps):
+            self.team(None, 1.0, 0.0)
+        return self.used
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_a_faster_team_goes_on_after_trials_that_count_once():
+    machine = Machine()
+    assert machine.take(FIRST_WAIT) == [1] * FIRST_WAIT
+    assert machine.take(TRIALS) == [2, 1] * TRIALS
+    assert machine.take(3 * BLOCK) == [2] * (3 * BLOCK)
+    steps = FIRST_WAIT + TRIALS + 3 * BLOCK
+    assert float(machine.weight) == float(machine.moment) == steps
+    assert torch.get_num_threads() == 1
+
+
+def test_a_team_with_other_digits_is_never_used():
+    machine = Machine(exact=False)
+    machine.take(FIRST_WAIT)
+    assert machine.take(1 + 10 * PAUSE) == [2, 1] + [1] * (10 * PAUSE)
+    assert float(machine.weight) == FIRST_WAIT + 1 + 10 * PAUSE
+
+
+def test_beside_other_work_one_trial_is_enough_and_pauses_grow():
+    machine = Machine(together=1.1 * HOPELESS)
+    machine.take(FIRST_WAIT)
+    assert machine.take(1 + PAUSE) == [2] + [1] * (1 + PAUSE)
+    assert machine.take(1 + 2 * PAUSE) == [2] + [1] * (1 + 2 * PAUSE)
+
+
+def test_a_team_that_gains_little_leaves_the_other_core_alone():
+    machine = Machine(together=0.95)
+    machine.take(FIRST_WAIT)
+    assert machine.take(TRIALS + PAUSE) == [2, 1] * TRIALS + [1] * PAUSE
+
+
+@pytest.mark.parametrize(("seconds", "noticed_after"), [(1.1, BLOCK), (2 * HOPELESS, 1)])
+def test_a_team_ends_when_other_work_begins_and_returns_when_it_ends(seconds, noticed_after):
+    machine = Machine()
+    machine.take(FIRST_WAIT + TRIALS + BLOCK)
+    machine.seconds[2] = seconds
+    assert machine.take(noticed_after + PAUSE) == [2] * noticed_after + [1] * PAUSE
+    machine.seconds[2] = 0.5
+    assert machine.take(TRIALS + 1) == [2, 1] * TRIALS + [2]
+
+
+def test_a_stop_in_a_step_leaves_one_thread():
+    def stops(lesson, scale, share):
+        raise KeyboardInterrupt
+
+    team = Team(stops, [], Machine(), 2, _wait=0)
+    with pytest.raises(KeyboardInterrupt):
+        team(None, 1.0, 0.0)
+    assert torch.get_num_threads() == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_trials_and_teams_learn_what_one_thread_does(kind, monkeypatch):
+    start, count = says_something(KINDS[kind]()), 2 * TRIALS + 3
+
+    def team(parameters, averages, optimiser):
+        direct = Direct(parameters, averages, optimiser)
+        ticks = iter(k + 0.9 * (k % 4 == 3) for k in range(100))  # alone takes longer
+        every = [*parameters, *averages]
+        return Team(direct, every, optimiser, 2, clock=lambda: next(ticks), _wait=1)
+
+    one, other = (weights_after(copy.deepcopy(start), build, count) for build in (Direct, team))
+    for a, b in zip(one, other, strict=True):
+        assert torch.equal(a, b)
+
+
+def test_a_run_uses_as_many_threads_as_torch_may():
+    denoiser = KINDS["radial"]()
+    parts = (*trained(denoiser, copy.deepcopy(denoiser)), optimiser_of(denoiser))
+    for allowed, kind in ((1, Direct), (3, Team)):
+        torch.set_num_threads(allowed)
+        assert team_size() == 1
+        with threads_for(1000, CPU):
+            assert team_size() == min(allowed, 2)
+            assert isinstance(stepper(*parts), kind)
