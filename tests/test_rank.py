@@ -125,6 +125,17 @@ def test_only_a_dependence_that_exceeds_its_error_is_stated(monkeypatch, limited
     assert [each.name for each in search._shared] == said
 
 
+@pytest.mark.parametrize(("alone", "kept"), [(0.09, ("p",)), (0.01, ("p", "q"))])
+def test_a_pair_brings_no_column_that_adds_nothing_to_it(alone, kept, monkeypatch):
+    gains = {("p", "q"): 0.10, ("p",): alone, ("q",): 0.0}
+    search = _Search(Noise(0), None, "t", {c: (c,) for c in "pq"}, None, 10)
+    monkeypatch.setattr(
+        search, "_added", lambda question, names, *_: Gain(names, gains[names], 0.02, "ksg")
+    )
+    pair = Gain(("p", "q"), 0.10, 0.02, "ksg")
+    assert search._without_idle(pair, lambda event: False).names == kept
+
+
 def test_sets_conditions_and_pairs_reach_the_search():
     table = TABLE[["p", "q", "n0", "t"]]
     apart = mmg_nb.rank(table, "t", pairs=False)
