@@ -588,6 +588,15 @@ def test_signs_of_learning_put_off_the_end():
     assert not plan.is_over(40, 0, 0.0)
 
 
+@pytest.mark.parametrize(
+    ("step", "evidence", "over"),
+    [(490, 0.5, False), (500, 0.9, True), (500, 1.1, False), (700, 2.4, True), (700, 2.6, False)],
+)
+def test_training_ends_within_the_grace_only_without_a_hint_of_learning(step, evidence, over):
+    plan = Schedule(**(PLAN | {"grace": 1000, "weights": KeepWeights.GENERALISING}))
+    assert plan.is_over(step, 0, 0.0, evidence=evidence) is over
+
+
 class Timid(Denoiser):
     """Half of the right prediction without y, all of it with y."""
 

@@ -24,7 +24,7 @@ from mmg_nb.results.status import Status
 __all__ = [
     "BETTER",
     "FEW_STEPS",
-    "HINT",
+    "HINTS",
     "MIN_LEARNED_FRACTION",
     "PLATEAU",
     "SIGNIFICANT",
@@ -44,7 +44,7 @@ STILL_SIGNIFICANT = 2.0  # the same for later improvements
 MIN_LEARNED_FRACTION = 0.2  # training stops if the learned fraction is smaller
 BETTER = 0.002  # nats by which a validation loss must fall to count as better; not measured
 WORTH_MORE_STEPS = 0.005  # nats gained over the last fifth of the steps; above: step limit
-HINT = 1.0  # standard errors without which training stops after half of the grace
+HINTS = {0.5: 1.0, 0.7: 2.5}  # fraction of the grace -> standard errors without which it stops
 FEW_STEPS = 200  # with fewer steps, no conclusion if nothing was learned; not measured
 PLATEAU = 0.3  # fraction of the steps after which the learning rate falls; not measured
 
@@ -193,7 +193,8 @@ class StoppingRule:
         if self.grace is None or self.weights is KeepWeights.LAST:
             return False
         if step < self.grace:
-            return step >= max(FEW_STEPS, self.grace / 2) and evidence < HINT
+            reached = (hint for share, hint in HINTS.items() if step >= share * self.grace)
+            return step >= FEW_STEPS and evidence < max(reached, default=-math.inf)
         if self.weights is KeepWeights.GENERALISING:
             return fraction < MIN_LEARNED_FRACTION and step >= 2 * last_signal_step
         return step >= 2 * best
