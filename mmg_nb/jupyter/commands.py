@@ -252,6 +252,7 @@ def command_help(target: Command, defaults: Mapping[str, Any]) -> str:
     if own is not None:
         lines += ["", f"fields of the estimator {target.estimator}"]
         lines += _table(field_infos(own), {})
+    if target.name == "estimate":
         lines += ["", "In a cell: %%mmg estimate X Y, then one 'field: value' per line."]
     return "\n".join(lines)
 
