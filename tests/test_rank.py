@@ -125,15 +125,26 @@ def test_only_a_dependence_that_exceeds_its_error_is_stated(monkeypatch, limited
     assert [each.name for each in search._shared] == said
 
 
-@pytest.mark.parametrize(("alone", "kept"), [(0.09, ("p",)), (0.01, ("p", "q"))])
-def test_a_pair_brings_no_column_that_adds_nothing_to_it(alone, kept, monkeypatch):
-    gains = {("p", "q"): 0.10, ("p",): alone, ("q",): 0.0}
-    search = _Search(Noise(0), None, "t", {c: (c,) for c in "pq"}, None, 10)
-    monkeypatch.setattr(
-        search, "_added", lambda question, names, *_: Gain(names, gains[names], 0.02, "ksg")
-    )
-    pair = Gain(("p", "q"), 0.10, 0.02, "ksg")
-    assert search._without_idle(pair, lambda event: False).names == kept
+@pytest.mark.parametrize(
+    ("both", "alone", "kept"),
+    [
+        (0.10, 0.09, ("p",)),
+        (0.20, 0.09, ("p", "q")),
+        (0.06, 0.01, ("p", "q")),  # one column alone tells nothing
+    ],
+)
+@pytest.mark.parametrize("precise", [None, Noise(1)])
+def test_a_pair_brings_no_column_that_adds_nothing_to_it(both, alone, kept, precise, monkeypatch):
+    search = _Search(Noise(0), precise, "t", {c: (c,) for c in "pq"}, None, 10)
+    asked = precise or search._question
+
+    def added(question, names, *_):
+        assert question is asked
+        return Gain(names, alone if names == ("p",) else 0.0, 0.02, "ksg")
+
+    monkeypatch.setattr(search, "_added", added)
+    pair = Gain(("p", "q"), both, 0.02, "ksg")
+    assert search._without_idle(pair, 2, lambda event: False).names == kept
 
 
 def test_sets_conditions_and_pairs_reach_the_search():

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.kernel_ridge import KernelRidge
 
 import mmg_nb
 from mmg_nb.data.make_pairs import make_pairs
-from mmg_nb.estimators.mmg.reduction import reduced
+from mmg_nb.estimators.mmg.reduction import SMOOTHNESS, _smooth_guesses, reduced
 
 RHO = 0.8
 TRUTH = -np.log(1 - RHO**2)  # of two pairs with this correlation
@@ -85,3 +86,12 @@ def test_labels_say_which_directions_matter():
     found = reduced(make_pairs(wide, label, discrete="y"))
     assert 2 <= found.pairs.dim_x < 6
     assert found.pairs.discrete_y == (0,)
+
+
+def test_smooth_guesses_are_those_of_kernel_ridge_regression():
+    rng = np.random.default_rng(0)
+    inputs, known = rng.normal(size=(60, 3)), rng.normal(size=(40, 2))
+    found = _smooth_guesses(inputs, known, gamma=0.4)
+    for alpha, guess in zip(SMOOTHNESS, found, strict=True):
+        model = KernelRidge(alpha=alpha, kernel="rbf", gamma=0.4).fit(inputs[:40], known)
+        np.testing.assert_allclose(guess, model.predict(inputs[40:]), atol=1e-10)

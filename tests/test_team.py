@@ -9,7 +9,11 @@ import torch
 from test_batches import KINDS, says_something
 from test_stepping import optimiser_of, weights_after
 
+from mmg_nb.nets.mlp import ResidualMLP
+from mmg_nb.polling import Stopped
 from mmg_nb.runs.devices import team_size, threads_for
+from mmg_nb.training.batches import PreparedBatch
+from mmg_nb.training.optimisers import ClippedMuon
 from mmg_nb.training.state import trained
 from mmg_nb.training.step import Direct, stepper
 from mmg_nb.training.team import BLOCK, FIRST_WAIT, HOPELESS, PAUSE, TRIALS, Team
@@ -101,29 +105,65 @@ def test_a_team_ends_when_other_work_begins_and_returns_when_it_ends(seconds, no
     assert machine.take(TRIALS + 1) == [2, 1] * TRIALS + [2]
 
 
-def test_a_stop_in_a_step_leaves_one_thread():
-    def stops(lesson, scale, share):
-        raise KeyboardInterrupt
+@pytest.mark.parametrize("way", [2, 1])
+def test_a_stop_in_either_half_of_a_trial_leaves_what_was_there_before(way):
+    machine = Machine()
+    machine.take(FIRST_WAIT)
+    learn = machine.team.learn
 
-    team = Team(stops, [], Machine(), 2, _wait=0)
-    with pytest.raises(KeyboardInterrupt):
-        team(None, 1.0, 0.0)
+    def stops(lesson, scale, share):
+        if torch.get_num_threads() == way:
+            raise Stopped
+        learn(lesson, scale, share)
+
+    machine.team.learn = stops
+    with pytest.raises(Stopped):
+        machine.take(1)
     assert torch.get_num_threads() == 1
+    assert float(machine.weight) == float(machine.moment) == FIRST_WAIT
+
+
+def layers_in_turn(width, batch, teams):
+    """Weights after steps of a network whose layers are large enough for torch to share them."""
+    generator = torch.Generator().manual_seed(0)
+    net = ResidualMLP(3, 4, 2, width=width, blocks=2, generator=generator)
+    weights = list(net.parameters())
+    optimiser = ClippedMuon(weights, net.hidden_matrices(), learning_rate=1e-2, weight_decay=0.1)
+    inputs = {
+        "x": torch.randn(3, batch, 4, generator=generator),
+        "features": net.features(torch.randn(3, batch, generator=generator)),
+        "y": torch.randn(3, batch, 2, generator=generator),
+    }
+    lesson = PreparedBatch(
+        lambda has: (net(has["x"], has["features"]) - has["y"]).square().mean(), inputs
+    )
+    step = direct = Direct(weights, [], optimiser)
+    if teams:
+        step = Team(direct, weights, optimiser, 2, together=True, _wait=0, _alone=1e9)
+    for _ in range(6):
+        step(lesson, 1.0, 0.1)
+    return weights
+
+
+def test_two_threads_learn_what_one_does_to_the_last_bit():
+    one, two = (layers_in_turn(64, 512, teams) for teams in (False, True))
+    assert all(map(torch.equal, one, two))
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_trials_and_teams_learn_what_one_thread_does(kind, monkeypatch):
-    start, count = says_something(KINDS[kind]()), 2 * TRIALS + 3
+def test_trials_and_teams_learn_what_one_thread_does(kind):
+    start, count, made = says_something(KINDS[kind]()), 2 * TRIALS + 3, []
 
     def team(parameters, averages, optimiser):
         direct = Direct(parameters, averages, optimiser)
         ticks = iter(k + 0.9 * (k % 4 == 3) for k in range(100))  # alone takes longer
         every = [*parameters, *averages]
-        return Team(direct, every, optimiser, 2, clock=lambda: next(ticks), _wait=1)
+        made.append(Team(direct, every, optimiser, 2, clock=lambda: next(ticks), _wait=1))
+        return made[0]
 
     one, other = (weights_after(copy.deepcopy(start), build, count) for build in (Direct, team))
-    for a, b in zip(one, other, strict=True):
-        assert torch.equal(a, b)
+    assert made[0].together
+    assert all(map(torch.equal, one, other))
 
 
 def test_a_run_uses_as_many_threads_as_torch_may():

@@ -237,21 +237,21 @@ class _Search:
             if step is None and room > 1 and self._tries_pairs(len(left)):
                 heard(Phase("trying pairs of columns"))
                 step = self._best(list(itertools.combinations(left, 2)), heard)
-                step = step and self._without_idle(step, heard)
+                step = step and self._without_idle(step, len(left), heard)
             if step is None:
                 return
             self._steps.append(step)
         self._limited = len(self._chosen) < len(self._columns)
 
-    def _without_idle(self, pair: Gain, heard: Listener) -> Gain:
-        """The pair, or one of its columns if the other one adds nothing to it."""
-        trains = self._precise is not None and pair.estimator == self._precise.estimator
-        question = self._precise if trains and self._precise else self._question
+    def _without_idle(self, pair: Gain, candidates: int, heard: Listener) -> Gain:
+        """The pair, or one of its columns if it tells something and the other adds nothing."""
+        question = self._precise or self._question
         alone = [
             self._added(question, (name,), heard, (done, 2))
             for done, name in enumerate(pair.names)
         ]
-        better = max(filter(None, alone), key=lambda gain: gain.mi, default=pair)
+        tell = [gain for gain in alone if gain and gain.mi > _quantile(candidates) * gain.stderr]
+        better = max(tell, key=lambda gain: gain.mi, default=pair)
         adds = pair.mi - better.mi > CLOSE * math.hypot(pair.stderr, better.stderr)
         return pair if adds else better
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 import torch
 
@@ -46,9 +47,9 @@ def pick_device(name: str) -> torch.device:
 def threads_for(activations: int, device: torch.device) -> Iterator[None]:
     """Compute small layers on one thread, and restore the setting afterwards.
 
-    Several threads are about 15 % faster on layers of 50 000 activations (two cores). But at
-    every layer they wait for the slowest thread. With another busy process on the machine, a step
-    took 40 times as long in our measurement.
+    Several threads wait for the slowest one at every layer. Beside another busy process, a step
+    took 40 times as long in our measurement. Training steps take two threads where these are
+    faster (`mmg_nb.training.team`).
 
     Args:
         activations: Members × batch × width.
@@ -61,19 +62,21 @@ def threads_for(activations: int, device: torch.device) -> Iterator[None]:
         yield
         return
     before = _SINGLE.begin()
+    token = _TEAM_SIZE.set(min(TEAM, before))
     try:
         yield
     finally:
+        _TEAM_SIZE.reset(token)
         _SINGLE.end(before)
 
 
 def team_size() -> int:
-    """Threads that may compute small layers together: 1 outside of `threads_for`."""
-    return _SINGLE.team_size()
+    """Threads that may compute small layers of this run together; 1 outside of `threads_for`."""
+    return _TEAM_SIZE.get()
 
 
 class _Single:
-    """Counts the runs that compute on one thread, and remembers torch's setting before them.
+    """Knows the runs that compute on one thread, and torch's setting before them.
 
     A new Python thread takes over the number that any thread has set last. If two runs overlap,
     the second one therefore finds the setting of the first, and must not restore it later.
@@ -81,29 +84,26 @@ class _Single:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._runs = 0
+        self._runs: list[int] = []  # their Python threads
         self._usual = 1
 
     def begin(self) -> int:
         """Set one thread, and return the number to restore afterwards."""
         with self._lock:
-            before = torch.get_num_threads()
+            before, own = torch.get_num_threads(), threading.get_ident()
             if not self._runs:
                 self._usual = before
-            self._runs += 1
+            elsewhere = any(each != own for each in self._runs)
+            self._runs.append(own)
             torch.set_num_threads(1)
-            return self._usual if before == 1 else before
-
-    def team_size(self) -> int:
-        """At most as many threads as torch had before the runs; 1 if there is no run."""
-        with self._lock:
-            return min(TEAM, self._usual) if self._runs else 1
+            return self._usual if elsewhere or before == 1 else before
 
     def end(self, before: int) -> None:
         """Restore the number of threads."""
         with self._lock:
-            self._runs -= 1
+            self._runs.remove(threading.get_ident())
             torch.set_num_threads(before)
 
 
 _SINGLE = _Single()
+_TEAM_SIZE = ContextVar("team_size", default=1)

@@ -44,7 +44,7 @@ STILL_SIGNIFICANT = 2.0  # the same for later improvements
 MIN_LEARNED_FRACTION = 0.2  # training stops if the learned fraction is smaller
 BETTER = 0.002  # nats by which a validation loss must fall to count as better; not measured
 WORTH_MORE_STEPS = 0.005  # nats gained over the last fifth of the steps; above: step limit
-HINTS = {0.5: 1.0, 0.7: 2.5}  # fraction of the grace -> standard errors without which it stops
+HINTS = {0.5: 1.0, 0.7: 2.5}  # fraction of the grace -> standard errors needed there to go on
 FEW_STEPS = 200  # with fewer steps, no conclusion if nothing was learned; not measured
 PLATEAU = 0.3  # fraction of the steps after which the learning rate falls; not measured
 
@@ -193,8 +193,8 @@ class StoppingRule:
         if self.grace is None or self.weights is KeepWeights.LAST:
             return False
         if step < self.grace:
-            reached = (hint for share, hint in HINTS.items() if step >= share * self.grace)
-            return step >= FEW_STEPS and evidence < max(reached, default=-math.inf)
+            needed = [errors for share, errors in HINTS.items() if step >= share * self.grace]
+            return step >= FEW_STEPS and bool(needed) and evidence < max(needed)
         if self.weights is KeepWeights.GENERALISING:
             return fraction < MIN_LEARNED_FRACTION and step >= 2 * last_signal_step
         return step >= 2 * best

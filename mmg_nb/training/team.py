@@ -2,7 +2,8 @@
 
 On an idle machine, two threads take a quarter less time. Beside other work, each operation waits
 for the slowest thread, and a step can take forty times as long. So some steps are taken both ways
-and timed, and the faster way goes on until it no longer is (LOG.md, "Two threads").
+and timed, and the faster way goes on until it no longer is. Beside other work, these trials cost
+up to a tenth of a short run (LOG.md, "Two threads").
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ __all__ = ["Team"]
 
 FIRST_WAIT = 20  # steps before the first trial, in which memory is allocated
 PAUSE = 250  # steps until the next trial; twice as many after each one; not measured
-TRIALS = 4  # steps that are taken both ways
+TRIALS = 4  # steps that are taken both ways; two of each kind of `ClippedMuon`
 WORTHWHILE = 0.9  # of the time of one thread; above, a team wastes the other core
-HOPELESS = 3.0  # times as long as one thread: no further trial
+HOPELESS = 3.0  # times as long as one thread: ends a trial, or the team
 BLOCK = 20  # steps of a team after which it must still be faster
 
 
@@ -31,9 +32,8 @@ BLOCK = 20  # steps of a team after which it must still be faster
 class Team:
     """Takes each step on one thread or on several, whichever is faster.
 
-    A team is used only if its weights equal those of one thread in every bit, in steps that are
-    taken both ways. All steps of a training have the same shapes, so the number of threads does
-    not change a result.
+    A team is used only if its weights equal those of one thread in every bit, in the steps of a
+    trial. All steps of a training have the same shapes, so this is expected of the others, too.
 
     Attributes:
         learn: Takes a step, with the arguments of `Stepper`.
@@ -108,6 +108,7 @@ class Team:
             self._rest()
         elif len(self._block) == BLOCK:
             self._block.clear()
+            self._pause = PAUSE
 
     def _rest(self) -> None:
         """Go on alone for a while, and for longer after each trial."""
@@ -126,5 +127,5 @@ class Team:
 
     def _restore(self, before: dict[str, Tensor]) -> None:
         for k, each in enumerate(self.tensors):
-            each.detach().copy_(before.pop(f"tensor {k}"))
+            each.detach().copy_(before[f"tensor {k}"])
         self.optimiser.restore(before)

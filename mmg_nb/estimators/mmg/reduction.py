@@ -163,7 +163,7 @@ def _enough(spectrum: _Spectrum, targets: Array) -> tuple[int, float]:
     every = len(spectrum.variance)
     least = min(spectrum.step, every)
     counts = [count for count in (*COUNTS, least) if least <= count < every]
-    with threads_for(0, torch.device("cpu")):  # a team would wait for its slowest thread
+    with threads_for(0, torch.device("cpu")):  # several would wait for the slowest one
         losses = {
             count: _losses(spectrum.scores[rows, :count], spectrum.variance[:count], targets[rows])
             for count in polled((*sorted(set(counts)), every))
@@ -189,11 +189,11 @@ def _losses(scores: Array, variance: Array, targets: Array) -> Array:
     ridge = RidgeCV(RIDGES, alpha_per_target=True).fit(linear[:cut], known)
     guesses = [
         np.broadcast_to(known.mean(axis=0), targets[cut:].shape),
-        ridge.predict(linear[cut:]),
+        ridge.predict(linear[cut:]).reshape(targets[cut:].shape),
         *_smooth_guesses(whole, known, gamma=0.5),
         *_smooth_guesses(white, known, gamma=0.5 / len(variance)),
     ]
-    errors = (targets[cut:] - np.stack([g.reshape(targets[cut:].shape) for g in guesses])) ** 2
+    errors = (targets[cut:] - np.stack(guesses)) ** 2
     best = errors.mean(axis=1).argmin(axis=0)
     return np.asarray(errors[best, :, np.arange(targets.shape[1])].T)
 
@@ -206,9 +206,7 @@ def _smooth_guesses(inputs: Array, known: Array, gamma: float) -> Array:
     poll()
     cut, rows, values = len(known), torch.from_numpy(inputs), torch.from_numpy(known)
     kernel = torch.exp(-gamma * torch.cdist(rows, rows[:cut]).square())
-    ridges = torch.tensor(SMOOTHNESS, dtype=kernel.dtype)[:, None, None] * torch.eye(
-        cut, dtype=kernel.dtype
-    )
+    ridges = torch.diag_embed(torch.tensor(SMOOTHNESS).to(kernel)[:, None].expand(-1, cut))
     weights = torch.cholesky_solve(values, torch.linalg.cholesky(kernel[:cut] + ridges))
     return np.asarray(kernel[cut:] @ weights)
 
