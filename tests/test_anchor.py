@@ -11,6 +11,7 @@ from oracle import PAIRS, drawn, independent, mixed, sparse
 from torch import Generator
 
 from mmg_nb.data.splits import Member
+from mmg_nb.data.whitening import Whiten
 from mmg_nb.denoisers.anchor import Anchor, AnchorNet
 from mmg_nb.denoisers.linear_regression import radial_regression
 from mmg_nb.training.anchor_fit import fit_anchor
@@ -51,7 +52,8 @@ def test_without_a_network_the_linear_map_takes_the_validation_rows_too():
     anchor, _ = fitted(members, held)
     for matrix, fit, validation in zip(anchor.matrix, members, held, strict=True):
         x, y = (torch.cat(parts) for parts in zip(fit, validation, strict=True))
-        torch.testing.assert_close(matrix, radial_regression(x, y)[0])
+        expected, _ = radial_regression(x - x.mean(0), y - y.mean(0))
+        torch.testing.assert_close(matrix, expected)
 
 
 @pytest.mark.parametrize(("steps", "done"), [(200, 200), (2500, 300)])
@@ -190,3 +192,25 @@ def test_the_sensitivity_is_that_of_the_whole_anchor():
     jacobian = torch.stack(rows, dim=-2)
     expected = (jacobian @ jacobian.mT).mean(1)
     torch.testing.assert_close(anchor.sensitivity(y), expected, rtol=1e-2, atol=1e-3)
+
+
+def test_a_category_that_the_rows_of_a_member_lack_is_no_constant():
+    """Its indicator is constant there. As a constant it would explain the mean of these rows."""
+    generator = np.random.default_rng(0)
+    code = np.r_[generator.poisson(3, 1999), 20]
+    indicators = (code[:, None] == np.unique(code)[1:]).astype(float)
+    whiten = Whiten.fit(indicators)
+    x = torch.tensor(generator.normal(size=(2000, 3)))
+    y = torch.tensor(whiten(indicators))
+    assert float(y[-1].abs().max()) > 20
+    seen = np.arange(1999)
+    anchor, _ = fit_anchor(
+        x,
+        y,
+        [Member(seen[:1500], seen[1500:])],
+        width=8,
+        steps=0,
+        batch=100,
+        generator=Generator().manual_seed(0),
+    )
+    assert float(anchor.mean(y[None, -1:]).abs().max()) < 0.3  # 56 otherwise

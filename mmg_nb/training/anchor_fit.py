@@ -222,9 +222,14 @@ def fit_image_anchor(
 def _regressions(x: Tensor, y: Tensor, rows: Sequence[NDArray[np.int64]]) -> tuple[Tensor, Tensor]:
     """`radial_regression` of each member on its own rows, `(members, dim_y, dim_x)`."""
     indices = (torch.as_tensor(each, device=x.device) for each in rows)
-    maps = [radial_regression(x[index], y[index]) for index in indices]
+    maps = [radial_regression(_centred(x[index]), _centred(y[index])) for index in indices]
     matrix, radial = (torch.stack(each) for each in zip(*maps, strict=True))
     return matrix, radial
+
+
+def _centred(values: Tensor) -> Tensor:
+    """Values less their mean. A category that these rows lack must not serve as a constant."""
+    return values - values.mean(0)
 
 
 def _padded(x: Tensor, y: Tensor, count: Tensor) -> _PaddedRows:
