@@ -44,17 +44,19 @@ def truth():
     return float(np.log(0.9 + 0.1 * near).mean())
 
 
-def test_the_error_holds_what_networks_do_not_begin_to_learn():
+def test_the_estimate_is_that_of_neighbours_where_networks_do_not_begin_to_learn():
     mi = truth()
     assert 0.1 < mi < 0.15
     result = mmg_nb.estimate(*rarely_equal(2000, seed=0), **FEW_STEPS)
-    assert result.mi < mi / 4
+    assert mi / 3 < result.mi < 1.1 * mi
+    assert result.mi == pytest.approx(result.forms["inner"].mi + result.error_parts[NEIGHBOURS])
+    assert result.forms["inner"].mi < mi / 4
     low, high = result.interval()
     assert low < mi < high
-    assert result.error_parts[NEIGHBOURS] > mi / 3
     assert math.hypot(*result.error_parts.values()) == pytest.approx(result.stderr)
-    assert any("nearest-neighbour estimate of these rows" in note for note in result.notes)
-    assert "but nearest neighbours find more" in repr(result)
+    assert "Nearest neighbours find" in result.notes[0]
+    assert result.distinguishable
+    assert "not distinguishable" not in repr(result)
 
 
 def test_nothing_is_added_where_there_is_nothing():
@@ -64,7 +66,7 @@ def test_nothing_is_added_where_there_is_nothing():
     assert sum(bool(nats) for nats in added) <= 2
     result = mmg_nb.estimate(*rng.standard_normal((2, 500)), **FEW_STEPS)
     assert NEIGHBOURS not in result.error_parts
-    assert not any("nearest-neighbour" in note for note in result.notes)
+    assert not any("earest neighbours" in note for note in result.notes)
 
 
 @pytest.mark.parametrize(("mi", "nats"), [(0.1, 0.4), (0.19, 0.31), (0.21, 0.0), (0.6, 0.0)])

@@ -20,7 +20,6 @@ from mmg_nb.mmse.standard_error import (
 )
 from mmg_nb.results.curves import PointwiseMI
 from mmg_nb.results.finding import Estimate, Finding
-from mmg_nb.results.result import NEIGHBOURS
 from mmg_nb.results.status import Status
 from mmg_nb.training.loop import TrainingOutcome
 
@@ -95,7 +94,6 @@ def report(
         notes=fitted.notes
         + _haste(outcome)
         + _length(outcome)
-        + _higher(training.knn, parts[config.gap])
         + diagnose(measurement, config.gap, outcome.history),
         device=str(run.device),
     )
@@ -120,19 +118,6 @@ def _length(outcome: TrainingOutcome) -> tuple[str, ...]:
             "features. Nothing to do.",
         )
     return notes
-
-
-def _higher(knn: Estimate | None, parts: dict[str, float]) -> tuple[str, ...]:
-    """A note if the nearest-neighbour part exceeds all other parts of the error together."""
-    others = math.hypot(*(part for name, part in parts.items() if name != NEIGHBOURS))
-    if knn is None or parts.get(NEIGHBOURS, 0.0) <= others:
-        return ()
-    return (
-        f"The nearest-neighbour estimate of these rows is higher: {knn.mi:.3f} ± "
-        f"{knn.stderr:.3f} nats. Either the networks missed dependence, for example in a few rows "
-        "only, or rows depend on each other. The standard error includes the difference. "
-        "Compare with `ksg`, and pass `groups` if rows depend on each other.",
-    )
 
 
 def _pointwise(points: PointValues, form: str) -> PointwiseMI:

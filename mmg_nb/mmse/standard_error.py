@@ -11,7 +11,7 @@ squares:
     correlations        correlations of values and magnitudes find more of weak dependence
     other columns       the estimate is of single columns, and others may add to it
     canonical pairs     the fitted pairs have limited precision
-    nearest neighbours  a nearest-neighbour estimate is higher than that of the networks
+    nearest neighbours  they find so much more than the networks; the estimate is then theirs
     detection           weaker dependence is not distinguishable from 0 with so few rows; and
                         nearest neighbours hint at more, but not significantly
     nothing found       where nothing is distinguishable from 0, every column may hide something

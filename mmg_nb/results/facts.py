@@ -294,11 +294,10 @@ def _meaning(result: Told, unit: str) -> str:
     if not math.isfinite(result.mi):
         return ""
     if _is_nothing(result):
-        more = f" But {NEIGHBOURS} find more." if NEIGHBOURS in result.error_parts else ""
         if badge(result) is Badge.LARGER:
-            return f"Not distinguishable from 0, but too low.{more}"
+            return "Not distinguishable from 0, but too low."
         most = amount(max(0.0, result.interval()[1]), None, unit)
-        return f"Not distinguishable from 0; at most about {most}.{more}"
+        return f"Not distinguishable from 0; at most about {most}."
     if found_by_test(result):
         most = amount(max(0.0, result.interval()[1]), None, unit)
         return f"A test finds dependence (p = {result.p_value:.3g}), of at most about {most}."

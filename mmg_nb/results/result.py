@@ -60,7 +60,7 @@ class MIResult(SavedRecord):
             * `correlations`: dependence is weak; correlations of values and magnitudes find more.
             * `other columns`: one column of x and one of y were used, and others may add to it.
             * `canonical pairs`: the fitted pairs have limited precision.
-            * `nearest neighbours`: a nearest-neighbour estimate is higher by this amount.
+            * `nearest neighbours`: they found more than networks; the estimate is theirs.
             * `rows in series`: even independent series look dependent by chance.
             * `detection`: weaker dependence is not distinguishable from 0 with so few rows. Or
               nearest neighbours hint at more, but not significantly.
@@ -161,8 +161,13 @@ class MIResult(SavedRecord):
 
     @property
     def distinguishable(self) -> bool:
-        """Whether the estimate lies more than two standard errors above 0."""
-        return self.stderr is not None and self.mi > 2 * self.stderr
+        """Whether the estimate lies more than two standard errors above 0.
+
+        Or whether it is that of nearest neighbours, which is significant by itself; the standard
+        error then also holds the difference to the networks.
+        """
+        by_neighbours = NEIGHBOURS in self.error_parts
+        return self.stderr is not None and (by_neighbours or self.mi > 2 * self.stderr)
 
     @property
     def called(self) -> tuple[str, str, str]:
@@ -178,10 +183,9 @@ class MIResult(SavedRecord):
             return f"stopped early; so far {text}"
         if self.stderr is None or self.distinguishable or not self.status.complete:
             return text
-        more = f", but {NEIGHBOURS} find more" if NEIGHBOURS in self.error_parts else ""
         if found_by_test(self):
-            return f"{text}, a test finds dependence (p = {self.p_value:.3g}){more}"
-        return text + ", not distinguishable from 0" + more
+            return f"{text}, a test finds dependence (p = {self.p_value:.3g})"
+        return text + ", not distinguishable from 0"
 
     def to_frame(self) -> pd.DataFrame:
         """One row: the estimate, its standard error and 95 % interval in nats, and the rest.
