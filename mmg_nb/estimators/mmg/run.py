@@ -60,6 +60,11 @@ def run(config: MMG, pairs: Pairs, context: RunContext) -> Finding:
     Raises:
         Stopped: The user has stopped the run before anything was known.
     """
+    return _with_neighbours(_run(config, pairs, context))
+
+
+def _run(config: MMG, pairs: Pairs, context: RunContext) -> Finding:
+    """The estimate by networks, with what nearest neighbours find more as a part of its error."""
     sizes = pairs.n_samples, pairs.dim_x, pairs.dim_y
     device, steps = str(pick_device(context.device)), most_steps(config, pairs)
     context.listen(Started(config.name, *sizes, device, steps, pairs.dim_z))
@@ -78,8 +83,7 @@ def run(config: MMG, pairs: Pairs, context: RunContext) -> Finding:
     if reduction.pairs is not pairs:  # the choice of directions has seen all rows
         found = replace(found, test=None)
     found = with_part(found, LEFT_OUT, reduction.lost, reduction.notes)
-    found = with_part(found, NOTHING_FOUND, _unseen(pairs, found), ())
-    return _with_neighbours(found)
+    return with_part(found, NOTHING_FOUND, _unseen(pairs, found), ())
 
 
 def _with_neighbours(found: Finding) -> Finding:
@@ -137,7 +141,7 @@ def _compared(
         if look.columns is None:
             again = _in_replacement(config, fewer, later, look)
         else:
-            again = run(config, look.pairs, later)
+            again = _run(config, look.pairs, later)
     except Stopped:
         return replace(found, status=Status.INTERRUPTED)
     if again.status is Status.INTERRUPTED or again.mi < found.mi:
