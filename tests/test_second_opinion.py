@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -327,3 +328,15 @@ def test_a_column_of_one_magnitude_has_no_scores_of_it():
     y = sign + 3 * rng.normal(size=400)
     found = by_correlations(make_pairs(x, y, discrete="none"))
     assert 0.0 < found.mi < 0.15
+
+
+def test_the_plot_names_the_area_of_the_networks_beside_the_estimate_of_neighbours():
+    result = mmg_nb.estimate(*rarely_equal(2000, seed=0), **FEW_STEPS)
+    axes = result.plot()
+    texts = [each.get_text() for part in (axes, *axes.child_axes) for each in part.texts]
+    texts += [part.get_title(side) for part in axes.child_axes for side in ("left", "right")]
+    (named,) = (text for text in texts if "area" in text)
+    assert "2·MI" not in named
+    assert "nearest neighbours find more" in named
+    area = float(re.search(r"area = (-?[\d.]+)", named)[1])
+    assert area == pytest.approx(2 * result.forms["inner"].mi, abs=0.001)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mmg_nb.errors import MMGError, brief, cut, listed
 from mmg_nb.plots.rows import RowsData, draw_data, draw_pointwise, rows_data
 from mmg_nb.results.facts import number
-from mmg_nb.results.result import MIResult
+from mmg_nb.results.result import NEIGHBOURS, MIResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,15 +60,16 @@ class GapData:
     Attributes:
         logsnr: Centres of the bins.
         without: Denoising error without the given variable, summed over dimensions.
-        with_it: `without` minus the gap. The area between both curves is 2·MI.
+        with_it: `without` minus the gap. Half the area between both curves is `mi`.
         measured: Measured denoising error with the given variable. It differs from `with_it` by
             the excess error of the denoiser, which the reported form of the gap removes.
         gap: The gap, in the reported form.
         stderr: Standard error of the gap.
         form: The reported form.
         given: Name of the given variable.
-        mi: The estimate, nats.
+        mi: The estimate of the networks, nats.
         condition: ` given z` for a conditional estimate, otherwise empty; part of the labels.
+        more: Whether nearest neighbours find more than the networks.
     """
 
     logsnr: Array
@@ -81,6 +82,7 @@ class GapData:
     given: str
     mi: float
     condition: str = ""
+    more: bool = False
 
     @property
     def enlarged(self) -> bool:
@@ -156,7 +158,7 @@ def gap_data(result: MIResult) -> GapData:
     curve, form = result.curve, result.gap
     if curve is None or form is None:
         raise _no_data(result, "gap")
-    gap = curve.gaps[form]
+    gap, more = curve.gaps[form], NEIGHBOURS in result.error_parts
     x, y, z = result.called
     return GapData(
         curve.logsnr,
@@ -167,8 +169,9 @@ def gap_data(result: MIResult) -> GapData:
         curve.stderrs[form],
         form,
         _literal(x if curve.noised == "y" else y),
-        result.mi,
+        result.forms[form].mi if more else result.mi,
         f" given {_literal(z)}" if z else "",
+        more,
     )
 
 
@@ -296,7 +299,8 @@ def _draw_gap(ax: Axes, data: GapData) -> None:
     long = len(data.given) + len(data.condition) > ROOM_IN_CORNER
     place: Any = {"loc": "lower left", "bbox_to_anchor": (0, 1)} if long else {"loc": "upper left"}
     ax.legend(**place, frameon=False, labelcolor=_ink(ax))
-    area = f"area = 2·MI = {_number(2 * data.mi)} nats"
+    area = f"area = {'' if data.more else '2·MI = '}{_number(2 * data.mi)} nats"
+    area += f"\n({NEIGHBOURS} find more)" if data.more else ""
     (_enlarge if data.enlarged else _name_area)(ax, data, area)
 
 

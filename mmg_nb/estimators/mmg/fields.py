@@ -58,11 +58,11 @@ class MMG(TrainedEstimator):
 
     Networks may miss local dependence, for example in one row of twenty, and fine structure.
     Second looks check for this. With at most six columns, nearest neighbours estimate the same. If
-    they find significantly more, the difference becomes part of the standard error. Trees,
-    neighbours and a linear map predict one variable from the other one, on rows they were not
-    fitted to. If the prediction shows more than the networks found, the networks try again with
-    the prediction in the place of the variable. With fewer than four rows per column, this is the
-    only way.
+    they find significantly more, the estimate is theirs, and the difference becomes part of the
+    standard error. Trees, neighbours and a linear map predict one variable from the other one, on
+    rows they were not fitted to. If the prediction shows more than the networks found, they try
+    again with the prediction in the place of the variable. With fewer than four rows per column,
+    this is the only way.
 
     If both variables are images, `mmg_images` takes over, with its own defaults. The same holds
     for an image and categories. For an image and numbers, `mmg` noises the numbers.
