@@ -166,7 +166,7 @@ class MIResult(SavedRecord):
         Or whether it is that of nearest neighbours, which is significant by itself; the standard
         error then also holds the difference to the networks.
         """
-        by_neighbours = NEIGHBOURS in self.error_parts
+        by_neighbours = NEIGHBOURS in self.error_parts and not self.terms
         return self.stderr is not None and (by_neighbours or self.mi > 2 * self.stderr)
 
     @property

@@ -228,8 +228,8 @@ def _regressions(x: Tensor, y: Tensor, rows: Sequence[NDArray[np.int64]]) -> tup
 
 
 def _centred(values: Tensor) -> Tensor:
-    """Values less their mean. A category that these rows lack must not serve as a constant."""
-    return values - values.mean(0)
+    """Values less their mean, in place. A category that they lack must not serve as a constant."""
+    return values.sub_(values.mean(0))
 
 
 def _padded(x: Tensor, y: Tensor, count: Tensor) -> _PaddedRows:
