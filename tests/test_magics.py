@@ -512,3 +512,11 @@ def test_a_condition_is_an_expression(run, shell):
     handle = run("b = %mmg estimate x[:,0] y --given x[:,1:] --estimator gcmi -b\nb")
     assert handle.what == "I(x[:,0]; y | x[:,1:])"
     assert handle.wait().mi == result.mi
+
+
+@pytest.mark.parametrize(("command", "said"), [("estimate", True), ("panel", False)])
+def test_help_tells_of_cells_where_a_cell_is_read(command, said, shell, capsys):
+    shell.run_cell(f"%mmg {command} -h")
+    text = capsys.readouterr().out
+    assert "fields of the estimator" in text
+    assert ("In a cell" in text) is said
