@@ -123,10 +123,10 @@ def test_a_stop_in_either_half_of_a_trial_leaves_what_was_there_before(way):
     assert float(machine.weight) == float(machine.moment) == FIRST_WAIT
 
 
-def layers_in_turn(width, batch, teams):
-    """Weights after steps of a network whose layers are large enough for torch to share them."""
-    generator = torch.Generator().manual_seed(0)
-    net = ResidualMLP(3, 4, 2, width=width, blocks=2, generator=generator)
+def weights_of_large_layers(build):
+    """Weights after steps of a network whose layers torch shares between threads."""
+    generator, batch = torch.Generator().manual_seed(0), 512
+    net = ResidualMLP(3, 4, 2, width=64, blocks=2, generator=generator)
     weights = list(net.parameters())
     optimiser = ClippedMuon(weights, net.hidden_matrices(), learning_rate=1e-2, weight_decay=0.1)
     inputs = {
@@ -137,17 +137,21 @@ def layers_in_turn(width, batch, teams):
     lesson = PreparedBatch(
         lambda has: (net(has["x"], has["features"]) - has["y"]).square().mean(), inputs
     )
-    step = direct = Direct(weights, [], optimiser)
-    if teams:
-        step = Team(direct, weights, optimiser, 2, together=True, _wait=0, _alone=1e9)
+    step = build(weights, optimiser)
     for _ in range(6):
         step(lesson, 1.0, 0.1)
     return weights
 
 
 def test_two_threads_learn_what_one_does_to_the_last_bit():
-    one, two = (layers_in_turn(64, 512, teams) for teams in (False, True))
-    assert all(map(torch.equal, one, two))
+    def alone(weights, optimiser):
+        return Direct(weights, [], optimiser)
+
+    def together(weights, optimiser):
+        direct = alone(weights, optimiser)
+        return Team(direct, weights, optimiser, 2, together=True, _wait=0, _alone=1e9)
+
+    assert all(map(torch.equal, *map(weights_of_large_layers, (alone, together))))
 
 
 @pytest.mark.parametrize("kind", KINDS)
