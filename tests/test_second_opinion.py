@@ -300,9 +300,9 @@ def test_correlations_are_asked_for_weak_dependence():
 
 def test_no_correlations_are_asked_for_labels():
     x, y = spread(400, 4, 0.1, 1)
-    assert second_looks(make_pairs(x, y), 0.0, None, settled=True).correlations is not None
+    assert second_looks(make_pairs(x, y), 0.0, None).correlations is not None
     labels = make_pairs(x, y[:, 0] > 0)
-    assert second_looks(labels, 0.0, None, settled=True).correlations is None
+    assert second_looks(labels, 0.0, None).correlations is None
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -340,3 +340,43 @@ def test_the_plot_names_the_area_of_the_networks_beside_the_estimate_of_neighbou
     assert "nearest neighbours find more" in named
     area = float(re.search(r"area = (-?[\d.]+)", named)[1])
     assert area == pytest.approx(2 * result.forms["inner"].mi, abs=0.001)
+
+
+def wave(n, seed, periods=8.0, noise=0.5):
+    """A wave of many periods, with noise, and the mutual information by integration."""
+    rng = np.random.default_rng(seed)
+    x = rng.random(n)
+    y = np.sin(2 * np.pi * periods * x) + noise * rng.standard_normal(n)
+    grid, phase = np.linspace(-4, 4, 2001), np.linspace(0, 2 * np.pi, 2001)
+    density = np.exp(-((grid[:, None] - np.sin(phase)) ** 2) / (2 * noise**2)).mean(1)
+    density /= noise * math.sqrt(2 * math.pi)
+    entropy = -float(np.sum(density * np.log(density))) * (grid[1] - grid[0])
+    return x, y, entropy - 0.5 * math.log(2 * math.pi * math.e * noise**2)
+
+
+def test_predictions_show_a_wave_of_which_neighbours_see_nothing():
+    x, y, truth = wave(500, 3)
+    pairs = make_pairs(x, y)
+    assert by_neighbours(pairs).mi < truth / 10
+    looks = second_looks(pairs, 0.0, None)
+    assert looks.look.exceeds(0.0)
+    assert truth - 0.15 < looks.best.mi < truth + 0.05
+
+
+@pytest.mark.accuracy
+@pytest.mark.parametrize("seed", range(3))
+def test_few_rows_of_a_wave_of_many_periods_are_enough(seed):
+    x, y, truth = wave(500, seed)
+    result = mmg_nb.estimate(x, y, seed=seed)
+    low, high = result.interval()
+    assert low < truth < high
+    assert result.mi == pytest.approx(truth, abs=0.15)
+
+
+def test_many_rows_in_few_columns_need_no_predictions(monkeypatch):
+    """Neighbours see about the same, and predictions take a second."""
+    monkeypatch.setattr(second_opinion, "DENSE_ROWS", 500)
+    x, y = np.random.default_rng(0).standard_normal((2, 500))
+    for count, dense in ((500, True), (499, False)):
+        looks = second_looks(make_pairs(x[:count], y[:count]), 0.5, None)
+        assert (looks.look is None) is dense

@@ -33,7 +33,6 @@ from mmg_nb.estimators.report import report
 from mmg_nb.mmse.evaluation import EvaluationRows, Model
 from mmg_nb.mmse.gap import FORMS
 from mmg_nb.mmse.permuted_rows import held_out_test
-from mmg_nb.mmse.standard_error import SAMPLING, error_parts
 from mmg_nb.polling import Stopped
 from mmg_nb.results.finding import Estimate, Finding
 from mmg_nb.results.held_out_test import HeldOutTest
@@ -99,9 +98,7 @@ def by_networks(
         try:
             if not fitted.stopped:
                 test = _tested(opened_run, fitted, context.seed)
-                sampling = error_parts(measurement.points, config.gap)[SAMPLING]
-                settled = (fitted.outcome.late_gain or 0.0) <= sampling
-                seen = second_looks(pairs, mi, least, settled=settled)
+                seen = second_looks(pairs, mi, least)
         except Stopped:
             fitted = fitted.interrupted()
         reported = report(config, opened_run, fitted, measurement, seen)

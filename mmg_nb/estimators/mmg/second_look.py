@@ -47,6 +47,7 @@ MODELS = "trees, neighbours and a linear map, fitted to other rows"
 OTHER_COLUMNS = "other columns"  # a part of the error: what those that were left out may add
 MOST_COLUMNS = 6  # of x and y together; with more, neighbours are too far apart
 FEW_COLUMNS = 3  # likewise; with so few, rows are hardly lacking (LOG.md, "What intervals miss")
+DENSE_ROWS = 5000  # with so many in few columns, neighbours suffice (LOG.md, "Second looks")
 MOST_ROWS = 10_000  # limits the computing time of neighbours
 LEAST_PREDICTED = 80  # independent rows from which models are fitted; not measured
 MOST_TARGETS = 2  # columns that are predicted; not measured
@@ -108,17 +109,16 @@ class SecondLooks:
     correlations: Estimate | None = None
 
 
-def second_looks(pairs: Pairs, mi: float, least: Estimate | None, *, settled: bool) -> SecondLooks:
+def second_looks(pairs: Pairs, mi: float, least: Estimate | None) -> SecondLooks:
     """Look at the data by neighbours and, unless this was done before, by predictions.
 
-    In up to `FEW_COLUMNS`, neighbours see about all that predictions do. An exception is fine
-    structure, which networks also learn slowly.
+    With at least `DENSE_ROWS` in up to `FEW_COLUMNS`, neighbours see about all that predictions
+    do. With fewer rows they miss fine structure, for example waves of many periods.
 
     Args:
         pairs: The data.
         mi: The estimate of the networks, nats.
         least: What a look at predictions found before, or None.
-        settled: Whether the second half of training added little.
 
     Returns:
         What was found.
@@ -128,7 +128,8 @@ def second_looks(pairs: Pairs, mi: float, least: Estimate | None, *, settled: bo
     """
     near = by_neighbours(pairs)
     few = pairs.dim_x + pairs.dim_y <= FEW_COLUMNS
-    enough = few and settled and near is not None and not _exceeds(near, mi)
+    dense = few and pairs.n_samples >= DENSE_ROWS
+    enough = dense and near is not None and not _exceeds(near, mi)
     look = None if enough or least is not None else by_predictions(pairs)
     known = (near, least, None if look is None else look.estimate)
     best = max(filter(None, known), key=lambda each: each.mi, default=None)
