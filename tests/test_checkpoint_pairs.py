@@ -25,7 +25,7 @@ X = Y**2 + 1e-3 * np.random.default_rng(1).normal(size=(200, 1))
 def impatient():
     """150 steps, after the first 100 of which training yields to pairs."""
     changed = tuple(
-        replace(each, still_improving=0.0) if type(each) is FullNetwork else each
+        replace(each, still_improving=0.0, rows_for_pairs=0) if type(each) is FullNetwork else each
         for each in STAGES
     )
     with pytest.MonkeyPatch.context() as patch:

@@ -32,11 +32,9 @@ class CanonicalPairs:
     If dependence is very strong, the precision of the denoiser limits the estimate. Features of
     one variable only can be fitted much more precisely. They give a Kalman update of the Gaussian
     posterior. Training starts again from this update. If the new estimate is lower than the
-    earlier one, the earlier fit is kept.
+    earlier one, the earlier fit is kept. If its training yielded, it is trained further.
 
     Attributes:
-        rows_per_column: Minimum rows per column of x; with fewer, pairs overfit (LOG.md,
-            "Canonical pairs": 500 and more work, 200 do not).
         min_mi: Minimum estimate in nats (LOG.md, "In many columns").
         min_late_gain: Minimum gain of the second half of training in nats, likewise.
         max_pairs: Maximum number of pairs; some may be functions of others. Not measured.
@@ -48,7 +46,6 @@ class CanonicalPairs:
 
     phase: ClassVar[str] = "canonical pairs"
 
-    rows_per_column: int = 300
     min_mi: float = 3.0
     min_late_gain: float = 0.5
     max_pairs: int = 4
@@ -61,8 +58,7 @@ class CanonicalPairs:
         if fit is None or training is None or training.ended is Ended.STILL_IMPROVING:
             return training is not None
         broken_off = training.ended in (Ended.INTERRUPTED, Ended.DIVERGED)
-        few = problem.n_samples / fit.dims[0] < self.rows_per_column
-        if broken_off or few or not problem.config.seeks_pairs:
+        if broken_off or not _full(problem).seeks_pairs(problem, fit.dims[0]):
             return False
         late, mi = training.late_gain or 0.0, float(training.history.mi[-1])
         return mi > self.min_mi and late > self.min_late_gain
@@ -82,21 +78,29 @@ class CanonicalPairs:
                 "pairs", partial(self.fitted, problem, base), generator
             )
         except PairsDiverged:
-            return fit
+            return self._without(problem, fit, listen)
         pairs = CanonicalFeatures.restored(state)
         problem.run.listen(Phase("training"))
         with_pairs = laid_out(problem, base, torch.cat([base.variance, pairs.variance], dim=2))
-        stages = (each for each in problem.stages if isinstance(each, FullNetwork))
-        full = replace(next(stages, FullNetwork()), still_improving=math.inf)  # no second pairs
+        full = _full(problem)
         denoiser = full.network(problem, with_pairs, pairs=pairs).to(problem.run.device)
         outcome = train(full.task(problem, with_pairs, denoiser), listen, problem.run.keep)
         gain = float(outcome.history.mi[-1] - fit.training.history.mi[-1])
+        if outcome.ended is Ended.INTERRUPTED and not gain >= 0:
+            return interrupted(problem, fit)
         if not gain >= 0:  # stopped early, or diverged
-            return interrupted(problem, fit) if outcome.ended is Ended.INTERRUPTED else fit
+            return self._without(problem, fit, listen)
         # The missing precision is hardly larger than the gain from the pairs.
         lacking = min(gain, float(pairs.pair_error.mean()))
         whole = replace(concatenated(fit.training, outcome), pair_error=lacking)
         return replace(with_pairs, start=denoiser, training=whole)
+
+    def _without(self, problem: Problem, fit: Fit, listen: Listener) -> Fit:
+        """The earlier fit; if its training yielded, with the steps that it has not had."""
+        assert fit.training is not None, "the full network comes first"
+        if fit.training.ended is not Ended.STILL_IMPROVING:
+            return fit
+        return _full(problem).run(problem, fit, listen)
 
     def fitted(self, problem: Problem, base: Base) -> dict[str, Tensor]:
         """The tensors of the pairs; see `fit_pairs`."""
@@ -114,3 +118,9 @@ class CanonicalPairs:
             random=problem.run.random,
             listen=problem.run.listen,
         ).state_dict()
+
+
+def _full(problem: Problem) -> FullNetwork:
+    """The stage of the full network, which does not yield a second time."""
+    stages = [each for each in problem.stages if isinstance(each, FullNetwork)]
+    return replace(stages[-1] if stages else FullNetwork(), still_improving=math.inf)

@@ -44,9 +44,9 @@ __all__ = ["STAGES", "by_networks", "fit", "most_steps"]
 STAGES: tuple[Stage, ...] = (
     RegressionAnchor(),
     RadialGain(max_rows=2500, share_of_steps=0.5, rate=2.5),
-    InformativeDirections(rows_per_column=25, evidence=3.5),
-    FullNetwork(still_improving=0.2),
-    CanonicalPairs(rows_per_column=300, min_mi=3.0, min_late_gain=0.5, max_pairs=4),
+    InformativeDirections(rows_per_column=25),
+    FullNetwork(still_improving=0.2, rows_for_pairs=300),
+    CanonicalPairs(min_mi=3.0, min_late_gain=0.5, max_pairs=4),
 )
 
 

@@ -74,7 +74,7 @@ class TrainingStage:
         """Validation draws that this stage needs for data of such a size."""
         return VALIDATION_DRAWS
 
-    def yields_above(self, config: MMG) -> float | None:
+    def yields_above(self, problem: Problem, dim_x: int) -> float | None:
         """See `StoppingRule`."""
         return None
 
@@ -120,20 +120,21 @@ class TrainingStage:
             rows=fit.rows,
             validation=replace(fit.validation, significant=self.evidence),
             proposal=grid,
-            schedule=self.schedule(config, n_samples, int(fit.rows.count.min())),
+            schedule=self.schedule(problem, fit.dims[0], int(fit.rows.count.min())),
             draw=partial(antithetic_pairs, without=share),
             generator=problem.run.random.device,
             adapt=grid.reaching,
         )
 
-    def schedule(self, config: MMG, n_samples: int, fewest_rows: int) -> Schedule:
+    def schedule(self, problem: Problem, dim_x: int, fewest_rows: int) -> Schedule:
         """Number of steps, batch size, learning rate, and stopping rule.
 
         Args:
-            config: The estimator.
-            n_samples: Number of rows.
+            problem: The data and the estimator.
+            dim_x: Columns of the noised variable.
             fewest_rows: Training rows of the member that has the fewest.
         """
+        config, n_samples = problem.config, problem.n_samples
         steps = round(self.share_of_steps * steps_for(config, n_samples))
         shortest = round(self.share_of_steps * FEW_STEPS)
         return Schedule(
@@ -143,7 +144,7 @@ class TrainingStage:
             grace=min(self.grace_steps, max(shortest, round(self.grace_share * steps))),
             weights=KeepWeights.GENERALISING if config.gap == "inner" else KeepWeights.BEST,
             rate=trapezoid,
-            yields_above=self.yields_above(config),
+            yields_above=self.yields_above(problem, dim_x),
         )
 
 
@@ -181,17 +182,25 @@ class FullNetwork(TrainingStage):
         still_improving: Training yields to canonical pairs if the last doubling of the steps
             gained more nats than this just before the learning rate falls (LOG.md, "Very strong
             dependence"). Only if the estimator fits pairs.
+        rows_for_pairs: Minimum rows per column of x for canonical pairs; with fewer, they overfit
+            (LOG.md, "Canonical pairs": 500 and more work, 200 do not).
     """
 
     still_improving: float = 0.2
+    rows_for_pairs: int = 300
 
     def suits(self, n_samples: int, dim_x: int, dim_y: int) -> bool:
         """For all data; see `TrainingStage`."""
         return True
 
-    def yields_above(self, config: MMG) -> float | None:
+    def yields_above(self, problem: Problem, dim_x: int) -> float | None:
         """See `StoppingRule`."""
-        return self.still_improving if config.seeks_pairs else None
+        return self.still_improving if self.seeks_pairs(problem, dim_x) else None
+
+    def seeks_pairs(self, problem: Problem, dim_x: int) -> bool:
+        """Whether the estimator fits canonical pairs, and there are enough rows for them."""
+        enough = problem.n_samples >= self.rows_for_pairs * dim_x
+        return problem.config.seeks_pairs and enough
 
     def build(self, problem: Problem, fit: Fit) -> RefinedDenoiser:
         """See `TrainingStage`."""
@@ -245,7 +254,7 @@ class InformativeDirections(FullNetwork):
         """See `TrainingStage` (LOG.md, "Many columns")."""
         return 1 / math.sqrt(dimension_ratio(dim_x))
 
-    def yields_above(self, config: MMG) -> float | None:
+    def yields_above(self, problem: Problem, dim_x: int) -> float | None:
         """Never: the full network follows."""
         return None
 
