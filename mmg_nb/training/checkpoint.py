@@ -33,7 +33,6 @@ class _Training:
     step: int
     drawn_at: int
     kept_at: int
-    last_signal_step: int
     best: int
     least: float
     evidence: float
@@ -43,7 +42,7 @@ class _Training:
     def check(self) -> None:
         record = self.record
         columns = record.step, record.loss, record.mi, record.progress_loss
-        counts = self.step, self.drawn_at, self.kept_at, self.last_signal_step, self.best
+        counts = self.step, self.drawn_at, self.kept_at, self.best
         validated = bool(record.step) or not (self.ended or self.kept_at)
         if min(counts) < 0 or len({len(column) for column in columns}) > 1 or not validated:
             raise ValueError("the numbers of a training do not match")

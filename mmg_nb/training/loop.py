@@ -25,7 +25,6 @@ from mmg_nb.training.step import descend, stepper
 from mmg_nb.training.stopping import (
     BETTER,
     FEW_STEPS,
-    MIN_LEARNED_FRACTION,
     WORTH_MORE_STEPS,
     Ended,
     KeepWeights,
@@ -221,16 +220,14 @@ def _validate(
 ) -> Ended | None:
     """Validate, update what is kept and the proposal, and decide whether training ends."""
     schedule = task.schedule
-    found, grid = validation.measure(state.average, begun=state.kept_at > 0), validation.grid
+    found, grid = validation.measure(state.average), validation.grid
     if state.step and not bool(found.error.isfinite().all()):
         return Ended.DIVERGED
     if found.progress_loss < state.least - BETTER / (0.5 * (grid.high - grid.low)):
         state.least, state.best = found.progress_loss, state.step
     if schedule.keeps(state.step, state.best, found.learned_fraction):
         _copy(state.kept, state.average)
-        state.kept_at, state.last_signal_step = state.step, 0
-    elif state.kept_at == 0 and found.tentative_fraction >= MIN_LEARNED_FRACTION:
-        state.last_signal_step = state.step
+        state.kept_at = state.step
     if state.step:
         state.evidence = max(state.evidence, found.evidence)
     if task.adapt is not None and state.step:
@@ -238,9 +235,7 @@ def _validate(
     _report(state, found, grid, listen)
     if stopped:
         return Ended.INTERRUPTED
-    if schedule.is_over(
-        state.step, state.best, found.learned_fraction, state.last_signal_step, state.evidence
-    ):
+    if schedule.is_over(state.step, state.best, found.learned_fraction, state.evidence):
         return Ended.EARLY_STOPPED
     if state.step < schedule.steps:
         return Ended.STILL_IMPROVING if schedule.still_improving(state) else None

@@ -75,7 +75,6 @@ class TrainingState:
         record: All validations so far.
         step: Steps done.
         kept_at: Step of the kept weights.
-        last_signal_step: Last step with tentative signs of learning; 0 after weights are kept.
         evidence: The most evidence of learning so far, standard errors.
         best: Step of the lowest progress loss.
         least: The lowest progress loss.
@@ -93,7 +92,6 @@ class TrainingState:
     step: int = 0
     drawn_at: int = 0
     kept_at: int = 0
-    last_signal_step: int = 0
     evidence: float = -math.inf
     best: int = 0
     least: float = math.inf
@@ -137,7 +135,6 @@ class TrainingState:
             "step": self.step,
             "drawn_at": self.drawn_at,
             "kept_at": self.kept_at,
-            "last_signal_step": self.last_signal_step,
             "evidence": self.evidence,
             "best": self.best,
             "least": self.least,
@@ -166,7 +163,7 @@ class TrainingState:
         self.generator.set_state(self.drawn_from)
         self.step, self.best = numbers["step"], numbers["best"]
         self.drawn_at = numbers["drawn_at"]
-        self.kept_at, self.last_signal_step = numbers["kept_at"], numbers["last_signal_step"]
+        self.kept_at = numbers["kept_at"]
         self.least, self.evidence = numbers["least"], numbers["evidence"]
         self.ended = None if numbers["ended"] is None else Ended(numbers["ended"])
         self.record = Record(**numbers["record"])

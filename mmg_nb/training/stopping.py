@@ -28,7 +28,6 @@ __all__ = [
     "MIN_LEARNED_FRACTION",
     "PLATEAU",
     "SIGNIFICANT",
-    "STILL_SIGNIFICANT",
     "WORTH_MORE_STEPS",
     "Ended",
     "KeepWeights",
@@ -39,8 +38,7 @@ __all__ = [
 ]
 
 # Evidence: notebooks/results/LOG.md, "What stops training", unless a line says otherwise.
-SIGNIFICANT = 4.0  # standard errors from which a first improvement counts as learned
-STILL_SIGNIFICANT = 2.0  # the same for later improvements
+SIGNIFICANT = 2.0  # standard errors from which an improvement counts as learned
 MIN_LEARNED_FRACTION = 0.2  # training stops if the learned fraction is smaller
 BETTER = 0.002  # nats by which a validation loss must fall to count as better; not measured
 WORTH_MORE_STEPS = 0.005  # nats gained over the last fifth of the steps; above: step limit
@@ -58,8 +56,7 @@ class KeepWeights(StrEnum):
     """Keep the weights with the lowest validation loss. Training stops at twice their step."""
     GENERALISING = "learnt"
     """Keep the last weights whose learned fraction is at least `MIN_LEARNED_FRACTION`. Training
-    stops if the fraction is smaller, or, if nothing is kept yet, at twice the step of the last
-    tentative sign of learning."""
+    stops if the fraction is smaller."""
 
 
 class Ended(StrEnum):
@@ -178,7 +175,6 @@ class StoppingRule:
         step: int,
         best: int,
         fraction: float = 1.0,
-        last_signal_step: int = 0,
         evidence: float = math.inf,
     ) -> bool:
         """Whether training stops early.
@@ -187,7 +183,6 @@ class StoppingRule:
             step: Steps done.
             best: Step of the lowest validation loss so far.
             fraction: The learned fraction.
-            last_signal_step: Last step with tentative signs of learning, if nothing is kept yet.
             evidence: Largest number of standard errors so far by which learning differs from 0.
         """
         if self.grace is None or self.weights is KeepWeights.LAST:
@@ -196,7 +191,7 @@ class StoppingRule:
             needed = [errors for share, errors in HINTS.items() if step >= share * self.grace]
             return step >= FEW_STEPS and bool(needed) and evidence < max(needed)
         if self.weights is KeepWeights.GENERALISING:
-            return fraction < MIN_LEARNED_FRACTION and step >= 2 * last_signal_step
+            return fraction < MIN_LEARNED_FRACTION
         return step >= 2 * best
 
     def still_improving(self, state: _Progress) -> bool:
@@ -212,7 +207,7 @@ class StoppingRule:
 
 
 def learned_fraction(
-    along: Tensor, size: Tensor, cluster: Tensor, n_clusters: int, least: float
+    along: Tensor, size: Tensor, cluster: Tensor, n_clusters: int
 ) -> tuple[float, float]:
     """Fall of the error at the best multiple of a correction, and that multiple, at most 1.
 
@@ -224,13 +219,12 @@ def learned_fraction(
         size: Square of the correction, of the same shape.
         cluster: Cluster of each draw, of the same shape.
         n_clusters: Number of clusters in all members together.
-        least: Number of standard errors that the product must exceed.
 
     Returns:
         Fall of the mean squared error, and the learned fraction.
     """
     total, whole = float(along.sum()), float(size.sum())
-    if not evidence_of(along, cluster, n_clusters) > least:
+    if not evidence_of(along, cluster, n_clusters) > SIGNIFICANT:
         return 0.0, 0.0
     fraction = min(1.0, total / whole)
     return (2 * fraction * total - fraction**2 * whole) / along.numel(), fraction

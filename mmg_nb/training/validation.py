@@ -17,12 +17,7 @@ from mmg_nb.denoisers.logsnr import BinnedProposal
 from mmg_nb.denoisers.members import Rows
 from mmg_nb.nets.chunks import chunks
 from mmg_nb.polling import poll, polled
-from mmg_nb.training.stopping import (
-    SIGNIFICANT,
-    STILL_SIGNIFICANT,
-    evidence_of,
-    learned_fraction,
-)
+from mmg_nb.training.stopping import evidence_of, learned_fraction
 
 __all__ = ["Measured", "Validation"]
 
@@ -44,7 +39,6 @@ class Validation:
         grid: The bins.
         start: Predictions before training, without and with y, `(2, members, draws, …)`; None if
             they are not needed.
-        significant: Standard errors from which a first improvement counts as learned.
         prepared: Tensors that do not depend on the weights, without and with y; empty if unknown
             or too large to keep.
     """
@@ -57,7 +51,6 @@ class Validation:
     n_clusters: int
     grid: BinnedProposal
     start: Tensor | None = None
-    significant: float = SIGNIFICANT
     prepared: tuple[Prepared, ...] = ()
 
     @classmethod
@@ -120,13 +113,8 @@ class Validation:
         return replace(self, prepared=tuple(self._prepare(denoiser, b) for b in (False, True)))
 
     @torch.no_grad()
-    def measure(self, denoiser: Denoiser, *, begun: bool = False) -> Measured:
-        """Measure errors and gap of the current weights.
-
-        Args:
-            denoiser: The weights.
-            begun: Whether weights were kept before; then weaker evidence is enough.
-        """
+    def measure(self, denoiser: Denoiser) -> Measured:
+        """Measure errors and gap of the current weights."""
         both = self._predict(denoiser)
         poll()
         error = (self.eps - both).square().sum(-1)
@@ -139,15 +127,10 @@ class Validation:
         errors = error.sum(0).mean(1)
         if self.start is None:
             return Measured(errors, float(errors.mean()), 1.0, curves)
-        least = STILL_SIGNIFICANT if begun else self.significant
         change = self._change(both, self.start)
-        loss, learned = self._progress(change, least)
-        # An improvement that is not significant yet may become so.
-        tentative = learned
-        if learned == 0 and not begun:
-            _, tentative = self._progress(change, STILL_SIGNIFICANT)
+        loss, learned = self._progress(change)
         evidence = max(evidence_of(along, self.cluster, self.n_clusters) for along, _ in change)
-        return Measured(errors, loss, learned, curves, tentative, evidence)
+        return Measured(errors, loss, learned, curves, evidence)
 
     def _predict(self, denoiser: Denoiser) -> Tensor:
         if self.prepared:
@@ -178,13 +161,11 @@ class Validation:
         size = correction.square().sum(-1).double()
         return (along[1], size[1]), (along.sum(0), size.sum(0))
 
-    def _progress(
-        self, change: tuple[tuple[Tensor, Tensor], ...], least: float
-    ) -> tuple[float, float]:
+    def _progress(self, change: tuple[tuple[Tensor, Tensor], ...]) -> tuple[float, float]:
         """Progress loss and learned fraction: with y; of both if that with y learned nothing."""
         fall = fraction = 0.0
         for along, size in change:
-            fall, fraction = learned_fraction(along, size, self.cluster, self.n_clusters, least)
+            fall, fraction = learned_fraction(along, size, self.cluster, self.n_clusters)
             if fraction:
                 break
         return -fall, fraction
@@ -215,7 +196,6 @@ class Measured:
         learned_fraction: This multiple, at most 1. It is 0 if the change is not significant, and
             1 without a start.
         curves: Means over bins.
-        tentative_fraction: The same by the weaker evidence that is enough for later improvements.
         evidence: Number of standard errors by which learning differs from 0.
     """
 
@@ -223,5 +203,4 @@ class Measured:
     progress_loss: float
     learned_fraction: float
     curves: Curves
-    tentative_fraction: float = 1.0
     evidence: float = math.inf

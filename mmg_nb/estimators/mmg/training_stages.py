@@ -7,7 +7,7 @@ validation rows confirm them.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
@@ -34,7 +34,7 @@ from mmg_nb.training.batches import antithetic_pairs, even_batch
 from mmg_nb.training.loop import TrainingTask, train
 from mmg_nb.training.optimisers import ClippedMuon
 from mmg_nb.training.schedule import Schedule, trapezoid
-from mmg_nb.training.stopping import FEW_STEPS, SIGNIFICANT, KeepWeights
+from mmg_nb.training.stopping import FEW_STEPS, KeepWeights
 
 __all__ = ["FullNetwork", "InformativeDirections", "RadialGain", "TrainingStage"]
 
@@ -46,8 +46,6 @@ class TrainingStage:
     Attributes:
         share_of_steps: Steps of this stage, relative to those of the full network.
         rate: Learning rate of this stage, relative to that of the estimator.
-        evidence: Standard errors from which a first improvement counts as learned (LOG.md, "What
-            stops training").
         grace_steps: Steps before training may stop early (LOG.md, "What stops training").
         grace_share: The same as a fraction of the steps of this stage, for short trainings.
         check_every: Steps between validations. Not measured.
@@ -57,7 +55,6 @@ class TrainingStage:
 
     share_of_steps: float = 1.0
     rate: float = 1.0
-    evidence: float = SIGNIFICANT
     grace_steps: int = 1000
     grace_share: float = 1 / 3
     check_every: int = 100
@@ -118,7 +115,7 @@ class TrainingStage:
                 weight_decay=config.weight_decay,
             ),
             rows=fit.rows,
-            validation=replace(fit.validation, significant=self.evidence),
+            validation=fit.validation,
             proposal=grid,
             schedule=self.schedule(problem, fit.dims[0], int(fit.rows.count.min())),
             draw=partial(antithetic_pairs, without=share),
@@ -230,16 +227,13 @@ class FullNetwork(TrainingStage):
 class InformativeDirections(FullNetwork):
     """With many columns, train first on the directions that the anchor found informative.
 
-    More columns allow more overfitting, so the learning rate falls with their number. The network
-    sees little else, so weaker evidence of learning is accepted.
+    More columns allow more overfitting, so the learning rate falls with their number.
 
     Attributes:
         rows_per_column: Minimum rows per column of x (LOG.md, "Many columns").
-        evidence: LOG.md, "Many columns".
     """
 
     rows_per_column: int = 25
-    evidence: float = 3.5
 
     def suits(self, n_samples: int, dim_x: int, dim_y: int) -> bool:
         """For many columns with enough rows; see `TrainingStage`."""
