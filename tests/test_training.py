@@ -576,7 +576,7 @@ def test_what_is_kept_and_when_it_is_over(keep, share, kept, over):
 
 @pytest.mark.parametrize(
     ("step", "evidence", "over"),
-    [(490, 0.5, False), (500, 0.9, True), (500, 1.1, False), (700, 2.4, True), (700, 2.6, False)],
+    [(490, 0.5, False), (500, 0.9, True), (500, 1.1, False), (700, 1.4, True), (700, 1.6, False)],
 )
 def test_training_ends_within_the_grace_only_without_a_hint_of_learning(step, evidence, over):
     plan = Schedule(**(PLAN | {"grace": 1000, "weights": KeepWeights.GENERALISING}))

@@ -42,7 +42,7 @@ SIGNIFICANT = 2.0  # standard errors from which an improvement counts as learned
 MIN_LEARNED_FRACTION = 0.2  # training stops if the learned fraction is smaller
 BETTER = 0.002  # nats by which a validation loss must fall to count as better; not measured
 WORTH_MORE_STEPS = 0.005  # nats gained over the last fifth of the steps; above: step limit
-HINTS = {0.5: 1.0, 0.7: 2.5}  # fraction of the grace -> standard errors needed there to go on
+HINTS = {0.5: 1.0, 0.7: 1.5}  # fraction of the grace -> standard errors needed there to go on
 FEW_STEPS = 200  # with fewer steps, no conclusion if nothing was learned; not measured
 PLATEAU = 0.3  # fraction of the steps after which the learning rate falls; not measured
 
