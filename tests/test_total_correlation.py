@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -69,6 +70,14 @@ def test_errors_use_how_the_terms_vary_together():
     assert found.stderr <= sum(errors)
     assert found.stderr != pytest.approx(math.hypot(*errors), rel=1e-3)
     assert found.mi == found.terms["I(b; a)"].mi + found.terms["I(c; a, b)"].mi
+
+
+@pytest.mark.parametrize(("stderr", "said"), [(0.05, "reliable"), (0.3, "needs more data")])
+def test_a_wide_interval_is_not_called_reliable(shared, stderr, said):
+    found = replace(shared, total=replace(shared.total, stderr=stderr))
+    facts = found.facts()
+    assert facts.badge == said
+    assert bool(facts.advice) is (stderr > 0.1)
 
 
 def test_what_it_shows_saves_and_refuses(shared, tmp_path):

@@ -15,7 +15,7 @@ from mmg_nb.keywords import TotalKeywords, complete, shows
 from mmg_nb.questions.answer import Answer, not_looked_at, said_once
 from mmg_nb.questions.asked_table import AskedTable, read_asked
 from mmg_nb.questions.parts import begin_part, estimated
-from mmg_nb.results.facts import Badge, Facts, amount, unit_size
+from mmg_nb.results.facts import Facts, amount, precision, unit_size
 from mmg_nb.results.finding import Estimate
 from mmg_nb.results.result import MIResult, errors_in_half
 from mmg_nb.results.status import Status
@@ -141,7 +141,7 @@ class TotalCorrelation(Answer):
         return Facts(
             headline=f"{', '.join(self.names)} share {amount(self.mi, self.stderr, unit)}"
             + not_looked_at(self.left_out),
-            badge=Badge.RELIABLE,
+            badge=precision(self.mi, (low, high)),
             meaning=f"They are {self.kind}: O-information {o}.",
             interval=(low / size, high / size),
             value=self.mi / size,

@@ -25,6 +25,7 @@ __all__ = [
     "facts",
     "found_by_test",
     "number",
+    "precision",
     "unit_size",
 ]
 
@@ -205,8 +206,17 @@ def badge(result: Told) -> Badge:
         return _BADGES[result.status]
     if result.stderr is None:
         return Badge.NO_ERROR
-    low, high = result.interval()
-    wide = high - low > 2 * max(WIDE, WIDE_SHARE * abs(result.mi))
+    return precision(result.mi, result.interval())
+
+
+def precision(mi: float, interval: tuple[float, float]) -> Badge:
+    """Whether an interval is narrow enough, or more data would help.
+
+    Args:
+        mi: The estimate, nats.
+        interval: Its 95 % interval, nats.
+    """
+    wide = interval[1] - interval[0] > 2 * max(WIDE, WIDE_SHARE * abs(mi))
     return Badge.MORE_DATA if wide else Badge.RELIABLE
 
 
