@@ -9,7 +9,7 @@ import pytest
 from resuming import content, stop_at
 
 import mmg_nb
-from mmg_nb.estimators.mmg import pipeline, sizes
+from mmg_nb.estimators.mmg import canonical_pairs, pipeline, sizes
 from mmg_nb.estimators.mmg.pipeline import STAGES
 from mmg_nb.estimators.mmg.training_stages import FullNetwork
 from mmg_nb.results.status import Status
@@ -53,6 +53,25 @@ SLOW = pytest.mark.accuracy
 )
 def test_it_goes_on(tmp_path, whole, step):
     """There are pairs 165 steps after training has yielded."""
+    path = tmp_path / "run.mmg"
+    stopped = mmg_nb.estimate(X, Y, checkpoint=path, listen=stop_at(step), **FIELDS)
+    assert stopped.status is Status.INTERRUPTED
+    assert content(mmg_nb.resume(path)) == content(whole)
+
+
+@pytest.mark.parametrize("step", [300, *(pytest.param(at, marks=SLOW) for at in (265, 450))])
+def test_it_goes_on_where_pairs_find_less(tmp_path, monkeypatch, step):
+    """The training with pairs ends after 415 steps, and another one corrects the first."""
+    train = canonical_pairs.train
+
+    def worse(*arguments):
+        outcome = train(*arguments)
+        return replace(outcome, history=replace(outcome.history, mi=outcome.history.mi - 10))
+
+    monkeypatch.setattr(canonical_pairs, "train", worse)
+    whole = mmg_nb.estimate(X, Y, **FIELDS)
+    assert list(whole.history.step[:4]) == [0, 100, 100, 200]
+    assert "features of x and of y" not in " ".join(whole.notes)
     path = tmp_path / "run.mmg"
     stopped = mmg_nb.estimate(X, Y, checkpoint=path, listen=stop_at(step), **FIELDS)
     assert stopped.status is Status.INTERRUPTED

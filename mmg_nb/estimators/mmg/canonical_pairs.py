@@ -13,7 +13,7 @@ from torch import Tensor
 from mmg_nb.estimators.mmg.anchor_stage import Base, based, laid_out
 from mmg_nb.estimators.mmg.canonical_features import CanonicalFeatures
 from mmg_nb.estimators.mmg.fields import MMG
-from mmg_nb.estimators.mmg.fit import Fit, Problem, concatenated, interrupted
+from mmg_nb.estimators.mmg.fit import Fit, Problem, concatenated, interrupted, offset_steps
 from mmg_nb.estimators.mmg.pair_fit import PairsDiverged, fit_pairs
 from mmg_nb.estimators.mmg.sizes import full_batch, full_width, steps_for, width_for
 from mmg_nb.estimators.mmg.training_stages import FullNetwork
@@ -32,7 +32,8 @@ class CanonicalPairs:
     If dependence is very strong, the precision of the denoiser limits the estimate. Features of
     one variable only can be fitted much more precisely. They give a Kalman update of the Gaussian
     posterior. Training starts again from this update. If the new estimate is lower than the
-    earlier one, the earlier fit is kept. If its training yielded, it is trained further.
+    earlier one, the earlier fit is kept. If its training ended early for the pairs, another full
+    network then corrects it.
 
     Attributes:
         min_mi: Minimum estimate in nats (LOG.md, "In many columns").
@@ -58,7 +59,7 @@ class CanonicalPairs:
         if fit is None or training is None or training.ended is Ended.STILL_IMPROVING:
             return training is not None
         broken_off = training.ended in (Ended.INTERRUPTED, Ended.DIVERGED)
-        if broken_off or not _full(problem).seeks_pairs(problem, fit.dims[0]):
+        if broken_off or not _full(problem).may_yield(problem, fit.dims[0]):
             return False
         late, mi = training.late_gain or 0.0, float(training.history.mi[-1])
         return mi > self.min_mi and late > self.min_late_gain
@@ -79,36 +80,38 @@ class CanonicalPairs:
             )
         except PairsDiverged:
             return self._without(problem, fit, listen)
-        pairs = CanonicalFeatures.restored(state)
+        problem.run.random.host.set_state(state["weights"].cpu())  # as if the fit had drawn
+        pairs = CanonicalFeatures.restored({k: v for k, v in state.items() if k != "weights"})
         problem.run.listen(Phase("training"))
         with_pairs = laid_out(problem, base, torch.cat([base.variance, pairs.variance], dim=2))
         full = _full(problem)
         denoiser = full.network(problem, with_pairs, pairs=pairs).to(problem.run.device)
         outcome = train(full.task(problem, with_pairs, denoiser), listen, problem.run.keep)
         gain = float(outcome.history.mi[-1] - fit.training.history.mi[-1])
-        if outcome.ended is Ended.INTERRUPTED and not gain >= 0:
-            return interrupted(problem, fit)
         if not gain >= 0:  # stopped early, or diverged
-            return self._without(problem, fit, listen)
+            if outcome.ended is Ended.INTERRUPTED:
+                return interrupted(problem, fit)
+            return self._without(problem, fit, offset_steps(listen, outcome.steps, 0))
         # The missing precision is hardly larger than the gain from the pairs.
         lacking = min(gain, float(pairs.pair_error.mean()))
         whole = replace(concatenated(fit.training, outcome), pair_error=lacking)
         return replace(with_pairs, start=denoiser, training=whole)
 
     def _without(self, problem: Problem, fit: Fit, listen: Listener) -> Fit:
-        """The earlier fit; if its training yielded, with the steps that it has not had."""
+        """The earlier fit; another network corrects it if its training ended for the pairs."""
         assert fit.training is not None, "the full network comes first"
         if fit.training.ended is not Ended.STILL_IMPROVING:
             return fit
+        problem.run.listen(Phase("training"))
         return _full(problem).run(problem, fit, listen)
 
     def fitted(self, problem: Problem, base: Base) -> dict[str, Tensor]:
-        """The tensors of the pairs; see `fit_pairs`."""
+        """The tensors of the pairs, see `fit_pairs`, and the generator of the next weights."""
         config, samples = problem.config, base.rows.samples
         fewest = int(base.rows.count.min())
         single = samples.x.shape[2] == samples.y.shape[2] == 1  # LOG.md, "Two sensors"
         width = width_for(config, problem.n_samples) if single else full_width(config)
-        return fit_pairs(
+        pairs = fit_pairs(
             base.rows,
             base.held,
             min(self.max_pairs, samples.x.shape[2], samples.y.shape[2]),
@@ -117,10 +120,11 @@ class CanonicalPairs:
             batch=even_batch(self.batch_factor * full_batch(config), fewest),
             random=problem.run.random,
             listen=problem.run.listen,
-        ).state_dict()
+        )
+        return {**pairs.state_dict(), "weights": problem.run.random.host.get_state()}
 
 
 def _full(problem: Problem) -> FullNetwork:
     """The stage of the full network, which does not yield a second time."""
-    stages = [each for each in problem.stages if isinstance(each, FullNetwork)]
-    return replace(stages[-1] if stages else FullNetwork(), still_improving=math.inf)
+    stages = (each for each in problem.stages if type(each) is FullNetwork)
+    return replace(next(stages, FullNetwork()), still_improving=math.inf)

@@ -179,8 +179,8 @@ class FullNetwork(TrainingStage):
         still_improving: Training yields to canonical pairs if the last doubling of the steps
             gained more nats than this just before the learning rate falls (LOG.md, "Very strong
             dependence"). Only if the estimator fits pairs.
-        rows_for_pairs: Minimum rows per column of x for canonical pairs; with fewer, they overfit
-            (LOG.md, "Canonical pairs": 500 and more work, 200 do not).
+        rows_for_pairs: Minimum rows per column of x for canonical pairs; with 200, they overfit
+            (LOG.md, "In many columns"). Not measured in between.
     """
 
     still_improving: float = 0.2
@@ -192,9 +192,9 @@ class FullNetwork(TrainingStage):
 
     def yields_above(self, problem: Problem, dim_x: int) -> float | None:
         """See `StoppingRule`."""
-        return self.still_improving if self.seeks_pairs(problem, dim_x) else None
+        return self.still_improving if self.may_yield(problem, dim_x) else None
 
-    def seeks_pairs(self, problem: Problem, dim_x: int) -> bool:
+    def may_yield(self, problem: Problem, dim_x: int) -> bool:
         """Whether the estimator fits canonical pairs, and there are enough rows for them."""
         enough = problem.n_samples >= self.rows_for_pairs * dim_x
         return problem.config.seeks_pairs and enough
