@@ -376,7 +376,14 @@ def test_few_rows_of_a_wave_of_many_periods_are_enough(seed):
 def test_many_rows_in_few_columns_need_no_predictions(monkeypatch):
     """Neighbours see about the same, and predictions take a second."""
     monkeypatch.setattr(second_opinion, "DENSE_ROWS", 500)
-    x, y = np.random.default_rng(0).standard_normal((2, 500))
-    for count, dense in ((500, True), (499, False)):
-        looks = second_looks(make_pairs(x[:count], y[:count]), 0.5, None)
-        assert (looks.look is None) is dense
+    x, noise = np.random.default_rng(0).standard_normal((2, 500))
+    y = x + noise
+
+    def look(x, y, mi=0.5, **groups):
+        return second_looks(make_pairs(x, y, **groups), mi, None).look
+
+    assert look(x, y) is None
+    assert look(x[1:], y[1:]) is not None
+    assert look(x, y, mi=0.0) is not None  # neighbours find more
+    assert look(np.column_stack([x, noise**2, x * noise]), y) is not None  # four columns
+    assert look(x, y, groups=np.arange(500) // 2) is not None  # neighbours see 250 rows

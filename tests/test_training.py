@@ -25,10 +25,13 @@ from mmg_nb.training.loop import TrainingTask, train
 from mmg_nb.training.optimisers import Adam
 from mmg_nb.training.schedule import Schedule, trapezoid
 from mmg_nb.training.stopping import (
+    HINTS,
     MIN_LEARNED_FRACTION,
+    SIGNIFICANT,
     Ended,
     KeepWeights,
     Record,
+    evidence_of,
     learned_fraction,
 )
 from mmg_nb.training.validation import Validation
@@ -267,6 +270,10 @@ def test_the_calibrated_error_forgives_noise_that_the_raw_error_does_not():
 
 
 def test_an_improvement_counts_from_two_standard_errors_on():
+    ones = torch.ones(1, 48)
+    assert learned_fraction(ones, 2 * ones, 1.9) == (0.0, 0.0)
+    assert learned_fraction(ones, 2 * ones, 2.1) == (0.5, 0.5)
+    assert max(HINTS.values()) <= SIGNIFICANT
     start, end = GaussianDenoiser(torch.ones(2, 1, 1)), LEARNABLE.model(2).denoiser
     validation = validation_of(LEARNABLE, n=300).starting_from(start)
     for share, at_least, below in ((0.0, -2, 2), (0.15, -2, 2), (0.45, 2, 4), (1.0, 4, 20)):
@@ -284,9 +291,8 @@ def test_what_is_learnt_of_rows_that_repeat_each_other_is_judged_by_clusters():
 
     def share(clusters):
         validation = Validation.prepare(rows, GRID, 16 * 12, Generator(), clusters)
-        return learned_fraction(
-            said, torch.ones_like(said), validation.cluster, validation.n_clusters
-        )[1]
+        evidence = evidence_of(said, validation.cluster, validation.n_clusters)
+        return learned_fraction(said, torch.ones_like(said), evidence)[1]
 
     assert share([row.numpy() + 5 for row in copies]) == 0
     assert (
@@ -302,7 +308,7 @@ def test_one_cluster_is_no_evidence():
     validation = Validation.prepare(rows, GRID, 48, Generator(), clusters)
     ones = torch.ones(1, 48).double()
     cluster, count = validation.cluster, validation.n_clusters
-    assert learned_fraction(ones, ones, cluster, count) == (0.0, 0.0)
+    assert evidence_of(ones, cluster, count) == 0.0
 
 
 def test_rows_that_are_never_drawn_count_for_no_cluster():

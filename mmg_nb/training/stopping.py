@@ -206,9 +206,7 @@ class StoppingRule:
         return state.record.late_gain(state.step) > self.yields_above
 
 
-def learned_fraction(
-    along: Tensor, size: Tensor, cluster: Tensor, n_clusters: int
-) -> tuple[float, float]:
+def learned_fraction(along: Tensor, size: Tensor, evidence: float) -> tuple[float, float]:
     """Fall of the error at the best multiple of a correction, and that multiple, at most 1.
 
     Learning increases the product of the correction with the error of the start. Overfitting only
@@ -217,14 +215,13 @@ def learned_fraction(
     Args:
         along: Product at each draw, `(members, draws)`.
         size: Square of the correction, of the same shape.
-        cluster: Cluster of each draw, of the same shape.
-        n_clusters: Number of clusters in all members together.
+        evidence: See `evidence_of`.
 
     Returns:
         Fall of the mean squared error, and the learned fraction.
     """
     total, whole = float(along.sum()), float(size.sum())
-    if not evidence_of(along, cluster, n_clusters) > SIGNIFICANT:
+    if not evidence > SIGNIFICANT:
         return 0.0, 0.0
     fraction = min(1.0, total / whole)
     return (2 * fraction * total - fraction**2 * whole) / along.numel(), fraction
@@ -235,8 +232,8 @@ def evidence_of(along: Tensor, cluster: Tensor, n_clusters: int) -> float:
 
     Args:
         along: See `learned_fraction`.
-        cluster: See `learned_fraction`.
-        n_clusters: See `learned_fraction`.
+        cluster: Cluster of each draw, of the same shape.
+        n_clusters: Number of clusters in all members together.
     """
     if n_clusters < 2:
         return 0.0

@@ -127,10 +127,12 @@ class Validation:
         errors = error.sum(0).mean(1)
         if self.start is None:
             return Measured(errors, float(errors.mean()), 1.0, curves)
-        change = self._change(both, self.start)
-        loss, learned = self._progress(change)
-        evidence = max(evidence_of(along, self.cluster, self.n_clusters) for along, _ in change)
-        return Measured(errors, loss, learned, curves, evidence)
+        with_y, together = self._change(both, self.start)
+        # Without anything learned with y, both branches count.
+        fall, learned = learned_fraction(*with_y)
+        if not learned:
+            fall, learned = learned_fraction(*together)
+        return Measured(errors, -fall, learned, curves, max(with_y[2], together[2]))
 
     def _predict(self, denoiser: Denoiser) -> Tensor:
         if self.prepared:
@@ -153,22 +155,14 @@ class Validation:
     def _flag(self, given: bool) -> Tensor:
         return torch.full((1, 1, 1), given, device=self.eps.device)
 
-    def _change(self, both: Tensor, start: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:
+    def _change(self, both: Tensor, start: Tensor) -> list[tuple[Tensor, Tensor, float]]:
         """The arguments of `learned_fraction`, with y, and with and without y together."""
         poll()
         rest, correction = self.eps - start, both - start
         along = (rest * correction).sum(-1).double()
         size = correction.square().sum(-1).double()
-        return (along[1], size[1]), (along.sum(0), size.sum(0))
-
-    def _progress(self, change: tuple[tuple[Tensor, Tensor], ...]) -> tuple[float, float]:
-        """Progress loss and learned fraction: with y; of both if that with y learned nothing."""
-        fall = fraction = 0.0
-        for along, size in change:
-            fall, fraction = learned_fraction(along, size, self.cluster, self.n_clusters)
-            if fraction:
-                break
-        return -fall, fraction
+        pairs = (along[1], size[1]), (along.sum(0), size.sum(0))
+        return [(a, b, evidence_of(a, self.cluster, self.n_clusters)) for a, b in pairs]
 
 
 class Curves(NamedTuple):

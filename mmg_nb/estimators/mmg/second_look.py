@@ -112,8 +112,8 @@ class SecondLooks:
 def second_looks(pairs: Pairs, mi: float, least: Estimate | None) -> SecondLooks:
     """Look at the data by neighbours and, unless this was done before, by predictions.
 
-    With at least `DENSE_ROWS` in up to `FEW_COLUMNS`, neighbours see about all that predictions
-    do. With fewer rows they miss fine structure, for example waves of many periods.
+    With at least `DENSE_ROWS` in up to `FEW_COLUMNS`, nearest neighbours find about as much as
+    predictions do. With fewer rows they miss fine structure, for example waves of many periods.
 
     Args:
         pairs: The data.
@@ -128,7 +128,7 @@ def second_looks(pairs: Pairs, mi: float, least: Estimate | None) -> SecondLooks
     """
     near = by_neighbours(pairs)
     few = pairs.dim_x + pairs.dim_y <= FEW_COLUMNS
-    dense = few and pairs.n_samples >= DENSE_ROWS
+    dense = few and len(pairs.first_of_each) >= DENSE_ROWS
     enough = dense and near is not None and not _exceeds(near, mi)
     look = None if enough or least is not None else by_predictions(pairs)
     known = (near, least, None if look is None else look.estimate)
