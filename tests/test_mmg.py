@@ -40,6 +40,7 @@ from mmg_nb.estimators.mmg.sizes import (
     width_for,
 )
 from mmg_nb.estimators.mmg.training_stages import RadialGain, TrainingStage
+from mmg_nb.mmse import gap
 from mmg_nb.mmse.diagnosis import diagnose
 from mmg_nb.mmse.evaluation import Measurement
 from mmg_nb.mmse.gap import PointValues
@@ -469,7 +470,7 @@ def test_pairs_are_wanted_where_much_is_learnt_late(config, ended, late, mi, row
 
 @pytest.mark.parametrize("yields", [True, False])
 def test_pairs_that_come_to_less_leave_what_was_learnt_before(monkeypatch, yields):
-    """As it is; or a training that gave way to them goes on."""
+    """As it is; or another training corrects one that ended early for them."""
     worth = -1.0 if yields else math.inf
     with_stages(
         monkeypatch, still_improving=worth, min_mi=-1.0, min_late_gain=-1.0, rows_for_pairs=0
@@ -485,7 +486,15 @@ def test_pairs_that_come_to_less_leave_what_was_learnt_before(monkeypatch, yield
 
     for module in (training_stages, canonical_pairs):
         monkeypatch.setattr(module, "train", worse)
-    result = mmg_nb.estimate(X, X**3 + TRACE, **(SMALL | {"steps": None}))
+    events = []
+    fields = SMALL | {"steps": None, "listen": lambda event: events.append(event)}
+    result = mmg_nb.estimate(X, X**3 + TRACE, **fields)
+    steps = [event.step for event in events if isinstance(event, Snapshot)]
+    assert steps == sorted(steps)
+    phases = [event.name for event in events if isinstance(event, Phase)]
+    assert phases[:2] == ["anchor", "training"]
+    assert phases[2:] == ["canonical pairs", *["training"] * (2 if yields else 1), "evaluation"]
+    assert result.history.mi.min() > -9
     assert len(statuses) == (3 if yields else 2)
     assert result.status is statuses[2 if yields else 0]
     assert result.history.step[-1] == (100 + 150 if yields else 150)
@@ -588,7 +597,7 @@ def test_where_nothing_is_found_every_column_may_hide_something():
 
 
 def test_what_was_learnt_late_is_part_of_the_error(monkeypatch):
-    monkeypatch.setattr(pipeline, "second_looks", lambda *_, **__: SecondLooks())  # no second run
+    monkeypatch.setattr(pipeline, "second_looks", lambda *_: SecondLooks())  # no second run
     rng = np.random.default_rng(0)
     y = rng.normal(size=1000)
     result = estimate(np.abs(y) + 0.3 * rng.normal(size=1000), y, steps=200, width=32)
@@ -916,6 +925,19 @@ def test_where_the_gap_closes_is_told(planned, open_from, said):
     found = diagnose(Measurement(points, curve, planned), "inner", history)
     assert len(found) == bool(said)
     assert said in "".join(found)
+
+
+@pytest.mark.parametrize(("rows", "advice"), [(999, "rows."), (1000, "rows, or effort='high'.")])
+def test_more_effort_is_advised_only_where_it_helps(rows, advice):
+    logsnr, zero = np.arange(-7.75, 16, 0.5), np.zeros(48)
+    curve = MMSECurve(logsnr, np.full(48, 0.5), zero, zero, {"inner": zero}, {"inner": zero})
+    values = np.zeros((4, rows))
+    values[gap.FORMS.index("inner")] = 0.5
+    points = PointValues(*(np.arange(rows),) * 3, values, np.ones((2, rows)))
+    (note,) = diagnose(
+        Measurement(points, curve, 12.0), "inner", TrainingHistory(*np.zeros((3, 1)))
+    )
+    assert note.endswith(f"Use more {advice}")
 
 
 def test_auto_picks_a_device_that_is_there():

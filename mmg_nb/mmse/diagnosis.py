@@ -14,6 +14,7 @@ from mmg_nb.results.curves import MMSECurve, TrainingHistory
 __all__ = ["diagnose"]
 
 FORMS_APART = 0.1  # nats; forms disagree if they differ by more than this and 4 standard errors
+EFFORT_HELPS = 1000  # rows; with fewer, more effort overfits (LOG.md, "reporting.jsonl")
 
 
 def diagnose(measurement: Measurement, gap: str, history: TrainingHistory) -> tuple[str, ...]:
@@ -72,10 +73,11 @@ def _forms(points: PointValues, gap: str) -> str:
     mean, error = float(apart.mean()), float(apart.std() / math.sqrt(len(apart)))
     if abs(mean) < max(FORMS_APART, 4 * error):
         return ""
+    remedy = "Use more rows" + (", or effort='high'." if len(apart) >= EFFORT_HELPS else ".")
     return (
         f"Two ways to compute the estimate (gap forms {gap} and {other}) differ by "
         f"{abs(mean):.2f} ± {error:.2f} nats. With good denoisers they agree, so these denoise "
-        "poorly. Use more rows, or effort='high'."
+        f"poorly. {remedy}"
     )
 
 

@@ -45,11 +45,11 @@ class MMG(TrainedEstimator):
        full network is then trained again, starting from their extended Kalman update. Only if
        dependence is very strong, `effort` is normal or high, and `steps` is left at its default.
 
-    Dependence counts as very strong in one of two cases:
+    With at least 300 rows per column, dependence counts as very strong in one of two cases:
 
     * Just before the learning rate falls, the last doubling of the steps gained over 0.2 nats.
     * After training, the estimate exceeds 3 nats, and the second half of training gained over
-      0.5 nats. There are at least 300 rows per column.
+      0.5 nats.
 
     Training is cross-fitted: each fold of the rows is evaluated by a member that was trained on
     the other folds. So every row is used for training and for evaluation.
