@@ -47,7 +47,6 @@ MODELS = "trees, neighbours and a linear map, fitted to other rows"
 OTHER_COLUMNS = "other columns"  # a part of the error: what those that were left out may add
 MOST_COLUMNS = 6  # of x and y together; with more, neighbours are too far apart
 FEW_COLUMNS = 3  # likewise; with so few, rows are hardly lacking (LOG.md, "What intervals miss")
-DENSE_ROWS = 5000  # with so many in few columns, neighbours suffice (LOG.md, "Second looks")
 MOST_ROWS = 10_000  # limits the computing time of neighbours
 LEAST_PREDICTED = 80  # independent rows from which models are fitted; not measured
 MOST_TARGETS = 2  # columns that are predicted; not measured
@@ -89,7 +88,8 @@ class Look:
 
     def exceeds(self, mi: float) -> bool:
         """Whether the look is so far above an estimate that networks should try again."""
-        return _exceeds(self.estimate, mi)
+        above = self.estimate.mi - max(mi, 0.0)
+        return above > WORTH_ANOTHER_RUN * self.estimate.stderr
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,8 +112,8 @@ class SecondLooks:
 def second_looks(pairs: Pairs, mi: float, least: Estimate | None) -> SecondLooks:
     """Look at the data by neighbours and, unless this was done before, by predictions.
 
-    With at least `DENSE_ROWS` in up to `FEW_COLUMNS`, nearest neighbours find about as much as
-    predictions do. With fewer rows they miss fine structure, for example waves of many periods.
+    Neighbours miss fine structure, for example waves of many periods, in any number of rows.
+    Predictions of one variable from the other show it (LOG.md, "Second looks").
 
     Args:
         pairs: The data.
@@ -128,9 +128,7 @@ def second_looks(pairs: Pairs, mi: float, least: Estimate | None) -> SecondLooks
     """
     near = by_neighbours(pairs)
     few = pairs.dim_x + pairs.dim_y <= FEW_COLUMNS
-    dense = few and len(pairs.first_of_each) >= DENSE_ROWS
-    enough = dense and near is not None and not _exceeds(near, mi)
-    look = None if enough or least is not None else by_predictions(pairs)
+    look = None if least is not None else by_predictions(pairs)
     known = (near, least, None if look is None else look.estimate)
     best = max(filter(None, known), key=lambda each: each.mi, default=None)
     numbers = not (pairs.discrete_x or pairs.discrete_y)
@@ -165,10 +163,6 @@ def by_neighbours(pairs: Pairs) -> Estimate | None:
     if found.status is Status.INTERRUPTED:
         raise Stopped
     return Estimate(found.mi, found.stderr or 0.0)
-
-
-def _exceeds(estimate: Estimate, mi: float) -> bool:
-    return estimate.mi - max(mi, 0.0) > WORTH_ANOTHER_RUN * estimate.stderr
 
 
 def by_columns(pairs: Pairs) -> Look | None:
