@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import subprocess
 import sys
@@ -57,8 +58,11 @@ def broken(estimate=FOUND, **members):
 # --- five ways to be wrong that are easily overlooked
 
 
+CALLS = itertools.count()
+
+
 def not_deterministic(self, pairs, run):
-    rows = np.random.default_rng().permutation(pairs.n_samples)[:-1]
+    rows = np.arange(pairs.n_samples) != next(CALLS) % pairs.n_samples  # each call lacks another
     return FOUND(self, replace(pairs, x=pairs.x[rows], y=pairs.y[rows]), run)
 
 
