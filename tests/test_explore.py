@@ -11,7 +11,7 @@ import pytest
 from IPython.core.displaypub import CapturingDisplayPublisher
 
 import mmg_nb
-from mmg_nb.data.columns import read_choice
+from mmg_nb.data.choice import read_choice
 from mmg_nb.errors import MMGError
 from mmg_nb.jupyter import explore_pairs
 from mmg_nb.jupyter.background import start

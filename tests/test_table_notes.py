@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import mmg_nb
-from mmg_nb.data.columns import read_choice
+from mmg_nb.data.choice import read_choice
 from mmg_nb.questions.answer import said_once
 from mmg_nb.questions.table_columns import read_columns
 from mmg_nb.questions.table_pairs import TablePairs

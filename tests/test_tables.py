@@ -13,7 +13,8 @@ import pytest
 import torch
 
 import mmg_nb
-from mmg_nb.data.columns import read_choice, read_variable
+from mmg_nb.data.choice import read_choice
+from mmg_nb.data.columns import read_variable
 from mmg_nb.data.make_pairs import make_pairs
 from mmg_nb.data.tables import column_names
 from mmg_nb.errors import MMGError

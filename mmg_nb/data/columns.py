@@ -9,27 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmg_nb.data.arrays import plain_array, to_numpy
+from mmg_nb.data.arrays import to_numpy
+from mmg_nb.data.choice import Choice
 from mmg_nb.data.conversion import conversion_of
 from mmg_nb.data.numbers import integers_of, is_missing, numbers_in_texts, numbers_of, times_of
 from mmg_nb.data.readings import Column, is_discrete, is_identifier, may_be_codes
 from mmg_nb.data.tables import frame_of
-from mmg_nb.errors import MMGError, brief, cut, listed
+from mmg_nb.errors import MMGError, cut, listed
 
-__all__ = [
-    "Choice",
-    "Shape",
-    "Variable",
-    "labels_of",
-    "line_of_pandas",
-    "names_of",
-    "read_choice",
-    "read_columns",
-    "read_variable",
-    "why_left_out",
-]
-
-ALIASES = {"given": "z"}
+__all__ = ["Shape", "Variable", "line_of_pandas", "read_columns", "read_variable", "why_left_out"]
 
 _ENCODE = "Convert the values to numbers or to text first."
 _CONVERT = "Convert it with pandas: "
@@ -46,51 +34,6 @@ _ROW_PER_SAMPLE = "Pass one row per sample."
 
 Array = NDArray[np.float64]
 Shape = tuple[int, int, int]
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Which columns are categories.
-
-    Attributes:
-        auto: Whether columns of few whole numbers or of truth values become categories.
-        named: Variables (`x`) and columns (`sex`, `x[2]`) that the user declared as categories.
-    """
-
-    auto: bool = True
-    named: frozenset[str] = frozenset()
-
-    def names(self, variable: str, label: str, index: int) -> bool:
-        """Whether the user named this column. A label that is a number is not a name."""
-        names = {*names_of(variable, index)} | ({label} if not label.isdigit() else set())
-        return bool(self.named & names)
-
-
-def names_of(variable: str, index: int) -> tuple[str, ...]:
-    """Names of a variable and of one of its columns: `x`, `x[2]`. `z` also means `given`."""
-    names = (variable, ALIASES.get(variable, variable))
-    return (*names, *(f"{name}[{index}]" for name in names))
-
-
-def read_choice(discrete: Any) -> Choice:
-    """Read the user's option `discrete`.
-
-    Args:
-        discrete: `auto`, `none`, or names of variables and columns. The names are a list, or one
-            text with commas; `auto` may be among them.
-
-    Returns:
-        The choice.
-
-    Raises:
-        MMGError: `discrete` has another type.
-    """
-    words = discrete.split(",") if isinstance(discrete, str) else discrete
-    if not isinstance(words, Sequence) or not all(isinstance(w, str) for w in words):
-        what = f"discrete must be auto, none, or names of columns; got {brief(discrete)}."
-        raise MMGError(what, 'Try discrete="y" or discrete="sex,x[2]".')
-    named = frozenset(w.strip() for w in words if w.strip())
-    return Choice("auto" in named, named - {"auto", "none"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -381,32 +324,3 @@ def line_of_pandas(error: MMGError) -> str:
     """The line of pandas that makes a column usable; empty if there is none."""
     line = error.remedy.removeprefix(_CONVERT)
     return "" if line == error.remedy else line
-
-
-def labels_of(groups: Any, n: int) -> NDArray[np.int64]:
-    """Read the labels of groups of rows.
-
-    Args:
-        groups: `(n,)` labels of any comparable type.
-        n: Expected number of rows.
-
-    Returns:
-        Labels 0, 1, …, `(n,)`.
-
-    Raises:
-        MMGError: `groups` is not one column of n labels, or labels are missing.
-    """
-    table = frame_of(groups, "groups")
-    if table is not None and table.shape[1] == 1:
-        groups = table.iloc[:, 0].to_numpy()
-    labels = plain_array(groups, "groups")
-    if labels.shape != (n,):
-        what = f"groups must have shape ({n},), one label per row; got {labels.shape}."
-        raise MMGError(what, "Pass one column of labels.")
-    missing = sum(is_missing(v) for v in labels)
-    if missing:
-        what = f"groups must not hold missing labels; got {missing} in {n} rows."
-        raise MMGError(what, "Give every row a label.")
-    if labels.dtype.kind == "O":
-        labels = labels.astype(str)
-    return np.unique(labels, return_inverse=True)[1].astype(np.int64)

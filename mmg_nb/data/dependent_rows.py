@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mmg_nb.data.arrays import plain_array
 from mmg_nb.data.columns import Variable
+from mmg_nb.data.numbers import is_missing
 from mmg_nb.data.series import series_in
+from mmg_nb.data.tables import frame_of
 from mmg_nb.errors import MMGError
 
-__all__ = ["MIN_SAMPLES", "clusters_of", "is_coarse"]
+__all__ = ["MIN_SAMPLES", "clusters_of", "is_coarse", "labels_of"]
 
 MIN_SAMPLES = 50  # rows that an estimate needs; also the different rows that it needs
 MIN_GROUPS = 20  # groups that an estimate needs
@@ -23,6 +27,35 @@ MANY_ROWS_ALIKE = 10  # on average; more than copies are likely to be. Not measu
 COMMON_VALUE_SHARE = 0.05  # of the rows; a value more frequent than this recurs by chance
 
 Array = NDArray[np.float64]
+
+
+def labels_of(groups: Any, n: int) -> NDArray[np.int64]:
+    """Read the labels of groups of rows.
+
+    Args:
+        groups: `(n,)` labels of any comparable type.
+        n: Expected number of rows.
+
+    Returns:
+        Labels 0, 1, …, `(n,)`.
+
+    Raises:
+        MMGError: `groups` is not one column of n labels, or labels are missing.
+    """
+    table = frame_of(groups, "groups")
+    if table is not None and table.shape[1] == 1:
+        groups = table.iloc[:, 0].to_numpy()
+    labels = plain_array(groups, "groups")
+    if labels.shape != (n,):
+        what = f"groups must have shape ({n},), one label per row; got {labels.shape}."
+        raise MMGError(what, "Pass one column of labels.")
+    missing = sum(is_missing(v) for v in labels)
+    if missing:
+        what = f"groups must not hold missing labels; got {missing} in {n} rows."
+        raise MMGError(what, "Give every row a label.")
+    if labels.dtype.kind == "O":
+        labels = labels.astype(str)
+    return np.unique(labels, return_inverse=True)[1].astype(np.int64)
 
 
 def clusters_of(

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mmg_nb.data.arrays import to_numpy
+from mmg_nb.data.choice import read_choice
 from mmg_nb.data.codes import codes_in
-from mmg_nb.data.columns import Variable, line_of_pandas, read_choice, read_columns
+from mmg_nb.data.columns import Variable, line_of_pandas, read_columns
 from mmg_nb.data.readings import Column, Reading, may_be_codes, reading_of
 from mmg_nb.data.tables import frame_of
 from mmg_nb.errors import MMGError, one_of

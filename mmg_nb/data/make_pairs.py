@@ -9,17 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmg_nb.data.choice import Choice, names_of, read_choice
 from mmg_nb.data.codes import with_codes
-from mmg_nb.data.columns import (
-    Choice,
-    Shape,
-    Variable,
-    labels_of,
-    names_of,
-    read_choice,
-    read_variable,
-)
-from mmg_nb.data.dependent_rows import MIN_SAMPLES, clusters_of
+from mmg_nb.data.columns import Shape, Variable, read_variable
+from mmg_nb.data.dependent_rows import MIN_SAMPLES, clusters_of, labels_of
 from mmg_nb.data.missing import as_categories, dependence_notes
 from mmg_nb.data.pairs import Pairs
 from mmg_nb.data.series import ROWS

@@ -14,7 +14,7 @@ from IPython.core.getipython import get_ipython
 from IPython.display import display, update_display
 
 from mmg_nb.api import check_seed
-from mmg_nb.data.columns import read_choice
+from mmg_nb.data.choice import read_choice
 from mmg_nb.errors import MMGError, brief, listed, one_of
 from mmg_nb.estimators.registry import estimator_class
 from mmg_nb.fields import check_fields, from_fields

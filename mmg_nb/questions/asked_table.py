@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mmg_nb.api import check_seed, prepare
-from mmg_nb.data.columns import Choice, read_choice
+from mmg_nb.data.choice import Choice, read_choice
 from mmg_nb.data.dependent_rows import MIN_SAMPLES
 from mmg_nb.data.description import describe
 from mmg_nb.data.readings import Reading

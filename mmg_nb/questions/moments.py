@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmg_nb.data.arrays import to_numpy
-from mmg_nb.data.columns import labels_of
-from mmg_nb.data.dependent_rows import MIN_SAMPLES
+from mmg_nb.data.dependent_rows import MIN_SAMPLES, labels_of
 from mmg_nb.data.tables import frame_of, index_of
 from mmg_nb.errors import MMGError, brief
 

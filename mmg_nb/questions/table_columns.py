@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmg_nb.data.columns import Choice, read_variable, why_left_out
+from mmg_nb.data.choice import Choice
+from mmg_nb.data.columns import read_variable, why_left_out
 from mmg_nb.data.dependent_rows import MIN_SAMPLES
 from mmg_nb.data.tables import KINDS_OF_TABLE, frame_of
 from mmg_nb.errors import MMGError, brief, cut, listed, one_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from mmg_nb.data.columns import Choice
+from mmg_nb.data.choice import Choice
 from mmg_nb.data.make_pairs import MIN_TIED_SHARE_FOR_NOTE
 from mmg_nb.data.readings import Reading, is_identifier
 from mmg_nb.data.series import IF_NO_ORDER, IF_WALKS

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmg_nb.api import estimate
-from mmg_nb.data.columns import Choice
+from mmg_nb.data.choice import Choice
 from mmg_nb.data.dependent_rows import MIN_SAMPLES
 from mmg_nb.errors import MMGError
 from mmg_nb.estimators.gaussian.closed_form import gaussian_mi

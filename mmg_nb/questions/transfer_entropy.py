@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmg_nb.api import prepare
-from mmg_nb.data.columns import read_choice, read_variable
+from mmg_nb.data.choice import read_choice
+from mmg_nb.data.columns import read_variable
 from mmg_nb.errors import MMGError, brief
 from mmg_nb.estimators.registry import build
 from mmg_nb.job import Job
