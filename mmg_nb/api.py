@@ -15,19 +15,13 @@ from mmg_nb.estimators.acceptance import accepts, check_acceptance
 from mmg_nb.estimators.base import Estimator
 from mmg_nb.estimators.registry import build
 from mmg_nb.job import Job, reopened
-from mmg_nb.keywords import (
-    EVERY,
-    CompareKeywords,
-    EstimateKeywords,
-    complete,
-    keywords_of,
-    shows,
-)
+from mmg_nb.keywords import EVERY, CompareKeywords, EstimateKeywords
 from mmg_nb.results.result import MIResult
 from mmg_nb.runs.device_names import check_device
 from mmg_nb.runs.events import Listener
 from mmg_nb.runs.surroundings import usual_surroundings
 from mmg_nb.runs.watching import watched
+from mmg_nb.signatures import complete, keywords_of, shows
 
 __all__ = [
     "EVERY",

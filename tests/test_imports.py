@@ -16,7 +16,7 @@ ROOT = Path(mmg_nb.__file__).parent
 # neighbours in one line, nor from those below.
 LAYERS = [
     ["mmg_nb", "errors"],
-    ["fields", "polling"],
+    ["fields", "polling", "signatures"],
     ["data", "results", "nets"],
     ["plots", "runs"],
     ["denoisers"],

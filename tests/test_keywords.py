@@ -17,7 +17,8 @@ from mmg_nb import MMGError, benchmark
 from mmg_nb.benchmark.options import SweepOptions
 from mmg_nb.benchmark.sweep import SweepKeywords
 from mmg_nb.fields import field_infos
-from mmg_nb.keywords import CompareKeywords, DataKeywords, EstimateKeywords, keywords_of
+from mmg_nb.keywords import CompareKeywords, DataKeywords, EstimateKeywords
+from mmg_nb.signatures import keywords_of
 
 X, Y = np.random.default_rng(0).normal(size=(2, 60))
 TABLE = pd.DataFrame({"a": X, "b": Y})

@@ -20,9 +20,9 @@ from mmg_nb.benchmark.reporting import check_reporting
 from mmg_nb.benchmark.tables import Table, tabulate
 from mmg_nb.benchmark.worker import Record, compute
 from mmg_nb.errors import MMGError, brief
-from mmg_nb.keywords import Keyword, only, shows
 from mmg_nb.runs.device_names import check_device
 from mmg_nb.runs.interrupts import first_interrupt
+from mmg_nb.signatures import Keyword, only, shows
 
 __all__ = ["Sweep", "SweepKeywords", "run"]
 

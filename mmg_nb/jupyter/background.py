@@ -9,8 +9,9 @@ from mmg_nb.api import prepare, reopen
 from mmg_nb.estimators.base import Estimator
 from mmg_nb.job import Job
 from mmg_nb.jupyter.handle import Run, current_shell
-from mmg_nb.keywords import EstimateKeywords, shows
+from mmg_nb.keywords import EstimateKeywords
 from mmg_nb.runs.events import Listener, silent
+from mmg_nb.signatures import shows
 
 __all__ = ["begin", "begin_job", "session_runs", "start", "start_from"]
 

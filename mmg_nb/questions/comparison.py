@@ -16,7 +16,7 @@ from mmg_nb.estimators.acceptance import accepts, check_acceptance
 from mmg_nb.estimators.registry import build, estimator_class
 from mmg_nb.fields import field_infos
 from mmg_nb.job import Job
-from mmg_nb.keywords import CompareKeywords, only, shows
+from mmg_nb.keywords import CompareKeywords
 from mmg_nb.polling import Stopped
 from mmg_nb.results.facts import amount, unit_size
 from mmg_nb.results.picture import Picture
@@ -25,6 +25,7 @@ from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Listener, Phase
 from mmg_nb.runs.interrupts import stoppable
 from mmg_nb.runs.watching import watched
+from mmg_nb.signatures import only, shows
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmg_nb.errors import MMGError
-from mmg_nb.keywords import DependencyMapKeywords, complete, shows
+from mmg_nb.keywords import DependencyMapKeywords
 from mmg_nb.polling import Stopped
 from mmg_nb.questions.answer import not_looked_at, said_once
 from mmg_nb.questions.asked_table import read_asked
@@ -24,6 +24,7 @@ from mmg_nb.results.result import MIResult
 from mmg_nb.runs.events import Listener, Phase, Started
 from mmg_nb.runs.interrupts import stoppable
 from mmg_nb.runs.watching import watched
+from mmg_nb.signatures import complete, shows
 
 if TYPE_CHECKING:
     import pandas as pd

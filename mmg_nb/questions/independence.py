@@ -10,7 +10,7 @@ import numpy as np
 
 from mmg_nb.api import prepare
 from mmg_nb.job import Job
-from mmg_nb.keywords import IndependenceKeywords, complete, shows
+from mmg_nb.keywords import IndependenceKeywords
 from mmg_nb.polling import Stopped
 from mmg_nb.questions.answer import Answer
 from mmg_nb.questions.kept_estimates import KeptEstimates, kept_in
@@ -30,6 +30,7 @@ from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Listener, Phase
 from mmg_nb.runs.interrupts import stoppable
 from mmg_nb.runs.watching import watched
+from mmg_nb.signatures import complete, shows
 
 if TYPE_CHECKING:
     import pandas as pd

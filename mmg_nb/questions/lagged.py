@@ -13,7 +13,7 @@ from mmg_nb.api import prepare
 from mmg_nb.errors import MMGError, brief
 from mmg_nb.estimators.registry import build
 from mmg_nb.job import Job
-from mmg_nb.keywords import LagKeywords, complete, shows
+from mmg_nb.keywords import LagKeywords
 from mmg_nb.polling import Stopped
 from mmg_nb.questions.answer import said_once
 from mmg_nb.questions.kept_estimates import kept_in
@@ -25,6 +25,7 @@ from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Listener, Phase, Started
 from mmg_nb.runs.interrupts import stoppable
 from mmg_nb.runs.watching import watched
+from mmg_nb.signatures import complete, shows
 
 __all__ = ["lagged", "rows_of"]
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from mmg_nb.errors import MMGError, brief, cut, listed
 from mmg_nb.estimators.registry import build
-from mmg_nb.keywords import RankKeywords, complete, shows
+from mmg_nb.keywords import RankKeywords
 from mmg_nb.polling import Stopped
 from mmg_nb.questions.answer import said_once
 from mmg_nb.questions.asked_table import AskedTable, check_column, read_asked
@@ -24,6 +24,7 @@ from mmg_nb.runs.device_names import check_device
 from mmg_nb.runs.events import Listener, Phase, Started
 from mmg_nb.runs.interrupts import stoppable
 from mmg_nb.runs.watching import watched
+from mmg_nb.signatures import complete, shows
 
 __all__ = ["rank"]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Unpack, overload
 import numpy as np
 
 from mmg_nb.errors import MMGError
-from mmg_nb.keywords import TotalKeywords, complete, shows
+from mmg_nb.keywords import TotalKeywords
 from mmg_nb.questions.answer import Answer, not_looked_at, said_once
 from mmg_nb.questions.asked_table import AskedTable, read_asked
 from mmg_nb.questions.parts import begin_part, estimated
@@ -22,6 +22,7 @@ from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Listener, Phase, Started
 from mmg_nb.runs.interrupts import stoppable
 from mmg_nb.runs.watching import watched
+from mmg_nb.signatures import complete, shows
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,7 +15,7 @@ from mmg_nb.data.columns import read_variable
 from mmg_nb.errors import MMGError, brief
 from mmg_nb.estimators.registry import build
 from mmg_nb.job import Job
-from mmg_nb.keywords import SeriesKeywords, complete, shows
+from mmg_nb.keywords import SeriesKeywords
 from mmg_nb.polling import Stopped
 from mmg_nb.questions.answer import said_once
 from mmg_nb.questions.kept_estimates import KeptEstimates, kept_in
@@ -28,6 +28,7 @@ from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Listener, Phase, Started
 from mmg_nb.runs.interrupts import stoppable
 from mmg_nb.runs.watching import watched
+from mmg_nb.signatures import complete, shows
 
 __all__ = ["transfer_entropy"]
 
