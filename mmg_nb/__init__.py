@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from mmg_nb.jupyter.explore import explore
     from mmg_nb.jupyter.handle import Run
     from mmg_nb.jupyter.panel import panel
-    from mmg_nb.questions.comparison import Comparison, compare
+    from mmg_nb.questions.compare import compare
+    from mmg_nb.questions.comparison import Comparison
     from mmg_nb.questions.dependency_map import DependencyMap, dependency_map
     from mmg_nb.questions.independence import IndependenceTest, independence_test
     from mmg_nb.questions.lag_profile import LagProfile
@@ -87,7 +88,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Comparison": "mmg_nb.questions.comparison",
-    "compare": "mmg_nb.questions.comparison",
+    "compare": "mmg_nb.questions.compare",
     "DependencyMap": "mmg_nb.questions.dependency_map",
     "dependency_map": "mmg_nb.questions.dependency_map",
     "IndependenceTest": "mmg_nb.questions.independence",

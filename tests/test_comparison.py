@@ -18,7 +18,8 @@ from mmg_nb.errors import MMGError
 from mmg_nb.jupyter.comparing import LiveTable
 from mmg_nb.jupyter.progress import Progress
 from mmg_nb.plots.forest import plot_estimates
-from mmg_nb.questions.comparison import WHICH, Comparison, Line, prepare_comparison
+from mmg_nb.questions.compare import prepare_comparison
+from mmg_nb.questions.comparison import WHICH, Comparison, Line
 from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Finished, Phase, Step, silent
 
@@ -192,8 +193,6 @@ def test_in_the_background_with_a_handle(shell):
 
 
 def test_the_live_table_fills_and_ends_as_the_comparison(shell, monkeypatch):
-    from mmg_nb.questions.comparison import prepare_comparison
-
     job = prepare_comparison(X, Y, "gcmi,fake")
     shown = []
 

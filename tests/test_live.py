@@ -19,7 +19,7 @@ from mmg_nb.jupyter.comparing import ComparisonRun
 from mmg_nb.jupyter.live import Feed, LiveWidget, picture, steer
 from mmg_nb.jupyter.running import run_in_cell
 from mmg_nb.jupyter.views import WidgetView, view_for
-from mmg_nb.questions.comparison import prepare_comparison
+from mmg_nb.questions.compare import prepare_comparison
 from mmg_nb.runs.events import FirstEstimate, Snapshot
 
 PATIENCE = 20

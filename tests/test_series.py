@@ -10,7 +10,7 @@ import mmg_nb
 from mmg_nb.data.make_pairs import make_pairs
 from mmg_nb.errors import MMGError
 from mmg_nb.jupyter.background import start
-from mmg_nb.questions.comparison import compare
+from mmg_nb.questions.compare import compare
 from mmg_nb.results.facts import IN_SERIES
 
 N = 1000

@@ -12,12 +12,8 @@ from mmg_nb.jupyter.handle import Run
 from mmg_nb.jupyter.place import Card, Place
 from mmg_nb.jupyter.progress import CARD_SECONDS, HOW_TO_STOP
 from mmg_nb.jupyter.worker import Work
-from mmg_nb.questions.comparison import (
-    DEFAULT_ESTIMATORS,
-    Comparison,
-    ComparisonJob,
-    prepare_comparison,
-)
+from mmg_nb.questions.compare import DEFAULT_ESTIMATORS, ComparisonJob, prepare_comparison
+from mmg_nb.questions.comparison import Comparison
 from mmg_nb.runs.events import Listener, silent
 from mmg_nb.runs.progress import Clock, Progress
 

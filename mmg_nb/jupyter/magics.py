@@ -39,7 +39,8 @@ from mmg_nb.jupyter.settings import SessionSettings
 from mmg_nb.jupyter.shown import ShownResults
 from mmg_nb.jupyter.tokens import Token, has_comma, tokenize, unquoted
 from mmg_nb.jupyter.views import has_page, view_for
-from mmg_nb.questions.comparison import Comparison, prepare_comparison
+from mmg_nb.questions.compare import prepare_comparison
+from mmg_nb.questions.comparison import Comparison
 from mmg_nb.results.result import MIResult
 from mmg_nb.runs.events import RunState
 

@@ -9,7 +9,7 @@ from mmg_nb.data.make_pairs import MISSING
 from mmg_nb.data.series import ROWS
 from mmg_nb.fields import field
 from mmg_nb.plots.result import KINDS
-from mmg_nb.questions.comparison import DEFAULT_ESTIMATORS
+from mmg_nb.questions.compare import DEFAULT_ESTIMATORS
 
 __all__ = [
     "MAP_ROWS",

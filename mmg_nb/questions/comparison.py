@@ -5,42 +5,24 @@ from __future__ import annotations
 import html
 import itertools
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Unpack
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from mmg_nb.api import assemble
-from mmg_nb.benchmark.cells import Estimators, read_specs
 from mmg_nb.errors import MMGError, brief, listed
-from mmg_nb.estimators.acceptance import accepts, check_acceptance
-from mmg_nb.estimators.registry import build, estimator_class
-from mmg_nb.fields import field_infos
-from mmg_nb.job import Job
-from mmg_nb.keywords import CompareKeywords
-from mmg_nb.polling import Stopped
+from mmg_nb.estimators.registry import estimator_class
 from mmg_nb.results.facts import amount, unit_size
 from mmg_nb.results.picture import Picture
 from mmg_nb.results.result import MIResult
 from mmg_nb.results.status import Status
-from mmg_nb.runs.events import Listener, Phase
-from mmg_nb.runs.interrupts import stoppable
-from mmg_nb.runs.watching import watched
-from mmg_nb.signatures import only, shows
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-__all__ = [
-    "DEFAULT_ESTIMATORS",
-    "Comparison",
-    "ComparisonJob",
-    "Line",
-    "compare",
-    "prepare_comparison",
-]
+__all__ = ["NOT_RUN", "RUNNING", "Comparison", "Line"]
 
-DEFAULT_ESTIMATORS = "gcmi,ksg,infonce,mmg"
+NOT_RUN, RUNNING = "not run", "running"  # reasons why there is no result yet
 APART = 3.0  # standard errors of a difference, from which on estimates disagree
 WHICH = (
     "The estimates differ by more than their errors. A method that misses some dependence, and a "
@@ -139,7 +121,7 @@ class Comparison:
     @property
     def status(self) -> Status:
         """Interrupted, if any estimator was stopped or did not run."""
-        early = any(each.status in (Status.INTERRUPTED, _NOT_RUN, _RUNNING) for each in self.lines)
+        early = any(each.status in (Status.INTERRUPTED, NOT_RUN, RUNNING) for each in self.lines)
         return Status.INTERRUPTED if early else Status.CONVERGED
 
     @property
@@ -261,7 +243,6 @@ class Comparison:
         return f"<div>{table}{which}{below}{notes}</div>"
 
 
-_NOT_RUN, _RUNNING = "not run", "running"
 _CELL = "text-align:left;padding:2px 10px 2px 0"
 
 
@@ -295,127 +276,3 @@ def _row(line: Line) -> dict[str, Any]:
         "status": line.status,
         "notes": " ".join(line.notes),
     }
-
-
-class ComparisonJob:
-    """A comparison that is ready to run.
-
-    Args:
-        jobs: Label -> job, all on the same data.
-
-    Attributes:
-        order: Labels in running order. Estimators without training run first.
-        trains: Whether any of them trains.
-        standing: The comparison so far; may be read from any thread.
-    """
-
-    def __init__(self, jobs: Mapping[str, Job]) -> None:
-        self._jobs = dict(jobs)
-        self.trains = any(map(_trains, jobs.values()))
-        self.order = tuple(sorted(jobs, key=lambda label: _trains(jobs[label])))
-        self._lines = {label: Line(label, reason=_NOT_RUN) for label in jobs}
-        self.standing = Comparison(tuple(self._lines.values()))
-
-    def with_own_data(self) -> ComparisonJob:
-        """The same job on copies of the arrays. The originals may then be changed or deleted."""
-        owned = {id(job.pairs): job.pairs for job in self._jobs.values()}
-        owned = {key: pairs.with_own_data() for key, pairs in owned.items()}
-        return ComparisonJob(
-            {k: replace(job, pairs=owned[id(job.pairs)]) for k, job in self._jobs.items()}
-        )
-
-    def run(self, listen: Listener) -> Comparison:
-        """Run all estimators. A job runs only once; for interrupts and errors see `compare`."""
-        jobs, self._jobs = self._jobs, {}  # release the user's arrays at the end
-        with stoppable(listen) as listener:
-            for label in self.order:
-                line = Line(label, reason=_NOT_RUN)
-                self._put(Line(label, reason=_RUNNING))
-                try:
-                    stopped = listener(Phase(label))
-                    if not stopped:
-                        line = _outcome(label, jobs.pop(label), listener)
-                finally:
-                    self._put(line)
-                if stopped or line.status == Status.INTERRUPTED:
-                    break
-        return self.standing
-
-    def _put(self, line: Line) -> None:
-        self._lines[line.label] = line
-        self.standing = Comparison(tuple(self._lines.values()))
-
-
-def _outcome(label: str, job: Job, listener: Listener) -> Line:
-    try:
-        check_acceptance(job.estimator, job.pairs)
-        return Line(label, job.run(listener))
-    except Stopped:
-        return Line(label, reason=_NOT_RUN)
-    except MMGError as error:  # only this estimator fails; the others still run
-        return Line(label, reason=error.what)
-
-
-def _trains(job: Job) -> bool:
-    return any(info.name == "steps" for info in field_infos(type(job.estimator)))
-
-
-@shows(CompareKeywords)
-def compare(
-    x: Any,
-    y: Any,
-    estimators: Estimators = DEFAULT_ESTIMATORS,
-    **keywords: Unpack[CompareKeywords],
-) -> Comparison:
-    """Estimate I(x; y) with several estimators.
-
-    Args:
-        x: See `mmg_nb.estimate`.
-        y: See `mmg_nb.estimate`.
-        estimators: Names, each with or without fields: `"ksg,mmg:steps=1000"`. Or a list of names
-            and of pairs such as `("mmg", {"steps": 1000})`.
-        **keywords: Those of `mmg_nb.keywords.CompareKeywords`.
-
-    Returns:
-        All results. Columns that cannot be used are left out, if others remain; a note names
-        each. Estimators without training run first. An interrupt stops the estimator that is
-        running, which still gives a result if it has an estimate by then, and skips those that
-        follow.
-
-    Raises:
-        MMGError: The arrays, a name or a field cannot be used. If only one estimator cannot use
-            the data, its line of the comparison gives the reason instead.
-    """
-    job = prepare_comparison(x, y, estimators, **keywords)
-    names, slow = ", ".join(job.order), job.trains
-    return watched(
-        job.run,
-        keywords.get("listen"),
-        keywords.get("progress"),
-        what="I(x; y)",
-        estimator=names,
-        slow=slow,
-        table=job,
-    )
-
-
-def prepare_comparison(
-    x: Any,
-    y: Any,
-    estimators: Estimators = DEFAULT_ESTIMATORS,
-    **keywords: Unpack[CompareKeywords],
-) -> ComparisonJob:
-    """Check the arguments of `compare` without running it. The arguments are the same."""
-    asked = only(CompareKeywords, keywords, "compare")
-    specs = read_specs(estimators)
-    made = {spec.label: build(spec.estimator, spec.fields) for spec in specs}
-    jobs: dict[str, Job] = {}
-    # At most two versions of the data: with categories, or all as numbers.
-    read: dict[bool, Job] = {}
-    for spec in specs:
-        estimator = made[spec.label]
-        categorical = accepts(estimator, "discrete")
-        if categorical not in read:
-            read[categorical] = assemble(x, y, spec.estimator, spec.fields, asked, skip=True)
-        jobs[spec.label] = replace(read[categorical], estimator=estimator)
-    return ComparisonJob(jobs)
