@@ -36,7 +36,7 @@ def wide_map(browser, shell):
     table = pd.DataFrame(rng.normal(size=(60, COLUMNS)) + rng.normal(size=(60, 1)))
     explorer = Explorer(shell, table, "wide")
     shown = BarePage(browser, explorer._widget)
-    shown.until(lambda: explorer._phase == "nearest neighbours")
+    shown.until(lambda: explorer._fill.phase == "nearest neighbours")
     explorer.stop()
     explorer.wait()
     shown.exchange()

@@ -2,39 +2,31 @@
 
 from __future__ import annotations
 
-import threading
-import time
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from IPython.core.getipython import get_ipython
 from IPython.display import display, update_display
 
 from mmg_nb.api import check_seed
 from mmg_nb.data.choice import read_choice
-from mmg_nb.errors import MMGError, brief, listed, one_of
+from mmg_nb.errors import MMGError, brief, one_of
 from mmg_nb.estimators.registry import estimator_class
 from mmg_nb.fields import check_fields, from_fields
-from mmg_nb.jupyter.background import begin
-from mmg_nb.jupyter.explore_code import MapCode, Refined
-from mmg_nb.jupyter.explore_pairs import SECONDS, PairRuns, Question, in_thread
-from mmg_nb.jupyter.explore_view import MapWidget, Saved, described, figure, sample, saved
+from mmg_nb.jupyter.explore_code import MapCode
+from mmg_nb.jupyter.explore_fill import MapFill
+from mmg_nb.jupyter.explore_pairs import PairRuns, Question, in_thread
+from mmg_nb.jupyter.explore_view import FILES, MapWidget, Saved, described, file_of, sample, saved
 from mmg_nb.jupyter.handle import Run
 from mmg_nb.jupyter.marimo import session
 from mmg_nb.jupyter.options import MAP_ROWS
 from mmg_nb.jupyter.place import isolates_outputs
-from mmg_nb.jupyter.worker import Work
 from mmg_nb.questions.asked_table import check_rows
-from mmg_nb.questions.clusters import clusters
 from mmg_nb.questions.dependency_map import DependencyMap
 from mmg_nb.questions.table_columns import read_columns
-from mmg_nb.questions.table_pairs import METHODS, TablePairs
+from mmg_nb.questions.table_pairs import TablePairs
 from mmg_nb.results.result import MIResult
-from mmg_nb.results.status import Status
-from mmg_nb.runs.events import Event, Listener, Phase, RunState, StateChanged, Step
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,17 +34,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["Explorer", "explore"]
-
-ROOM_FOR_PAIRS = 200  # characters, of the pairs of one note
-FILES = {"png": "image/png", "svg": "image/svg+xml", "csv": "text/csv"}
-
-
-@dataclass(frozen=True)
-class Filled:
-    """What the run of a map returns; `Run` uses only these two of a result."""
-
-    status: Status
-    summary: str
 
 
 class Explorer:
@@ -97,10 +78,7 @@ class Explorer:
         self._shell = shell
         self._cell: Any = None
         self._slot = uuid.uuid4().hex
-        self._lock = threading.Lock()
         self._closed = self._displayed = False
-        self._phase, self._step, self._began = "", (0, 0), 0.0
-        self._shown_at = 0.0
         self._widget = MapWidget(
             self._end,
             slot="" if isolates_outputs(shell) else self._slot,
@@ -108,17 +86,22 @@ class Explorer:
             sample=sample(columns.used, self._pairs.rows, seed),
             target=first,
         )
+        self._fill = MapFill(self._pairs, text, self._widget.put, self._keep)
         self._asked = PairRuns(columns, self._pairs, device, self._widget.put, self._on_answer)
         self._widget.on_msg(self._on_message)
         shell.events.register("pre_run_cell", self._on_cell)
-        self.run = self._new_run()
-        begin(self.run)
+        self._fill.begin()
 
     @property
     def _names(self) -> tuple[str, ...]:
         return self._columns.names
 
     # --- the same functions as the controls
+
+    @property
+    def run(self) -> Run:
+        """The run that fills the map, or filled it last."""
+        return self._fill.run
 
     def wait(self, timeout: float | None = None) -> Explorer:
         """Wait until the map is filled and all refinements have ended; see `Run.wait`.
@@ -139,11 +122,7 @@ class Explorer:
 
     def resume(self) -> None:
         """Continue to fill the map after a stop."""
-        with self._lock:
-            if self._closed or not self.run.state.ended:
-                return
-            self.run = self._new_run()
-            begin(self.run)
+        self._fill.resume()
 
     def refine(self, a: str, b: str, given: str | None = None, **fields: Any) -> Explorer:
         """Estimate one pair with `mmg` and all rows, after the pairs that were asked for before.
@@ -246,27 +225,18 @@ class Explorer:
         columns = self._indices(message.get("columns")) or tuple(range(len(self._names)))
         if kind in ("python", "lines"):
             self._send({"copy": self._code_of(kind, columns)})
-        elif kind == "csv":
-            self._send_file(kind, self._pairs.frame().to_csv(index=False).encode())
         elif kind in FILES:
-            self._send_file(kind, figure(self._pairs.map(columns), kind))
-
-    def _send_file(self, kind: str, content: bytes) -> None:
-        name = f"{self._code.text if self._code.text.isidentifier() else 'table'}_map.{kind}"
-        self._send({"file": name, "type": FILES[kind]}, content)
+            name = self._code.text if self._code.text.isidentifier() else "table"
+            file = {"file": f"{name}_map.{kind}", "type": FILES[kind]}
+            self._send(file, file_of(self._pairs, kind, columns))
 
     def _send(self, content: dict[str, Any], *buffers: bytes) -> None:
         if not self._closed:
             self._widget.send(content, list(buffers))
 
     def _code_of(self, kind: str, columns: Sequence[int]) -> str:
-        refined: list[Refined] = [
-            (each.columns, self._pairs.options(*each.columns), each.fields)
-            for each, _ in self._asked.answered
-            if each.estimator == "mmg"
-        ]
         write = self._code.lines if kind == "lines" else self._code.python
-        return write(columns, refined)
+        return write(columns, self._asked.refined)
 
     def _show_error(self, error: MMGError) -> None:
         self._widget.put(message={"what": error.what, "remedy": error.remedy})
@@ -278,76 +248,11 @@ class Explorer:
         what = f"The map has no column {brief(name)}."
         raise MMGError(what, reason or one_of(str(name), self._names, "Columns"))
 
-    # --- the map
-
-    def _new_run(self) -> Run:
-        work = cast(Work, self._fill)
-        what = f"all pairs of {self._code.text}"
-        return Run(work, what=what, estimator="gcmi, ksg", listen=self._on_event)
-
-    def _fill(self, listen: Listener) -> Filled:
-        complete = self._pairs.fill(listen)
-        known = np.isfinite(self._pairs.best[0]).sum() // 2
-        status = Status.CONVERGED if complete else Status.INTERRUPTED
-        return Filled(status, f"{known} of {len(self._pairs.pairs)} pairs")
-
-    def _on_event(self, event: Event) -> None:
-        """Follow the run of the map, in its thread."""
-        ended = isinstance(event, StateChanged) and event.state.ended
-        if isinstance(event, Phase):
-            self._phase, self._step, self._began = event.name, (0, 0), time.monotonic()
-        elif isinstance(event, Step):
-            self._step = event.step, event.total_steps
-        step = isinstance(event, Step) and time.monotonic() - self._shown_at < SECONDS
-        if step or self._closed:
-            return
-        self._shown_at = time.monotonic()
-        self._show(event.state if isinstance(event, StateChanged) else RunState.RUNNING)
-        if ended or isinstance(event, Phase):
-            self._conclude()
-
-    def _show(self, state: RunState) -> None:
-        """Send all that has changed, as one message."""
-        pairs = self._pairs
-        upper = np.triu_indices(len(self._names), 1)
-        found = {m: pairs.found[m][:, upper[0], upper[1]].astype("<f4").tobytes() for m in METHODS}
-        marks = pairs.disagreeing[upper].astype(np.uint8).tobytes()
-        self._widget.put(said=self._said(state), marks=marks, remarks=self._remarks(), **found)
-
-    def _said(self, state: RunState) -> dict[str, Any]:
-        done, total = self._step
-        doing = f"{self._phase}: {done} of {total} pairs" if total else self._phase
-        spent = time.monotonic() - self._began
-        if done and spent > 2:
-            doing += f", about {max(1, round(spent / done * (total - done)))} s left"
-        if state.ended:
-            known = int(np.isfinite(self._pairs.best[0]).sum() // 2)
-            doing = f"{known} of {len(self._pairs.pairs)} pairs"
-        return {"state": str(state), "doing": doing, "percent": round(100 * done / max(1, total))}
-
-    def _remarks(self) -> list[dict[str, Any]]:
-        """Notes and failures, one line for each kind."""
-        return [
-            {"text": text, "count": len(where), "pairs": listed(where, room=ROOM_FOR_PAIRS)}
-            for text, where in self._pairs.remarks()
-        ]
-
-    def _conclude(self) -> None:
-        """Order the columns by what is known, and keep a picture. At the ends of phases."""
-        if self.run.traceback:
-            error = self.run.traceback.strip().splitlines()[-1]
-            self._show_error(MMGError(error, "explorer.run.traceback shows where it happened."))
-        if not np.isfinite(self._pairs.best[0]).any():
-            return
-        order, group = clusters(self._pairs.best[0])
-        self._widget.put(clusters={"order": order, "group": group})
-        self._keep()
-
     # --- display
 
     def _on_answer(self) -> None:
         """Show the map with the answer to a single pair. In the thread of its run."""
-        self._show(self.run.state)
+        self._fill.show(self.run.state)
         self._keep()
 
     def _end(self) -> None:
@@ -356,7 +261,7 @@ class Explorer:
             return
         self._closed = True
         self._shell.events.unregister("pre_run_cell", self._on_cell)
-        self.run.abandon()
+        self._fill.close()
         self._asked.close()
 
     def _on_cell(self, info: Any) -> None:
@@ -371,7 +276,7 @@ class Explorer:
 
     def _record(self) -> Saved:
         left = tuple(self._columns.left_out.values())
-        notes = [f"{note['text']} ({note['pairs']})" for note in self._remarks()]
+        notes = [f"{note['text']} ({note['pairs']})" for note in self._fill.remarks()]
         folded = {"Columns left out": left, "Notes": notes}
         record = saved(self._slot, self.map(), repr(self), folded)
         if self._closed or self._widget.slot:

@@ -12,6 +12,7 @@ from typing import Any
 
 from mmg_nb.errors import MMGError
 from mmg_nb.jupyter.background import start
+from mmg_nb.jupyter.explore_code import Refined
 from mmg_nb.jupyter.explore_view import answered
 from mmg_nb.jupyter.handle import Run
 from mmg_nb.jupyter.live import picture
@@ -92,6 +93,15 @@ class PairRuns:
         while (working := self._working) is not None:
             working[1].wait(timeout) if timeout is not None else working[1].wait()
             time.sleep(0.01)  # the next one begins in the thread of this one
+
+    @property
+    def refined(self) -> list[Refined]:
+        """How the pairs that have an answer by `mmg` were estimated, oldest first."""
+        return [
+            (each.columns, self._pairs.options(*each.columns), each.fields)
+            for each, _ in self.answered
+            if each.estimator == "mmg"
+        ]
 
     def _begin(self, question: Question) -> None:
         """Start the run of a question."""

@@ -17,8 +17,10 @@ from mmg_nb.questions.table_columns import Column, TableColumns
 from mmg_nb.questions.table_pairs import TablePairs
 from mmg_nb.results.result import MIResult
 
-__all__ = ["MapWidget", "Saved", "answered", "described", "figure", "sample", "saved"]
+__all__ = ["FILES", "MapWidget", "Saved", "answered", "described", "file_of", "sample", "saved"]
 
+FILES = {"png": "image/png", "svg": "image/svg+xml", "csv": "text/csv"}
+"""Kind of a file -> its MIME type."""
 SHOWN_ROWS = 400  # of a scatter plot
 
 
@@ -154,13 +156,17 @@ def answered(result: MIResult) -> dict[str, Any]:
     }
 
 
-def figure(found: DependencyMap, kind: str) -> bytes:
+def file_of(pairs: TablePairs, kind: str, columns: Sequence[int]) -> bytes:
     """The map as a file.
 
     Args:
-        found: The map.
-        kind: `png` or `svg`.
+        pairs: All pairs of the map.
+        kind: One of `FILES`.
+        columns: Indices of the columns that a picture shows. A `csv` file has all pairs.
     """
+    if kind == "csv":
+        return pairs.frame().to_csv(index=False).encode()
     from mmg_nb.plots.axes import axes_png, axes_svg
 
-    return axes_svg(found.plot()) if kind == "svg" else axes_png(found.plot())
+    axes = pairs.map(columns).plot()
+    return axes_svg(axes) if kind == "svg" else axes_png(axes)
