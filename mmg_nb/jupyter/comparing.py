@@ -10,14 +10,14 @@ from mmg_nb.benchmark.cells import Estimators
 from mmg_nb.jupyter.background import begin
 from mmg_nb.jupyter.handle import Run
 from mmg_nb.jupyter.place import Card, Place
-from mmg_nb.jupyter.progress import CARD_SECONDS, HOW_TO_STOP
+from mmg_nb.jupyter.progress import CARD_SECONDS, HOW_TO_STOP, CardView, TextView, View
 from mmg_nb.jupyter.worker import Work
 from mmg_nb.questions.compare import DEFAULT_ESTIMATORS, ComparisonJob, prepare_comparison
 from mmg_nb.questions.comparison import Comparison
 from mmg_nb.runs.events import Listener, silent
 from mmg_nb.runs.progress import Clock, Progress
 
-__all__ = ["ComparisonRun", "LiveTable", "PrintedTable", "start_comparison"]
+__all__ = ["ComparisonRun", "LiveTable", "PrintedTable", "as_table", "start_comparison"]
 
 
 class ComparisonRun(Run):
@@ -122,3 +122,10 @@ class PrintedTable:
 
     def fail(self, error: BaseException) -> None:
         """Leave the error to the caller."""
+
+
+def as_table(view: View, job: ComparisonJob) -> View:
+    """The view that shows a comparison where `view` would show a single estimate."""
+    if isinstance(view, CardView):
+        return LiveTable(job)
+    return PrintedTable(job) if isinstance(view, TextView) else view

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import line_cell_magic, magics_class, needs_local_scope, no_var_expand
@@ -16,8 +14,9 @@ from IPython.display import display
 from mmg_nb.api import prepare, reopen
 from mmg_nb.errors import MMGError, cut
 from mmg_nb.estimators.registry import names
-from mmg_nb.jupyter.arguments import Arguments, chosen_estimator, read_body, read_tokens
+from mmg_nb.jupyter.arguments import chosen_estimator, read_body, read_tokens
 from mmg_nb.jupyter.background import begin, begin_job, start_from
+from mmg_nb.jupyter.call import Call, is_result
 from mmg_nb.jupyter.commands import (
     COMMANDS,
     QUESTIONS,
@@ -28,16 +27,16 @@ from mmg_nb.jupyter.commands import (
     estimators_in_words,
     overview,
 )
-from mmg_nb.jupyter.comparing import ComparisonRun, LiveTable, PrintedTable, start_comparison
+from mmg_nb.jupyter.comparing import ComparisonRun, as_table, start_comparison
 from mmg_nb.jupyter.completion import Completion
 from mmg_nb.jupyter.handle import Run
-from mmg_nb.jupyter.namespace import arrays, check_name, columns_in_words, in_words, resolve
-from mmg_nb.jupyter.progress import CardView, TextView, View
+from mmg_nb.jupyter.namespace import arrays, check_name, in_words, resolve
+from mmg_nb.jupyter.progress import View
 from mmg_nb.jupyter.running import run_in_cell
 from mmg_nb.jupyter.runs import Runs, RunTable, is_number
 from mmg_nb.jupyter.settings import SessionSettings
 from mmg_nb.jupyter.shown import ShownResults
-from mmg_nb.jupyter.tokens import Token, has_comma, tokenize, unquoted
+from mmg_nb.jupyter.tokens import tokenize
 from mmg_nb.jupyter.views import has_page, view_for
 from mmg_nb.questions.compare import prepare_comparison
 from mmg_nb.questions.comparison import Comparison
@@ -52,27 +51,9 @@ if TYPE_CHECKING:
 
 __all__ = ["MMG"]
 
-Found = TypeVar("Found", MIResult, Comparison)
 Answer: TypeAlias = (
     "MIResult | Comparison | Run | RunTable | Sweep | Table | Explorer | Panel | None"
 )
-
-
-@dataclass(frozen=True)
-class Call:
-    """The text after the subcommand, and the variables that it can use.
-
-    Attributes:
-        tokens: The rest of the line.
-        body: The rest of the cell; empty for `%mmg`.
-        namespace: The user's variables. Local variables take precedence.
-        silent: Whether the line ended with `;`.
-    """
-
-    tokens: tuple[Token, ...]
-    body: str
-    namespace: dict[str, Any]
-    silent: bool
 
 
 @magics_class
@@ -146,28 +127,69 @@ class MMG(SessionSettings):
 
     def _estimate(self, call: Call) -> MIResult | Run | None:
         target = command("estimate", chosen_estimator(call.tokens, call.body, self.estimator))
-        asked = read_tokens(target, call.tokens)
-        if asked.help:
-            print(command_help(target, self.in_force()))
+        asked = call.arguments(target, self.in_force())
+        if asked is None:
             return None
         fields = read_body(target, call.body, asked.values)
         settings = {key: fields.pop(key, value) for key, value in self.in_force().items()}
-        output = fields.pop("output", None)
-        if output is not None:
-            check_name(output, self._shell.user_ns)
+        output = self._output(fields)
         background = fields.pop("background", False)
-        texts, given = _two(target.name, asked, call), fields.get("given")
-        x, y, what = _variables(texts, fields, call)
+        texts, given = call.two(target.name, asked.operands), fields.get("given")
+        x, y, what = call.variables(texts, fields)
         fields |= {key: settings[key] for key in ("estimator", "seed", "device")}
         job = prepare(x, y, **fields).named(*texts, *([given] if given else []))
         if background:
             return self._put(begin_job(job.with_own_data()), what, output)
         trains = job.estimator.trains
         run = Run(job.run, what=what, estimator=settings["estimator"], trains=trains)
-        self.runs.add(run)
         view = self._view(run, settings["live"], call)
-        result, shown = run_in_cell(run, view, slow=trains)
-        return self._hand_over(result, output, shown or call.silent)
+        return self._in_cell(run, view, call, output, slow=trains)
+
+    def _compare(self, call: Call) -> Comparison | Run | None:
+        target = command("compare", self.estimator)
+        asked = call.arguments(target, self.in_force())
+        if asked is None:
+            return None
+        options = {"seed": self.seed, "device": self.device, "live": self.live, **asked.values}
+        live, output = options.pop("live"), self._output(options)
+        x, y, what = call.variables(call.two(target.name, asked.operands), options)
+        if options.pop("background", False):
+            return self._put(start_comparison(x, y, **options), what, output)
+        job = prepare_comparison(x, y, **options)
+        run = ComparisonRun(job, what=what)
+        view = as_table(self._view(run, live, call), job)
+        return self._in_cell(run, view, call, output, slow=job.trains)
+
+    def _question(self, name: str, call: Call) -> Any:
+        """Answer a question that takes many estimates; see `mmg_nb.jupyter.asking`."""
+        target = COMMANDS[name]
+        asked = call.arguments(target, self.in_force())
+        if asked is None:
+            return None
+        known = {info.name for info in target.options}
+        options: dict[str, Any] = {
+            key: value for key, value in self.in_force().items() if key in known - {"estimator"}
+        }
+        options |= asked.values
+        live, output = options.pop("live"), self._output(options)
+        background = options.pop("background", False)
+        # Imported here because loading the extension must take no time for it.
+        from mmg_nb.jupyter.asking import read_question
+
+        question = read_question(name, asked.operands, options, call.namespace)
+        if background:
+            question = question.with_own_data()
+        run = Run(question.run, what=question.what, estimator=question.estimator)
+        if background:
+            return self._put(begin(run), question.what, output)
+        return self._in_cell(run, self._view(run, live, call), call, output)
+
+    def _output(self, options: dict[str, Any]) -> str | None:
+        """Take the variable that stores the result out of the options, and check its name."""
+        output: str | None = options.pop("output", None)
+        if output is not None:
+            check_name(output, self._shell.user_ns)
+        return output
 
     def _view(self, run: Run, live: str, call: Call) -> View:
         return view_for(run, "none" if call.silent else live, self._kernel, self.latest_view)
@@ -180,69 +202,21 @@ class MMG(SessionSettings):
         self._shell.user_ns[output] = run
         return None
 
-    def _compare(self, call: Call) -> Comparison | Run | None:
-        target = command("compare", self.estimator)
-        asked = read_tokens(target, call.tokens)
-        if asked.help:
-            print(command_help(target, self.in_force()))
-            return None
-        options = {"seed": self.seed, "device": self.device, "live": self.live, **asked.values}
-        live, output = options.pop("live"), options.pop("output", None)
-        if output is not None:
-            check_name(output, self._shell.user_ns)
-        x, y, what = _variables(_two(target.name, asked, call), options, call)
-        if options.pop("background", False):
-            return self._put(start_comparison(x, y, **options), what, output)
-        job = prepare_comparison(x, y, **options)
-        run = ComparisonRun(job, what=what)
-        self.runs.add(run)
-        view = self._view(run, live, call)
-        if isinstance(view, CardView):
-            view = LiveTable(job)
-        elif isinstance(view, TextView):
-            view = PrintedTable(job)
-        found, shown = run_in_cell(run, view, slow=job.trains)
-        return self._hand_over(cast(Comparison, found), output, shown or call.silent)
-
-    def _question(self, name: str, call: Call) -> Any:
-        """Answer a question that takes many estimates; see `mmg_nb.jupyter.asking`."""
-        target = COMMANDS[name]
-        asked = read_tokens(target, call.tokens)
-        if asked.help:
-            print(command_help(target, self.in_force()))
-            return None
-        known = {info.name for info in target.options}
-        options: dict[str, Any] = {
-            key: value for key, value in self.in_force().items() if key in known - {"estimator"}
-        }
-        options |= asked.values
-        live, output = options.pop("live"), options.pop("output", None)
-        if output is not None:
-            check_name(output, self._shell.user_ns)
-        background = options.pop("background", False)
-        # Imported here because loading the extension must take no time for it.
-        from mmg_nb.jupyter.asking import read_question
-
-        question = read_question(name, asked.operands, options, call.namespace)
-        if background:
-            question = question.with_own_data()
-        run = Run(question.run, what=question.what, estimator=question.estimator)
-        if background:
-            return self._put(begin(run), question.what, output)
-        self.runs.add(run)
-        result, shown = run_in_cell(run, self._view(run, live, call))
-        return self._hand_over(result, output, shown or call.silent)
-
     @property
     def _kernel(self) -> Any:
         """The kernel, which can update outputs in place; None in a terminal or a console."""
         kernel = getattr(self._shell, "kernel", None)
         return kernel if has_page(kernel) else None
 
-    def _hand_over(self, result: Found, output: str | None, settled: bool) -> Found | None:
-        """Return or store a result; `settled` if it need not be displayed again."""
-        if _is_result(result):
+    def _in_cell(
+        self, run: Run, view: View, call: Call, output: str | None, *, slow: bool = False
+    ) -> Any:
+        """Run, show the progress, and return the result, or store it in a variable."""
+        self.runs.add(run)
+        result, shown = run_in_cell(run, view, slow=slow)
+        if is_result(result):
             self._last = result
+        settled = shown or call.silent  # it need not be displayed again
         if settled and self._kernel is not None:
             self.shown.mark(result)
         if output is None:
@@ -254,13 +228,11 @@ class MMG(SessionSettings):
 
     def _panel(self, call: Call) -> Panel | None:
         target = command("panel", chosen_estimator(call.tokens, "", self.estimator))
-        asked = read_tokens(target, call.tokens)
-        if asked.help:
-            print(command_help(target, self.in_force()))
+        asked = call.arguments(target, self.in_force())
+        if asked is None:
             return None
-        texts = dict(
-            zip("xy", _two(target.name, asked, call) if asked.operands else (), strict=False)
-        )
+        two = call.two(target.name, asked.operands) if asked.operands else ()
+        texts = dict(zip("xy", two, strict=False))
         settings = {key: self.in_force()[key] for key in ("estimator", "seed", "device")}
         # Imported here because loading the extension must not load anywidget.
         from mmg_nb.jupyter.panel import Panel
@@ -269,9 +241,8 @@ class MMG(SessionSettings):
 
     def _explore(self, call: Call) -> Explorer | None:
         target = COMMANDS["explore"]
-        asked = read_tokens(target, call.tokens)
-        if asked.help:
-            print(command_help(target, self.in_force()))
+        asked = call.arguments(target, self.in_force())
+        if asked is None:
             return None
         if len(asked.operands) != 1:
             what = f"%mmg explore takes one table; got {' '.join(asked.operands) or 'none'}."
@@ -284,12 +255,10 @@ class MMG(SessionSettings):
         return Explorer(self._shell, table, asked.operands[0], **{**settings, **asked.values})
 
     def _plot(self, call: Call) -> None:
-        target = COMMANDS["plot"]
-        asked = read_tokens(target, call.tokens)
-        if asked.help:
-            print(command_help(target, {}))
+        asked = call.arguments(COMMANDS["plot"])
+        if asked is None:
             return
-        found, options = self._result(asked, call), dict(asked.values)
+        found, options = call.result(asked.operands, self._last), dict(asked.values)
         file = options.pop("save", None)
         if options and not isinstance(found, MIResult):
             what = f"--kind is for results of estimate; got a {type(found).__name__}."
@@ -303,27 +272,9 @@ class MMG(SessionSettings):
             print(f"Saved {save_figure(axes, file)}.")
 
     def _show(self, call: Call) -> None:
-        asked = read_tokens(COMMANDS["show"], call.tokens)
-        if asked.help:
-            print(command_help(COMMANDS["show"], {}))
-            return
-        display(self._result(asked, call))
-
-    def _result(self, asked: Arguments, call: Call) -> Any:
-        """The result that a call names, or else the last result. It has a card and a plot."""
-        if len(asked.operands) > 1:
-            what = f"Expected one result; got {' '.join(asked.operands)}."
-            remedy = "Name one variable, or none for the last result."
-            raise MMGError(what, f"{remedy} %mmg plot res --save figure.pdf writes a file.")
-        if not asked.operands:
-            if self._last is None:
-                raise MMGError("There is no result yet.", "Run %mmg estimate X Y first.")
-            return self._last
-        found = resolve(asked.operands[0], call.namespace)
-        if not _is_result(found):
-            what = f"{asked.operands[0]} is not a result; its type is {type(found).__name__}."
-            raise MMGError(what, "Name a variable set by 'res = %mmg estimate …' or by -o res.")
-        return found
+        asked = call.arguments(COMMANDS["show"])
+        if asked is not None:
+            display(call.result(asked.operands, self._last))
 
     def _benchmark(self, call: Call) -> Sweep | Table | None:
         # Imported here because few calls need it, and the extension must load fast.
@@ -353,17 +304,13 @@ class MMG(SessionSettings):
             except MMGError as error:
                 file = "%mmg resume FILE continues a stopped run that has a checkpoint."
                 raise MMGError(error.what, f"{error.remedy} {file}") from error
-        output, every = asked.values.get("output"), asked.values.get("every")
-        if output is not None:
-            check_name(output, self._shell.user_ns)
-        if asked.values.get("background"):
+        options = {"live": self.live, **asked.values}
+        output, every = self._output(options), options.get("every")
+        if options.get("background"):
             return self._put(start_from(named, every=every), named, output)
         job = reopen(named, every)
         run = Run(job.run, what=named, estimator=job.estimator.name, trains=True)
-        self.runs.add(run)
-        view = self._view(run, asked.values.get("live", self.live), call)
-        result, shown = run_in_cell(run, view)
-        return self._hand_over(result, output, shown or call.silent)
+        return self._in_cell(run, self._view(run, options["live"], call), call, output)
 
     def _stop(self, call: Call) -> Run | None:
         going = (RunState.RUNNING, RunState.PAUSED, RunState.STOPPING)
@@ -376,8 +323,7 @@ class MMG(SessionSettings):
         words = self._asks_help(name, call, operands=1)
         if words is None:
             return None
-        wanted = " or ".join(states)
-        found = self.runs.find("".join(words), lambda run: run.state in states, wanted)
+        found = self.runs.find("".join(words), states)
         if found.state.ended:
             what = f"{found.name} has ended; its state is {found.state}."
             raise MMGError(what, "%mmg runs lists all runs.")
@@ -386,9 +332,8 @@ class MMG(SessionSettings):
 
     def _asks_help(self, name: str, call: Call, operands: int) -> tuple[str, ...] | None:
         """The operands of a call, at most `operands`; None if the call requested help."""
-        asked = read_tokens(COMMANDS[name], call.tokens)
-        if asked.help:
-            print(command_help(COMMANDS[name], {}))
+        asked = call.arguments(COMMANDS[name])
+        if asked is None:
             return None
         if len(asked.operands) > operands:
             what = f"Expected {COMMANDS[name].synopsis}; got also {asked.operands[operands]!r}."
@@ -396,19 +341,10 @@ class MMG(SessionSettings):
         return asked.operands
 
     def _config(self, call: Call) -> None:
-        asked = read_tokens(COMMANDS["config"], call.tokens)
-        if asked.help:
-            print(command_help(COMMANDS["config"], {}))
+        asked = call.arguments(COMMANDS["config"])
+        if asked is None:
             return
-        changed: set[str] = set()
-        for pair in re.sub(r"\s*=\s*", "=", " ".join(asked.operands)).split():
-            name, equals, text = pair.partition("=")
-            if not equals:
-                raise MMGError(f"Expected key=value; got {pair!r}.", "Try %mmg config seed=1.")
-            if name in changed:
-                raise MMGError(f"{name} is given twice.", "Leave one of them out.")
-            changed.add(name)
-            self.change(name, unquoted(text))
+        self.change_all(" ".join(asked.operands))
         if not asked.operands:
             print(self.table())
 
@@ -423,44 +359,3 @@ class MMG(SessionSettings):
                 print(TOPICS[topic]())
             else:
                 print(command_help(command(topic, self.estimator), self.in_force()))
-
-
-def _is_result(value: Any) -> bool:
-    """Whether a value is a result of this package: of an estimate, a comparison, a question."""
-    return hasattr(value, "bundle") and hasattr(value, "plot")
-
-
-def _two(name: str, asked: Arguments, call: Call) -> tuple[str, str]:
-    """The expressions of x and y in a call."""
-    words = asked.operands
-    if len(words) == 2 and not any(map(has_comma, words)):
-        return words[0], words[1]
-    what = f"%mmg {name} takes two expressions, X and Y; got {len(words)}."
-    remedy = in_words(call.namespace)
-    methods = re.split("[ ,]+", " ".join(words[2:]))
-    if len(words) > 2 and set(methods) <= set(names()):
-        option = "--estimators" if name == "compare" else "--estimator"
-        remedy = f"Write %mmg {name} {words[0]} {words[1]} {option} {','.join(methods)}."
-    elif any(map(has_comma, words)):
-        what = f"%mmg {name} takes X and Y separated by a space; got a comma: "
-        what += cut(" ".join(words), 80) + "."
-        words = tuple(" ".join(words).replace(",", " ").split())
-        remedy = f"Write %mmg {name} {' '.join(words)}. For I(x; y | z), add --given Z."
-    elif len(words) > 2:
-        remedy = columns_in_words(words, call.namespace) + (
-            "Put an expression with spaces in parentheses. For I(x; y | z), add --given Z."
-        )
-    raise MMGError(what, remedy)
-
-
-def _variables(
-    texts: tuple[str, str], options: dict[str, Any], call: Call
-) -> tuple[Any, Any, str]:
-    """x, y and the estimated quantity; also evaluates the expressions in `options`."""
-    x, y = (resolve(text, call.namespace) for text in texts)
-    condition = options.get("given")
-    for name in ("groups", "given"):
-        if options.get(name) is not None:
-            options[name] = resolve(options[name], call.namespace)
-    given = f" | {condition}" if condition else ""
-    return x, y, f"I({texts[0]}; {texts[1]}{given})"

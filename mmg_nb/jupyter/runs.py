@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mmg_nb.errors import MMGError, brief
@@ -43,13 +43,12 @@ class Runs:
     def __len__(self) -> int:
         return len(self._runs)
 
-    def find(self, number: str, fits: Callable[[Run], bool], wanted: str) -> Run:
-        """The run with a number, or else the latest run that fits.
+    def find(self, number: str, states: Sequence[RunState]) -> Run:
+        """The run with a number, or else the latest run in one of the states.
 
         Args:
             number: The number as the user wrote it, or "".
-            fits: Selects the runs to choose from if there is no number.
-            wanted: The states of these runs, for the error message, e.g. `running`.
+            states: The states to choose from if there is no number.
 
         Returns:
             The run.
@@ -58,10 +57,10 @@ class Runs:
             MMGError: No such run exists.
         """
         if not number:
-            fitting = [run for run in self if fits(run)]
+            fitting = [run for run in self if run.state in states]
             if fitting:
                 return fitting[-1]
-            raise MMGError(f"No run is {wanted}.", self._in_words())
+            raise MMGError(f"No run is {' or '.join(states)}.", self._in_words())
         found = self._runs.get(int(number.removeprefix("#"))) if is_number(number) else None
         if found is None:
             raise MMGError(f"There is no run {brief(number)}.", self._in_words())

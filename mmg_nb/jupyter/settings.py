@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from mmg_nb.api import check_seed
 from mmg_nb.errors import MMGError, brief, one_of
 from mmg_nb.estimators.registry import names
 from mmg_nb.fields import FieldInfo, field, field_infos, parse
+from mmg_nb.jupyter.tokens import unquoted
 from mmg_nb.results.facts import UNITS
 from mmg_nb.runs.device_names import check_device
 
@@ -116,6 +118,25 @@ class SessionSettings(Magics):
             raise MMGError(what, one_of(name, SETTING_INFOS, "Settings"))
         setattr(self, name, parse(setting_infos()[name], text))
         self._origins[name] = "%mmg config"
+
+    def change_all(self, text: str) -> None:
+        """Change settings one after the other.
+
+        Args:
+            text: Settings as the user wrote them, e.g. `seed=1 device=cpu`.
+
+        Raises:
+            MMGError: As for `change`; or a value is missing, or a setting is given twice.
+        """
+        changed: set[str] = set()
+        for pair in re.sub(r"\s*=\s*", "=", text).split():
+            name, equals, value = pair.partition("=")
+            if not equals:
+                raise MMGError(f"Expected key=value; got {pair!r}.", "Try %mmg config seed=1.")
+            if name in changed:
+                raise MMGError(f"{name} is given twice.", "Leave one of them out.")
+            changed.add(name)
+            self.change(name, unquoted(value))
 
     def table(self) -> str:
         """Every setting with its value, origin and meaning."""
