@@ -105,7 +105,7 @@ class MutualInfoSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         whole = isinstance(count, Integral) and not isinstance(count, bool)
         if count is not None and not (whole and count >= 1):
             what = f"n_features must be None or at least 1; got {brief(count)}."
-            raise MMGError(what, "None keeps the columns that are distinguishable from 0.")
+            raise MMGError(what, "None keeps columns whose estimate is distinguishable from 0.")
         X, y = validate_data(self, X, y, ensure_min_samples=2, y_numeric=False)
         self.scores_, self.stderrs_ = _scores(
             X, y, self.estimator, self.discrete, self.random_state, {}

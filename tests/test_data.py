@@ -419,7 +419,7 @@ def test_groups_are_kept_together(kind, folds, twins):
     }[kind]
     rng = np.random.default_rng(7)
     pairs = make_pairs(rng.normal(size=300), rng.normal(size=300), labels)
-    assert pairs.notes == ("40 groups were used; no split divides a group.",)
+    assert pairs.notes == ("40 groups were used; splits keep each group together.",)
     assert not straddling(number, pairs, folds, twins, seed=7)
 
 
@@ -431,7 +431,7 @@ def test_copies_join_the_groups_they_connect():
     pairs = make_pairs(x, y, groups)
     assert len(set(pairs.clusters[:4])) == 1
     assert pairs.clusters.max() + 1 == n // 2 - 1
-    assert pairs.notes[-1] == "49 groups were used; no split divides a group."
+    assert pairs.notes[-1] == "49 groups were used; splits keep each group together."
 
 
 def test_groups_that_lose_all_their_rows_are_not_counted():
@@ -439,7 +439,7 @@ def test_groups_that_lose_all_their_rows_are_not_counted():
     x, y, groups = rng.normal(size=300), rng.normal(size=300), np.arange(300) // 10
     x[:80] = np.nan
     pairs = make_pairs(x, y, groups, missing="drop")
-    assert pairs.notes[-1] == "22 groups were used; no split divides a group."
+    assert pairs.notes[-1] == "22 groups were used; splits keep each group together."
     x[:150] = np.nan
     with pytest.raises(MMGError, match="At least 20 groups are needed; got 15"):
         make_pairs(x, y, groups, missing="drop")

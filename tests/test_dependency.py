@@ -94,7 +94,7 @@ def test_options_reach_the_estimator():
     ("table", "change", "said"),
     [
         (TABLE.to_numpy(), {}, "table must be a DataFrame of pandas or Polars, .*; got ndarray"),
-        (TABLE[["cause"]], {}, "at least two columns that vary"),
+        (TABLE[["cause"]], {}, "least two columns that vary are needed"),
         (TABLE.iloc[:0, :0], {}, "got none"),
         (TABLE, {"given": "causes"}, "no column 'causes'.\nDid you mean 'cause'"),
         (TABLE, {"given": 3}, "no column '3'"),

@@ -137,8 +137,8 @@ def test_elliptical_scores_are_independent():
     values = student(20_000, 3, 1)
     out, notes = fit_transform(values, "x", "elliptical", ALL)
     assert notes == (
-        "x: heavy-tailed columns share a common scale; a t copula (ν = 1) was removed. "
-        "Mutual information is unchanged.",
+        "x: heavy-tailed columns are large in the same rows. This common scale was removed "
+        "(t copula, ν = 1). Mutual information is unchanged.",
     )
     plain, _ = fit_transform(values, "x", "normal_scores", ALL)
     related = [

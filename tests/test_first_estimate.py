@@ -95,7 +95,7 @@ def test_progress_shows_it_until_the_first_validation():
     progress = Progress()
     progress(FirstEstimate(0.5, 0.02, *[np.empty(0)] * 3))
     progress(Started("mmg", 100, 1, 1, "cpu", 10))
-    assert progress.estimate == "first look 0.500 ± 0.020 nats, as if x and y were normal"
+    assert progress.estimate == "first estimate 0.500 ± 0.020 nats, as if x and y were normal"
 
 
 def test_it_is_told_before_pytorch_is_loaded(fresh_python):

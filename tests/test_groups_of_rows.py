@@ -24,7 +24,10 @@ def test_without_training_one_row_of_each_group_is_used(estimator):
     found = mmg_nb.estimate(x, y, estimator, groups=who)
     assert found.mi == mmg_nb.estimate(x[first], y[first], estimator, rows="independent").mi
     assert found.n_samples == 60
-    assert "first row of each group or set of copies was used, 60 of 240 rows" in found.notes[-1]
+    assert (
+        "first row of each group (or set of equal rows) was used, 60 of 240 rows"
+        in found.notes[-1]
+    )
 
 
 def test_rows_keep_their_numbers():
@@ -71,5 +74,5 @@ def test_copies_of_most_rows_are_left_out():
 def test_a_column_that_is_constant_in_the_first_rows_is_refused():
     x, y, who = patients(4)
     x[np.sort(np.unique(who, return_index=True)[1])] = 1.0
-    with pytest.raises(mmg_nb.MMGError, match="constant in the first rows"):
+    with pytest.raises(mmg_nb.MMGError, match="constant in the rows used"):
         mmg_nb.estimate(x, y, "ksg", groups=who)

@@ -113,7 +113,7 @@ def test_mmg_trains_once(linked, tmp_path):
     assert "p = 0.005" in found.facts().headline
     said = found.facts().meaning
     assert "999 permutations of rows that no network was trained on" in said
-    assert f"The statistic of the test is {found.estimate.test.observed:.1f}, against" in said
+    assert f"The statistic of the test is {found.estimate.test.observed:.1f}. Of 999" in said
     assert found.plot().get_xlabel() == "statistic of the test, standard deviations"
 
 

@@ -137,7 +137,8 @@ def test_categories_of_a_condition_are_never_mixed():
 def test_what_it_shows_and_saves(found, tmp_path):
     text = found.bundle()[0]["text/plain"].replace("\n", " ")
     assert text.startswith("x and y depend on each other: p = 0.025  [")
-    assert "of 39 permutations, the least that 39 can give." in text
+    assert "nats. Of 39 permutations, 95 % give at most 0." in text
+    assert " nats. With 39, p cannot be smaller." in text
     assert repr(found).startswith("IndependenceTest(p = 0.025 by 39 permutations; 0.")
     (row,) = found.to_frame().itertuples()
     assert (row.mi, row.p_value, row.permutations) == (found.mi, found.p_value, 39)

@@ -61,9 +61,9 @@ def test_missing_as_a_category_keeps_all_rows_and_what_they_tell():
     known = ~np.isnan(x)
     np.testing.assert_array_equal(pairs.x[known, 0], x[known])
     assert pairs.notes[0] == (
-        f"x: {2 * (~known).sum()} missing values are kept (columns a, b). Missing is one more "
-        "category; beside numbers, a column of its own says where values are missing. To leave "
-        "out these rows, use missing='drop'."
+        f"x: {2 * (~known).sum()} missing values are kept (columns a, b). Among categories, "
+        "missing is one more category; for numbers, one more column marks missing values. "
+        "To leave out these rows, use missing='drop'."
     )
     flag = mmg_nb.estimate(np.isnan(x), y, "ksg")
     found = mmg_nb.estimate(x, y, "ksg", missing="category")

@@ -911,9 +911,9 @@ def test_a_gap_that_networks_close_in_a_wider_range_is_told():
     [
         (12.0, 8.0, ""),  # closed in time
         (12.0, 14.0, "so log-SNRs up to 16 were added"),
-        (12.0, 24.0, "At the highest log-SNR, the other variable"),
+        (12.0, 24.0, "Even with the least noise (highest log-SNR)"),
         (16.0, 8.0, ""),  # as wide as planned
-        (16.0, 24.0, "At the highest log-SNR, the other variable"),
+        (16.0, 24.0, "Even with the least noise (highest log-SNR)"),
     ],
 )
 def test_where_the_gap_closes_is_told(planned, open_from, said):

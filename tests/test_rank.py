@@ -191,24 +191,24 @@ def test_what_it_shows_and_saves(ranking, tmp_path):
     assert mmg_nb.Ranking.load(ranking.save(tmp_path / "rank.json")) == ranking
 
 
-def test_the_headline_counts_columns_that_were_not_looked_at(tmp_path):
+def test_the_headline_counts_columns_that_were_left_out(tmp_path):
     """One by name; the first note names several. Rejected: that no column tells anything."""
     holes = TABLE[["n0", "a", "t"]].rename(columns={"a": "gap"})
     holes.loc[0, "gap"] = np.nan
     one = mmg_nb.rank(holes, "t")
-    said = "; gap was not looked at: it has 1 missing value"
-    assert one.summary == f"no column of 1 tells measurably about t{said}"
+    said = "; gap was left out: it has 1 missing value"
+    assert one.summary == f"no column of 1 tells anything measurable about t{said}"
     assert one.facts().headline.endswith(said)
     assert said in repr(one)
     assert mmg_nb.Ranking.load(one.save(tmp_path / "one.json")) == one
     many = holes.assign(same=1.0, few=np.where(np.arange(N) < 30, A, np.nan))
     found = mmg_nb.rank(many, "t", rows=300)
-    assert found.facts().headline.endswith("; 3 columns were not looked at")
+    assert found.facts().headline.endswith("; 3 columns were left out")
     assert found.notes[0].startswith("3 columns were left out. gap: it has ")
     assert found.notes[0].endswith(
         "missing='drop' or missing='category' keeps those with missing values."
     )
-    assert "No other column that was looked at adds" in found.facts().meaning
+    assert "No other column that was tried adds" in found.facts().meaning
     kept = mmg_nb.rank(many, "t", missing="drop")
     assert kept.selected == ("gap",)
     assert kept.left_out == {"same": "it is constant", "few": "it has no estimate"}

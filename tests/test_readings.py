@@ -61,7 +61,7 @@ EXPECTED = {
     "sex": ("categories", 2, 0, "texts", ""),
     "smokes": ("truth values", 2, 0, "true or false", "discrete='none'"),
     "zip": ("codes", 30, 0, "texts that are whole numbers", "astype(float)"),
-    "grade": ("ordered levels", 3, 0, "an ordered categorical of pandas", "cat.codes"),
+    "grade": ("ordered levels", 3, 0, "a pandas categorical with an order", "cat.codes"),
     "gaps": ("numbers", 1080, 120, "1080 different values", ""),
     "text": ("numbers", None, 0, "written as text", "discrete='auto,text'"),
     "same": ("constant", 1, 0, "one value only", ""),

@@ -55,7 +55,7 @@ def test_the_estimate_is_that_of_neighbours_where_networks_do_not_begin_to_learn
     low, high = result.interval()
     assert low < mi < high
     assert math.hypot(*result.error_parts.values()) == pytest.approx(result.stderr)
-    assert "Nearest neighbours find" in result.notes[0]
+    assert "The estimate is that of nearest neighbours" in result.notes[0]
     assert result.distinguishable
     assert "not distinguishable" not in repr(result)
 
@@ -207,7 +207,7 @@ def test_more_columns_than_rows_are_left_to_predictions():
     result = mmg_nb.estimate(x, y, **fields)
     assert result.mi == pytest.approx(0.5 * math.log(5), abs=2 * result.stderr)
     assert result.stderr < 0.25
-    assert "x has 300 columns and only 200 rows" in "".join(result.notes)
+    assert "x has 300 columns but only 200 rows" in "".join(result.notes)
     nothing = mmg_nb.estimate(x, rng.normal(size=200), **fields)
     low, high = nothing.interval()
     assert low <= 0 <= high

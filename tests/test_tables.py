@@ -202,7 +202,7 @@ def test_one_column_of_a_table(kind):
     }[kind]
     np.testing.assert_array_equal(make_pairs(make(AGE), Y).x[:, 0], AGE)
     pairs = make_pairs(AGE, Y, groups=make(SEX + np.arange(N).astype(str)))
-    assert pairs.notes == (f"{N} groups were used; no split divides a group.",)
+    assert pairs.notes == (f"{N} groups were used; splits keep each group together.",)
 
 
 @pytest.mark.parametrize("kind", ["like xarray", "xarray"])

@@ -90,9 +90,8 @@ def test_independent_long_memory_keeps_the_level():
 def test_what_it_shows_and_saves(found, tmp_path):
     text = found.bundle()[0]["text/plain"].replace("\n", " ")
     assert text.startswith("wind → power: 0.")
-    assert (
-        "against 99 surrogates that keep the autocorrelation; the least possible is 0.01" in text
-    )
+    assert "from 99 shifted copies of the source (surrogates). With so many, p" in text
+    assert "p cannot be below 0.01." in text
     assert "prediction, not causation" in text
     frame = found.to_frame()
     assert frame["source"].tolist() == ["wind", "power"]
@@ -118,7 +117,7 @@ def test_a_stop_keeps_the_direction_that_is_known():
         ({"history": (0, 1)}, "history must be two whole numbers"),
         ({"surrogates": 5}, "surrogates must be a whole number of at least 19"),
         ({"given": np.zeros(3)}, "equal numbers of rows; got 1200, 1200, 3"),
-        ({"history": (1, 1199)}, "At least 50 rows must have all lags; got 1 of 1200"),
+        ({"history": (1, 1199)}, "At least 50 rows must have values at all lags; got 1 of 1200"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(change, said):

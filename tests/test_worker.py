@@ -147,7 +147,7 @@ def test_progress_shows_phase_step_time_and_estimate():
         progress(Step(step, 401))
     progress(snapshot(100, -0.0001))
     assert progress.subject == "mmg, 1000 rows, 2×1, cpu"
-    assert progress.doing == "measuring on held-out rows, step 101 of 401, about 30 s left"
+    assert progress.doing == "evaluating held-out rows, step 101 of 401, about 30 s left"
     assert progress.estimate == "so far 0.000 nats"
     assert progress.fraction == pytest.approx(101 / 401)
     progress.stopping = True

@@ -188,7 +188,7 @@ def _inventory(arguments: Namespace) -> int:
 
 
 def _budgets_parser(prog: str) -> ArgumentParser:
-    text = "Train the paper's set-up to growing numbers of steps. The same command continues."
+    text = "Train the paper's set-up for several numbers of steps. Repeat the command to continue."
     parser = _Parser(prog=prog, description=text)
     parser.add_argument("tasks", help="suites, patterns or ids, separated by commas")
     parser.add_argument("--steps", required=True, help="numbers of steps: 1000,3000,10000")
@@ -220,7 +220,7 @@ def _budgets(arguments: Namespace) -> int:
 
 
 def _exact_parser(prog: str) -> ArgumentParser:
-    text = "Add what the exact density finds in the rows of every task, n and seed of files."
+    text = "Add the estimate by the exact density for each task, n and seed in the files."
     parser = _Parser(prog=prog, description=text)
     parser.add_argument("files", nargs="+", metavar="FILE")
     parser.add_argument("--out", required=True, help="file of records to append to")

@@ -91,7 +91,7 @@ def _loaded(entry: EntryPoint) -> Task:
     _check(made)
     if made.task_id != entry.name:
         what = f"The entry point {entry.name!r} gives a task with the id {made.task_id!r}."
-        raise MMGError(what, "Give both one name.")
+        raise MMGError(what, "Give both the same name.")
     return made
 
 

@@ -91,7 +91,7 @@ def clusters_of(
     if n_groups < MIN_GROUPS:
         what = f"At least {MIN_GROUPS} groups are needed; got {n_groups}."
         raise MMGError(what, "Use finer groups, or leave groups= out if rows are independent.")
-    return labels, 1.0, (*notes, f"{n_groups} groups were used; no split divides a group.")
+    return labels, 1.0, (*notes, f"{n_groups} groups were used; splits keep each group together.")
 
 
 def _copies(used: Mapping[str, Variable]) -> tuple[NDArray[np.int64], tuple[str, ...]]:

@@ -110,8 +110,8 @@ def as_categories(read: Mapping[str, Variable]) -> tuple[dict[str, Variable], tu
         found[name] = _filled(each, gaps)
         where = listed((each.labels[i] for i in np.flatnonzero(gaps.any(axis=0))), room=80)
         notes.append(
-            f"{name}: {gaps.sum()} missing values are kept (columns {where}). Missing is one more "
-            "category; beside numbers, a column of its own says where values are missing. To "
+            f"{name}: {gaps.sum()} missing values are kept (columns {where}). Among categories, "
+            "missing is one more category; for numbers, one more column marks missing values. To "
             "leave out these rows, use missing='drop'."
         )
     return found, tuple(notes)

@@ -172,12 +172,12 @@ class Pairs:
         given = None if self.given is None else self.given[first]
         for name, values in (("x", self.x[first]), ("y", self.y[first]), ("given", given)):
             if values is not None and not np.ptp(values, axis=0).all():
-                what = f"A column of {name} is constant in the first rows of all groups."
+                what = f"A column of {name} is constant in the rows used, the first of each group."
                 raise MMGError(what, f"Leave this column of {name} out.")
         rows = self.texts.get("rows") or tuple(map(str, range(self.n_samples)))
         note = (
-            f"Only the first row of each group or set of copies was used, {len(first)} of "
-            f"{self.n_samples} rows: the others are no independent evidence."
+            f"Only the first row of each group (or set of equal rows) was used, {len(first)} of "
+            f"{self.n_samples} rows: rows of a group are not independent. Nothing to do."
         )
         return replace(
             self,

@@ -83,19 +83,19 @@ class Reading:
 
 
 _CATEGORIES = {
-    "ordered": ("ordered levels", "an ordered categorical of pandas"),
+    "ordered": ("ordered levels", "a pandas categorical with an order"),
     "digits": ("codes", "texts that are whole numbers"),
-    "categorical": ("categories", "a categorical of pandas"),
+    "categorical": ("categories", "a pandas categorical"),
     "": ("categories", "texts"),
 }
 _TO_NUMBERS = {
-    "ordered": "column.cat.codes, as numbers with discrete='none'",
+    "ordered": "column.cat.codes with discrete='none'",
     "digits": "column.astype(float)",
 }
 
 
 def is_discrete(column: Column, *, named: bool, auto: bool) -> bool:
-    """Whether a column holds categories, before codes are told from quantities.
+    """Whether a column holds categories, before codes and quantities are distinguished.
 
     Args:
         column: The column.

@@ -30,7 +30,7 @@ IF_NO_ORDER = (
     "If the order of the rows has no meaning, use rows='independent'; for blocks of your own, use "
     "groups=."
 )
-IF_WALKS = "Then ask about their differences: np.diff(x, axis=0) and np.diff(y, axis=0)."
+IF_WALKS = "If so, use their differences: np.diff(x, axis=0) and np.diff(y, axis=0)."
 UNIT_ROOT = 23.0  # n·(1 − autocorrelation) of normal scores; 95 % of random walks are below
 SPREAD = 0.75  # standard error of the autocorrelation of second differences of noise, × √n
 ROUGH = -1 / 3  # smooth functions have a larger autocorrelation of second differences
@@ -96,9 +96,7 @@ def series_in(used: Mapping[str, Variable], rows: NDArray[np.int64]) -> Series |
     )
     walks = all(n * (1 - each[1].max()) < UNIT_ROOT for each in correlations.values())
     if walks:
-        note += (
-            f"x and y may be random walks, which have no stationary distribution. {IF_WALKS}",
-        )
+        note += (f"x and y may be random walks. Even independent ones look dependent. {IF_WALKS}",)
     return Series(inflation, block, note)
 
 

@@ -58,8 +58,8 @@ def fit_transform(
         if transform == "elliptical" and (copula := TCopula.fit(values[fit_rows])):
             values = copula(values)
             notes = (
-                f"{name}: heavy-tailed columns share a common scale; a t copula "
-                f"(ν = {copula.dof:.2g}) was removed. Mutual information is unchanged.",
+                f"{name}: heavy-tailed columns are large in the same rows. This common scale was "
+                f"removed (t copula, ν = {copula.dof:.2g}). Mutual information is unchanged.",
             )
     elif transform == "standardize":
         values = Standardize.fit(values[fit_rows])(values)

@@ -103,9 +103,9 @@ def _haste(outcome: TrainingOutcome) -> tuple[str, ...]:
     if not outcome.too_few_steps:
         return ()
     return (
-        f"Nothing was learned in {outcome.steps} training steps, which are too few. The estimate "
-        "is that of the untrained denoisers. The standard error does not cover what longer "
-        "training may find. Train for more steps.",
+        f"Nothing was learned in {outcome.steps} training steps, so the estimate is that of "
+        "untrained networks. Longer training may change it by more than its standard error. Use "
+        "more steps.",
     )
 
 

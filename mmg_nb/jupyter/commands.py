@@ -51,16 +51,16 @@ QUESTIONS = {
 }
 """Subcommand that takes many estimates -> name of its function in the package."""
 CALLS = (
-    ("How much does x tell about y?", "%mmg estimate x y"),
-    ("How much, once z is known?", "%mmg estimate x y --given z"),
+    ("How strongly do x and y depend on each other?", "%mmg estimate x y"),
+    ("How strongly, given z?", "%mmg estimate x y --given z"),
     ("Do x and y depend on each other at all?", "%mmg test x y"),
-    ("When does one series tell about another?", "%mmg lag x y --lags -20:20"),
-    ("Does the past of one help to predict another?", "%mmg transfer x y"),
-    ("Which columns tell about a target?", "%mmg rank df target"),
+    ("At which lag is dependence strongest?", "%mmg lag x y --lags -20:20"),
+    ("Does the past of x help to predict y?", "%mmg transfer x y"),
+    ("Which columns does a target depend on?", "%mmg rank df target"),
     ("Which five columns are best together?", "%mmg rank df target --most 5"),
     ("Which pairs of columns depend on each other?", "%mmg explore df"),
     ("What do several variables share?", "%mmg total a b c"),
-    ("Which rows carry the information?", "%mmg plot result --kind pointwise"),
+    ("How much does each row contribute?", "%mmg plot result --kind pointwise"),
     ("Do other methods agree?", "%mmg compare x y"),
     ("How is a figure saved, e.g. for a paper?", "%mmg plot result --save figure.pdf"),
 )
@@ -120,7 +120,7 @@ COMMANDS = {
         Command(
             "rank",
             "TABLE TARGET",
-            "rank columns by what they tell about a target, and select the best ones",
+            "rank columns by their dependence on a target, and select the best ones",
             (*field_infos(RankOptions), *_RUN_SETTINGS),
         ),
         Command(

@@ -51,7 +51,7 @@ class DataOptions:
     groups: str | None = field(
         None, "label of each row: rows with one label may depend on each other, e.g. df.patient"
     )
-    given: str | None = field(None, "what is known already, z of I(x; y | z), e.g. df.age")
+    given: str | None = field(None, "condition z of I(x; y | z), e.g. df.age")
     discrete: str = field("auto", "columns that are categories: auto, none, or e.g. y,sex,x[2]")
     missing: str = field("refuse", MISSING_HELP, choices=MISSING)
     rows: str = field("auto", ROWS_HELP, choices=ROWS)
@@ -102,7 +102,7 @@ class _QuestionOptions(_OutputOptions):
 
     estimator: str = field("ksg", ESTIMATOR)
     checkpoint: str | None = field(
-        None, "folder that stores each estimate; the same line goes on after a stop or a crash"
+        None, "folder that stores each estimate; after a stop or a crash, run the same line again"
     )
 
 
@@ -110,7 +110,7 @@ class _QuestionOptions(_OutputOptions):
 class TotalOptions(_QuestionOptions):
     """Options of `%mmg total`, without settings."""
 
-    given: str | None = field(None, "columns that are known already, e.g. age,sex")
+    given: str | None = field(None, "columns to condition on, e.g. age,sex")
     rows: int | None = field(MAP_ROWS, "maximum number of rows; none: all", low=50)
     discrete: str = field("auto", TABLE_CATEGORIES)
     missing: str = field(
@@ -136,7 +136,7 @@ class RankOptions(TotalOptions):
 class _SeriesOptions(_QuestionOptions):
     """Options of the questions about series, without settings."""
 
-    given: str | None = field(None, "what is known already: a series at the times of x and y")
+    given: str | None = field(None, "condition z: a series at the times of x and y")
     series: str | None = field(
         None, "label of each row, if a table holds several series, e.g. df.station"
     )
@@ -174,14 +174,14 @@ class TransferOptions(_SeriesOptions):
 class IndependenceOptions(_QuestionOptions):
     """Options of `%mmg test`, without settings."""
 
-    given: str | None = field(None, "what is known already, z of I(x; y | z), e.g. df.age")
+    given: str | None = field(None, "condition z of I(x; y | z), e.g. df.age")
     groups: str | None = field(
         None, "label of each row; the first row of each label is used, e.g. df.patient"
     )
     permutations: int | None = field(
         None,
         "number of permutations; default: 199, or 19 for an estimator that trains; mmg trains "
-        "again for each only if you give a number",
+        "only once, unless you give a number",
         low=19,
     )
     discrete: str = field("auto", "columns that are categories: auto, none, or e.g. y,x[2]")

@@ -34,7 +34,7 @@ class Settings:
     )
     live: str = field(
         "auto",
-        "display of a running estimate; auto: widget in a notebook, else card, else text",
+        "how progress is shown; auto: widget if possible, else card (plain HTML), else text",
         choices=("auto", "widget", "card", "text", "none"),
     )
     unit: str = field("nats", "unit of results in this session", choices=tuple(UNITS))

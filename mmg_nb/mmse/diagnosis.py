@@ -42,9 +42,9 @@ def _edge(curve: MMSECurve, gap: str) -> str:
     if level < max(OPEN / 2, 3 * error):
         return ""
     return (
-        "At the highest log-SNR, the other variable still lowers the denoising error "
-        f"({level:.2f} nats per unit of log-SNR). Mutual information is larger than this "
-        "estimate. It may be infinite, for example if x is a function of y. Add noise of a known "
+        "Mutual information is larger than this estimate. It may be infinite, for example if x "
+        "is a function of y. Even with the least noise (highest log-SNR), the other variable "
+        f"lowers the denoising error ({level:.2f} nats per unit of log-SNR). Add noise of a known "
         "scale to make it finite."
     )
 
@@ -56,11 +56,10 @@ def _widened(curve: MMSECurve, gap: str, planned: float) -> str:
         return ""
     high = curve.logsnr[-1] + curve.width[-1] / 2
     return (
-        f"At a log-SNR of {planned:.0f}, the other variable still lowered the denoising error, so "
-        f"log-SNRs up to {high:.0f} were added. There it does not, but perhaps only because the "
-        "networks are inaccurate. In that case mutual information is larger than this estimate. "
-        "It may be infinite, for example if x is a function of y. Add noise of a known scale to "
-        "make it finite."
+        "Mutual information may be larger than this estimate, or infinite, for example if x is a "
+        f"function of y. At a log-SNR of {planned:.0f}, the other variable still lowered the "
+        f"denoising error, so log-SNRs up to {high:.0f} were added. There it does not, perhaps "
+        "only because the networks are inaccurate. Add noise of a known scale to make it finite."
     )
 
 

@@ -230,8 +230,8 @@ def _no_data(result: MIResult, kind: str) -> MMGError:
     )
     if kind in ("pointwise", "data"):
         remedy = (
-            "Both need rows of numbers or categories, which images are not; pointwise needs an "
-            "estimator such as mmg or ksg."
+            "pointwise and data need rows of numbers or categories, not images; pointwise also "
+            "needs an estimator such as mmg or ksg."
         )
     return MMGError(what, remedy)
 

@@ -122,11 +122,9 @@ def not_looked_at(left_out: Mapping[str, str]) -> str:
         left_out: Name -> reason.
     """
     if len(left_out) > 1:
-        return f"; {len(left_out)} columns were not looked at"
+        return f"; {len(left_out)} columns were left out"
     # What to do about it is in a note.
-    each = (
-        f"; {name} was not looked at: {left_out[name].split('; missing=')[0]}" for name in left_out
-    )
+    each = (f"; {name} was left out: {left_out[name].split('; missing=')[0]}" for name in left_out)
     return "".join(each)
 
 

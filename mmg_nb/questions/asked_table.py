@@ -222,7 +222,7 @@ def _names(table: Any, condition: Sequence[str], lost: Mapping[str, str]) -> tup
             raise MMGError(what, "Name other columns in given=.")
     names = tuple(name for name in table.columns if name not in {*condition, *lost})
     if len(names) < 2:
-        what = f"This needs at least two columns that vary; got {listed(names) or 'none'}."
+        what = f"At least two columns that vary are needed; got {listed(names) or 'none'}."
         why = "; ".join(f"{name}: {reason}" for name, reason in lost.items())
         raise MMGError(what, f"Left out: {why}." if why else "Add columns, or condition on fewer.")
     return names

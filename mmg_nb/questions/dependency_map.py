@@ -52,7 +52,7 @@ class DependencyMap:
         n_samples: Rows used.
         given: Names of the condition's columns.
         notes: What the user should know about the data and the estimates.
-        left_out: Columns of the table that were not looked at, with the reason.
+        left_out: Columns of the table that were left out, with the reason.
     """
 
     names: tuple[str, ...]

@@ -23,7 +23,7 @@ from mmg_nb.questions.permutations import (
     orders,
     scheme,
 )
-from mmg_nb.results.facts import Badge, Facts, amount, number, unit_size
+from mmg_nb.results.facts import Badge, Facts, amount, unit_size
 from mmg_nb.results.held_out_test import CLEAR, HeldOutTest
 from mmg_nb.results.result import MIResult
 from mmg_nb.results.status import Status
@@ -144,13 +144,12 @@ class IndependenceTest(Answer):
         given = f", given {z}" if z else ""
         clear = self.p_value <= CLEAR
         verdict = "depend on each other" if clear else "show no clear dependence"
-        least = f", the least that {self.count} can give" if self.p_value == self.floor else ""
+        least = f" With {self.count}, p cannot be smaller." if self.p_value == self.floor else ""
         low, high = (end / unit_size(unit) for end in self.interval())
         return Facts(
             headline=f"{x} and {y} {verdict}{given}: p = {self.p_value:.3g}",
             badge=Badge.RELIABLE if self.status.complete else Badge.STOPPED,
-            meaning=f"{amount(self.mi, self.stderr, unit)}{self._against(unit)} at most in 95 % "
-            f"of {self.count} {self.how}{least}.",
+            meaning=f"{amount(self.mi, self.stderr, unit)}. {self._against(unit)}{least}",
             interval=(low, high) if np.isfinite(high - low) else None,
             value=self.mi / unit_size(unit),
             unit=unit,
@@ -161,9 +160,10 @@ class IndependenceTest(Answer):
 
     def _against(self, unit: str) -> str:
         high = float(np.quantile(self.null, 0.95))
+        usual = f"Of {self.count} {self.how}, 95 % give at most"
         if self._held_out is None:
-            return f", against {number(high / unit_size(unit))}"
-        return f". The statistic of the test is {self._held_out.observed:.1f}, against {high:.1f}"
+            return f"{usual} {amount(high, None, unit)}."
+        return f"The statistic of the test is {self._held_out.observed:.1f}. {usual} {high:.1f}."
 
 
 def p_value(observed: float, null: tuple[float, ...]) -> float:

@@ -115,5 +115,5 @@ def _write(path: Path, value: Any) -> None:
     try:
         write_whole(path, json.dumps(value).encode())
     except OSError as error:
-        what = f"{path.parent} could not store an estimate ({error})."
-        warnings.warn(f"{what} The question goes on without it.", RuntimeWarning, stacklevel=2)
+        what = f"An estimate could not be stored in {path.parent} ({error})."
+        warnings.warn(f"{what} After a stop, it is computed again.", RuntimeWarning, stacklevel=2)

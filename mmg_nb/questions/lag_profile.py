@@ -140,7 +140,7 @@ class LagProfile(Answer):
             meaning = f"95 % interval of the best lag: {span}."
         else:
             headline = f"{x} tells nothing measurable about {y} at any lag{given}"
-            meaning = f"By chance alone, the largest of {len(self.lag)} estimates may be as large."
+            meaning = f"The largest of {len(self.lag)} estimates can be as large by chance."
         low, high = (float(each[at]) / size for each in self.interval())
         return Facts(
             headline=headline,

@@ -191,6 +191,7 @@ def read_moments(n: int, series: Any, first: int, last: int) -> Moments:
     ]
     places = np.concatenate(parts).astype(np.int64)
     if len(places) < MIN_SAMPLES:
-        what = f"At least {MIN_SAMPLES} rows must have all lags; got {len(places)} of {n}."
+        got = f"got {len(places)} of {n}."
+        what = f"At least {MIN_SAMPLES} rows must have values at all lags; {got}"
         raise MMGError(what, "Use fewer or shorter lags, or longer series.")
     return Moments(order, places)

@@ -220,7 +220,7 @@ class _Search:
             raise failed or MMGError("There is no column to rank.", "Add columns.")
         if self._precise is None:
             return
-        heard(Phase(f"the best columns by {self._precise.estimator}"))
+        heard(Phase(f"estimating the best columns by {self._precise.estimator}"))
         best = sorted(self._columns, key=lambda label: -self._columns[label].mi)[:REFINED]
         for done, label in enumerate(best):
             begin_part(heard, done, len(best))
@@ -260,8 +260,8 @@ class _Search:
         count = left * (left - 1) // 2
         if self._pairs is None and count > MAX_PAIRS:
             self._notes.append(
-                f"{count} pairs of columns were not tried; two columns may matter only together. "
-                "To try them all, use pairs=True, or leave columns out."
+                f"Some columns may matter only together, but {count} pairs were too many to try. "
+                "To try them all, use pairs=True, or pass fewer columns."
             )
             return False
         return self._pairs is not False
@@ -274,7 +274,7 @@ class _Search:
             for each in sorted(self._columns.values(), key=lambda each: -each.mi)
             if each.name not in self._chosen and each.mi > enough * each.stderr
         ][: MAX_SHARED if self._chosen else 0]
-        heard(Phase("what columns share"))
+        heard(Phase("comparing other columns with the selected ones"))
         pairs = [(each.name, other) for each in left for other in self._chosen]
         found = []
         for done, (name, other) in enumerate(pairs):

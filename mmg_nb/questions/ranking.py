@@ -90,7 +90,7 @@ class Ranking(Answer):
         status: Interrupted, if the computation was stopped.
         notes: What the user should know about the data and the estimates.
         limited: Whether the selection ended at the number of columns that was asked for.
-        left_out: Columns of the table that were not looked at, with the reason.
+        left_out: Columns of the table that were left out, with the reason.
     """
 
     FORMAT: ClassVar[str] = "mmg_nb.Ranking/1"
@@ -135,7 +135,8 @@ class Ranking(Answer):
     def summary(self) -> str:
         """The selection in one line."""
         if not self.steps:
-            nothing = f"no column of {len(self.columns)} tells measurably about {self.target}"
+            count = len(self.columns)
+            nothing = f"no column of {count} tells anything measurable about {self.target}"
             return nothing + not_looked_at(self.left_out)
         chosen = " → ".join(" & ".join(step.names) for step in self.steps)
         size = f"{number(self.together)} nats together"
@@ -231,7 +232,7 @@ class Ranking(Answer):
                 f"The selection ends at {len(self.selected)} columns; others may add more."
             )
         elif self.status.complete and len(self.selected) < len(self.columns):
-            which = " that was looked at" if self.left_out else ""
+            which = " that was tried" if self.left_out else ""
             said.append(f"No other column{which} adds anything measurable.")
         said += [
             f"{each.name} depends on {each.other} ({number(each.mi / size)} {unit})."

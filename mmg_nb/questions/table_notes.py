@@ -19,7 +19,7 @@ _OF_READINGS = re.compile(
 _OTHER_ADVICE = {
     IF_NO_ORDER: "If the order of the rows has no meaning, shuffle the table first: "
     "df.sample(frac=1, random_state=0).",
-    IF_WALKS: "Then ask about the differences of these columns: df[[...]].diff().iloc[1:].",
+    IF_WALKS: "If so, use the differences of these columns: df[[...]].diff().iloc[1:].",
 }
 
 

@@ -47,7 +47,7 @@ class TotalCorrelation(Answer):
         n_samples: Rows used.
         status: Always converged: a stop leaves no sum.
         notes: What the user should know about the data and the estimates.
-        left_out: Columns of the table that were not looked at, with the reason.
+        left_out: Columns of the table that were left out, with the reason.
     """
 
     FORMAT: ClassVar[str] = "mmg_nb.TotalCorrelation/1"
@@ -215,7 +215,7 @@ def _summed(question: AskedTable, listen: Listener) -> TotalCorrelation:
     found: dict[tuple[int, bool], MIResult] = {}
     with stoppable(listen) as heard:
         heard(Started(question.estimator, question.n_samples, len(names), 1, "cpu", len(wanted)))
-        heard(Phase("terms of the sum"))
+        heard(Phase("estimating the terms of the sum"))
         for done, (k, given) in enumerate(wanted):
             begin_part(heard, done, len(wanted))
             rest = names[k + 1 :] if given else ()

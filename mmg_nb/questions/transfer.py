@@ -181,13 +181,13 @@ class TransferEntropy(Answer):
         return Facts(
             headline=headline,
             badge=Badge.RELIABLE if self.status.complete else Badge.STOPPED,
-            meaning=f"{tested} against {len(first.null)} surrogates that keep the "
-            f"autocorrelation; the least possible is {least:.2g}.",
+            meaning=f"{tested}, from {len(first.null)} shifted copies of the source (surrogates). "
+            f"With so many, p cannot be below {least:.2g}.",
             interval=None,
             value=first.mi / unit_size(unit),
             unit=unit,
-            method=f"{self.estimator}, {self.n_samples} moments, past of {back} (target), {ahead} "
-            "(source)",
+            method=f"{self.estimator}, {self.n_samples} moments, past values: {back} (target), "
+            f"{ahead} (source)",
             notes=self.notes,
             details=tuple(
                 (each.arrow, amount(each.mi, each.stderr, unit)) for each in self.directions

@@ -35,8 +35,8 @@ __all__ = ["transfer_entropy"]
 SURROGATES = 99
 FEW_SURROGATES = 19  # for an estimator that trains
 NOT_CAUSATION = (
-    "Transfer entropy is prediction, not causation: a third series may drive both, or each with "
-    "another delay. If you have it, pass given=."
+    "Transfer entropy is prediction, not causation: a third series may drive both, with different "
+    "delays. If you have that series, pass it as given=."
 )
 
 Array = NDArray[np.float64]
@@ -162,8 +162,8 @@ class _Question:
         values = self.asked["given"] if name == "given" else self.series[name]
         read = read_variable(values, name, read_choice(self.asked["discrete"]))
         if read.discrete:
-            what = f"{name} holds categories, which transfer entropy does not take yet."
-            raise MMGError(what, "Pass numbers, or discrete='none' for codes in their order.")
+            what = f"{name} must hold numbers for transfer entropy; got categories."
+            raise MMGError(what, "Pass numbers, or use discrete='none' if codes have an order.")
         return read.values
 
     def name(self, name: str) -> str:

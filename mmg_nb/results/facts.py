@@ -305,7 +305,7 @@ def _meaning(result: Told, unit: str) -> str:
         return ""
     if _is_nothing(result):
         if badge(result) is Badge.LARGER:
-            return "Not distinguishable from 0, but too low."
+            return "Not distinguishable from 0, but too low to exclude dependence."
         most = amount(max(0.0, result.interval()[1]), None, unit)
         return f"Not distinguishable from 0; at most about {most}."
     if found_by_test(result):

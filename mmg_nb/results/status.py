@@ -47,6 +47,6 @@ _REMEDIES = {
     "further improvement. Nothing to do.",
     Status.INTERRUPTED: "The run was stopped before its end, so the estimate is preliminary. "
     "Run it again to the end.",
-    Status.DIVERGED: "The training loss became infinite or NaN, so the last finite weights were "
-    "evaluated. Lower the learning rate, or use transform='normal_scores'.",
+    Status.DIVERGED: "The training loss became infinite or NaN, so the estimate is that of the "
+    "last finite weights. Lower the learning rate, or use transform='normal_scores'.",
 }

@@ -35,7 +35,7 @@ PHASES = {
     "training": _Words("training", 0.93),
     "canonical pairs": _Words("matching features of x and y", 0.93),
     "neighbours": _Words("searching nearest neighbours", 1.0),
-    "evaluation": _Words("measuring on held-out rows", 1.0),
+    "evaluation": _Words("evaluating held-out rows", 1.0),
     "pairs of columns": _Words("estimating pairs of columns", 1.0),
     "each column alone": _Words("estimating each column alone", 0.1),
 }
@@ -141,7 +141,7 @@ class Progress:
         if self.first is None:
             return ""
         first = f"{number(self.first.mi)} ± {number(self.first.stderr)} nats"
-        return f"first look {first}, as if x and y were normal"
+        return f"first estimate {first}, as if x and y were normal"
 
     @property
     def subject(self) -> str:

@@ -55,7 +55,7 @@ def says_what_it_found(subject: Subject) -> None:
 def answers_in_nats(subject: Subject) -> None:
     """The estimate of a Gaussian pair is nearer to the truth in nats than to that in bits."""
     mi = subject.first.mi
-    what = f"{shown(subject.first)} where the truth is {TRUTH:.3f} nats, or {BITS:.3f} bits."
+    what = f"{shown(subject.first)}, as if in bits; expected {TRUTH:.3f} nats ({BITS:.3f} bits)."
     remedy = "Use natural logarithms, or multiply by ln 2."
     require(abs(mi - TRUTH) < abs(mi - BITS), what, remedy)
 
@@ -75,7 +75,8 @@ def finds_a_gaussian_pair(subject: Subject) -> None:
     remedy = "Correct the estimate, or include its bias in the standard error."
     require(abs(result.mi - TRUTH) < reach, what, remedy)
     for wrong in (0.0, TRUTH / 2, 2 * TRUTH):
-        what = f"{shown(result)}; {wrong:.3f} is wrong and lies within {ERRORS} standard errors."
+        near = f"lies within {ERRORS} standard errors"
+        what = f"{shown(result)}; the wrong value {wrong:.3f} {near}."
         remedy = "The standard error is too large: train longer, or estimate it better."
         require(abs(result.mi - wrong) > reach, what, remedy)
 
@@ -102,7 +103,7 @@ def adds_up_its_error(subject: Subject) -> None:
     if not parts:
         return
     total = math.hypot(*parts.values())
-    what = f"The parts of the error come to {total:.4g}, and the standard error is {stderr}."
+    what = f"The parts of the error add up to {total:.4g}; expected the standard error, {stderr}."
     same = stderr is not None and math.isclose(total, stderr, rel_tol=1e-6)
     require(same, what, "Return parts whose squares add up to that of the standard error.")
 

@@ -120,13 +120,13 @@ def stops_when_asked(subject: Subject) -> None:
 
     result = subject.run(listen=listen)
     late, allowed = heard - stop, max(3, steps // 10)
-    what = f"Asked to stop at step {stop} {subject.name} does {late} more of {steps}"
+    what = f"Asked to stop at step {stop}, {subject.name} does {late} more of {steps} steps"
     remedy = "Leave the loop: if run.listen(Step(done, total)): break."
     require(late <= allowed, f"{what}; expected at most {allowed}.", remedy)
-    what = f"Asked to stop {subject.name} returns the status {result.status}."
+    what = f"Asked to stop, {subject.name} returns the status {result.status}."
     remedy = "Return Finding(mi=mi, stderr=stderr, status=Status.INTERRUPTED)."
     require(result.status is Status.INTERRUPTED, what, remedy)
-    what = f"Asked to stop {subject.name} returns {result.mi!r}; expected what is known so far."
+    what = f"Asked to stop, {subject.name} returns {result.mi!r}; expected what is known so far."
     require(math.isfinite(result.mi), what, "Return the estimate of the steps that were done.")
 
 

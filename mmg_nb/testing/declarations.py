@@ -83,7 +83,7 @@ def rebuilds_from_its_fields(subject: Subject) -> None:
         remedy = "Use numbers, texts, true or false as fields."
         raise ContractError(f"The fields are no JSON: {error}.", remedy) from error
     again = dataclasses.asdict(cast(Any, from_fields(type(subject.estimator), read)))
-    what = f"Built from its fields {subject.name} has the fields {again}; expected {fields}."
+    what = f"Built from its fields, {subject.name} has the fields {again}; expected {fields}."
     require(again == fields, what, "Do not change fields in __post_init__.")
 
 

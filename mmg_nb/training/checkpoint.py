@@ -166,7 +166,7 @@ class Checkpoint:
     def check_split(self, fingerprint: int) -> None:
         """Check that a resumed run splits its rows as before."""
         if self._fingerprint not in (None, fingerprint):
-            what = f"The run in {str(self.path)!r} would split its rows in another way here."
+            what = f"This version of numpy splits the rows of {str(self.path)!r} in another way."
             raise MMGError(what, "Resume it with the numpy version that started it.")
         self._fingerprint = fingerprint
 
@@ -204,8 +204,8 @@ class Checkpoint:
             yield
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
             what = (
-                f"{str(self.path)!r} was written by mmg_nb {self._package}, which does not fit "
-                f"this version, {__version__}."
+                f"{str(self.path)!r} was written by mmg_nb {self._package}; this version, "
+                f"{__version__}, cannot read it."
             )
             remedy = "Resume it with the version that wrote it. The file was not changed."
             raise MMGError(what, remedy) from error

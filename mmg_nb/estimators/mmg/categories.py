@@ -116,7 +116,11 @@ def _joined(pairs: Pairs, terms: Sequence[Term], results: Sequence[Finding]) -> 
     found, stderr, error_parts = error_of_sum(pairs.n_samples, signed, pointwise, parts)
     names = [term.name for term in terms]
     meaning = "_c: numbers of a variable, _d: its categories"
-    note = f"The estimate is the sum {' + '.join(names)} ({meaning}).".replace("+ −", "− ")
+    total = " + ".join(names).replace("+ −", "− ")
+    note = (
+        f"Numbers and categories occur together, so the estimate is a sum: {total} ({meaning}). "
+        "Nothing to do."
+    )
     said = [remark for each in results for remark in each.notes]
     return Finding(
         mi=math.fsum(each.mi for each in signed),

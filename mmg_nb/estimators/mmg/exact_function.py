@@ -56,8 +56,8 @@ def _without_limit(pairs: Pairs) -> Finding | None:
         return None
     note = (
         f"{_said(pairs, name)} without any noise, so mutual information may be infinite. The "
-        "estimate is only a lower limit: what nearest neighbours resolve with "
-        f"{pairs.n_samples} rows. Add noise of a known scale to make it finite."
+        f"estimate, by nearest neighbours in {pairs.n_samples} rows, is only a lower limit. Add "
+        "noise of a known scale to make it finite."
     )
     return Finding(
         mi=least.mi, stderr=least.stderr, error_parts={"sampling": least.stderr}, notes=(note,)

@@ -104,7 +104,7 @@ class MMG(TrainedEstimator):
         "auto",
         "map of the columns before training; normal_scores: each column becomes normal, by its "
         "ranks; elliptical: a heavy-tailed scale that columns share is removed as well; auto: "
-        "elliptical if it fits x and y, else normal_scores, by smooth maps where these fit",
+        "elliptical if it fits, else normal_scores (by smooth maps if these fit)",
         choices=("auto", "normal_scores", "elliptical", "standardize", "none"),
     )
     steps: int | None = field(

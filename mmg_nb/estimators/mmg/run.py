@@ -43,7 +43,7 @@ __all__ = ["run"]
 
 CLEAR = 2.0  # standard errors from which on an estimate is distinguishable from 0
 UNSEEN = 2.0  # nats times rows for each column (LOG.md, "Where nothing is found")
-FEWER = "To train networks on it, use more rows or fewer columns."
+FEWER = "To train networks, use more rows or fewer columns."
 
 
 def run(config: MMG, pairs: Pairs, context: RunContext) -> Finding:
@@ -96,11 +96,10 @@ def _with_neighbours(found: Finding) -> Finding:
     if not missed:
         return found
     note = (
-        f"The networks find {found.mi:.3f} nats. Nearest neighbours find "
-        f"{found.mi + missed:.3f} nats in the same rows, so this is the estimate. Networks miss "
-        "dependence in a few rows, for example. The standard error includes the difference. "
-        "Compare with `ksg`. If rows depend on each other, nearest neighbours find too much: "
-        "then pass `groups`."
+        f"The estimate is that of nearest neighbours, {found.mi + missed:.3f} nats. Networks find "
+        f"only {found.mi:.3f} nats in the same rows, for example if dependence is in few rows. "
+        "The standard error includes the difference. Compare with `ksg`. If rows depend on each "
+        "other, the estimate is too high: then pass `groups`."
     )
     return replace(found, mi=found.mi + missed, notes=(note, *found.notes))
 
@@ -147,9 +146,9 @@ def _compared(
     if again.status is Status.INTERRUPTED or again.mi < found.mi:
         return replace(found, status=max(found.status, again.status, key=_is_stop))
     note = (
-        f"{look.replacement}. With this, networks found more than the {found.mi:.3f} nats that "
-        "they found in the data as they are. A replacement can lose information, but not add any. "
-        "Nothing to do."
+        f"{look.replacement}. Networks found more there than in the data as they are "
+        f"({found.mi:.3f} nats). A replacement cannot add information, so the higher estimate is "
+        "used. Nothing to do."
     )
     # The other columns may hide as much again, or twice as much.
     hidden = 0.0 if look.columns is None else again.mi - max(0.0, found.mi)
@@ -164,16 +163,16 @@ def _of_wide(config: MMG, pairs: Pairs, context: RunContext, predictor: str) -> 
     """The estimate with a prediction only, for a variable of too many columns for networks."""
     columns = getattr(pairs, predictor).shape[1]
     what = (
-        f"{predictor} has {columns} columns and only {pairs.n_samples} rows, so networks would "
-        "overfit and were not trained on it."
+        f"{predictor} has {columns} columns but only {pairs.n_samples} rows. Networks would "
+        "overfit, so none were trained on it."
     )
     # Of independent columns, the one that is correlated most by chance has about this much.
     chance = null_standard_error(pairs.n_samples, 1, 1) + math.log(columns) / pairs.n_samples
     look = by_predictions(pairs, (predictor,))
     if look is None:
         note = (
-            f"{what} Models of the other variable ({MODELS}) predict it no better than its mean. "
-            f"{FEWER}"
+            f"{what} The estimate is 0, because the other variable could not be predicted from it "
+            f"({MODELS}). {FEWER}"
         )
         return with_part(Finding(mi=0.0), DETECTION, chance, (note,))
     note = f"{what} {look.replacement}. {FEWER}"

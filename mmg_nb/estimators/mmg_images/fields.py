@@ -41,7 +41,7 @@ class MMGImages(TrainedEstimator):
     )
     noised: str = field(
         "auto",
-        "variable that gets the noise, an image; auto: the image, the smaller one of two",
+        "image that gets the noise; auto: the smaller one of two",
         choices=("auto", "x", "y"),
     )
     folds: int = field(

@@ -108,7 +108,7 @@ def _prepare(config: MMGImages, run: DenoisingRun, noised: str) -> _Data:
         x, y, shapes = y, x, shapes[::-1]
         notes += (Y_IS_NOISED,)
     if shapes[0] is None:
-        raise MMGError(f"noised={noised!r} must name an image.", "Leave out noised=.")
+        raise MMGError(f"noised must name an image; got {noised!r}.", "Leave out noised=.")
     wide, other = (torch.as_tensor(v, dtype=torch.float64, device=run.device) for v in (x, y))
     return _Data(wide, other, shapes[0], shapes[1], notes)
 

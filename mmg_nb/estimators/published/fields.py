@@ -45,7 +45,7 @@ class PublishedMMG(TrainedEstimator):
         choices=("difference", "orthogonal", "inner"),
     )
     adaptive: bool = field(
-        False, "train twice; the first training sets the log-SNRs that the second draws"
+        False, "train twice: the first training decides at which log-SNRs the second trains"
     )
     experts: int = field(
         1, "1: one network; 2: separate networks below and above log-SNR 5", choices=(1, 2)
@@ -68,10 +68,10 @@ class PublishedMMG(TrainedEstimator):
     loc: float = field(
         2.0, "centre of the density that log-SNRs are first drawn from", low=-20, high=20
     )
-    scale: float = field(3.0, "scale of this (logistic) density", low=0.1, high=10)
+    scale: float = field(3.0, "scale of the logistic density around `loc`", low=0.1, high=10)
     clip: float = field(
         4.0,
-        "range of this density: loc ± clip·scale",
+        "log-SNRs are drawn from loc ± clip·scale",
         low=1,
         high=10,
     )
