@@ -167,3 +167,34 @@ def test_a_number_for_each_category_is_no_copy():
     for y in (np.sqrt(code + 2.0), np.sqrt(code + 2.0)[:, None] * [1, 1]):
         pairs = make_pairs(code.astype(str), y)
         assert len(np.unique(pairs.clusters)) == 450
+
+
+def shop(n, seed):
+    """Amounts that are mostly 0, and what depends on whether they are."""
+    rng = np.random.Generator(np.random.Philox(seed))
+    bought = rng.random(n) < 0.45
+    amount = np.where(bought, rng.gamma(2.0, 10.0, n), 0.0)
+    tax = np.where(bought, amount**0.5 * rng.gamma(5.0, 1.0, n), 0.0)
+    return amount, bought & (rng.random(n) < 0.4), np.where(bought, rng.integers(1, 7, n), 0), tax
+
+
+@pytest.mark.parametrize("n", [150, 600, 2500])
+def test_one_common_value_says_nothing_about_the_others(n):
+    amount, returned, stars, tax = shop(n, 8)
+    for target in (returned, stars, tax):
+        assert confirmations(amount, target.astype(float), ordered=True) == 0
+        assert confirmations(target.astype(float), amount, ordered=True) == 0
+    code = np.where(amount > 0, np.arange(n) % (n // 5), 0)  # repeated values do say something
+    assert confirmations(code, code % 3, ordered=False) > 20
+    assert confirmations(np.zeros(9), np.arange(9) % 2, ordered=True) == 0
+
+
+def test_amounts_that_are_mostly_0_are_estimated():
+    amount, returned, _, _ = shop(600, 9)
+    share = np.array([0.55 + 0.45 * 0.6, 0.45 * 0.4])
+    truth = -share @ np.log(share) + 0.45 * (0.4 * np.log(0.4) + 0.6 * np.log(0.6))
+    result = mmg_nb.estimate(amount, returned.astype(int), steps=200, folds=2, draws=6)
+    low, high = result.interval()
+    assert low < truth < high
+    assert result.mi < 1.5 * truth
+    assert not any("function" in note for note in result.notes)

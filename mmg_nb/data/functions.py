@@ -115,9 +115,9 @@ def confirmations(source: Array, target: Array, *, ordered: bool) -> int:
     differing = 1 - float(np.sum((counts / n) ** 2))
     if (tied & ~same).any():
         return 0
-    ties = int(tied.sum())
-    if ties >= n / 4 and ties * differing >= LEAST_EVIDENCE:
-        return ties
+    repeated = _confirmed_by_repeats(source[order], level)
+    if repeated:
+        return repeated
     if not ordered or n * differing < LEAST_EVIDENCE:
         return 0
     start = np.flatnonzero(np.r_[True, ~same])
@@ -127,6 +127,32 @@ def confirmations(source: Array, target: Array, *, ordered: bool) -> int:
     rare = counts[owner] <= COMMON * n
     enough = all(len(each) <= each.sum() / 2 for each in (length, length[rare]))
     return n - len(start) if enough and (alone | (length >= LEAST_RUN)).all() else 0
+
+
+def _confirmed_by_repeats(source: Array, level: NDArray[np.int64]) -> int:
+    """Rows that show by repeated values of the source that the target is constant at each.
+
+    A common value, as the 0 of an amount, says nothing about rows whose values do not repeat. The
+    other repeated values must speak for these rows.
+
+    Args:
+        source: `(n,)`, sorted.
+        level: The value of the target, counted from 0.
+
+    Returns:
+        The number of rows; 0 if too little is known.
+    """
+    again, counts = np.unique(source, return_inverse=True, return_counts=True)[1:]
+    telling = np.ones(len(counts), bool)
+    if counts.min() == 1:
+        telling = counts <= COMMON * len(source)
+    rows = telling[again.reshape(-1)]
+    if not rows.any():
+        return 0
+    shares = np.bincount(level[rows]) / rows.sum()
+    ties = int(rows.sum() - telling.sum())
+    differing = ties * (1 - float(np.sum(shares**2)))
+    return ties if ties >= rows.sum() / 4 and differing >= LEAST_EVIDENCE else 0
 
 
 def _repeats(values: Array) -> float:
