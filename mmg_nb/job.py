@@ -176,7 +176,7 @@ class Job:
             raise MMGError(what, "Return mmg_nb.Estimate(mi, stderr) or mmg_nb.Finding(mi=mi).")
         pairs = self.pairs
         sample = sample_of(pairs.x, pairs.y, pairs.texts, found.pointwise, self.seed)
-        found = replace(found, names=pairs.names, entropies=entropies(pairs), sample=sample)
+        found = replace(found, names=pairs.names, entropies=pairs.entropies, sample=sample)
         return self.keep.close(found) if self.keep is not None else found
 
 
@@ -201,19 +201,6 @@ def _short(text: str) -> str:
     inner = text[1:-1]
     enclosed = text[:1] == "(" and text[-1:] == ")" and "(" not in inner
     return cut(inner if enclosed else text, ROOM_FOR_NAME)
-
-
-def entropies(pairs: Pairs) -> dict[str, float]:
-    """Entropy in nats of those of x and y that hold categories only, without a condition."""
-    found = {}
-    for name, values, discrete in (
-        ("x", pairs.x, pairs.discrete_x),
-        ("y", pairs.y, pairs.discrete_y),
-    ):
-        if len(discrete) == values.shape[1] and pairs.given is None:
-            shares = np.unique(values, axis=0, return_counts=True)[1] / len(values)
-            found[name] = float(-np.sum(shares * np.log(shares)))
-    return found
 
 
 class _Announced:

@@ -15,6 +15,7 @@ from mmg_nb.data.make_pairs import make_pairs
 from mmg_nb.estimators.mmg import second_look as second_opinion
 from mmg_nb.estimators.mmg.second_look import (
     by_columns,
+    by_directions,
     by_neighbours,
     by_predictions,
     second_looks,
@@ -266,6 +267,63 @@ def test_the_best_of_many_independent_columns_is_no_find():
     looks = [by_columns(make_pairs(*rng.normal(size=(2, 300, 8)))) for _ in range(30)]
     assert not any(look.exceeds(0.0) for look in looks)
     assert by_columns(make_pairs(*rng.normal(size=(2, 300, 1)))) is None
+
+
+# --- directions of many columns ----------------------------------------------------------------
+
+
+def wave_in_a_direction(n, seed, columns=5):
+    """A wave of one column of x in one direction of y, which all columns of y share."""
+    rng = np.random.default_rng(seed)
+    x, y = rng.normal(size=(2, n, columns))
+    y[:, 0] = np.sin(4 * x[:, 2]) + 0.3 * rng.normal(size=n)
+    turn, _ = np.linalg.qr(rng.normal(size=(columns, columns)))
+    return x, y @ turn
+
+
+def test_directions_that_are_predicted_are_found_among_many_columns():
+    x, y = wave_in_a_direction(700, 0)
+    pairs = make_pairs(x, y)
+    look, single = by_directions(pairs), by_columns(pairs)
+    assert look.estimate.mi > 0.3
+    assert look.estimate.mi > 2 * single.estimate.mi
+    assert look.pairs.dim_x == 5
+    assert look.pairs.dim_y < 3
+    assert "y was replaced by its" in look.replacement
+    swapped = by_directions(make_pairs(y, x))
+    assert swapped.estimate.mi == pytest.approx(look.estimate.mi, abs=1e-9)
+    assert "x was replaced by its" in swapped.replacement
+
+
+def test_networks_are_trained_on_these_directions():
+    x, y = wave_in_a_direction(700, 1)
+    truth = mmg_nb.estimate(x[:, 2], by_directions(make_pairs(x, y)).pairs.y, "ksg").mi
+    result = mmg_nb.estimate(x, y, steps=300, folds=2, draws=8)
+    assert result.mi > 0.6 * truth
+    assert result.distinguishable
+    assert any("direction(s) that are predicted best" in note for note in result.notes)
+    assert result.error_parts["other columns"] > 0.05
+    assert "nothing found" not in result.error_parts
+    assert math.hypot(*result.error_parts.values()) == pytest.approx(result.stderr)
+
+
+def test_directions_of_independent_columns_are_no_find():
+    rng = np.random.default_rng(8)
+    for n, columns in ((160, 3), (160, 15), (400, 8), (400, 30)):
+        for tail in (1, 3):
+            x, y = rng.normal(size=(2, n, columns)) ** tail
+            look = by_directions(make_pairs(x, y))
+            assert not look.exceeds(0.0), (n, columns, tail)
+
+
+def test_directions_are_asked_of_many_columns_of_numbers():
+    x, y = np.random.default_rng(9).normal(size=(2, 200, 4))
+    assert by_directions(make_pairs(x[:, :2], y[:, :2])) is None
+    assert by_directions(make_pairs(x, y[:, 0] > 0)) is None
+    assert by_directions(make_pairs(x[:120], y[:120])) is None
+    assert by_directions(make_pairs(x, y[:, :1])).pairs.dim_x < 3
+    repeated = make_pairs(np.repeat(x, 2, 0), np.repeat(y, 2, 0), groups=np.repeat(range(200), 2))
+    assert by_directions(repeated).pairs.n_samples == 400
 
 
 # --- correlations ------------------------------------------------------------------------------

@@ -125,6 +125,19 @@ class Pairs:
         """Degrees of freedom of y, like `freedom_x`."""
         return _freedom(self.y, self.discrete_y, self.shape_y)
 
+    @property
+    def entropies(self) -> dict[str, float]:
+        """Entropy in nats of those of x and y that hold categories only, without a condition."""
+        found = {}
+        for name, values, discrete in (
+            ("x", self.x, self.discrete_x),
+            ("y", self.y, self.discrete_y),
+        ):
+            if len(discrete) == values.shape[1] and self.given is None:
+                shares = np.unique(values, axis=0, return_counts=True)[1] / len(values)
+                found[name] = float(-np.sum(shares * np.log(shares)))
+        return found
+
     def with_numbers(self, name: str, values: Array) -> Pairs:
         """The same rows with other numbers in the place of a variable, and without notes.
 

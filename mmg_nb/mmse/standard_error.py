@@ -9,7 +9,8 @@ squares:
     overfitting         networks of many columns cannot learn more without learning noise as well
     more rows           models that see more rows predict better
     correlations        correlations of values and magnitudes find more of weak dependence
-    other columns       the estimate is of single columns, and others may add to it
+    other columns       the estimate is of single columns or directions; others may add to it
+    beyond the entropy  the networks found more than the entropy of a label, which is impossible
     canonical pairs     the fitted pairs have limited precision
     nearest neighbours  they find so much more than the networks; the estimate is then theirs
     detection           weaker dependence is not distinguishable from 0 with so few rows; and

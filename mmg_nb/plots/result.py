@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from mmg_nb.errors import MMGError, brief, cut, listed
 from mmg_nb.plots.rows import RowsData, draw_data, draw_pointwise, rows_data
-from mmg_nb.results.facts import number
-from mmg_nb.results.result import NEIGHBOURS, MIResult
+from mmg_nb.results.facts import CEILING, NEIGHBOURS, number
+from mmg_nb.results.result import MIResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,6 +43,8 @@ MAX_EXCESS = 3.0  # heights of the reported form by which other forms may extend
 BLUE, ORANGE, GREEN, PURPLE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9"
 GREY = "#777777"
 FORM_STYLES = ((BLUE, "-"), (ORANGE, "--"), (GREEN, "-."), (PURPLE, ":"))
+APART = {NEIGHBOURS: f"{NEIGHBOURS} find more", CEILING: "more than the entropy"}
+"""Part of the error -> why the estimate is not half of the area."""
 LOGSNR = "log-SNR, ln(signal power / noise power)"
 
 Array = NDArray[np.float64]
@@ -69,7 +71,7 @@ class GapData:
         given: Name of the given variable.
         mi: The estimate of the networks, nats.
         condition: ` given z` for a conditional estimate, otherwise empty; part of the labels.
-        more: Whether nearest neighbours find more than the networks.
+        apart: Why the estimate is not half of the area, if it is not.
     """
 
     logsnr: Array
@@ -82,7 +84,7 @@ class GapData:
     given: str
     mi: float
     condition: str = ""
-    more: bool = False
+    apart: str = ""
 
     @property
     def enlarged(self) -> bool:
@@ -158,7 +160,8 @@ def gap_data(result: MIResult) -> GapData:
     curve, form = result.curve, result.gap
     if curve is None or form is None:
         raise _no_data(result, "gap")
-    gap, more = curve.gaps[form], NEIGHBOURS in result.error_parts
+    gap = curve.gaps[form]
+    apart = next((why for part, why in APART.items() if part in result.error_parts), "")
     x, y, z = result.called
     return GapData(
         curve.logsnr,
@@ -169,9 +172,9 @@ def gap_data(result: MIResult) -> GapData:
         curve.stderrs[form],
         form,
         _literal(x if curve.noised == "y" else y),
-        result.forms[form].mi if more else result.mi,
+        result.forms[form].mi if apart else result.mi,
         f" given {_literal(z)}" if z else "",
-        more,
+        apart,
     )
 
 
@@ -299,8 +302,8 @@ def _draw_gap(ax: Axes, data: GapData) -> None:
     long = len(data.given) + len(data.condition) > ROOM_IN_CORNER
     place: Any = {"loc": "lower left", "bbox_to_anchor": (0, 1)} if long else {"loc": "upper left"}
     ax.legend(**place, frameon=False, labelcolor=_ink(ax))
-    area = f"area = {'' if data.more else '2·MI = '}{_number(2 * data.mi)} nats"
-    area += f"\n({NEIGHBOURS} find more)" if data.more else ""
+    area = f"area = {'' if data.apart else '2·MI = '}{_number(2 * data.mi)} nats"
+    area += f"\n({data.apart})" if data.apart else ""
     (_enlarge if data.enlarged else _name_area)(ax, data, area)
 
 

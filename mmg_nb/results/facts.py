@@ -14,9 +14,11 @@ from mmg_nb.results.held_out_test import CLEAR
 from mmg_nb.results.status import Status
 
 __all__ = [
+    "CEILING",
     "IN_SERIES",
     "NATS_PER_BIT",
     "NEIGHBOURS",
+    "OTHER_COLUMNS",
     "UNITS",
     "Badge",
     "Facts",
@@ -31,6 +33,8 @@ __all__ = [
 
 NATS_PER_BIT = math.log(2.0)
 NEIGHBOURS = "nearest neighbours"  # the part of the error that they detect
+CEILING = "beyond the entropy"  # the part of the error that an impossible estimate adds
+OTHER_COLUMNS = "other columns"  # the part of the error: what those that were left out may add
 IN_SERIES = "rows in series"  # the part of the error that they add
 UNITS = {"nats": 1.0, "bits": NATS_PER_BIT}
 """Unit -> nats in it."""

@@ -12,7 +12,15 @@ import numpy as np
 from mmg_nb.errors import MMGError, brief
 from mmg_nb.results.card import as_html, as_latex, as_markdown, as_text, latex
 from mmg_nb.results.curves import MMSECurve, PointwiseMI, TrainingHistory
-from mmg_nb.results.facts import NATS_PER_BIT, NEIGHBOURS, amount, facts, found_by_test, number
+from mmg_nb.results.facts import (
+    NATS_PER_BIT,
+    NEIGHBOURS,
+    OTHER_COLUMNS,
+    amount,
+    facts,
+    found_by_test,
+    number,
+)
 from mmg_nb.results.finding import Estimate
 from mmg_nb.results.held_out_test import HeldOutTest
 from mmg_nb.results.picture import Picture
@@ -58,7 +66,9 @@ class MIResult(SavedRecord):
             * `overfitting`: networks of many columns cannot learn more without learning noise.
             * `more rows`: models that see more rows predict better.
             * `correlations`: dependence is weak; correlations of values and magnitudes find more.
-            * `other columns`: one column of x and one of y were used, and others may add to it.
+            * `other columns`: single columns or directions were used, and others may add to it.
+            * `beyond the entropy`: networks found more than the entropy of a label, which is
+              impossible; the estimate is the entropy.
             * `canonical pairs`: the fitted pairs have limited precision.
             * `nearest neighbours`: they found more than networks; the estimate is theirs.
             * `rows in series`: even independent series look dependent by chance.
@@ -163,11 +173,11 @@ class MIResult(SavedRecord):
     def distinguishable(self) -> bool:
         """Whether the estimate lies more than two standard errors above 0.
 
-        Or whether it is that of nearest neighbours, which is significant by itself; the standard
-        error then also holds the difference to the networks.
+        Or whether nearest neighbours have found it, in the data or in a few of the columns. That
+        is significant by itself; the standard error then also holds what more there may be.
         """
-        by_neighbours = NEIGHBOURS in self.error_parts and not self.terms
-        return self.stderr is not None and (by_neighbours or self.mi > 2 * self.stderr)
+        seen = not self.terms and bool({NEIGHBOURS, OTHER_COLUMNS} & set(self.error_parts))
+        return self.stderr is not None and (seen or self.mi > 2 * self.stderr)
 
     @property
     def called(self) -> tuple[str, str, str]:

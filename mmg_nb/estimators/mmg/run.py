@@ -21,9 +21,9 @@ from mmg_nb.estimators.mmg.reduction import reduced
 from mmg_nb.estimators.mmg.second_look import (
     LACKING,
     MODELS,
-    OTHER_COLUMNS,
     Look,
     by_columns,
+    by_directions,
     by_predictions,
     gain_of_rows,
     too_many_columns,
@@ -31,8 +31,8 @@ from mmg_nb.estimators.mmg.second_look import (
 from mmg_nb.estimators.report import LEFT_OUT, with_part
 from mmg_nb.mmse.standard_error import DETECTION, MORE_ROWS, NOTHING_FOUND, null_standard_error
 from mmg_nb.polling import Stopped
+from mmg_nb.results.facts import CEILING, NEIGHBOURS, OTHER_COLUMNS
 from mmg_nb.results.finding import Finding
-from mmg_nb.results.result import NEIGHBOURS
 from mmg_nb.results.status import Status
 from mmg_nb.runs.context import RunContext
 from mmg_nb.runs.devices import pick_device
@@ -60,7 +60,7 @@ def run(config: MMG, pairs: Pairs, context: RunContext) -> Finding:
     Raises:
         Stopped: The user has stopped the run before anything was known.
     """
-    return _with_neighbours(_run(config, pairs, context))
+    return _possible(pairs, _with_neighbours(_run(config, pairs, context)))
 
 
 def _run(config: MMG, pairs: Pairs, context: RunContext) -> Finding:
@@ -104,12 +104,27 @@ def _with_neighbours(found: Finding) -> Finding:
     return replace(found, mi=found.mi + missed, notes=(note, *found.notes))
 
 
+def _possible(pairs: Pairs, found: Finding) -> Finding:
+    """The entropy of a label, where the estimate is higher: mutual information cannot be."""
+    name, most = min(pairs.entropies.items(), key=lambda each: each[1], default=("", math.inf))
+    beyond = found.mi - most
+    if beyond <= 0:
+        return found
+    note = (
+        f"The networks find {found.mi:.3f} nats, more than the entropy of {name}. That is "
+        f"impossible, so the estimate is this entropy. Networks find too much if there are few "
+        "rows for each category. Use more rows or fewer columns, or compare with `ksg`."
+    )
+    part = min(beyond, most / 4)  # not measured; the estimate stays distinguishable from 0
+    return with_part(replace(found, mi=most), CEILING, part, (note,))
+
+
 def _unseen(pairs: Pairs, found: Finding) -> float:
     """Nats that may be there where nothing was found, as a standard error; 0 elsewhere.
 
     Dependence that no model has begun to learn leaves no trace in any other part of the error.
     """
-    if abs(found.mi) > CLEAR * (found.stderr or 0.0):
+    if OTHER_COLUMNS in found.error_parts or abs(found.mi) > CLEAR * (found.stderr or 0.0):
         return 0.0
     return UNSEEN * (pairs.freedom_x + pairs.freedom_y) / pairs.effective_rows
 
@@ -133,11 +148,12 @@ def _compared(
     pairs, fewer = data
     later = replace(context, listen=PartOfRun(context.listen), keep=NoCheckpoint())
     try:
-        looks = [each for each in (look, by_columns(pairs)) if each is not None]
+        every = look, by_columns(pairs), by_directions(pairs)
+        looks = [each for each in every if each is not None]
         look = max(looks, key=lambda each: each.estimate.mi, default=None)
         if look is None or not look.exceeds(found.mi):
             return found
-        if look.columns is None:
+        if look.predictor is not None:
             again = _in_replacement(config, fewer, later, look)
         else:
             again = _run(config, look.pairs, later)
@@ -151,7 +167,7 @@ def _compared(
         "used. Nothing to do."
     )
     # The other columns may hide as much again, or twice as much.
-    hidden = 0.0 if look.columns is None else again.mi - max(0.0, found.mi)
+    hidden = 0.0 if look.predictor is not None else again.mi - max(0.0, found.mi)
     return with_part(replace(again, test=found.test), OTHER_COLUMNS, hidden, (note,))
 
 

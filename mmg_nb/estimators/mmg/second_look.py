@@ -2,6 +2,7 @@
 
     neighbours   nearest neighbours in the data as they are, in few columns
     columns      nearest neighbours in single columns: fine structure that noise columns hide
+    directions   nearest neighbours in the directions of many columns that models predict best
     correlations of values and magnitudes, if dependence is weak: many columns hold a little each
     predictions  nearest neighbours in cross-fitted predictions of one variable from the other one
 
@@ -32,10 +33,10 @@ from mmg_nb.runs.context import RunContext
 __all__ = [
     "LACKING",
     "MODELS",
-    "OTHER_COLUMNS",
     "Look",
     "SecondLooks",
     "by_columns",
+    "by_directions",
     "by_neighbours",
     "by_predictions",
     "gain_of_rows",
@@ -44,7 +45,6 @@ __all__ = [
 ]
 
 MODELS = "trees, neighbours and a linear map, fitted to other rows"
-OTHER_COLUMNS = "other columns"  # a part of the error: what those that were left out may add
 MOST_COLUMNS = 6  # of x and y together; with more, neighbours are too far apart
 FEW_COLUMNS = 3  # likewise; with so few, rows are hardly lacking (LOG.md, "What intervals miss")
 MOST_ROWS = 10_000  # limits the computing time of neighbours
@@ -56,6 +56,7 @@ LACKING = 2.0  # gains of rows that are lacking (LOG.md, "Second looks")
 LEAST_ROWS = 4  # rows per column, with fewer of which networks overfit; not measured
 SCREENED = 4  # pairs of columns of which neighbours are asked; not measured
 MOST_SCREENED = 10_000  # pairs of columns; not measured
+MOST_MODELLED = 4_000  # rows in which directions are chosen; limits the time
 FOLDS, FEW_FOLDS = 5, 2  # of the predictions: models see 4/5 or 1/2 of the rows
 
 Array = NDArray[np.float64]
@@ -68,23 +69,15 @@ class Look:
     Attributes:
         estimate: The estimate.
         pairs: The data with the replacement.
-        predictor: The variable that a prediction replaces, `x` or `y`; None for single columns.
-        columns: The single columns of x and of y, counted from 0; None for a prediction.
+        replacement: What replaced what, for a note.
+        predictor: The variable that a prediction replaces, `x` or `y`; None for columns or
+            directions.
     """
 
     estimate: Estimate
     pairs: Pairs
+    replacement: str
     predictor: str | None = None
-    columns: tuple[int, int] | None = None
-
-    @property
-    def replacement(self) -> str:
-        """What replaced what, for a note."""
-        if self.columns is not None:
-            i, j = (each + 1 for each in self.columns)
-            return f"x and y were replaced by single columns: number {i} of x and {j} of y"
-        target = "y" if self.predictor == "x" else "x"
-        return f"{self.predictor} was replaced by a prediction of {target} from it ({MODELS})"
 
     def exceeds(self, mi: float) -> bool:
         """Whether the look is so far above an estimate that networks should try again."""
@@ -193,8 +186,67 @@ def by_columns(pairs: Pairs) -> Look | None:
         if estimate is not None:
             chance = math.sqrt(2 * math.log(count)) * estimate.stderr
             lowered = Estimate(estimate.mi - chance, estimate.stderr)
-            found.append(Look(lowered, one, columns=(i, j)))
+            what = f"x and y were replaced by single columns: number {i + 1} of x and {j + 1} of y"
+            found.append(Look(lowered, one, what))
     return max(found, key=lambda look: look.estimate.mi, default=None)
+
+
+def by_directions(pairs: Pairs) -> Look | None:
+    """The highest estimate between predictions of directions and these directions.
+
+    Only for variables of many columns: `by_predictions` predicts all columns of the others. The
+    estimate is lowered by what the highest of several gains by chance.
+
+    Args:
+        pairs: The data.
+
+    Returns:
+        The look, with the directions in the place of the variable. None without many columns, or
+        for data that `by_columns` does not take.
+
+    Raises:
+        Stopped: The user has stopped the run.
+    """
+    numbers = not (pairs.discrete_x or pairs.discrete_y)
+    if not (numbers and _suits(pairs)) or len(pairs.first_of_each) < 2 * LEAST_PREDICTED:
+        return None
+    found = []
+    for predictor, source, target in (("x", pairs.x, pairs.y), ("y", pairs.y, pairs.x)):
+        if target.shape[1] > MOST_TARGETS:
+            found += _directions(pairs, predictor, source, target)
+    return max(found, key=lambda look: look.estimate.mi, default=None)
+
+
+def _directions(pairs: Pairs, predictor: str, source: Array, target: Array) -> list[Look]:
+    """Looks at one direction, at two, …, of one variable."""
+    # scikit-learn is slow to import
+    from mmg_nb.estimators.mmg.predictable_directions import most_predictable
+
+    rows = np.random.default_rng(0).permutation(pairs.first_of_each)[:MOST_MODELLED]
+    best = most_predictable(source, target, rows, MOST_TARGETS)
+    name, looks = "y" if predictor == "x" else "x", []
+    for count in range(1, best.directions.shape[1] + 1):
+        halves = [
+            by_neighbours(_plain(guess[:, :count], value[:, :count]))
+            for guess, value in best.held_out
+        ]
+        found = [each for each in halves if each is not None]
+        if len(found) < len(halves):  # nothing is predicted
+            continue
+        error = math.hypot(*(each.stderr for each in found)) / len(found)
+        chance = math.sqrt(2 * math.log(2 * MOST_TARGETS)) * error
+        mean = sum(each.mi for each in found) / len(found)
+        what = (
+            f"{name} was replaced by its {count} direction(s) that are predicted best from "
+            f"{predictor} ({MODELS})"
+        )
+        fewer = pairs.with_numbers(name, best.directions[:, :count])
+        looks.append(Look(Estimate(mean - chance, error), fewer, what))
+    return looks
+
+
+def _plain(x: Array, y: Array) -> Pairs:
+    return Pairs(x, y, np.arange(len(x)))
 
 
 def by_predictions(pairs: Pairs, predictors: Sequence[str] = ("x", "y")) -> Look | None:
@@ -219,7 +271,9 @@ def by_predictions(pairs: Pairs, predictors: Sequence[str] = ("x", "y")) -> Look
         replaced = _with_predictions(pairs, predictor, FOLDS)
         estimate = None if replaced is None else by_neighbours(replaced)
         if replaced is not None and estimate is not None:
-            found.append(Look(estimate, replaced, predictor))
+            target = "y" if predictor == "x" else "x"
+            what = f"{predictor} was replaced by a prediction of {target} from it ({MODELS})"
+            found.append(Look(estimate, replaced, what, predictor))
     return max(found, key=lambda look: look.estimate.mi, default=None)
 
 
