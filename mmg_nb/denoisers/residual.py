@@ -148,10 +148,17 @@ class RadialDenoiser(RefinedDenoiser):
     Args:
         anchor: See `RefinedDenoiser`.
         generator: Source of the initial weights.
+        start: See `RefinedDenoiser`.
     """
 
-    def __init__(self, anchor: AnchorSummary, *, generator: Generator) -> None:
-        super().__init__(anchor)
+    def __init__(
+        self,
+        anchor: AnchorSummary,
+        *,
+        generator: Generator,
+        start: RefinedDenoiser | None = None,
+    ) -> None:
+        super().__init__(anchor, start)
         members = len(anchor.variance)
         self.net = ResidualMLP(
             members, POWERS + 1, 1, width=RADIAL_WIDTH, blocks=1, generator=generator

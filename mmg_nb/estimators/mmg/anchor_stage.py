@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar, NamedTuple
 
@@ -15,6 +15,7 @@ from mmg_nb.data.transform_choice import fit_transform, suited_transform
 from mmg_nb.denoisers.anchor import Anchor
 from mmg_nb.denoisers.logsnr import HIGHEST, BinnedProposal, uniform_bins
 from mmg_nb.denoisers.members import Rows, member_rows
+from mmg_nb.denoisers.mixture import MixtureDenoiser
 from mmg_nb.estimators.mmg.conditioning import without_condition
 from mmg_nb.estimators.mmg.fields import MMG, Y_IS_NOISED
 from mmg_nb.estimators.mmg.fit import Fit, Problem, TransformedData, interrupted
@@ -38,6 +39,7 @@ BIN_WIDTH = 0.5  # of log-SNR; not measured
 TAIL = 2e-3  # nats that may be lost at each end of the range, for a Gaussian with this residual
 NARROWEST = (-8.0, 12.0)  # log-SNRs that are always covered; not measured
 WIDEST = (-16.0, HIGHEST)  # log-SNRs outside of this range are never covered
+MOST_LEVELS = 64  # of a label whose mixture is the start; limits the memory
 SENSITIVITY_PASSES = 32_768  # rows times columns of x from which the sensitivity is computed
 
 
@@ -77,9 +79,29 @@ class RegressionAnchor:
         except AnchorStopped as known:
             return _at_stop(problem, data, known.anchor, known.variance)
         try:
-            return laid_out(problem, based(problem, data, anchor, variance), variance)
+            fit = laid_out(problem, based(problem, data, anchor, variance), variance)
+            return replace(fit, start=_mixture(problem, fit))
         except Stopped:
             return _at_stop(problem, data, anchor, variance)
+
+
+def _mixture(problem: Problem, fit: Fit) -> MixtureDenoiser | None:
+    """The mixture of the levels of y; None if y is no label, or has many levels."""
+    pairs, data, anchor = problem.run.pairs, fit.data, fit.anchor
+    discrete, columns = (
+        (pairs.discrete_x, pairs.dim_x) if problem.noises_y else (pairs.discrete_y, pairs.dim_y)
+    )
+    if data.condition or len(discrete) < columns:
+        return None
+    levels, level = torch.unique(data.y, dim=0, return_inverse=True)
+    if len(levels) > MOST_LEVELS:
+        return None
+    members = problem.run.plan.members
+    counts = torch.stack([torch.bincount(level[m.fit], minlength=len(levels)) for m in members])
+    every = levels.expand(len(members), *levels.shape)
+    means = (anchor.mean(every) @ anchor.rotation).float()
+    start = MixtureDenoiser(fit.anchor_summary, means, (counts + 0.5).log().float())
+    return start.to(problem.run.device)
 
 
 def _at_stop(problem: Problem, data: TransformedData, anchor: Anchor, variance: Tensor) -> Fit:

@@ -85,7 +85,8 @@ class Fit:
         sensitivity: Sensitivity of the anchors; see `AnchorSummary`.
         rows: Training rows of every member.
         validation: Fixed validation set.
-        start: Denoiser that the next stage corrects; None for the Gaussian posterior.
+        start: Denoiser that the next stage corrects; None for the Gaussian posterior. At first,
+            that is a mixture if y is a label.
         training: All trainings so far, joined into one; None before the first.
     """
 
@@ -177,7 +178,8 @@ def interrupted(problem: Problem, fit: Fit) -> Fit:
     """What is known when the user stops: the last training, or that of the anchor alone."""
     if fit.training is not None:
         return replace(fit, training=replace(fit.training, ended=Ended.INTERRUPTED))
-    untrained = RadialDenoiser(fit.anchor_summary, generator=problem.run.random.host)
+    generator = problem.run.random.host
+    untrained = RadialDenoiser(fit.anchor_summary, generator=generator, start=fit.start)
     training = TrainingOutcome(
         untrained.to(problem.run.device),
         fit.validation.grid,

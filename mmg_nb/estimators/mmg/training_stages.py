@@ -168,7 +168,8 @@ class RadialGain(TrainingStage):
 
     def build(self, problem: Problem, fit: Fit) -> RefinedDenoiser:
         """See `TrainingStage`."""
-        return RadialDenoiser(fit.anchor_summary, generator=problem.run.random.host)
+        generator = problem.run.random.host
+        return RadialDenoiser(fit.anchor_summary, generator=generator, start=fit.start)
 
 
 @dataclass(frozen=True, kw_only=True)
