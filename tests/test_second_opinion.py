@@ -213,6 +213,7 @@ def test_more_columns_than_rows_are_left_to_predictions():
     low, high = nothing.interval()
     assert low <= 0 <= high
     assert abs(nothing.mi) < 0.05
+    assert "301 columns can hide dependence that 200 rows do not show" in "".join(nothing.notes)
     assert nothing.stderr > math.log(300) / 200
 
 

@@ -43,6 +43,7 @@ __all__ = ["run"]
 
 CLEAR = 2.0  # standard errors from which on an estimate is distinguishable from 0
 UNSEEN = 2.0  # nats times rows for each column (LOG.md, "Where nothing is found")
+LARGE = 0.5  # nats of this part, from which a note explains it; not measured
 FEWER = "To train networks, use more rows or fewer columns."
 
 
@@ -83,7 +84,7 @@ def _run(config: MMG, pairs: Pairs, context: RunContext) -> Finding:
     if reduction.pairs is not pairs:  # the choice of directions has seen all rows
         found = replace(found, test=None)
     found = with_part(found, LEFT_OUT, reduction.lost, reduction.notes)
-    return with_part(found, NOTHING_FOUND, _unseen(pairs, found), ())
+    return _with_unseen(pairs, found)
 
 
 def _with_neighbours(found: Finding) -> Finding:
@@ -119,14 +120,19 @@ def _possible(pairs: Pairs, found: Finding) -> Finding:
     return with_part(replace(found, mi=most), CEILING, part, (note,))
 
 
-def _unseen(pairs: Pairs, found: Finding) -> float:
-    """Nats that may be there where nothing was found, as a standard error; 0 elsewhere.
+def _with_unseen(pairs: Pairs, found: Finding) -> Finding:
+    """The finding with what may be there where nothing was found, as a part of its error.
 
     Dependence that no model has begun to learn leaves no trace in any other part of the error.
     """
     if OTHER_COLUMNS in found.error_parts or abs(found.mi) > CLEAR * (found.stderr or 0.0):
-        return 0.0
-    return UNSEEN * (pairs.freedom_x + pairs.freedom_y) / pairs.effective_rows
+        return found
+    nats = UNSEEN * (pairs.freedom_x + pairs.freedom_y) / pairs.effective_rows
+    note = (
+        f"The standard error is large because {pairs.dim_x + pairs.dim_y} columns can hide "
+        f"dependence that {pairs.n_samples} rows do not show. Use more rows or fewer columns."
+    )
+    return with_part(found, NOTHING_FOUND, nats, (note,) if nats > LARGE else ())
 
 
 def _compared(
