@@ -305,7 +305,7 @@ def test_the_interrupt_handler_is_restored(run):
         ("%mmg compare x y ksg,gcmi", "got 3", "compare x y --estimators ksg,gcmi."),
         ("%mmg compare x y ksg gcmi", "got 4", "compare x y --estimators ksg,gcmi."),
         ("%mmg estimate x y ksg", "got 3", "estimate x y --estimator ksg."),
-        ("%mmg show --kind gap", "show has no option --kind", "%mmg show"),
+        ("%mmg show --kind gap", "show has no option --kind", "Options: --output"),
         ("%mmg config speed=3", "no setting 'speed'", "Did you mean 'seed'?"),
         ("%mmg config seed", "Expected key=value; got 'seed'", "seed=1"),
         ("%mmg config seed=-1", "seed must be a whole number of at least 0", "seed"),
@@ -400,7 +400,7 @@ def test_help_lists_every_field_and_estimator(said):
         assert option in text
     assert all(name in said("%mmg help") for name in names())
     assert "--correct-bias" in said("%mmg help gcmi")
-    assert said("%mmg plot -h").startswith("%mmg plot [RESULT]")
+    assert said("%mmg plot -h").startswith("%mmg plot [RESULT | RUN]")
     assert max(map(len, said("%mmg").splitlines())) <= 122
     assert max(map(len, text.splitlines())) <= 99
 

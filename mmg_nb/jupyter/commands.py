@@ -20,6 +20,7 @@ from mmg_nb.jupyter.options import (
     RankOptions,
     ResumeOptions,
     RunOptions,
+    ShowOptions,
     TotalOptions,
     TransferOptions,
 )
@@ -66,7 +67,7 @@ CALLS = (
 )
 """Which question is answered by which call."""
 WITH_OPTIONS = (
-    *("estimate", "compare", "resume", "explore", "panel", "plot", "benchmark"),
+    *("estimate", "compare", "resume", "explore", "panel", "plot", "show", "benchmark"),
     *QUESTIONS,
 )
 
@@ -150,11 +151,16 @@ COMMANDS = {
         Command("panel", "[X Y]", "choose data and settings with widgets, run and compare"),
         Command(
             "plot",
-            "[RESULT]",
+            "[RESULT | RUN]",
             "draw a result (default: the last), also as a PDF or SVG file",
             field_infos(PlotOptions),
         ),
-        Command("show", "[RESULT]", "display a result (default: the last)"),
+        Command(
+            "show",
+            "[RESULT | RUN]",
+            "display a result (default: the last), also that of a run, and store it with -o",
+            field_infos(ShowOptions),
+        ),
         Command(
             "benchmark",
             "TASKS",

@@ -39,6 +39,11 @@ class ComparisonRun(Run):
         self._job = job
 
     @property
+    def outcome(self) -> Comparison | None:
+        """The comparison, if it has ended with at least one result."""
+        return self.standing if self.state.ended and self.standing.results else None
+
+    @property
     def standing(self) -> Comparison:
         """The comparison so far."""
         return self._job.standing

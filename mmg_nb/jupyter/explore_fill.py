@@ -16,6 +16,7 @@ from mmg_nb.jupyter.explore_pairs import SECONDS
 from mmg_nb.jupyter.handle import Run
 from mmg_nb.jupyter.worker import Work
 from mmg_nb.questions.clusters import clusters
+from mmg_nb.questions.dependency_map import DependencyMap
 from mmg_nb.questions.table_pairs import METHODS, TablePairs
 from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Event, Listener, Phase, RunState, StateChanged, Step
@@ -31,6 +32,27 @@ class Filled:
 
     status: Status
     summary: str
+
+
+class MapRun(Run):
+    """The run that fills a map, see `Run`.
+
+    Args:
+        work: See `Run`.
+        pairs: All pairs of the map.
+        what: What is estimated.
+        listen: See `Run`.
+    """
+
+    def __init__(self, work: Work, pairs: TablePairs, *, what: str, listen: Listener) -> None:
+        super().__init__(work, what=what, estimator="gcmi, ksg", listen=listen)
+        self._pairs = pairs
+
+    @property
+    def outcome(self) -> DependencyMap | None:
+        """The map, if the run has ended and any pair is known."""
+        known = bool(np.isfinite(self._pairs.best[0]).any())
+        return self._pairs.map() if self.state.ended and known else None
 
 
 class MapFill:
@@ -82,7 +104,7 @@ class MapFill:
     def _new_run(self) -> Run:
         work = cast(Work, self._fill)
         what = f"all pairs of {self._text}"
-        return Run(work, what=what, estimator="gcmi, ksg", listen=self._on_event)
+        return MapRun(work, self._pairs, what=what, listen=self._on_event)
 
     def _fill(self, listen: Listener) -> Filled:
         complete = self._pairs.fill(listen)

@@ -228,6 +228,11 @@ class Run:
         return self._worker.result()
 
     @property
+    def outcome(self) -> Any:
+        """What can be displayed and drawn of a run that has ended; None if there is nothing."""
+        return self._worker.result() if self.has_result else None
+
+    @property
     def standing(self) -> Any:
         """What a comparison has found so far; None for other runs."""
         return None

@@ -16,7 +16,7 @@ from mmg_nb.errors import MMGError, cut
 from mmg_nb.estimators.registry import names
 from mmg_nb.jupyter.arguments import chosen_estimator, read_body, read_tokens
 from mmg_nb.jupyter.background import begin, begin_job, start_from
-from mmg_nb.jupyter.call import Call, is_result
+from mmg_nb.jupyter.call import Call
 from mmg_nb.jupyter.commands import (
     COMMANDS,
     QUESTIONS,
@@ -67,7 +67,6 @@ class MMG(SessionSettings):
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
         self._shell = shell
-        self._last: Any = None
         self.runs = Runs()
         self.latest_view = ExitStack()
         self.shown = ShownResults(shell, lambda: str(self.unit))
@@ -214,8 +213,6 @@ class MMG(SessionSettings):
         """Run, show the progress, and return the result, or store it in a variable."""
         self.runs.add(run)
         result, shown = run_in_cell(run, view, slow=slow)
-        if is_result(result):
-            self._last = result
         settled = shown or call.silent  # it need not be displayed again
         if settled and self._kernel is not None:
             self.shown.mark(result)
@@ -258,7 +255,7 @@ class MMG(SessionSettings):
         asked = call.arguments(COMMANDS["plot"])
         if asked is None:
             return
-        found, options = call.result(asked.operands, self._last), dict(asked.values)
+        found, options = call.result(asked.operands, self.runs), dict(asked.values)
         file = options.pop("save", None)
         if options and not isinstance(found, MIResult):
             what = f"--kind is for results of estimate; got a {type(found).__name__}."
@@ -273,8 +270,13 @@ class MMG(SessionSettings):
 
     def _show(self, call: Call) -> None:
         asked = call.arguments(COMMANDS["show"])
-        if asked is not None:
-            display(call.result(asked.operands, self._last))
+        if asked is None:
+            return
+        output = self._output(dict(asked.values))
+        found = call.result(asked.operands, self.runs)
+        if output is not None:
+            self._shell.user_ns[output] = found
+        display(found)
 
     def _benchmark(self, call: Call) -> Sweep | Table | None:
         # Imported here because few calls need it, and the extension must load fast.

@@ -111,8 +111,8 @@ def display_run(run: Run, view: View | None = None) -> None:
     """
     shell = current_shell()
     kernel = getattr(shell, "kernel", None)
-    if run.has_result:
-        display(run.result)
+    if run.outcome is not None:
+        display(run.outcome)
         return
     live = setting_of(shell, "live", "auto")
     if run.state.ended or live in ("none", "text") or not has_page(kernel):

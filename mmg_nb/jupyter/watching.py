@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Any
 
+from mmg_nb.jupyter.background import session_runs
 from mmg_nb.jupyter.comparing import ComparisonRun, LiveTable
 from mmg_nb.jupyter.handle import Run, current_shell
 from mmg_nb.jupyter.place import NOTHING
@@ -41,6 +42,9 @@ def watch(
             view = LiveTable(table)
         at_once = slow and at_once
         result, _ = run_in_cell(run, view, leave=NOTHING, at_once=at_once, slow=slow)
+    runs = session_runs()
+    if runs is not None:
+        runs.note(result)
     return result
 
 
