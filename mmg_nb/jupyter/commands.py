@@ -102,7 +102,7 @@ _RUN_SETTINGS = tuple(SETTING_INFOS[name] for name in ("seed", "device", "live")
 COMMANDS = {
     each.name: each
     for each in (
-        Command("estimate", "X Y", "estimate the mutual information of two variables, in nats"),
+        Command("estimate", "X Y", "estimate the mutual information of two variables"),
         Command(
             "compare",
             "X Y",

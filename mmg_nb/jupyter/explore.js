@@ -27,18 +27,22 @@ const METHODS = /** @type {const} */ (["gcmi", "ksg", "mmg"]);
 const METHOD_NAMES = { gcmi: "closed form", ksg: "neighbours", mmg: "denoisers" };
 const STRONGEST = 15; // pairs in the list without a target
 const WATCHED = ["said", "gcmi", "ksg", "mmg", "marks", "clusters", "answers", "working", "first",
-  "curves", "remarks", "message"];
+  "curves", "remarks", "message", "unit"];
 const ORDERS = { clusters: "clusters", table: "as in the table", name: "by name",
   strength: "strongest first", kind: "numbers, categories" };
 
-/** @param {number} mi */
-function nats(mi) {
-  return Math.abs(mi) < 0.0005 ? "0.000" : mi.toFixed(3).replace("-", "−");
+/** @param {number} value */
+function number(value) {
+  return Math.abs(value) < 0.0005 ? "0.000" : value.toFixed(3).replace("-", "−");
 }
 
-/** @param {number} mi @param {number | null} stderr */
-function withError(mi, stderr) {
-  return `${nats(mi)}${stderr === null || Number.isNaN(stderr) ? "" : ` ± ${nats(stderr)}`}`;
+/** An estimate with its error, nats, as text in a unit.
+ * @param {number} mi @param {number | null} stderr @param {string} unit
+ */
+function amount(mi, stderr, unit) {
+  const known = stderr !== null && !Number.isNaN(stderr);
+  const error = known ? ` ± ${number(inUnit(stderr, unit))}` : "";
+  return `${number(inUnit(mi, unit))}${error} ${unit}`;
 }
 
 /** What the kernel knows of the table, read from the model.
@@ -84,6 +88,7 @@ function createData(model) {
     names,
     count,
     read,
+    unit: () => /** @type {string} */ (model.get("unit")),
     by,
     best,
     /** @param {number} k @returns {Column} */
@@ -98,8 +103,9 @@ function createData(model) {
 
 /** Bars with 95 % intervals. A bar with a pair is a button. Rows stay, so that clicks are not lost.
  * @param {(pair: Pair) => void} open
+ * @param {() => string} unit
  */
-function createBars(open) {
+function createBars(open, unit) {
   const node = make("div", { class: "mmg-bars" });
   const rows = /** @type {ReturnType<typeof createRow>[]} */ ([]);
 
@@ -125,13 +131,13 @@ function createBars(open) {
       const [low, high] = [share(mi - 1.96 * stderr), share(mi + 1.96 * stderr)];
       say(name, next.name);
       name.title = next.hint ?? next.name;
-      say(value, known ? withError(mi, stderr) : "…");
+      say(value, known ? amount(mi, stderr, unit()) : "…");
       bar.style.width = `${known ? share(mi) : 0}%`;
       whisker.hidden = !known || Number.isNaN(stderr);
       whisker.style.left = `${low}%`;
       whisker.style.width = `${high - low}%`;
       row.className = `mmg-bar-row${known && isFaint([mi, stderr]) ? " mmg-faint" : ""}`;
-      const said = known ? `${withError(mi, stderr)} nats` : "not known yet";
+      const said = known ? amount(mi, stderr, unit()) : "not known yet";
       if (opens) row.setAttribute("aria-label", `${next.name}: ${said}`);
     }
 
@@ -165,13 +171,13 @@ function createPair(model, data) {
   const headline = make("strong", { class: "mmg-headline" });
   const meaning = make("span", { class: "mmg-soft" });
   const scatter = createScatter();
-  const bars = createBars(() => {});
+  const bars = createBars(() => {}, data.unit);
   const refine = make("button", { type: "button", class: "mmg-start", onclick: ask }, "Refine");
   const end = make("button", { type: "button", onclick: () => model.send({ action: "end" }) }, "Stop");
   const given = make("select", { "aria-label": "given", onchange: condition });
   const doing = make("span", { class: "mmg-soft", role: "status" });
   const errors = createChart({ title: "Denoising error", across: "log-SNR",
-    legend: [["mmg-a", "alone"], ["mmg-b", "with the other column"], ["mmg-gap", "area = 2·MI"]] });
+    legend: [["mmg-a", "alone"], ["mmg-b", "with the other column"], ["mmg-gap", "area = 2·MI, in nats"]] });
   const notes = make("details", { class: "mmg-notes" });
   const node = make("section", { class: "mmg-pair", "aria-label": "Pair" },
     title,
@@ -232,7 +238,7 @@ function createPair(model, data) {
     }
     const [mi, stderr] = data.best(i, j);
     const known = !Number.isNaN(mi);
-    say(headline, known ? `${withError(mi, stderr)} nats` : "no estimate yet");
+    say(headline, known ? amount(mi, stderr, data.unit()) : "no estimate yet");
     say(meaning, known ? inWords(i, j, [mi, stderr]) : "");
     const ours = /** @type {Answer[]} */ (model.get("answers")).filter((each) => isOurs(each.columns));
     bars.update([...METHODS.flatMap((each) => line(each, i, j)), ...ours.flatMap(conditioned)]);
@@ -406,12 +412,15 @@ function createLegend() {
   const scale = make("span", { class: "mmg-scale", "aria-hidden": "true" });
   const marks = [["mmg-dot", "not distinguishable from 0"], ["mmg-corner", "estimators disagree"],
     ["mmg-point", "refined"]];
-  return make("div", { class: "mmg-legend" },
-    make("span", { title: "The correlation of a Gaussian pair with as many nats" },
+  const numbers = make("span");
+  const node = make("div", { class: "mmg-legend" },
+    make("span", { title: "The correlation of a Gaussian pair with as much mutual information" },
       "as strong as a correlation of"),
     make("span", {}, "0"), scale, make("span", {}, "1"),
     ...marks.map(([kind, text]) => make("span", { class: "mmg-key" }, make("i", { class: kind }), text)),
+    numbers,
   );
+  return { node, update: (/** @type {string} */ unit) => say(numbers, `numbers: ${unit}`) };
 }
 
 /** The whole view.
@@ -448,7 +457,8 @@ function createExplorer(model, signal) {
   const what = make("strong");
   const remedy = make("span");
   const message = make("div", { class: "mmg-message", role: "alert" }, what, remedy);
-  const ranking = createBars(open);
+  const legend = createLegend();
+  const ranking = createBars(open, data.unit);
   const ranked = make("h4");
   const list = make("section", { class: "mmg-ranking", "aria-label": "Ranking" }, ranked, ranking.node);
   const pair = createPair(model, data);
@@ -465,7 +475,7 @@ function createExplorer(model, signal) {
     message,
     make("div", { class: "mmg-tools" }, search, arrange, target, columns.node, files.node),
     make("div", { class: "mmg-split" },
-      make("div", { class: "mmg-left" }, map.node, under, createLegend()), side),
+      make("div", { class: "mmg-left" }, map.node, under, legend.node), side),
     folded,
   );
   let order = names.map((/** @type {string} */ _, /** @type {number} */ k) => k);
@@ -558,7 +568,7 @@ function createExplorer(model, signal) {
     }
     const [mi, stderr] = data.best(...next);
     const text = `${names[next[0]]} – ${names[next[1]]}: `;
-    say(under, text + (Number.isNaN(mi) ? "not known yet" : `${withError(mi, stderr)} nats`));
+    say(under, text + (Number.isNaN(mi) ? "not known yet" : amount(mi, stderr, data.unit())));
     if (document.activeElement === map.canvas) say(status, under.textContent ?? "");
   }
 
@@ -586,7 +596,8 @@ function createExplorer(model, signal) {
     const rows = text ? shown.filter((k) => names[k].toLowerCase().includes(text)) : shown;
     columns.arrange(order, groups);
     map.update({ rows, across: shown, names, groups, estimate: data.best, disagree: data.disagree,
-      refined: data.refined, target: +target.value });
+      refined: data.refined, target: +target.value, unit: data.unit() });
+    legend.update(data.unit());
     if (!list.hidden) rank();
     if (text && !rows.length) say(notice, `No column matches ${search.value.trim()}.`);
     else if (notice.textContent?.startsWith("No column")) say(notice, "");

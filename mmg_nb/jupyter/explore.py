@@ -22,6 +22,7 @@ from mmg_nb.jupyter.handle import Run
 from mmg_nb.jupyter.marimo import session
 from mmg_nb.jupyter.options import MAP_ROWS
 from mmg_nb.jupyter.place import isolates_outputs
+from mmg_nb.jupyter.session import session_unit
 from mmg_nb.questions.asked_table import check_rows
 from mmg_nb.questions.dependency_map import DependencyMap
 from mmg_nb.questions.table_columns import read_columns
@@ -85,11 +86,13 @@ class Explorer:
             table=described(text, columns, self._pairs),
             sample=sample(columns.used, self._pairs.rows, seed),
             target=first,
+            unit=session_unit(),
         )
         self._fill = MapFill(self._pairs, text, self._widget.put, self._keep)
         self._asked = PairRuns(columns, self._pairs, device, self._widget.put, self._on_answer)
         self._widget.on_msg(self._on_message)
         shell.events.register("pre_run_cell", self._on_cell)
+        shell.events.register("post_run_cell", self._after_cell)
         self._fill.begin()
 
     @property
@@ -182,7 +185,7 @@ class Explorer:
         self._widget.close()
 
     def __repr__(self) -> str:
-        return f"<Map of {self._code.text}: {self.map()!r}>"
+        return f"<Map of {self._code.text}: {self.map().alt(session_unit())}>"
 
     # --- messages of the browser
 
@@ -228,7 +231,7 @@ class Explorer:
         elif kind in FILES:
             name = self._code.text if self._code.text.isidentifier() else "table"
             file = {"file": f"{name}_map.{kind}", "type": FILES[kind]}
-            self._send(file, file_of(self._pairs, kind, columns))
+            self._send(file, file_of(self._pairs, kind, columns, session_unit()))
 
     def _send(self, content: dict[str, Any], *buffers: bytes) -> None:
         if not self._closed:
@@ -261,6 +264,7 @@ class Explorer:
             return
         self._closed = True
         self._shell.events.unregister("pre_run_cell", self._on_cell)
+        self._shell.events.unregister("post_run_cell", self._after_cell)
         self._fill.close()
         self._asked.close()
 
@@ -268,6 +272,12 @@ class Explorer:
         """Close this map if the cell that shows it runs again."""
         if self._cell is not None and getattr(info, "cell_id", None) == self._cell:
             self.close()
+
+    def _after_cell(self, *_: Any) -> None:
+        """Show numbers in the unit of the session, which may have changed."""
+        if self._widget.unit != session_unit():
+            self._widget.put(unit=session_unit())
+            self._keep()
 
     def _keep(self) -> None:
         """Update the picture for the saved notebook."""
@@ -278,7 +288,7 @@ class Explorer:
         left = tuple(self._columns.left_out.values())
         notes = [f"{note['text']} ({note['pairs']})" for note in self._fill.remarks()]
         folded = {"Columns left out": left, "Notes": notes}
-        record = saved(self._slot, self.map(), repr(self), folded)
+        record = saved(self._slot, self.map(), repr(self), folded, session_unit())
         if self._closed or self._widget.slot:
             return record
         live, more = self._widget._repr_mimebundle_()

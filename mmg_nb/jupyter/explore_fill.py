@@ -28,10 +28,14 @@ ROOM_FOR_PAIRS = 200  # characters, of the pairs of one note
 
 @dataclass(frozen=True)
 class Filled:
-    """What the run of a map returns; `Run` uses only these two of a result."""
+    """What the run of a map returns; `Run` uses only these of a result."""
 
     status: Status
     summary: str
+
+    def summary_in(self, unit: str) -> str:
+        """The summary, which has no unit."""
+        return self.summary
 
 
 class MapRun(Run):

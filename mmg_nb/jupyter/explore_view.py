@@ -38,6 +38,7 @@ class MapWidget(LiveWidget):
         remarks: Notes with their pairs.
         message: What went wrong, and what to do.
         target: Column to begin with; empty for none.
+        unit: `nats` or `bits`, of the numbers that are shown. Those that are sent are in nats.
     """
 
     _esm = module("charts", "live", "slot", "scatter", "map", "explore")
@@ -55,6 +56,7 @@ class MapWidget(LiveWidget):
     remarks: traitlets.List[Any] = traitlets.List().tag(sync=True)
     message = traitlets.Dict().tag(sync=True)
     target = traitlets.Unicode().tag(sync=True)
+    unit = traitlets.Unicode("nats").tag(sync=True)
 
     def __init__(self, closing: Callable[[], None], **state: Any) -> None:
         self._closing = closing
@@ -81,7 +83,7 @@ class Saved:
 
 
 def saved(
-    slot: str, found: DependencyMap, text: str, folded: Mapping[str, Sequence[str]]
+    slot: str, found: DependencyMap, text: str, folded: Mapping[str, Sequence[str]], unit: str
 ) -> Saved:
     """The map without a widget: text, picture, notes.
 
@@ -90,12 +92,13 @@ def saved(
         found: The map.
         text: The map in words.
         folded: Lines of text by the title under which they are folded.
+        unit: `nats` or `bits`, of the picture.
     """
     if not found.ranked:
         waiting = f"<p>{html.escape(text)}. Run this cell again to fill the map.</p>"
         page = f'<div data-mmg-slot="{slot}">{waiting}</div>'
         return Saved({"text/plain": text, "text/html": page}, {})
-    shown = found.picture(text)
+    shown = found.picture(text, unit)
     page = f'<div data-mmg-slot="{slot}">{shown.tag}{"".join(_folded(folded))}</div>'
     return Saved(*shown.bundle(text, page))
 
@@ -156,17 +159,18 @@ def answered(result: MIResult) -> dict[str, Any]:
     }
 
 
-def file_of(pairs: TablePairs, kind: str, columns: Sequence[int]) -> bytes:
+def file_of(pairs: TablePairs, kind: str, columns: Sequence[int], unit: str) -> bytes:
     """The map as a file.
 
     Args:
         pairs: All pairs of the map.
         kind: One of `FILES`.
         columns: Indices of the columns that a picture shows. A `csv` file has all pairs.
+        unit: `nats` or `bits`, of a picture. A `csv` file is in nats, as a column of it says.
     """
     if kind == "csv":
-        return pairs.frame().to_csv(index=False).encode()
+        return pairs.frame().assign(unit="nats").to_csv(index=False).encode()
     from mmg_nb.plots.axes import axes_png, axes_svg
 
-    axes = pairs.map(columns).plot()
+    axes = pairs.map(columns).plot(unit=unit)
     return axes_svg(axes) if kind == "svg" else axes_png(axes)

@@ -260,7 +260,7 @@ class MMG(SessionSettings):
         if options and not isinstance(found, MIResult):
             what = f"--kind is for results of estimate; got a {type(found).__name__}."
             raise MMGError(what, "Leave --kind out.")
-        axes = found.plot(**options)
+        axes = found.plot(**options, unit=self.unit)
         display(axes)
         if file is not None:
             # Imported here because loading the extension must not load matplotlib.

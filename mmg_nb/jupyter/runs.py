@@ -164,7 +164,7 @@ _HEADER = ("run", "quantity", "estimator", "state", "estimate", "time")
 
 
 def _line(run: Run) -> tuple[str, ...]:
-    estimate = run.result.summary if run.has_result else run.progress.estimate or "–"
+    estimate = run.summary or run.progress.estimate or "–"
     state = str(run.state)
     if run.state is RunState.RUNNING:
         state = f"{state}, {run.progress.doing}"

@@ -7,11 +7,12 @@ from typing import Any
 
 from mmg_nb.jupyter.background import session_runs
 from mmg_nb.jupyter.comparing import ComparisonRun, LiveTable
-from mmg_nb.jupyter.handle import Run, current_shell
+from mmg_nb.jupyter.handle import Run
 from mmg_nb.jupyter.place import NOTHING
 from mmg_nb.jupyter.progress import CardView, View
 from mmg_nb.jupyter.running import run_in_cell
-from mmg_nb.jupyter.views import has_page, setting_of, view_for
+from mmg_nb.jupyter.session import current_shell, setting_of
+from mmg_nb.jupyter.views import has_page, view_for
 from mmg_nb.jupyter.worker import Work
 from mmg_nb.runs.events import Listener
 

@@ -102,10 +102,9 @@ class IndependenceTest(Answer):
     def _held_out(self) -> HeldOutTest | None:
         return self.estimate.test if self.how == HELD_OUT else None
 
-    @property
-    def summary(self) -> str:
+    def summary_in(self, unit: str) -> str:
         """The p-value and the estimate in one line."""
-        size = amount(self.mi, self.stderr)
+        size = amount(self.mi, self.stderr, unit)
         return f"p = {self.p_value:.3g} by {self.count} {self.how}; {size}"
 
     def to_frame(self) -> pd.DataFrame:
@@ -136,7 +135,7 @@ class IndependenceTest(Answer):
         ax.set_xlabel(name if self._held_out else f"estimate, {unit}")
         ax.set_ylabel("permutations")
         legend_above(ax, ncols=3)
-        return described(ax, self.alt())
+        return described(ax, self.alt(unit))
 
     def facts(self, unit: str = "nats") -> Facts:
         """What the card says; see `Answer`."""
