@@ -16,7 +16,7 @@ from mmg_nb.estimators.registry import estimator_class
 from mmg_nb.fields import check_fields, from_fields
 from mmg_nb.jupyter.explore_code import MapCode
 from mmg_nb.jupyter.explore_fill import MapFill
-from mmg_nb.jupyter.explore_pairs import PairRuns, Question, in_thread
+from mmg_nb.jupyter.explore_pairs import LONG, PairRuns, Question, in_thread
 from mmg_nb.jupyter.explore_view import FILES, MapWidget, Saved, described, file_of, sample, saved
 from mmg_nb.jupyter.handle import Run
 from mmg_nb.jupyter.marimo import session
@@ -148,7 +148,11 @@ class Explorer:
         return self
 
     def map(self) -> DependencyMap:
-        """The estimates so far, each by the most precise method that has one."""
+        """The estimates so far, each by the best method that has one.
+
+        A refined estimate replaces that of nearest neighbours if both agree and its error is
+        smaller, or if they disagree and its training was complete.
+        """
         return self._pairs.map()
 
     def to_frame(self, unit: str = "nats") -> pd.DataFrame:
@@ -216,7 +220,9 @@ class Explorer:
         columns = self._indices(message.get("columns"))
         if len(set(columns)) != len(columns) or not 2 <= len(columns) <= 3:
             raise MMGError("A pair needs two different columns.", "Choose a cell of the map.")
-        return Question(columns, "mmg" if message.get("estimator") == "mmg" else "ksg")
+        if message.get("estimator") != "mmg":
+            return Question(columns, "ksg")
+        return Question(columns, "mmg", LONG if message.get("long") else {})
 
     def _indices(self, sent: Any) -> tuple[int, ...]:
         count = len(self._names)
@@ -323,7 +329,7 @@ def explore(
 
     The map fills in the background: first all pairs of numbers in closed form (`gcmi`), then all
     pairs by nearest neighbours (`ksg`). A click on a cell of the map opens its pair of columns.
-    There, *Refine* estimates the pair with `mmg`.
+    There, *Refine* estimates the pair again with `mmg` and all rows.
 
     Args:
         table: A table of numbers and categories: a DataFrame of pandas or Polars, a PyArrow table

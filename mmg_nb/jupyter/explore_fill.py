@@ -17,7 +17,8 @@ from mmg_nb.jupyter.handle import Run
 from mmg_nb.jupyter.worker import Work
 from mmg_nb.questions.clusters import clusters
 from mmg_nb.questions.dependency_map import DependencyMap
-from mmg_nb.questions.table_pairs import METHODS, TablePairs
+from mmg_nb.questions.pair_methods import METHODS
+from mmg_nb.questions.table_pairs import TablePairs
 from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Event, Listener, Phase, RunState, StateChanged, Step
 
@@ -143,8 +144,10 @@ class MapFill:
         pairs = self._pairs
         upper = np.triu_indices(len(pairs.names), 1)
         found = {m: pairs.found[m][:, upper[0], upper[1]].astype("<f4").tobytes() for m in METHODS}
-        marks = pairs.disagreeing[upper].astype(np.uint8).tobytes()
-        self._show(said=self._said(state), marks=marks, remarks=self.remarks(), **found)
+        best = pairs.best[:, upper[0], upper[1]].astype("<f4").tobytes()
+        marks = pairs.conflicts[upper].tobytes()
+        said, remarks = self._said(state), self.remarks()
+        self._show(said=said, marks=marks, remarks=remarks, best=best, **found)
 
     def _said(self, state: RunState) -> dict[str, Any]:
         done, total = self._step
