@@ -13,18 +13,15 @@ from IPython.display import display
 
 from mmg_nb.api import prepare, reopen
 from mmg_nb.errors import MMGError, cut
-from mmg_nb.estimators.registry import names
 from mmg_nb.jupyter.arguments import chosen_estimator, read_body, read_tokens
 from mmg_nb.jupyter.background import begin, begin_job, start_from
 from mmg_nb.jupyter.call import Call
 from mmg_nb.jupyter.commands import (
     COMMANDS,
     QUESTIONS,
-    TOPICS,
     command,
-    command_help,
-    estimator_help,
     estimators_in_words,
+    help_on,
     overview,
 )
 from mmg_nb.jupyter.comparing import ComparisonRun, as_table, start_comparison
@@ -70,7 +67,7 @@ class MMG(SessionSettings):
         self.runs = Runs()
         self.latest_view = ExitStack()
         self.shown = ShownResults(shell, lambda: str(self.unit))
-        self.completion = Completion(shell, self)
+        self.completion = Completion(shell, self, self.runs)
 
     @no_var_expand
     @needs_local_scope
@@ -355,9 +352,4 @@ class MMG(SessionSettings):
         if not topics:
             print(f"{overview()}\n\nestimators\n{estimators_in_words()}")
         for topic in topics:
-            if topic in names():
-                print(estimator_help(topic))
-            elif topic in TOPICS:
-                print(TOPICS[topic]())
-            else:
-                print(command_help(command(topic, self.estimator), self.in_force()))
+            print(help_on(topic, self.estimator, self.in_force()))
