@@ -18,14 +18,15 @@ expect.set_options(timeout=1000 * PATIENCE)
 SETUP = """
 import numpy as np, pandas as pd
 import mmg_nb
-from mmg_nb.jupyter import background, explore
+from mmg_nb.jupyter import background, explore_pairs
 %load_ext mmg_nb
 rng = np.random.default_rng(0)
 cause = rng.normal(size=80)
 df = pd.DataFrame({"cause": cause, "effect": cause + 0.3 * rng.normal(size=80),
     "kind": np.where(cause > 0, "up", "down"), "noise": rng.normal(size=80), "same": 1.0})
 few = {"mmg": {"steps": 20, "folds": 2}, "ksg": {}}
-explore.start = lambda x, y, name, **more: background.start(x, y, name, **few[name], **more)
+explore_pairs.start = lambda x, y, name, **more: background.start(
+    x, y, name, **{**few[name], **more})
 """
 CONTROL = re.compile(r"- (button|combobox|textbox|checkbox|progressbar|img|application)\b(.*)")
 
@@ -74,13 +75,29 @@ def test_the_map_fills_and_a_pair_is_opened_and_refined(page_of_maps, pictures):
     expect(pair).to_contain_text("effect – cause")
     expect(pair.get_by_role("img", name="Scatter plot of 80 rows")).to_be_visible()
     page.screenshot(path=pictures / "explore_pair.png")
-    button(pair, "Refine").click()
+    refine = button(pair, "Refine")
+    expect(refine).to_have_attribute("title", re.compile("all rows.*half a minute"))
+    refine.click()
     expect(pair).to_contain_text("denoisers")
+    expect(button(pair, "Refine longer")).to_have_attribute("title", re.compile("more steps"))
+    pair.locator(".mmg-notes summary").click()
+    expect(pair.locator(".mmg-notes")).to_contain_text("The button Refine longer")
+    expect(pair).not_to_contain_text("step_limit")
+    assert_numbers_follow_the_unit(page_of_maps, shown, pair)
     expect(pair.get_by_role("img", name=re.compile("Denoising error"))).to_be_visible()
     pair.get_by_label("given", exact=True).select_option("given kind")
     expect(pair.locator(".mmg-bars")).to_contain_text("given kind")
     page.screenshot(path=pictures / "explore_refined.png")
     assert page_of_maps.errors == []
+
+
+def assert_numbers_follow_the_unit(opened, shown, pair):
+    """Each value of a bar, the headline and the legend have one unit."""
+    values = pair.locator(".mmg-value")
+    for text in values.all_inner_texts():
+        assert text.endswith(" nats"), text
+    expect(pair.locator(".mmg-headline")).to_contain_text("nats")
+    expect(shown.locator(".mmg-legend")).to_contain_text("numbers: nats")
 
 
 def test_the_keyboard_is_enough_and_every_control_has_a_name(page_of_maps):

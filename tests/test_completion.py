@@ -93,6 +93,66 @@ def test_other_lines_are_not_completed(complete, text):
     assert not {"estimate", "--steps"} & set(complete(text))
 
 
+@pytest.fixture
+def table(shell):
+    pd = pytest.importorskip("pandas")
+    shell.user_ns["df"] = pd.DataFrame({"c0": [1.0], "c1": [2.0], "d e": [3.0], 7: [1.0]})
+
+
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        ('%mmg estimate df[["', {"c0", "c1", "d e"}),
+        ('%mmg estimate df[["c0","c', {"c1"}),
+        ("res = %mmg estimate x df[['c0', 'd e', 'c", {"c1"}),
+        ('%mmg explore df[["c0", "d', {"d e"}),
+    ],
+)
+def test_columns_inside_a_list(complete, table, line, names):
+    assert complete(line) == dict.fromkeys(names, "column")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("%mmg estimate x y --discrete ", {"auto", "none", "x", "y"}),
+        ("%mmg explore df --discrete ", {"auto", "none", "c0", "c1", "7"}),
+        ("%mmg explore df --target ", {"c0", "c1", "7"}),
+        ("%mmg rank df c0 --given ", {"c0", "c1", "7"}),
+        ("%mmg estimate x y -o ", {"res"}),
+        ("%mmg estimate x y --seed ", {"0"}),
+        ("%mmg estimate x y --limit ", {"none"}),
+        ("%mmg rank df c0 --checkpoint ", {"answers"}),
+        ("%mmg plot --save ", {"figure.pdf", "figure.svg", "figure.png"}),
+        ("%mmg stop ", {"-h"}),
+        ("%mmg runs ", {"-h"}),
+    ],
+)
+def test_every_place_has_words_of_its_own(complete, table, line, words):
+    """Without any, IPython would offer all magics."""
+    assert set(complete(line)) == words
+
+
+def test_files_to_continue(complete, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "night.mmg").touch()
+    assert set(complete("%mmg resume ")) == {"night.mmg"}
+    assert set(complete("%mmg estimate x y --checkpoint ")) == {"night.mmg", "run.mmg"}
+
+
+def test_runs_and_their_results(complete, shell):
+    shell.run_cell("%mmg estimate x y -b --steps 1000 --delay 0.01 -o slow")
+    shell.run_cell("%mmg estimate x y -o res")
+    assert complete("%mmg stop ") == {"1": "run, running"}
+    assert complete("%mmg pause ") == {"1": "run, running"}
+    assert complete("%mmg show ") == {"slow": "run", "res": "result", "2": "run, finished"}
+    assert {"slow", "res"} <= set(complete("%mmg estimate x y -o "))
+    shell.user_ns["slow"].stop()
+    shell.user_ns["slow"].wait()
+    assert set(complete("%mmg stop ")) == {"-h"}
+    assert set(complete("%mmg plot ")) == {"slow", "res", "1", "2"}
+
+
 def test_ipython_completes_columns(complete, shell):
     pd = pytest.importorskip("pandas")
     shell.user_ns["df"] = pd.DataFrame({"age": [1.0], "bmi": [2.0]})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -15,9 +16,12 @@ from mmg_nb.data.choice import read_choice
 from mmg_nb.errors import MMGError
 from mmg_nb.jupyter import explore_pairs
 from mmg_nb.jupyter.background import start
+from mmg_nb.jupyter.explore_view import answered
 from mmg_nb.questions.clusters import clusters
+from mmg_nb.questions.pair_methods import CONFLICTS
 from mmg_nb.questions.table_columns import MAX_COLUMNS, read_columns
 from mmg_nb.questions.table_pairs import TablePairs
+from mmg_nb.results.status import Status
 
 N = 200
 PATIENCE = 120  # seconds; a busy machine is slow, not wrong
@@ -95,7 +99,7 @@ def test_cells_are_the_estimates_of_their_pairs(opened):
         assert first[a, b] == pytest.approx(alone, abs=1e-9)
     assert np.isnan(first["effect", "sign"])  # a category has no ranks
     assert np.isnan(np.diag(frame)).all()
-    assert_disagreement_is_marked_where_dependence_is_not_monotonic(opened)
+    assert_a_closed_form_that_is_lower_is_no_disagreement(opened)
     assert_notes_are_one_line_each(opened)
     assert_unusable_columns_are_listed(opened)
 
@@ -103,10 +107,11 @@ def test_cells_are_the_estimates_of_their_pairs(opened):
 # Checked on one map, because each map takes a second.
 
 
-def assert_disagreement_is_marked_where_dependence_is_not_monotonic(opened):
-    marked = opened.pairs().query("disagree")
-    assert set(zip(marked.a, marked.b, strict=True)) >= {("cause", "square")}
-    assert not {"noise 1", "sign"} & {*marked.a, *marked.b}
+def assert_a_closed_form_that_is_lower_is_no_disagreement(opened):
+    frame = opened.pairs().set_index(["a", "b"])
+    square = frame.loc[("cause", "square")]
+    assert square.ksg > square.gcmi + 1  # not monotonic
+    assert not frame.disagree.any()
     upper = np.triu_indices(len(NAMES), 1)
     sent = np.frombuffer(opened._widget.marks, np.uint8).astype(bool)
     assert (sent == opened._pairs.disagreeing[upper]).all()
@@ -159,7 +164,10 @@ def test_the_browser_asks_for_single_pairs(opened):
     first, second = opened._widget.answers
     assert (first["columns"], first["estimator"]) == ([0, 3], "mmg")
     assert [len(row) for row in first["curve"]] == [len(first["curve"][0])] * 3 != [0] * 3
-    assert opened.to_frame().loc["cause", "square"] == first["mi"]
+    assert opened.pairs().set_index(["a", "b"]).mmg["cause", "square"] == first["mi"]
+    assert (first["settled"], first["stopped"], first["long"]) == (False, False, False)
+    assert "Refine longer" in first["notes"][0]
+    assert not any("step_limit" in note or "effort" in note for note in first["notes"])
     assert np.isfinite(values(opened, "mmg")[0]).sum() == 1
     alone = mmg_nb.estimate(
         TABLE[["effect"]], TABLE[["cause"]], "ksg", given=TABLE[["gaps"]], missing="drop"
@@ -171,6 +179,37 @@ def test_the_browser_asks_for_single_pairs(opened):
     for wrong in ([1, 99], ["a", "b"], None):
         say(opened, action="ask", columns=wrong)
         assert opened._widget.message
+
+
+def test_a_longer_refinement_has_high_effort(opened):
+    say(opened, action="ask", columns=[0, 1], estimator="mmg", long=True)
+    opened.wait()
+    (answer,) = opened._widget.answers
+    assert answer["long"]
+    assert opened.results[0].fields["effort"] == "high"
+    assert "--effort high" in opened.code("lines")
+
+
+@pytest.mark.parametrize("status", [Status.INTERRUPTED, Status.DIVERGED])
+def test_a_refinement_that_ended_too_early_changes_no_map(opened, result, status):
+    before = opened.to_frame()
+    early = replace(result, estimator="mmg", status=status, mi=9.0, stderr=0.001)
+    opened._pairs.keep((0, 2), early)
+    assert opened.to_frame().equals(before)
+    said = answered(early, ["Use more steps.", "Use more rows, or effort='high'."])
+    assert said["stopped"]
+    assert status not in " ".join(said["notes"])
+    assert said["notes"][-2:] == ["Refine longer.", "Use more rows, or the button Refine longer."]
+    assert not answered(replace(early, status=Status.CONVERGED), ["Try effort='high'."])["settled"]
+
+
+def test_the_browser_gets_what_is_shown(opened, result):
+    refined = replace(result, estimator="mmg", status=Status.CONVERGED, mi=9.0, stderr=0.001)
+    opened._pairs.keep((0, 2), refined)  # far from that of neighbours, and complete
+    opened._on_answer()
+    assert values(opened, "best")[0][1] == 9.0
+    assert opened._widget.marks[1] == CONFLICTS["neighbours and denoisers"]
+    assert opened.pairs().set_index(["a", "b"]).disagree["cause", "effect"]
 
 
 FILES = {"svg": b"<?xml", "png": b"\x89PNG", "csv": b"a,b,mi,stderr"}

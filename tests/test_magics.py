@@ -305,12 +305,25 @@ def test_the_interrupt_handler_is_restored(run):
         ("%mmg compare x y ksg,gcmi", "got 3", "compare x y --estimators ksg,gcmi."),
         ("%mmg compare x y ksg gcmi", "got 4", "compare x y --estimators ksg,gcmi."),
         ("%mmg estimate x y ksg", "got 3", "estimate x y --estimator ksg."),
-        ("%mmg show --kind gap", "show has no option --kind", "%mmg show"),
+        ("%mmg show --kind gap", "show has no option --kind", "Options: --output"),
         ("%mmg config speed=3", "no setting 'speed'", "Did you mean 'seed'?"),
         ("%mmg config seed", "Expected key=value; got 'seed'", "seed=1"),
         ("%mmg config seed=-1", "seed must be a whole number of at least 0", "seed"),
         ("%mmg config live=loud", "one of auto, widget, card, text, none", "live"),
-        ("%mmg help everything", "no subcommand 'everything'", "Subcommands: estimate"),
+        ("%mmg help everything", "no help on 'everything'", "Topics: questions, estimators"),
+        ("%mmg help heatmap", "no help on 'heatmap'", "Did you mean 'explore'?"),
+        ("%mmg help kgs", "no help on 'kgs'", "Did you mean 'ksg'?"),
+        ("%mmg map df", "no subcommand 'map'", "Did you mean 'explore'?"),
+        ("%mmg lagged x y", "no subcommand 'lagged'", "Did you mean 'lag'?"),
+        ("%mmg cancel", "no subcommand 'cancel'", "Did you mean 'stop'?"),
+        (
+            "%mmg estimate x y --effort=quick --estimator ksg",
+            "The estimator ksg has no option --effort.",
+            "have it: mmg, mmg_images. Add --estimator mmg, or leave it out.",
+        ),
+        ("%mmg panel x y --effort quick", "estimator fake has no option --effort", "have it: mmg"),
+        ("%mmg lag y y --effort quick", "lag has no option --effort", "--estimator mmg:effort=…"),
+        ("%%mmg estimate x y\neffort: quick", "no field 'effort'", "have it: mmg, "),
         ("%%mmg estimate x y\nsteps: 1\nstesp: 2", "Line 3: There is no field 'stesp'", "'steps'"),
         ("%%mmg estimate x y\nsteps 1", "Line 2: Expected 'field: value'", "Fields: output"),
         ("%%mmg estimate x y\n\nsteps: few", "Line 3: steps must be a whole number", "steps"),
@@ -364,6 +377,28 @@ def test_plot_draws_the_last_result_or_a_named_one(run, shell, notebook):
     assert "log-SNR" in bundles[1]["text/plain"]
 
 
+def test_a_plot_without_data_names_those_that_work(run, refused):
+    run("%mmg estimate x y --estimator ksg -o res")
+    what, remedy = refused("%mmg plot res")
+    assert "no data for kind='gap'" in what
+    assert "It has data for kind='pointwise' and kind='data'" in remedy
+    assert "--kind pointwise" in remedy
+    with capture_output():
+        run("%mmg plot res --kind pointwise")
+    run("%mmg estimate x y --estimator cca -o res")
+    assert "It has data for kind='data'; with %mmg plot: --kind data." in refused("%mmg plot")[1]
+
+
+def test_a_test_names_its_condition(run, shell):
+    rng = np.random.default_rng(1)
+    shell.user_ns["df"] = pd.DataFrame(rng.normal(size=(80, 3)), columns=["a", "b", "weight"])
+    line = "df.a df.b --given df.weight --estimator gcmi --permutations 19"
+    found = run(f"res = %mmg test {line}\nres")
+    assert "19 permutations among neighbours in weight; " in found.summary
+    assert "neighbours in weight" in found.bundle()[0]["text/plain"]
+    assert "in z" not in found.bundle()[0]["text/html"]
+
+
 def test_show_shows_the_last_result(run, notebook):
     run("%mmg estimate x y -o res")
     run("%mmg show")
@@ -400,7 +435,7 @@ def test_help_lists_every_field_and_estimator(said):
         assert option in text
     assert all(name in said("%mmg help") for name in names())
     assert "--correct-bias" in said("%mmg help gcmi")
-    assert said("%mmg plot -h").startswith("%mmg plot [RESULT]")
+    assert said("%mmg plot -h").startswith("%mmg plot [RESULT | RUN]")
     assert max(map(len, said("%mmg").splitlines())) <= 122
     assert max(map(len, text.splitlines())) <= 99
 

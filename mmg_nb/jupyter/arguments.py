@@ -121,15 +121,28 @@ def _unknown(target: Command, written: str) -> MMGError:
         return MMGError(what, f"This subcommand has no options: {target.synopsis}")
     name = written.removeprefix("--").replace("-", "_")
     owners = _owners(name)
-    if owners and target.name == "compare":
-        return MMGError(what, f"Write it with its estimator: --estimators {owners[0]}:{name}=…")
-    if owners and target.name == "estimate":
-        return MMGError(what, f"These estimators have it: {listed(owners)}.")
+    if owners and target.estimator:
+        return MMGError(_not_of(target, written), _owned(owners))
+    known = {info.name for info in target.options}
+    option = next((each for each in ("estimators", "estimator") if each in known), None)
+    if owners and option:
+        remedy = f"Write it with its estimator: --{option} {owners[0]}:{name}=…"
+        return MMGError(what, remedy)
     near = closest(written, flags)
     if near:
         return MMGError(what, f"{near}All options: %mmg {target.name} -h")
     remedy = f"Options: {listed(flags)}. Put an expression that begins with - in parentheses."
     return MMGError(what, remedy)
+
+
+def _not_of(target: Command, written: str) -> str:
+    return f"The estimator {target.estimator} has no option {cut(written, 80)}."
+
+
+def _owned(owners: Sequence[str]) -> str:
+    """Which estimators have an option, and what to do."""
+    have = f"These estimators have it: {listed(owners)}."
+    return f"{have} Add --estimator {owners[0]}, or leave it out."
 
 
 def _owners(field: str) -> list[str]:
@@ -173,10 +186,16 @@ def _read_line(line: str, known: Mapping[str, FieldInfo], values: dict[str, Any]
         raise MMGError(f"Expected 'field: value'; got {brief(line)}.", _fields(known))
     name = key.replace("-", "_")
     if name not in known:
-        raise MMGError(f"There is no field {brief(key)}.", closest(name, known) or _fields(known))
+        raise MMGError(f"There is no field {brief(key)}.", _instead(name, known))
     if name in values:
         raise MMGError(f"{key} is given twice.", "Leave one of them out.")
     values[name] = parse(known[name], unquoted(text))
+
+
+def _instead(name: str, known: Mapping[str, FieldInfo]) -> str:
+    """What to write in place of a field that the estimator of a cell does not have."""
+    owners = _owners(name)
+    return _owned(owners) if owners else closest(name, known) or _fields(known)
 
 
 def _fields(known: Mapping[str, FieldInfo]) -> str:

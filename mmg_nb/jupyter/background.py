@@ -8,7 +8,8 @@ from typing import Any, TypeVar, Unpack, overload
 from mmg_nb.api import prepare, reopen
 from mmg_nb.estimators.base import Estimator
 from mmg_nb.job import Job
-from mmg_nb.jupyter.handle import Run, current_shell
+from mmg_nb.jupyter.handle import Run
+from mmg_nb.jupyter.session import current_shell
 from mmg_nb.keywords import EstimateKeywords
 from mmg_nb.runs.events import Listener, silent
 from mmg_nb.signatures import shows

@@ -11,10 +11,12 @@ from mmg_nb.errors import MMGError, cut
 from mmg_nb.estimators.registry import names
 from mmg_nb.jupyter.arguments import Arguments, read_tokens
 from mmg_nb.jupyter.commands import Command, command_help
+from mmg_nb.jupyter.handle import Run
 from mmg_nb.jupyter.namespace import columns_in_words, in_words, resolve
+from mmg_nb.jupyter.runs import Runs, is_number, is_result
 from mmg_nb.jupyter.tokens import Token, has_comma
 
-__all__ = ["Call", "is_result"]
+__all__ = ["Call"]
 
 
 @dataclass(frozen=True)
@@ -90,31 +92,31 @@ class Call:
         given = f" | {condition}" if condition else ""
         return x, y, f"I({texts[0]}; {texts[1]}{given})"
 
-    def result(self, words: Sequence[str], last: Any) -> Any:
+    def result(self, words: Sequence[str], runs: Runs) -> Any:
         """The result that the call names, or else the last one. It has a card and a plot.
 
         Args:
-            words: The operands.
-            last: The last result; None if there is none.
+            words: The operands: at most one, the number of a run or an expression. The value of
+                the expression is a result, a run, or what has a run: a panel or a map.
+            runs: The runs of the session.
 
         Raises:
             MMGError: There is no such result.
         """
         if len(words) > 1:
             what = f"Expected one result; got {' '.join(words)}."
-            remedy = "Name one variable, or none for the last result."
+            remedy = "Name one variable or run, or none for the last result."
             raise MMGError(what, f"{remedy} %mmg plot res --save figure.pdf writes a file.")
         if not words:
-            if last is None:
-                raise MMGError("There is no result yet.", "Run %mmg estimate X Y first.")
-            return last
+            return runs.last_result()
+        if is_number(words[0]):
+            return runs.result_of(runs.find(words[0], ()))
         found = resolve(words[0], self.namespace)
+        run = getattr(found, "run", found)
+        if isinstance(run, Run):
+            return runs.result_of(run)
         if not is_result(found):
             what = f"{words[0]} is not a result; its type is {type(found).__name__}."
-            raise MMGError(what, "Name a variable set by 'res = %mmg estimate …' or by -o res.")
+            remedy = "Name a variable set by 'res = %mmg estimate …' or by -o res"
+            raise MMGError(what, f"{remedy}, or the number of a run; %mmg runs lists them.")
         return found
-
-
-def is_result(value: Any) -> bool:
-    """Whether a value is a result of this package: of an estimate, a comparison, a question."""
-    return hasattr(value, "bundle") and hasattr(value, "plot")

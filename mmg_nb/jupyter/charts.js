@@ -13,6 +13,7 @@
  * @property {[number, number]} y
  * @property {Shape[]} shapes
  * @property {string} summary Description for screen readers.
+ * @property {string} [title] Title, if it changes.
  * @property {boolean} [asIf] Whether all of it is computed as if the data were normal.
  */
 
@@ -112,6 +113,14 @@ function span(values, floor) {
   return [low < 0 ? low - 0.05 * (high - low) : 0, high + 0.08 * (high - low)];
 }
 
+/** A number of nats in a unit.
+ * @param {number} nats
+ * @param {string} unit `nats` or `bits`.
+ */
+function inUnit(nats, unit) {
+  return unit === "bits" ? nats / Math.LN2 : nats;
+}
+
 /**
  * A chart with a title, a legend and axes. Under the mouse, it shows the values of its lines.
  *
@@ -135,10 +144,11 @@ function createChart({ title, across, legend }) {
   /** @param {Drawn} next */
   function update(next) {
     drawn = next;
-    const named = next.asIf ? `${title}, as if normal` : title;
+    const own = next.title ?? title;
+    const named = next.asIf ? `${own}, as if normal` : own;
     say(heading, named);
     node.classList.toggle("mmg-as-if", Boolean(next.asIf));
-    legend.forEach(([own], k) => (keys[k].hidden = next.shapes.every(({ kind }) => kind !== own)));
+    legend.forEach(([of], k) => (keys[k].hidden = next.shapes.every(({ kind }) => kind !== of)));
     image.setAttribute("aria-label", `${named}. ${next.summary}`);
     paint();
   }

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmg_nb.benchmark.options import SweepOptions
-from mmg_nb.errors import MMGError, brief, one_of
+from mmg_nb.errors import MMGError, brief, closest, listed, one_of
 from mmg_nb.estimators.registry import estimator_class, names
 from mmg_nb.fields import FieldInfo, field_infos
 from mmg_nb.jupyter.options import (
@@ -20,6 +20,7 @@ from mmg_nb.jupyter.options import (
     RankOptions,
     ResumeOptions,
     RunOptions,
+    ShowOptions,
     TotalOptions,
     TransferOptions,
 )
@@ -36,10 +37,12 @@ __all__ = [
     "command_help",
     "estimator_help",
     "flag",
+    "help_on",
     "overview",
 ]
 
 
+ROOM_FOR_TOPICS = 120  # characters, of the names of one kind in a message
 SHORT_FLAGS = {"-b": "--background", "-o": "--output"}
 ONLY_ESTIMATE = ("output", "background", "checkpoint", "every")
 QUESTIONS = {
@@ -65,8 +68,23 @@ CALLS = (
     ("How is a figure saved, e.g. for a paper?", "%mmg plot result --save figure.pdf"),
 )
 """Which question is answered by which call."""
+MEANT = {
+    **dict.fromkeys(("map", "heatmap", "matrix", "pairs", "dependency_map"), "explore"),
+    **dict.fromkeys(("mi", "run", "start", "mutual_info"), "estimate"),
+    **dict.fromkeys(("select", "features", "importance"), "rank"),
+    **dict.fromkeys(("figure", "draw", "save"), "plot"),
+    **dict.fromkeys(("display", "print", "result", "results"), "show"),
+    **dict.fromkeys(("cancel", "abort", "kill", "interrupt"), "stop"),
+    **dict.fromkeys(("set", "settings", "options", "unit"), "config"),
+    **dict.fromkeys(("list", "ls", "status", "jobs"), "runs"),
+    **dict.fromkeys(("gui", "form", "widget"), "panel"),
+    **dict.fromkeys(("independence", "independence_test"), "test"),
+    **{name: word for word, name in QUESTIONS.items() if name not in QUESTIONS},
+    "continue": "resume",
+}
+"""Other words that a user may try -> the subcommand."""
 WITH_OPTIONS = (
-    *("estimate", "compare", "resume", "explore", "panel", "plot", "benchmark"),
+    *("estimate", "compare", "resume", "explore", "panel", "plot", "show", "benchmark"),
     *QUESTIONS,
 )
 
@@ -101,7 +119,7 @@ _RUN_SETTINGS = tuple(SETTING_INFOS[name] for name in ("seed", "device", "live")
 COMMANDS = {
     each.name: each
     for each in (
-        Command("estimate", "X Y", "estimate the mutual information of two variables, in nats"),
+        Command("estimate", "X Y", "estimate the mutual information of two variables"),
         Command(
             "compare",
             "X Y",
@@ -150,11 +168,16 @@ COMMANDS = {
         Command("panel", "[X Y]", "choose data and settings with widgets, run and compare"),
         Command(
             "plot",
-            "[RESULT]",
+            "[RESULT | RUN]",
             "draw a result (default: the last), also as a PDF or SVG file",
             field_infos(PlotOptions),
         ),
-        Command("show", "[RESULT]", "display a result (default: the last)"),
+        Command(
+            "show",
+            "[RESULT | RUN]",
+            "display a result (default: the last), also that of a run, and store it with -o",
+            field_infos(ShowOptions),
+        ),
         Command(
             "benchmark",
             "TASKS",
@@ -197,8 +220,9 @@ def command(name: str, estimator: str) -> Command:
     """
     if name not in COMMANDS:
         what = f"There is no subcommand {brief(name)}."
+        meant = f"Did you mean {MEANT[name]!r}? " if name in MEANT else ""
         known = one_of(name, COMMANDS, "Subcommands")
-        raise MMGError(what, f"{known} %mmg help questions says which is for what.")
+        raise MMGError(what, f"{meant}{known} %mmg help questions says which is for what.")
     found = COMMANDS[name]
     if name not in ("estimate", "panel"):
         return found
@@ -267,6 +291,30 @@ def estimators_in_words() -> str:
     """One line for each estimator."""
     lines = ((name, getattr(estimator_class(name), "summary", "")) for name in names())
     return "\n".join(f"{name:<10}  {summary}" for name, summary in lines)
+
+
+def help_on(topic: str, estimator: str, settings: Mapping[str, Any]) -> str:
+    """The text of `%mmg help TOPIC`.
+
+    Args:
+        topic: A subcommand, an estimator, or one of `TOPICS`.
+        estimator: Estimator whose fields are options of `estimate`.
+        settings: Current settings, see `command_help`.
+
+    Raises:
+        MMGError: There is no such topic.
+    """
+    if topic in names():
+        return estimator_help(topic)
+    if topic in TOPICS:
+        return TOPICS[topic]()
+    if topic in COMMANDS:
+        return command_help(command(topic, estimator), settings)
+    near = f"Did you mean {MEANT[topic]!r}? " if topic in MEANT else ""
+    near = near or closest(topic, [*COMMANDS, *TOPICS, *names()])
+    kinds = (("Topics", TOPICS), ("estimators", names()), ("subcommands", COMMANDS))
+    known = "; ".join(f"{kind}: {listed(each, topic, ROOM_FOR_TOPICS)}" for kind, each in kinds)
+    raise MMGError(f"There is no help on {brief(topic)}.", f"{near}{known}.")
 
 
 TOPICS = {"questions": _questions_in_words, "estimators": estimators_in_words}

@@ -11,6 +11,7 @@ from mmg_nb.jupyter.background import begin
 from mmg_nb.jupyter.handle import Run
 from mmg_nb.jupyter.place import Card, Place
 from mmg_nb.jupyter.progress import CARD_SECONDS, HOW_TO_STOP, CardView, TextView, View
+from mmg_nb.jupyter.session import session_unit
 from mmg_nb.jupyter.worker import Work
 from mmg_nb.questions.compare import DEFAULT_ESTIMATORS, ComparisonJob, prepare_comparison
 from mmg_nb.questions.comparison import Comparison
@@ -32,11 +33,21 @@ class ComparisonRun(Run):
     def __init__(
         self, job: ComparisonJob, *, what: str = "I(x; y)", listen: Listener = silent
     ) -> None:
-        # `Run` uses only `status` and `summary` of its result, and a comparison has both.
+        # `Run` uses only `status` and `summary_in` of its result; a comparison has both.
         super().__init__(
             cast(Work, job.run), what=what, estimator=", ".join(job.order), listen=listen
         )
         self._job = job
+
+    @property
+    def outcome(self) -> Comparison | None:
+        """The comparison, if it has ended with at least one result."""
+        return self.standing if self.state.ended and self.standing.results else None
+
+    @property
+    def standing_html(self) -> str:
+        """The table of the comparison so far."""
+        return self.standing.html(unit=session_unit())
 
     @property
     def standing(self) -> Comparison:
@@ -84,7 +95,8 @@ class LiveTable:
         doing = "; ".join(part for part in (doing, progress.estimate) if part)
         table = self._job.standing
         below = f"<p>{html.escape(doing)}<br><small>{HOW_TO_STOP}</small></p>"
-        self._place.show(Card(f"{table!r}\n{doing}", table.html(below)))
+        unit = session_unit()
+        self._place.show(Card(f"{table.text(unit)}\n{doing}", table.html(below, unit)))
         self._last = self._clock()
 
     def finish(self, result: Any) -> bool:
@@ -113,7 +125,7 @@ class PrintedTable:
         """Print the new results."""
         for label, result in self._job.standing.results.items():
             if label not in self._printed:
-                print(f"{label}: {result.summary}", flush=True)
+                print(f"{label}: {result.summary_in(session_unit())}", flush=True)
                 self._printed.add(label)
 
     def finish(self, result: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,17 @@ from mmg_nb.jupyter.commands import (
     flag,
 )
 from mmg_nb.jupyter.namespace import arrays, columns
+from mmg_nb.jupyter.runs import Runs
 from mmg_nb.jupyter.settings import SETTING_INFOS, SessionSettings, setting_infos
+from mmg_nb.jupyter.suggested_values import (
+    STEERED,
+    Suggestion,
+    of_arrays,
+    of_files,
+    of_results,
+    of_runs,
+    values,
+)
 from mmg_nb.jupyter.tokens import Token, tokenize
 
 if TYPE_CHECKING:
@@ -36,17 +47,23 @@ CELL = re.compile(r"^%%mmg\s+estimate\b(?P<rest>.*)$")
 # The word being typed: the end of the line, from the last space or the = of an option.
 FRAGMENT = re.compile(r"[^\s=]*$")
 
-Suggestion = tuple[str, str]
-"""Text to insert, and its kind in one or two words, because front ends leave little space."""
+# The columns in `df[["a", "b` or `df[['a`: the table, those before, the name being typed.
+COLUMNS = re.compile(
+    r"""(?P<table>[^\W\d]\w*)\[\[(?P<before>(?:\s*(?:"[^"]*"|'[^']*')\s*,)*)\s*"""
+    r"""(?P<quote>["'])(?P<typed>[^"']*)$"""
+)
 
 
-def suggest(rest: str, estimator: str, variables: Mapping[str, Any]) -> list[Suggestion]:
+def suggest(
+    rest: str, estimator: str, variables: Mapping[str, Any], runs: Runs
+) -> list[Suggestion]:
     """All words that can follow; the caller filters them by the word being typed.
 
     Args:
         rest: The line after `%mmg`, up to the cursor and without the word being typed.
         estimator: Estimator if the line names none.
         variables: The user's variables.
+        runs: The runs of the session.
 
     Returns:
         Texts and their kinds.
@@ -61,8 +78,9 @@ def suggest(rest: str, estimator: str, variables: Mapping[str, Any]) -> list[Sug
     before = tokens[-1].text.rstrip("=") if len(tokens) > 1 else ""
     pending = _option(target, before)
     if pending is not None and pending.kind is not bool:
-        return _values(pending, variables)
-    return [*_operands(target, tokens, variables), *_flags(target, tokens)]
+        return values(pending, target.name, _operand_words(target, tokens), variables)
+    found = [*_operands(target, tokens, variables, runs), *_flags(target, tokens)]
+    return found or [("-h", "help")]
 
 
 def _known_estimator(tokens: tuple[Token, ...], default: str) -> str:
@@ -75,33 +93,19 @@ def _option(target: Command, written: str) -> FieldInfo | None:
     return known.get(SHORT_FLAGS.get(written, written.replace("_", "-")))
 
 
-def _values(info: FieldInfo, variables: Mapping[str, Any]) -> list[Suggestion]:
-    if info.name in ("groups", "given", "series"):
-        return _arrays(variables)
-    if info.name == "estimators" or (info.name == "estimator" and not info.choices):
-        return [(name, "estimator") for name in names()]
-    if info.kind is bool:
-        return [("true", info.name), ("false", info.name)]
-    return [(str(choice), info.name) for choice in info.choices]
-
-
-def _arrays(variables: Mapping[str, Any]) -> list[Suggestion]:
-    return [(name, f"array {shape}") for name, shape in arrays(variables).items()]
-
-
 def _operands(
-    target: Command, tokens: tuple[Token, ...], variables: Mapping[str, Any]
+    target: Command, tokens: tuple[Token, ...], variables: Mapping[str, Any], runs: Runs
 ) -> list[Suggestion]:
-    if target.name == "rank" and _operand_count(target, tokens) == 1:
+    if target.name == "rank" and len(_operand_words(target, tokens)) == 1:
         labels = map(str, columns(variables.get(tokens[1].text)))
         return [(label, "column") for label in labels if " " not in label]
     if target.name == "explore" or (target.name == "rank" and len(tokens) == 1):
         tables = ((name, f"table {shape}") for name, shape in arrays(variables).items())
         return [each for each in tables if columns(variables[each[0]])]
     if target.name in QUESTIONS:
-        return _arrays(variables) if target.name != "rank" else []
+        return of_arrays(variables) if target.name != "rank" else []
     if target.name in ("estimate", "compare", "panel"):
-        return _arrays(variables) if _operand_count(target, tokens) < 2 else []
+        return of_arrays(variables) if len(_operand_words(target, tokens)) < 2 else []
     if target.name == "help":
         topics = [(name, "subcommand") for name in COMMANDS]
         topics += [(name, "topic") for name in TOPICS]
@@ -111,22 +115,26 @@ def _operands(
     if target.name == "config":
         setting = setting_infos().get(tokens[-1].text.rstrip("="))
         if setting is not None:
-            return _values(setting, variables)
+            return values(setting, "config", (), variables)
         return [(f"{name}=", "setting") for name in SETTING_INFOS]
-    if target.name in ("runs", "pause", "resume", "stop"):
+    files = of_files("*.mmg") if target.name == "resume" else []
+    if target.name in STEERED:
+        return [*of_runs(runs, target.name), *files]
+    if target.name == "runs":
         return []
-    results = (name for name, value in variables.items() if type(value).__name__ == "MIResult")
-    return [(name, "result") for name in results if not name.startswith("_")]
+    return [*of_results(variables), *of_runs(runs, target.name)]
 
 
-def _operand_count(target: Command, tokens: tuple[Token, ...]) -> int:
-    """The number of words that are neither options nor their values."""
-    words = [token.text for token in tokens[1:]]
-    values = 0
-    for word in words[:-1]:
-        info = _option(target, word)
-        values += info is not None and info.kind is not bool
-    return sum(not word.startswith("-") for word in words) - values
+def _operand_words(target: Command, tokens: tuple[Token, ...]) -> list[str]:
+    """The words that are neither options nor their values."""
+    words = ["", *(token.text for token in tokens[1:])]
+    found = []
+    for before, word in itertools.pairwise(words):
+        info = _option(target, before)
+        is_value = info is not None and info.kind is not bool
+        if not (is_value or word.startswith("-")):
+            found.append(word)
+    return found
 
 
 def _flags(target: Command, tokens: tuple[Token, ...]) -> list[Suggestion]:
@@ -157,7 +165,7 @@ def suggest_in_body(
     name = key.strip().replace("-", "_")
     if colon:
         infos = [info for info in target.options if info.name == name]
-        return _values(infos[0], variables) if infos else []
+        return values(infos[0], "estimate", (), variables) if infos else []
     return [(f"{info.name}: ", "field") for info in target.options]
 
 
@@ -167,10 +175,12 @@ class Completion:
     Args:
         shell: The shell.
         settings: Settings of the shell; they give the default estimator.
+        runs: The runs of the shell.
     """
 
-    def __init__(self, shell: InteractiveShell, settings: SessionSettings) -> None:
+    def __init__(self, shell: InteractiveShell, settings: SessionSettings, runs: Runs) -> None:
         self._shell = shell
+        self._runs = runs
         self._settings = settings
         self._matcher: Any = None
 
@@ -198,9 +208,11 @@ class Completion:
         from IPython.core.completer import SimpleCompletion
 
         text = context.text_until_cursor
-        fragment = FRAGMENT.search(text)
-        typed = fragment.group() if fragment else ""
-        found = self._suggestions(context, text[: len(text) - len(typed)])
+        found, typed = self._columns(text)
+        if not found:
+            fragment = FRAGMENT.search(text)
+            typed = fragment.group() if fragment else ""
+            found = self._suggestions(context, text[: len(text) - len(typed)])
         return {
             "completions": [
                 SimpleCompletion(text=insert, type=kind)
@@ -210,13 +222,23 @@ class Completion:
             "suppress": True,
         }
 
+    def _columns(self, text: str) -> tuple[list[Suggestion], str]:
+        """Columns of a table that is indexed by a list, and the name being typed."""
+        inside = COLUMNS.search(text) if LINE.match(text) else None
+        if inside is None:
+            return [], ""
+        labels = columns(self._shell.user_ns.get(inside["table"]))
+        listed = re.findall(r"""["']([^"']*)["']""", inside["before"])
+        names = [each for each in labels if isinstance(each, str) and each not in listed]
+        return [(each, "column") for each in names], inside["typed"]
+
     def _suggestions(self, context: CompletionContext, before: str) -> list[Suggestion]:
         estimator, variables = self._settings.estimator, self._shell.user_ns
         cell = CELL.match(context.full_text.partition("\n")[0])
         if cell and context.cursor_line > 0:
             return suggest_in_body(cell["rest"], before, estimator, variables)
         line = LINE.match(before)
-        return suggest(line["rest"], estimator, variables) if line else []
+        return suggest(line["rest"], estimator, variables, self._runs) if line else []
 
 
 def _narrowed(found: Iterable[Suggestion], typed: str) -> list[Suggestion]:

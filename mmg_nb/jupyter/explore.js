@@ -16,8 +16,9 @@
  * @property {string} error
  * @property {number} mi
  * @property {number | null} stderr
- * @property {boolean} complete
- * @property {string} status
+ * @property {boolean} settled Whether more training would not help.
+ * @property {boolean} stopped Whether it has ended too early for the map.
+ * @property {boolean} long Whether it was a longer refinement.
  * @property {string[]} notes
  * @property {number} rows
  * @property {number[][]} curve
@@ -25,20 +26,37 @@
 
 const METHODS = /** @type {const} */ (["gcmi", "ksg", "mmg"]);
 const METHOD_NAMES = { gcmi: "closed form", ksg: "neighbours", mmg: "denoisers" };
+const METHOD_HINTS = {
+  gcmi: "Closed form (gcmi). It sees monotonic dependence only, so it is often lower.",
+  ksg: "Nearest neighbours (ksg), on the rows of the map.",
+  mmg: "Networks that remove noise (mmg), on all rows: what Refine adds.",
+};
+const REFINE = {
+  first: "Estimate this pair again, by training networks (mmg) on all rows. It usually takes half a " +
+    "minute to a few minutes. The page stays usable, and Stop ends it. The map takes the new value " +
+    "if it is better founded.",
+  longer: "Train again with more steps. It takes several times as long as Refine.",
+  done: "This pair is refined. Training longer would not help.",
+};
+const LONG_HELPS = 1000; // rows; as EFFORT_HELPS in mmse/diagnosis.py
 const STRONGEST = 15; // pairs in the list without a target
-const WATCHED = ["said", "gcmi", "ksg", "mmg", "marks", "clusters", "answers", "working", "first",
-  "curves", "remarks", "message"];
+const WATCHED = ["said", "gcmi", "ksg", "mmg", "best", "marks", "clusters", "answers", "working", "first",
+  "curves", "remarks", "message", "unit"];
 const ORDERS = { clusters: "clusters", table: "as in the table", name: "by name",
   strength: "strongest first", kind: "numbers, categories" };
 
-/** @param {number} mi */
-function nats(mi) {
-  return Math.abs(mi) < 0.0005 ? "0.000" : mi.toFixed(3).replace("-", "−");
+/** @param {number} value */
+function number(value) {
+  return Math.abs(value) < 0.0005 ? "0.000" : value.toFixed(3).replace("-", "−");
 }
 
-/** @param {number} mi @param {number | null} stderr */
-function withError(mi, stderr) {
-  return `${nats(mi)}${stderr === null || Number.isNaN(stderr) ? "" : ` ± ${nats(stderr)}`}`;
+/** An estimate with its error, nats, as text in a unit.
+ * @param {number} mi @param {number | null} stderr @param {string} unit
+ */
+function amount(mi, stderr, unit) {
+  const known = stderr !== null && !Number.isNaN(stderr);
+  const error = known ? ` ± ${number(inUnit(stderr, unit))}` : "";
+  return `${number(inUnit(mi, unit))}${error} ${unit}`;
 }
 
 /** What the kernel knows of the table, read from the model.
@@ -54,7 +72,7 @@ function createData(model) {
   let marks = /** @type {DataView | null} */ (null);
 
   function read() {
-    found = Object.fromEntries(METHODS.map((each) => [each, floats(model.get(each), 2)]));
+    found = Object.fromEntries([...METHODS, "best"].map((each) => [each, floats(model.get(each), 2)]));
     marks = model.get("marks");
   }
 
@@ -72,24 +90,25 @@ function createData(model) {
   }
 
   /** @param {number} i @param {number} j @returns {[number, number]} */
-  function best(i, j) {
-    for (const method of ["mmg", "ksg", "gcmi"]) {
-      const estimate = by(method, i, j);
-      if (!Number.isNaN(estimate[0])) return estimate;
-    }
-    return [NaN, NaN];
-  }
+  const best = (i, j) => by("best", i, j);
+
+  /** Which methods disagree: 1 neighbours and denoisers, 2 closed form higher, 3 both.
+   * @param {number} i @param {number} j
+   */
+  const conflict = (i, j) => (marks?.byteLength ? marks.getUint8(place(i, j)) : 0);
 
   return {
     names,
     count,
     read,
+    unit: () => /** @type {string} */ (model.get("unit")),
     by,
     best,
     /** @param {number} k @returns {Column} */
     column: (k) => ({ ...columns[k], values: sample[k] }),
     /** @param {number} i @param {number} j */
-    disagree: (i, j) => Boolean(marks?.byteLength && marks.getUint8(place(i, j))),
+    disagree: (i, j) => conflict(i, j) > 0,
+    conflict,
     /** @param {number} i @param {number} j */
     refined: (i, j) => !Number.isNaN(by("mmg", i, j)[0]),
     isCategory: (/** @type {number} */ k) => columns[k].levels.length > 0,
@@ -98,8 +117,9 @@ function createData(model) {
 
 /** Bars with 95 % intervals. A bar with a pair is a button. Rows stay, so that clicks are not lost.
  * @param {(pair: Pair) => void} open
+ * @param {() => string} unit
  */
-function createBars(open) {
+function createBars(open, unit) {
   const node = make("div", { class: "mmg-bars" });
   const rows = /** @type {ReturnType<typeof createRow>[]} */ ([]);
 
@@ -125,13 +145,13 @@ function createBars(open) {
       const [low, high] = [share(mi - 1.96 * stderr), share(mi + 1.96 * stderr)];
       say(name, next.name);
       name.title = next.hint ?? next.name;
-      say(value, known ? withError(mi, stderr) : "…");
+      say(value, known ? amount(mi, stderr, unit()) : "…");
       bar.style.width = `${known ? share(mi) : 0}%`;
       whisker.hidden = !known || Number.isNaN(stderr);
       whisker.style.left = `${low}%`;
       whisker.style.width = `${high - low}%`;
       row.className = `mmg-bar-row${known && isFaint([mi, stderr]) ? " mmg-faint" : ""}`;
-      const said = known ? `${withError(mi, stderr)} nats` : "not known yet";
+      const said = known ? amount(mi, stderr, unit()) : "not known yet";
       if (opens) row.setAttribute("aria-label", `${next.name}: ${said}`);
     }
 
@@ -165,17 +185,19 @@ function createPair(model, data) {
   const headline = make("strong", { class: "mmg-headline" });
   const meaning = make("span", { class: "mmg-soft" });
   const scatter = createScatter();
-  const bars = createBars(() => {});
+  const bars = createBars(() => {}, data.unit);
   const refine = make("button", { type: "button", class: "mmg-start", onclick: ask }, "Refine");
+  const advice = make("div", { class: "mmg-advice", role: "note" });
   const end = make("button", { type: "button", onclick: () => model.send({ action: "end" }) }, "Stop");
   const given = make("select", { "aria-label": "given", onchange: condition });
   const doing = make("span", { class: "mmg-soft", role: "status" });
   const errors = createChart({ title: "Denoising error", across: "log-SNR",
-    legend: [["mmg-a", "alone"], ["mmg-b", "with the other column"], ["mmg-gap", "area = 2·MI"]] });
+    legend: [["mmg-a", "alone"], ["mmg-b", "with the other column"], ["mmg-gap", "area = 2·MI, in nats"]] });
   const notes = make("details", { class: "mmg-notes" });
   const node = make("section", { class: "mmg-pair", "aria-label": "Pair" },
     title,
     make("div", { class: "mmg-said" }, headline, meaning),
+    advice,
     scatter.node,
     bars.node,
     make("div", { class: "mmg-asking" }, refine, given, end, doing),
@@ -191,7 +213,8 @@ function createPair(model, data) {
 
   function ask() {
     if (pair && refine.getAttribute("aria-disabled") !== "true") {
-      model.send({ action: "ask", columns: [...pair, ...asked()], estimator: "mmg" });
+      const long = refine.textContent === "Refine longer";
+      model.send({ action: "ask", columns: [...pair, ...asked()], estimator: "mmg", long });
     }
   }
 
@@ -232,10 +255,13 @@ function createPair(model, data) {
     }
     const [mi, stderr] = data.best(i, j);
     const known = !Number.isNaN(mi);
-    say(headline, known ? `${withError(mi, stderr)} nats` : "no estimate yet");
+    say(headline, known ? leading(i, j) : "no estimate yet");
     say(meaning, known ? inWords(i, j, [mi, stderr]) : "");
     const ours = /** @type {Answer[]} */ (model.get("answers")).filter((each) => isOurs(each.columns));
     bars.update([...METHODS.flatMap((each) => line(each, i, j)), ...ours.flatMap(conditioned)]);
+    showRefine(ours);
+    say(advice, known ? advised(i, j, refine.textContent === "Refine longer") : "");
+    advice.hidden = !advice.textContent;
     showWork();
     showCurves(ours);
     showNotes(ours);
@@ -244,15 +270,55 @@ function createPair(model, data) {
   /** @param {number} i @param {number} j @param {[number, number]} estimate */
   function inWords(i, j, estimate) {
     const strength = `as strong as a correlation of ${correlation(estimate[0]).toFixed(2)}`;
-    const first = isFaint(estimate) ? "not distinguishable from 0" : strength;
-    return data.disagree(i, j) ? `${first}; the estimators disagree` : first;
+    return isFaint(estimate) ? "not distinguishable from 0" : strength;
+  }
+
+  /** The estimate; both, if neighbours and denoisers disagree.
+   * @param {number} i @param {number} j
+   */
+  function leading(i, j) {
+    /** @param {"ksg" | "mmg"} method */
+    const by = (method) => `${amount(...data.by(method, i, j), data.unit())} by ${METHOD_NAMES[method]}`;
+    if (data.conflict(i, j) & 1) return `${by("ksg")}, ${by("mmg")}`;
+    return amount(...data.best(i, j), data.unit());
+  }
+
+  /** Which estimators disagree and what to do, or what a refinement has changed.
+   * @param {number} i @param {number} j @param {boolean} longer Whether the button refines longer.
+   */
+  function advised(i, j, longer) {
+    const marks = data.conflict(i, j);
+    const next = longer ? "Refine longer to decide." : "Take both as the range of what is plausible.";
+    if (marks & 1) return `Neighbours and denoisers disagree. ${next}`;
+    if (marks & 2) {
+      const then = data.refined(i, j) ? "Look for outliers in the plot." : "Refine to decide.";
+      return `The closed form is clearly higher than the other estimate. ${then}`;
+    }
+    const [counted] = data.by("ksg", i, j);
+    if (!data.refined(i, j) || Number.isNaN(counted)) return "";
+    return "Neighbours and denoisers agree. The value with the smaller error is shown.";
+  }
+
+  /** What the button does next: after a refinement, only a longer one can help.
+   * @param {Answer[]} ours
+   */
+  function showRefine(ours) {
+    const same = ours.filter(({ columns, estimator, error }) => estimator === "mmg" && !error &&
+      String(columns.slice(2)) === String(asked()));
+    const last = same.at(-1);
+    const open = pair && !asked().length && data.conflict(...pair) & 1;
+    const settled = last?.settled && !(open && last.rows >= LONG_HELPS);
+    const kind = !last || last.stopped ? "first" : settled || last.long ? "done" : "longer";
+    say(refine, { first: "Refine", longer: "Refine longer", done: "Refined" }[kind]);
+    refine.title = REFINE[kind];
+    refine.dataset.kind = kind;
   }
 
   /** @param {keyof typeof METHOD_NAMES} method @param {number} i @param {number} j @returns {Bar[]} */
   function line(method, i, j) {
     const [mi, stderr] = data.by(method, i, j);
     const name = METHOD_NAMES[method];
-    return Number.isNaN(mi) ? [] : [{ name, mi, stderr, pair: null, hint: `${name} (${method})` }];
+    return Number.isNaN(mi) ? [] : [{ name, mi, stderr, pair: null, hint: METHOD_HINTS[method] }];
   }
 
   /** @param {Answer} answer @returns {Bar[]} */
@@ -267,7 +333,7 @@ function createPair(model, data) {
     const busy = Boolean(work.columns);
     const mine = busy && isOurs(work.columns);
     const queued = busy && work.waiting.some((/** @type {number[]} */ each) => isOurs(each));
-    refine.setAttribute("aria-disabled", String(mine || queued));
+    refine.setAttribute("aria-disabled", String(mine || queued || refine.dataset.kind === "done"));
     end.hidden = !mine;
     const said = mine ? [work.doing, work.estimate].filter(Boolean).join("; ") : "";
     say(doing, queued ? "waits for another pair" : said);
@@ -299,7 +365,7 @@ function createPair(model, data) {
   /** @param {Answer[]} ours */
   function showNotes(ours) {
     const said = ours.flatMap((each) =>
-      each.error ? [each.error] : [...(each.complete ? [] : [each.status]), ...each.notes]);
+      each.error ? [each.error] : each.notes);
     const texts = [...new Set(said)];
     notes.hidden = texts.length === 0;
     notes.replaceChildren(
@@ -404,14 +470,17 @@ function createExport(model, columns, notify) {
 /** The colours and marks of the map in words. */
 function createLegend() {
   const scale = make("span", { class: "mmg-scale", "aria-hidden": "true" });
-  const marks = [["mmg-dot", "not distinguishable from 0"], ["mmg-corner", "estimators disagree"],
+  const marks = [["mmg-dot", "not distinguishable from 0"], ["mmg-corner", "two estimators disagree"],
     ["mmg-point", "refined"]];
-  return make("div", { class: "mmg-legend" },
-    make("span", { title: "The correlation of a Gaussian pair with as many nats" },
+  const numbers = make("span");
+  const node = make("div", { class: "mmg-legend" },
+    make("span", { title: "The correlation of a Gaussian pair with as much mutual information" },
       "as strong as a correlation of"),
     make("span", {}, "0"), scale, make("span", {}, "1"),
     ...marks.map(([kind, text]) => make("span", { class: "mmg-key" }, make("i", { class: kind }), text)),
+    numbers,
   );
+  return { node, update: (/** @type {string} */ unit) => say(numbers, `numbers: ${unit}`) };
 }
 
 /** The whole view.
@@ -448,7 +517,8 @@ function createExplorer(model, signal) {
   const what = make("strong");
   const remedy = make("span");
   const message = make("div", { class: "mmg-message", role: "alert" }, what, remedy);
-  const ranking = createBars(open);
+  const legend = createLegend();
+  const ranking = createBars(open, data.unit);
   const ranked = make("h4");
   const list = make("section", { class: "mmg-ranking", "aria-label": "Ranking" }, ranked, ranking.node);
   const pair = createPair(model, data);
@@ -465,7 +535,7 @@ function createExplorer(model, signal) {
     message,
     make("div", { class: "mmg-tools" }, search, arrange, target, columns.node, files.node),
     make("div", { class: "mmg-split" },
-      make("div", { class: "mmg-left" }, map.node, under, createLegend()), side),
+      make("div", { class: "mmg-left" }, map.node, under, legend.node), side),
     folded,
   );
   let order = names.map((/** @type {string} */ _, /** @type {number} */ k) => k);
@@ -558,7 +628,7 @@ function createExplorer(model, signal) {
     }
     const [mi, stderr] = data.best(...next);
     const text = `${names[next[0]]} – ${names[next[1]]}: `;
-    say(under, text + (Number.isNaN(mi) ? "not known yet" : `${withError(mi, stderr)} nats`));
+    say(under, text + (Number.isNaN(mi) ? "not known yet" : amount(mi, stderr, data.unit())));
     if (document.activeElement === map.canvas) say(status, under.textContent ?? "");
   }
 
@@ -586,7 +656,8 @@ function createExplorer(model, signal) {
     const rows = text ? shown.filter((k) => names[k].toLowerCase().includes(text)) : shown;
     columns.arrange(order, groups);
     map.update({ rows, across: shown, names, groups, estimate: data.best, disagree: data.disagree,
-      refined: data.refined, target: +target.value });
+      refined: data.refined, target: +target.value, unit: data.unit() });
+    legend.update(data.unit());
     if (!list.hidden) rank();
     if (text && !rows.length) say(notice, `No column matches ${search.value.trim()}.`);
     else if (notice.textContent?.startsWith("No column")) say(notice, "");

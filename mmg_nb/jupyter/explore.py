@@ -16,12 +16,13 @@ from mmg_nb.estimators.registry import estimator_class
 from mmg_nb.fields import check_fields, from_fields
 from mmg_nb.jupyter.explore_code import MapCode
 from mmg_nb.jupyter.explore_fill import MapFill
-from mmg_nb.jupyter.explore_pairs import PairRuns, Question, in_thread
+from mmg_nb.jupyter.explore_pairs import LONG, PairRuns, Question, in_thread
 from mmg_nb.jupyter.explore_view import FILES, MapWidget, Saved, described, file_of, sample, saved
 from mmg_nb.jupyter.handle import Run
 from mmg_nb.jupyter.marimo import session
 from mmg_nb.jupyter.options import MAP_ROWS
 from mmg_nb.jupyter.place import isolates_outputs
+from mmg_nb.jupyter.session import session_unit
 from mmg_nb.questions.asked_table import check_rows
 from mmg_nb.questions.dependency_map import DependencyMap
 from mmg_nb.questions.table_columns import read_columns
@@ -85,11 +86,13 @@ class Explorer:
             table=described(text, columns, self._pairs),
             sample=sample(columns.used, self._pairs.rows, seed),
             target=first,
+            unit=session_unit(),
         )
         self._fill = MapFill(self._pairs, text, self._widget.put, self._keep)
         self._asked = PairRuns(columns, self._pairs, device, self._widget.put, self._on_answer)
         self._widget.on_msg(self._on_message)
         shell.events.register("pre_run_cell", self._on_cell)
+        shell.events.register("post_run_cell", self._after_cell)
         self._fill.begin()
 
     @property
@@ -145,7 +148,11 @@ class Explorer:
         return self
 
     def map(self) -> DependencyMap:
-        """The estimates so far, each by the most precise method that has one."""
+        """The estimates so far, each by the best method that has one.
+
+        A refined estimate replaces that of nearest neighbours if both agree and its error is
+        smaller, or if they disagree and its training was complete.
+        """
         return self._pairs.map()
 
     def to_frame(self, unit: str = "nats") -> pd.DataFrame:
@@ -182,7 +189,7 @@ class Explorer:
         self._widget.close()
 
     def __repr__(self) -> str:
-        return f"<Map of {self._code.text}: {self.map()!r}>"
+        return f"<Map of {self._code.text}: {self.map().alt(session_unit())}>"
 
     # --- messages of the browser
 
@@ -213,7 +220,9 @@ class Explorer:
         columns = self._indices(message.get("columns"))
         if len(set(columns)) != len(columns) or not 2 <= len(columns) <= 3:
             raise MMGError("A pair needs two different columns.", "Choose a cell of the map.")
-        return Question(columns, "mmg" if message.get("estimator") == "mmg" else "ksg")
+        if message.get("estimator") != "mmg":
+            return Question(columns, "ksg")
+        return Question(columns, "mmg", LONG if message.get("long") else {})
 
     def _indices(self, sent: Any) -> tuple[int, ...]:
         count = len(self._names)
@@ -228,7 +237,7 @@ class Explorer:
         elif kind in FILES:
             name = self._code.text if self._code.text.isidentifier() else "table"
             file = {"file": f"{name}_map.{kind}", "type": FILES[kind]}
-            self._send(file, file_of(self._pairs, kind, columns))
+            self._send(file, file_of(self._pairs, kind, columns, session_unit()))
 
     def _send(self, content: dict[str, Any], *buffers: bytes) -> None:
         if not self._closed:
@@ -261,6 +270,7 @@ class Explorer:
             return
         self._closed = True
         self._shell.events.unregister("pre_run_cell", self._on_cell)
+        self._shell.events.unregister("post_run_cell", self._after_cell)
         self._fill.close()
         self._asked.close()
 
@@ -268,6 +278,12 @@ class Explorer:
         """Close this map if the cell that shows it runs again."""
         if self._cell is not None and getattr(info, "cell_id", None) == self._cell:
             self.close()
+
+    def _after_cell(self, *_: Any) -> None:
+        """Show numbers in the unit of the session, which may have changed."""
+        if self._widget.unit != session_unit():
+            self._widget.put(unit=session_unit())
+            self._keep()
 
     def _keep(self) -> None:
         """Update the picture for the saved notebook."""
@@ -278,7 +294,7 @@ class Explorer:
         left = tuple(self._columns.left_out.values())
         notes = [f"{note['text']} ({note['pairs']})" for note in self._fill.remarks()]
         folded = {"Columns left out": left, "Notes": notes}
-        record = saved(self._slot, self.map(), repr(self), folded)
+        record = saved(self._slot, self.map(), repr(self), folded, session_unit())
         if self._closed or self._widget.slot:
             return record
         live, more = self._widget._repr_mimebundle_()
@@ -313,7 +329,7 @@ def explore(
 
     The map fills in the background: first all pairs of numbers in closed form (`gcmi`), then all
     pairs by nearest neighbours (`ksg`). A click on a cell of the map opens its pair of columns.
-    There, *Refine* estimates the pair with `mmg`.
+    There, *Refine* estimates the pair again with `mmg` and all rows.
 
     Args:
         table: A table of numbers and categories: a DataFrame of pandas or Polars, a PyArrow table

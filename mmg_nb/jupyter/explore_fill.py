@@ -16,7 +16,9 @@ from mmg_nb.jupyter.explore_pairs import SECONDS
 from mmg_nb.jupyter.handle import Run
 from mmg_nb.jupyter.worker import Work
 from mmg_nb.questions.clusters import clusters
-from mmg_nb.questions.table_pairs import METHODS, TablePairs
+from mmg_nb.questions.dependency_map import DependencyMap
+from mmg_nb.questions.pair_methods import METHODS
+from mmg_nb.questions.table_pairs import TablePairs
 from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Event, Listener, Phase, RunState, StateChanged, Step
 
@@ -27,10 +29,35 @@ ROOM_FOR_PAIRS = 200  # characters, of the pairs of one note
 
 @dataclass(frozen=True)
 class Filled:
-    """What the run of a map returns; `Run` uses only these two of a result."""
+    """What the run of a map returns; `Run` uses only these of a result."""
 
     status: Status
     summary: str
+
+    def summary_in(self, unit: str) -> str:
+        """The summary, which has no unit."""
+        return self.summary
+
+
+class MapRun(Run):
+    """The run that fills a map, see `Run`.
+
+    Args:
+        work: See `Run`.
+        pairs: All pairs of the map.
+        what: What is estimated.
+        listen: See `Run`.
+    """
+
+    def __init__(self, work: Work, pairs: TablePairs, *, what: str, listen: Listener) -> None:
+        super().__init__(work, what=what, estimator="gcmi, ksg", listen=listen)
+        self._pairs = pairs
+
+    @property
+    def outcome(self) -> DependencyMap | None:
+        """The map, if the run has ended and any pair is known."""
+        known = bool(np.isfinite(self._pairs.best[0]).any())
+        return self._pairs.map() if self.state.ended and known else None
 
 
 class MapFill:
@@ -82,7 +109,7 @@ class MapFill:
     def _new_run(self) -> Run:
         work = cast(Work, self._fill)
         what = f"all pairs of {self._text}"
-        return Run(work, what=what, estimator="gcmi, ksg", listen=self._on_event)
+        return MapRun(work, self._pairs, what=what, listen=self._on_event)
 
     def _fill(self, listen: Listener) -> Filled:
         complete = self._pairs.fill(listen)
@@ -117,8 +144,10 @@ class MapFill:
         pairs = self._pairs
         upper = np.triu_indices(len(pairs.names), 1)
         found = {m: pairs.found[m][:, upper[0], upper[1]].astype("<f4").tobytes() for m in METHODS}
-        marks = pairs.disagreeing[upper].astype(np.uint8).tobytes()
-        self._show(said=self._said(state), marks=marks, remarks=self.remarks(), **found)
+        best = pairs.best[:, upper[0], upper[1]].astype("<f4").tobytes()
+        marks = pairs.conflicts[upper].tobytes()
+        said, remarks = self._said(state), self.remarks()
+        self._show(said=said, marks=marks, remarks=remarks, best=best, **found)
 
     def _said(self, state: RunState) -> dict[str, Any]:
         done, total = self._step

@@ -21,9 +21,10 @@ from mmg_nb.questions.table_pairs import TablePairs
 from mmg_nb.results.result import MIResult
 from mmg_nb.runs.events import Event, FirstEstimate, StateChanged
 
-__all__ = ["SECONDS", "PairRuns", "Question", "in_thread"]
+__all__ = ["LONG", "SECONDS", "PairRuns", "Question", "in_thread"]
 
 SECONDS = 0.25  # between two updates of the browser
+LONG = {"effort": "high"}  # fields of a longer refinement
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,7 @@ class PairRuns:
         answer: dict[str, Any] = {
             "columns": list(question.columns),
             "estimator": question.estimator,
+            "long": question.fields == LONG,
             "error": "",
         }
         try:
@@ -149,7 +151,7 @@ class PairRuns:
             self.answered = (*self.answered, (question, result))
             if len(question.columns) == 2:
                 self._pairs.keep(question.columns, result)
-            answer |= answered(result)
+            answer |= answered(result, self._pairs.worded(question.columns, result.notes))
         except Exception as error:
             answer["error"] = error.what if isinstance(error, MMGError) else repr(error)
         self._answers = (*self._answers, answer)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import sys
 import threading
 import time
 import traceback
@@ -17,8 +16,10 @@ import numpy as np
 from mmg_nb.errors import MMGError
 from mmg_nb.jupyter.interim import Interim
 from mmg_nb.jupyter.progress import Progress
+from mmg_nb.jupyter.session import current_shell, session_unit
 from mmg_nb.jupyter.stopwatch import Stopwatch
 from mmg_nb.jupyter.worker import Work, Worker
+from mmg_nb.results.facts import amount
 from mmg_nb.results.result import MIResult
 from mmg_nb.runs.events import (
     Event,
@@ -33,7 +34,7 @@ from mmg_nb.runs.events import (
 )
 from mmg_nb.runs.interrupts import first_interrupt
 
-__all__ = ["SLICE", "Log", "Run", "current_shell"]
+__all__ = ["SLICE", "Log", "Run"]
 
 SLICE = 0.05  # seconds between two checks, so that interrupts take effect quickly
 LOG_LINES = 1000
@@ -228,9 +229,24 @@ class Run:
         return self._worker.result()
 
     @property
+    def outcome(self) -> Any:
+        """What can be displayed and drawn of a run that has ended; None if there is nothing."""
+        return self._worker.result() if self.has_result else None
+
+    @property
+    def summary(self) -> str:
+        """What the run left, in one line and in the unit of the session; empty before its end."""
+        return self._worker.result().summary_in(session_unit()) if self.has_result else ""
+
+    @property
     def standing(self) -> Any:
         """What a comparison has found so far; None for other runs."""
         return None
+
+    @property
+    def standing_html(self) -> str:
+        """The same as HTML, in the unit of the session; empty for other runs."""
+        return ""
 
     @property
     def traceback(self) -> str:
@@ -248,6 +264,7 @@ class Run:
         state = self.state
         self._progress.stopping = state is RunState.STOPPING
         self._progress.paused = state is RunState.PAUSED
+        self._progress.unit = session_unit()
         return self._progress
 
     @property
@@ -281,9 +298,7 @@ class Run:
     def __repr__(self) -> str:
         name = "Run" if self.number is None else f"Run {self.number}"
         said = f"<{name}: {self.what} by {self.estimator}, {self.state}"
-        if self.has_result:
-            said += f", {self.result.summary}"
-        return said + ">"
+        return said + (f", {self.summary}>" if self.has_result else ">")
 
     def _ipython_display_(self) -> None:
         """Display the run: its live view, later its result. A run in a cell has its own view."""
@@ -343,9 +358,10 @@ class Run:
             planned = self._total_steps if step is None else step.total_steps
             self._total_steps = max(planned, event.step)  # a resumed run may exceed its plan
             self._validations.append((event.step, event.mi))
-            self._write(f"step {event.step}, validation estimate {event.mi:.3f} nats")
+            self._write(f"step {event.step}, validation estimate {_amount(event.mi)}")
         elif isinstance(event, Finished):
-            self._write(f"result {event.result.summary}, {event.result.status}")
+            said = event.result.summary_in(session_unit())
+            self._write(f"result {said}, {event.result.status}")
         elif isinstance(event, StateChanged):
             self._changed(event.state)
 
@@ -364,10 +380,9 @@ class Run:
         self._log.append(f"{time.strftime('%H:%M:%S')} {line}")
 
 
-def current_shell() -> Any:
-    """The current IPython shell; None outside IPython. Does not import IPython."""
-    ipython = sys.modules.get("IPython")
-    return ipython.get_ipython() if ipython is not None else None
+def _amount(mi: float) -> str:
+    """An estimate in the unit of the session."""
+    return amount(mi, None, session_unit())
 
 
 def _in_cell() -> bool:

@@ -11,7 +11,9 @@ from mmg_nb.errors import MMGError
 from mmg_nb.jupyter.comparing import ComparisonRun
 from mmg_nb.jupyter.form import Asked
 from mmg_nb.jupyter.handle import Run
+from mmg_nb.jupyter.session import session_unit
 from mmg_nb.questions.comparison import Comparison
+from mmg_nb.results.facts import amount, unit_size
 from mmg_nb.results.interval_bar import interval_bar
 from mmg_nb.results.result import MIResult
 
@@ -48,7 +50,10 @@ class Entry:
     @property
     def estimate(self) -> str:
         """The result in words, or the latest validation estimate."""
-        return self.run.progress.estimate if self.outcome is None else self.outcome.summary
+        outcome = self.outcome
+        return (
+            self.run.progress.estimate if outcome is None else outcome.summary_in(session_unit())
+        )
 
     @property
     def brief(self) -> str:
@@ -58,8 +63,9 @@ class Entry:
             return self.run.progress.estimate or "–"
         if len(found) == 1:
             return _brief(found[0])
-        values = [result.mi for result in found]
-        return f"{min(values):.3f} to {max(values):.3f} nats"
+        unit = session_unit()
+        values = [result.mi / unit_size(unit) for result in found]
+        return f"{min(values):.3f} to {max(values):.3f} {unit}"
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -87,8 +93,7 @@ class Entry:
 
 
 def _brief(result: MIResult) -> str:
-    error = "" if result.stderr is None else f" ± {result.stderr:.3f}"
-    return f"{result.mi:.3f}{error} nats"
+    return amount(result.mi, result.stderr, session_unit())
 
 
 def _words(settings: Mapping[str, Any]) -> str:
@@ -125,7 +130,7 @@ def shown_html(entry: Entry) -> str:
     if outcome is None:
         what = f"Run {entry.number} has no result; its state is {entry.run.state}."
         raise MMGError(what, "Choose a run that has finished or was stopped.")
-    bundle, _ = outcome._repr_mimebundle_()
+    bundle, _ = outcome.bundle(session_unit())
     return titled(entry, bundle["text/html"])
 
 
@@ -161,7 +166,9 @@ def comparison(entries: Sequence[Entry]) -> str:
             _brief(result),
         )
         rows.append([*map(html.escape, words), bar])
-    axis = f"95 % interval, {low:.2f} to {high:.2f} nats"
+    unit = session_unit()
+    size = unit_size(unit)
+    axis = f"95 % interval, {low / size:.2f} to {high / size:.2f} {unit}"
     heads = ("run", "quantity", "estimator", "settings", "estimate", axis)
     return f"<h4 style='margin:0 0 4px'>Comparison</h4>{_table(heads, rows)}"
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mmg_nb.jupyter.session import session_unit
+from mmg_nb.results.facts import amount
 from mmg_nb.results.result import NATS_PER_BIT
 
 __all__ = ["Interim"]
@@ -51,7 +53,8 @@ class Interim:
         return self.mi / NATS_PER_BIT
 
     def __repr__(self) -> str:
+        estimate = amount(self.mi, None, session_unit())
         return (
-            f"validation estimate {self.mi:.3f} nats at step {self.step} of "
+            f"validation estimate {estimate} at step {self.step} of "
             f"{self.total_steps}; the result will use separate evaluation rows"
         )

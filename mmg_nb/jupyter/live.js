@@ -141,17 +141,17 @@ function createCharts() {
   const errors = createChart({
     title: "Denoising error",
     across: "log-SNR",
-    legend: [["mmg-a", "without the other"], ["mmg-b", "with it"], ["mmg-gap", "area = 2·MI"]],
+    legend: [["mmg-a", "without the other"], ["mmg-b", "with it"], ["mmg-gap", "area = 2·MI, in nats"]],
   });
   const integrand = createChart({
-    title: "Nats per unit log-SNR",
+    title: "Integrand",
     across: "log-SNR",
     legend: [["mmg-c", "integrand"], AS_IF, ["mmg-density", "sampling density"]],
   });
   const record = createChart({
     title: "Validation estimate",
     across: "training steps",
-    legend: [["mmg-a", "nats, preliminary"], AS_IF],
+    legend: [["mmg-a", "preliminary"], AS_IF],
   });
   const node = make("div", { class: "mmg-charts" }, errors.node, integrand.node, record.node);
 
@@ -182,13 +182,15 @@ function createCharts() {
       asIf,
     });
 
-    const half = gap.map((value) => value / 2);
-    const normal = first[3].map((value) => value / 2);
+    const { unit } = said;
+    const half = gap.map((value) => inUnit(value / 2, unit));
+    const normal = first[3].map((value) => inUnit(value / 2, unit));
     const range = span([...half, ...normal], 0.005);
     const scale = (0.5 * range[1]) / Math.max(...density, 1e-12);
     const zero = half.map(() => 0);
     const peak = logsnr[half.indexOf(Math.max(...half))];
     integrand.update({
+      title: `Integrand, ${unit} per unit log-SNR`,
       x: ends,
       y: range,
       shapes: [
@@ -200,15 +202,17 @@ function createCharts() {
     });
 
     const last = Math.max(10, ...steps);
+    const values = estimates.map((value) => inUnit(value, unit));
     const level = (first[0][1] - first[0][0]) * normal.reduce((sum, value) => sum + value, 0);
     const levels = normal.length ? [level, level] : [];
     record.update({
+      title: `Validation estimate, ${unit}`,
       x: [0, last],
-      y: span([...estimates, ...levels], 0.05),
+      y: span([...values, ...levels], 0.05),
       shapes: [
         ...(normal.length ? [{ kind: "mmg-normal", x: [0, last], y: levels }] : []),
-        ...(asIf ? [] : [{ kind: "mmg-a", x: steps, y: estimates }]),
-        { kind: "mmg-dots", x: steps, y: estimates, dots: true },
+        ...(asIf ? [] : [{ kind: "mmg-a", x: steps, y: values }]),
+        { kind: "mmg-dots", x: steps, y: values, dots: true },
       ],
       summary: `${estimates.length} validations; ${said.estimate}.`,
     });

@@ -69,6 +69,7 @@ def picture(run: Run) -> dict[str, Any]:
         "doing": str(run.state) if run.state.ended else progress.doing,
         "spent": _spent(run),
         "estimate": progress.estimate,
+        "unit": progress.unit,
         "percent": 100 if run.state is RunState.FINISHED else round(100 * progress.bar),
     }
     first = _first_curves(progress)
@@ -95,7 +96,7 @@ def state_of(run: Run, *, steerable: bool) -> dict[str, Any]:
     shown, standing = picture(run), run.standing
     how = HOW_STOP_WORKS if standing is None else HOW_ALL_STOP
     said = {**shown["said"], "hint": how if steerable else HOW_TO_STOP}
-    return {**shown, "said": said, "standing": "" if standing is None else standing.html()}
+    return {**shown, "said": said, "standing": run.standing_html}
 
 
 def _first_curves(progress: Progress) -> bytes:

@@ -13,18 +13,15 @@ from IPython.display import display
 
 from mmg_nb.api import prepare, reopen
 from mmg_nb.errors import MMGError, cut
-from mmg_nb.estimators.registry import names
 from mmg_nb.jupyter.arguments import chosen_estimator, read_body, read_tokens
 from mmg_nb.jupyter.background import begin, begin_job, start_from
-from mmg_nb.jupyter.call import Call, is_result
+from mmg_nb.jupyter.call import Call
 from mmg_nb.jupyter.commands import (
     COMMANDS,
     QUESTIONS,
-    TOPICS,
     command,
-    command_help,
-    estimator_help,
     estimators_in_words,
+    help_on,
     overview,
 )
 from mmg_nb.jupyter.comparing import ComparisonRun, as_table, start_comparison
@@ -67,11 +64,10 @@ class MMG(SessionSettings):
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
         self._shell = shell
-        self._last: Any = None
         self.runs = Runs()
         self.latest_view = ExitStack()
         self.shown = ShownResults(shell, lambda: str(self.unit))
-        self.completion = Completion(shell, self)
+        self.completion = Completion(shell, self, self.runs)
 
     @no_var_expand
     @needs_local_scope
@@ -214,8 +210,6 @@ class MMG(SessionSettings):
         """Run, show the progress, and return the result, or store it in a variable."""
         self.runs.add(run)
         result, shown = run_in_cell(run, view, slow=slow)
-        if is_result(result):
-            self._last = result
         settled = shown or call.silent  # it need not be displayed again
         if settled and self._kernel is not None:
             self.shown.mark(result)
@@ -258,12 +252,12 @@ class MMG(SessionSettings):
         asked = call.arguments(COMMANDS["plot"])
         if asked is None:
             return
-        found, options = call.result(asked.operands, self._last), dict(asked.values)
+        found, options = call.result(asked.operands, self.runs), dict(asked.values)
         file = options.pop("save", None)
         if options and not isinstance(found, MIResult):
             what = f"--kind is for results of estimate; got a {type(found).__name__}."
             raise MMGError(what, "Leave --kind out.")
-        axes = found.plot(**options)
+        axes = found.plot(**options, unit=self.unit)
         display(axes)
         if file is not None:
             # Imported here because loading the extension must not load matplotlib.
@@ -273,8 +267,13 @@ class MMG(SessionSettings):
 
     def _show(self, call: Call) -> None:
         asked = call.arguments(COMMANDS["show"])
-        if asked is not None:
-            display(call.result(asked.operands, self._last))
+        if asked is None:
+            return
+        output = self._output(dict(asked.values))
+        found = call.result(asked.operands, self.runs)
+        if output is not None:
+            self._shell.user_ns[output] = found
+        display(found)
 
     def _benchmark(self, call: Call) -> Sweep | Table | None:
         # Imported here because few calls need it, and the extension must load fast.
@@ -353,9 +352,4 @@ class MMG(SessionSettings):
         if not topics:
             print(f"{overview()}\n\nestimators\n{estimators_in_words()}")
         for topic in topics:
-            if topic in names():
-                print(estimator_help(topic))
-            elif topic in TOPICS:
-                print(TOPICS[topic]())
-            else:
-                print(command_help(command(topic, self.estimator), self.in_force()))
+            print(help_on(topic, self.estimator, self.in_force()))

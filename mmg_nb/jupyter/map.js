@@ -12,6 +12,7 @@
  * @property {(i: number, j: number) => boolean} disagree
  * @property {(i: number, j: number) => boolean} refined
  * @property {number} target A column, or −1.
+ * @property {string} unit Of the numbers in the cells: `nats` or `bits`.
  *
  * @typedef {[number, number]} Pair Two columns of the table: that of the row, and the other one.
  *
@@ -29,7 +30,7 @@ const LABELS = { across: 150, up: 96 }; // the most room for labels, pixels
 const GAP = 4; // pixels between two groups
 const SLANT = Math.PI / 4;
 
-/** The strength that gives the colour: the correlation of a Gaussian pair with as many nats.
+/** The strength that gives the colour: the correlation of a Gaussian pair with as much information.
  * @param {number} mi
  */
 function correlation(mi) {
@@ -225,7 +226,7 @@ function createMap(handlers, signal) {
   }
 
   /** @param {CanvasRenderingContext2D} pen @param {Shown} what @param {Layout} at */
-  function paintCells(pen, { rows, across, estimate, disagree, refined }, { xs, ys, cell, gap, font }) {
+  function paintCells(pen, { rows, across, estimate, disagree, refined, unit }, { xs, ys, cell, gap, font }) {
     if (!colours) return;
     const { ramp, line, soft, mark, paper } = colours;
     const size = cell - gap;
@@ -264,7 +265,7 @@ function createMap(handlers, signal) {
         }
         if (numbers && !faint) {
           pen.fillStyle = shade.dark ? "#fff" : "#111";
-          pen.fillText(found[0].toFixed(2), x + size / 2, y + size / 2 + 0.5);
+          pen.fillText(inUnit(found[0], unit).toFixed(2), x + size / 2, y + size / 2 + 0.5);
         }
         if (disagree(i, j)) {
           const side = Math.max(3, size / 3);

@@ -22,6 +22,7 @@ __all__ = [
     "RankOptions",
     "ResumeOptions",
     "RunOptions",
+    "ShowOptions",
     "TotalOptions",
     "TransferOptions",
 ]
@@ -187,6 +188,13 @@ class IndependenceOptions(_QuestionOptions):
     discrete: str = field("auto", "columns that are categories: auto, none, or e.g. y,x[2]")
     missing: str = field("refuse", MISSING_HELP, choices=MISSING)
     rows: str = field("auto", ROWS_HELP, choices=ROWS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowOptions:
+    """Options of `%mmg show`."""
+
+    output: str | None = field(None, "variable that stores the result; also -o")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -333,10 +333,11 @@ function createHistory(model, ask, notify) {
     make("th", { scope: "col" }, text),
   );
   const table = make("table", {}, make("thead", {}, make("tr", {}, ...heads)), body);
+  const hint = make("small");
   const node = make(
     "section",
     { class: "mmg-history", "aria-label": "Runs of this panel" },
-    make("div", { class: "mmg-row" }, make("strong", {}, "Runs"), compare),
+    make("div", { class: "mmg-row" }, make("strong", {}, "Runs"), hint, compare),
     make("div", { class: "mmg-scroll" }, table),
   );
   const lines = new Map();
@@ -387,6 +388,8 @@ function createHistory(model, ask, notify) {
       line.tick.disabled = !row.comparable;
       line.show.disabled = !row.done;
     }
+    const last = rows.filter(({ done }) => done).at(-1)?.number;
+    say(hint, last ? `In a cell, %mmg show ${last} -o res stores the result of run ${last} as res.` : "");
     arrange();
   }
 

@@ -259,7 +259,7 @@ class Panel:
             return
         self._standing = run.standing
         if not run.state.ended:
-            self._present(titled(self._entries[-1], run.standing.html()))
+            self._present(titled(self._entries[-1], run.standing_html))
 
     def _conclude(self, entry: Entry) -> None:
         if entry.outcome is not None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import html
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from mmg_nb.errors import MMGError, brief
 from mmg_nb.jupyter.handle import Run
-from mmg_nb.runs.events import RunState
+from mmg_nb.runs.events import Event, RunState, StateChanged
 
-__all__ = ["RunTable", "Runs", "is_number"]
+__all__ = ["RunTable", "Runs", "is_number", "is_result"]
 
 MAX_ENDED = 100  # ended runs whose results stay in memory
 
@@ -20,12 +21,22 @@ def is_number(text: str) -> bool:
     return text.removeprefix("#").isdecimal()
 
 
+def is_result(value: Any) -> bool:
+    """Whether a value is a result of this package: of an estimate, a comparison, a question."""
+    return hasattr(value, "bundle") and hasattr(value, "plot")
+
+
 class Runs:
-    """The runs of one shell, numbered from 1."""
+    """The runs of one shell, numbered from 1.
+
+    Attributes:
+        latest: The last result, wherever it comes from; None before the first.
+    """
 
     def __init__(self) -> None:
         self._runs: dict[int, Run] = {}
         self._count = 0
+        self.latest: Any = None
 
     def add(self, run: Run) -> None:
         """Number and store a run. Beyond `MAX_ENDED`, the oldest ended runs are removed."""
@@ -36,6 +47,17 @@ class Runs:
         for each in ended[: max(0, len(ended) - MAX_ENDED)]:
             assert each.number is not None
             del self._runs[each.number]
+
+        def follow(event: Event) -> None:
+            if isinstance(event, StateChanged) and event.state.ended:
+                self.note(run.outcome)
+
+        run.subscribe(follow)
+
+    def note(self, value: Any) -> None:
+        """Store what a run has left, if it is a result, as the last one."""
+        if is_result(value):
+            self.latest = value
 
     def __iter__(self) -> Iterator[Run]:
         return iter(list(self._runs.values()))
@@ -65,6 +87,32 @@ class Runs:
         if found is None:
             raise MMGError(f"There is no run {brief(number)}.", self._in_words())
         return found
+
+    def last_result(self) -> Any:
+        """The last result.
+
+        Raises:
+            MMGError: There is none.
+        """
+        if self.latest is None:
+            going = f" {self._in_words()}" if self._runs else ""
+            raise MMGError("There is no result yet.", f"Run %mmg estimate X Y first.{going}")
+        return self.latest
+
+    def result_of(self, run: Run) -> Any:
+        """What a run has left.
+
+        Raises:
+            MMGError: It has no result.
+        """
+        found = run.outcome
+        if is_result(found):
+            return found
+        if run.state.ended:
+            what = f"{run.name} has no result; its state is {run.state}."
+            raise MMGError(what, f"Choose a run that has one. {self._in_words()}")
+        what = f"{run.name} has no result yet; its state is {run.state}."
+        raise MMGError(what, f"Wait for its end, or stop it: %mmg stop {run.number or ''}".strip())
 
     def _in_words(self) -> str:
         if not self._runs:
@@ -116,7 +164,7 @@ _HEADER = ("run", "quantity", "estimator", "state", "estimate", "time")
 
 
 def _line(run: Run) -> tuple[str, ...]:
-    estimate = run.result.summary if run.has_result else run.progress.estimate or "–"
+    estimate = run.summary or run.progress.estimate or "–"
     state = str(run.state)
     if run.state is RunState.RUNNING:
         state = f"{state}, {run.progress.doing}"

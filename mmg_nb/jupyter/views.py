@@ -9,9 +9,10 @@ from typing import Any
 
 from IPython.display import DisplayHandle, display
 
-from mmg_nb.jupyter.handle import Run, current_shell
+from mmg_nb.jupyter.handle import Run
 from mmg_nb.jupyter.place import NOTHING, placeholder
 from mmg_nb.jupyter.progress import CardView, NoView, Progress, TextView, View, left_by
+from mmg_nb.jupyter.session import current_shell, setting_of
 
 __all__ = [
     "WidgetView",
@@ -19,7 +20,6 @@ __all__ = [
     "has_page",
     "has_widgets",
     "hears_beside_cells",
-    "setting_of",
     "view_for",
 ]
 
@@ -111,8 +111,8 @@ def display_run(run: Run, view: View | None = None) -> None:
     """
     shell = current_shell()
     kernel = getattr(shell, "kernel", None)
-    if run.has_result:
-        display(run.result)
+    if run.outcome is not None:
+        display(run.outcome)
         return
     live = setting_of(shell, "live", "auto")
     if run.state.ended or live in ("none", "text") or not has_page(kernel):
@@ -122,12 +122,6 @@ def display_run(run: Run, view: View | None = None) -> None:
     from mmg_nb.jupyter.running import follow
 
     follow(run, view or view_for(run, live, kernel, ExitStack()))
-
-
-def setting_of(shell: Any, name: str, default: Any) -> Any:
-    """A setting of the session; the default if the extension is not loaded."""
-    magics = None if shell is None else shell.magics_manager.registry.get("MMG")
-    return getattr(magics, name, default)
 
 
 def has_page(kernel: Any) -> bool:

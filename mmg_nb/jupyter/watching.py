@@ -5,12 +5,14 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Any
 
+from mmg_nb.jupyter.background import session_runs
 from mmg_nb.jupyter.comparing import ComparisonRun, LiveTable
-from mmg_nb.jupyter.handle import Run, current_shell
+from mmg_nb.jupyter.handle import Run
 from mmg_nb.jupyter.place import NOTHING
 from mmg_nb.jupyter.progress import CardView, View
 from mmg_nb.jupyter.running import run_in_cell
-from mmg_nb.jupyter.views import has_page, setting_of, view_for
+from mmg_nb.jupyter.session import current_shell, setting_of
+from mmg_nb.jupyter.views import has_page, view_for
 from mmg_nb.jupyter.worker import Work
 from mmg_nb.runs.events import Listener
 
@@ -41,6 +43,9 @@ def watch(
             view = LiveTable(table)
         at_once = slow and at_once
         result, _ = run_in_cell(run, view, leave=NOTHING, at_once=at_once, slow=slow)
+    runs = session_runs()
+    if runs is not None:
+        runs.note(result)
     return result
 
 

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmg_nb.errors import MMGError, brief, cut, listed
+from mmg_nb.plots.no_data import no_data
 from mmg_nb.plots.rows import RowsData, draw_data, draw_pointwise, rows_data
-from mmg_nb.results.facts import CEILING, NEIGHBOURS, number
+from mmg_nb.results.facts import CEILING, NEIGHBOURS, amount, number, unit_size
 from mmg_nb.results.result import MIResult
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ def gap_data(result: MIResult) -> GapData:
     """
     curve, form = result.curve, result.gap
     if curve is None or form is None:
-        raise _no_data(result, "gap")
+        raise no_data(result, "gap")
     gap = curve.gaps[form]
     apart = next((why for part, why in APART.items() if part in result.error_parts), "")
     x, y, z = result.called
@@ -183,63 +184,54 @@ def _literal(name: str) -> str:
     return cut(name, ROOM_FOR_NAME).replace("$", r"\$")
 
 
-def integrand_data(result: MIResult) -> IntegrandData:
-    """Data of `plot(kind="integrand")`.
+def integrand_data(result: MIResult, unit: str = "nats") -> IntegrandData:
+    """Data of `plot(kind="integrand")`, in a unit.
 
     Raises:
         MMGError: The result has no error curves.
     """
     curve = result.curve
     if curve is None or result.gap is None:
-        raise _no_data(result, "integrand")
+        raise no_data(result, "integrand")
     order = sorted(curve.gaps, key=lambda form: form != result.gap)
-    forms = {form: (curve.integrand(form), 0.5 * curve.stderrs[form]) for form in order}
+    size = unit_size(unit)
+    forms = {f: (curve.integrand(f) / size, 0.5 * curve.stderrs[f] / size) for f in order}
     labels = {form: form for form in order}
     for form, estimate in result.forms.items():
-        labels[form] = f"{form}: {_number(estimate.mi)} ± {estimate.stderr:.3f} nats"
+        labels[form] = f"{form}: {amount(estimate.mi, estimate.stderr, unit)}".replace("-", "−")
     labels[result.gap] += " (reported)"
     return IntegrandData(curve.logsnr, forms, labels)
 
 
-def training_data(result: MIResult) -> TrainingData:
-    """Data of `plot(kind="training")`.
+def training_data(result: MIResult, unit: str = "nats") -> TrainingData:
+    """Data of `plot(kind="training")`, in a unit.
 
     Raises:
         MMGError: The result has no training history.
     """
     history = result.history
     if history is None or len(history.step) == 0:
-        raise _no_data(result, "training")
+        raise no_data(result, "training")
     label = "loss" if result.curve is None else "squared error of the predicted noise"
-    return TrainingData(history.step, history.mi, history.loss, label, result.mi)
+    size = unit_size(unit)
+    return TrainingData(history.step, history.mi / size, history.loss, label, result.mi / size)
 
 
-def _rows(kind: str) -> Callable[[MIResult], RowsData]:
+def _rows(kind: str) -> Callable[[MIResult, str], RowsData]:
     """Computes the data of a plot of rows."""
 
-    def compute(result: MIResult) -> RowsData:
-        data = rows_data(result, kind == "pointwise")
+    def compute(result: MIResult, unit: str) -> RowsData:
+        data = rows_data(result, kind == "pointwise", unit)
         if data is None:
-            raise _no_data(result, kind)
+            raise no_data(result, kind)
         return data
 
     return compute
 
 
-def _no_data(result: MIResult, kind: str) -> MMGError:
-    what = f"This result of {result.estimator!r} has no data for kind={kind!r}."
-    remedy = (
-        "gap and integrand need a denoising estimator such as mmg; training needs one that trains."
-    )
-    if kind in ("pointwise", "data"):
-        remedy = (
-            "pointwise and data need rows of numbers or categories, not images; pointwise also "
-            "needs an estimator such as mmg or ksg."
-        )
-    return MMGError(what, remedy)
-
-
-def plot_result(result: MIResult, ax: Axes | None = None, kind: str = "gap") -> Axes:
+def plot_result(
+    result: MIResult, ax: Axes | None = None, kind: str = "gap", unit: str = "nats"
+) -> Axes:
     """Draw a result.
 
     Args:
@@ -247,12 +239,13 @@ def plot_result(result: MIResult, ax: Axes | None = None, kind: str = "gap") -> 
         ax: Axes to draw on. Default: axes on a new figure that is not registered with pyplot.
             The value of a cell displays them; `ax.figure.savefig(path)` saves them.
         kind: `gap`, `integrand`, `training`, `pointwise` or `data`, see `MIResult.plot`.
+        unit: `nats` or `bits`.
 
     Returns:
         The axes.
 
     Raises:
-        MMGError: `kind` is unknown, or the result has no data for it.
+        MMGError: `kind` or `unit` is unknown, or the result has no data for it.
     """
     if isinstance(ax, str):
         raise MMGError(
@@ -261,24 +254,25 @@ def plot_result(result: MIResult, ax: Axes | None = None, kind: str = "gap") -> 
     if kind not in KINDS:
         raise MMGError(f"There is no plot of kind {brief(kind)}.", f"Kinds: {listed(KINDS)}.")
     compute, draw = KINDS[kind]
-    data = compute(result)
+    unit_size(unit)  # an unknown one is refused
+    data = compute(result, unit)
     # Imported here because `import mmg_nb.plots.result` must not load matplotlib.
     from mmg_nb.plots.axes import described, new_axes
 
     if ax is None:
         ax = new_axes(PNG_WIDTH)
-    draw(ax, data)
-    return described(ax, result.alt(kind))
+    draw(ax, data, unit)
+    return described(ax, result.alt(kind, unit))
 
 
-def result_png(result: MIResult) -> bytes:
+def result_png(result: MIResult, unit: str = "nats") -> bytes:
     """The gap plot as a PNG file, drawn without pyplot. May be called in any thread."""
     from mmg_nb.plots.axes import axes_png
 
-    return axes_png(plot_result(result))
+    return axes_png(plot_result(result, unit=unit))
 
 
-def _draw_gap(ax: Axes, data: GapData) -> None:
+def _draw_gap(ax: Axes, data: GapData, unit: str) -> None:
     ax.fill_between(data.logsnr, data.with_it, data.without, color=SKY, alpha=0.35, lw=0)
     ax.plot(
         data.logsnr, data.without, color=BLUE, lw=2, label=f"without {data.given}{data.condition}"
@@ -302,9 +296,17 @@ def _draw_gap(ax: Axes, data: GapData) -> None:
     long = len(data.given) + len(data.condition) > ROOM_IN_CORNER
     place: Any = {"loc": "lower left", "bbox_to_anchor": (0, 1)} if long else {"loc": "upper left"}
     ax.legend(**place, frameon=False, labelcolor=_ink(ax))
-    area = f"area = {'' if data.apart else '2·MI = '}{_number(2 * data.mi)} nats"
-    area += f"\n({data.apart})" if data.apart else ""
-    (_enlarge if data.enlarged else _name_area)(ax, data, area)
+    (_enlarge if data.enlarged else _name_area)(ax, data, _area(data, unit))
+
+
+def _area(data: GapData, unit: str) -> str:
+    """The area in words. It is 2·MI in nats, and therefore 2·ln 2·MI in bits."""
+    if unit == "bits":
+        mi = f"{_number(data.mi / unit_size(unit))} bits"
+        area = f"area = {2 * unit_size(unit):.2f}·{mi if data.apart else f'MI, MI = {mi}'}"
+    else:
+        area = f"area = {'' if data.apart else '2·MI = '}{_number(2 * data.mi)} nats"
+    return area + (f"\n({data.apart})" if data.apart else "")
 
 
 def _ink(ax: Axes) -> Any:
@@ -352,7 +354,7 @@ def _enlarge(ax: Axes, data: GapData, text: str) -> None:
     inset.set_title(f"the gap, enlarged\n{text}", fontsize="small", loc="right", color=ink)
 
 
-def _draw_integrand(ax: Axes, data: IntegrandData) -> None:
+def _draw_integrand(ax: Axes, data: IntegrandData, unit: str) -> None:
     ax.axhline(0, color=GREY, lw=0.6)
     for place, (form, (value, error)) in enumerate(data.forms.items()):
         colour, style = FORM_STYLES[place % len(FORM_STYLES)]
@@ -361,7 +363,7 @@ def _draw_integrand(ax: Axes, data: IntegrandData) -> None:
         ax.fill_between(data.logsnr, low, high, color=colour, alpha=alpha, lw=0)
         ax.plot(data.logsnr, value, style, color=colour, lw=width, label=data.labels[form])
     ax.set_xlabel(LOGSNR)
-    ax.set_ylabel("integrand, nats per unit log-SNR")
+    ax.set_ylabel(f"integrand, {unit} per unit log-SNR")
     ax.margins(x=0)
     ax.set_ylim(*data.span)
     legend = ax.legend(loc="upper right", frameon=False, labelcolor=_ink(ax))
@@ -369,14 +371,14 @@ def _draw_integrand(ax: Axes, data: IntegrandData) -> None:
     legend.get_title().set_color(_ink(ax))
 
 
-def _draw_training(ax: Axes, data: TrainingData) -> None:
+def _draw_training(ax: Axes, data: TrainingData, unit: str) -> None:
     # Imported here because importing this module must not load matplotlib.
     from mmg_nb.plots.axes import legend_above
 
     lines = ax.plot(data.step, data.mi, "-o", color=BLUE, lw=2, ms=4, label="validation estimate")
     lines.append(ax.axhline(data.final, color=_ink(ax), lw=1, ls=":", label="result"))
     ax.set_xlabel("training steps")
-    ax.set_ylabel("mutual information, nats", color=BLUE)
+    ax.set_ylabel(f"mutual information, {unit}", color=BLUE)
     right = ax.twinx()
     label = "validation loss (right axis)"
     lines += right.plot(data.step, data.loss, "--s", color=ORANGE, lw=1.5, ms=4, label=label)
@@ -387,8 +389,8 @@ def _draw_training(ax: Axes, data: TrainingData) -> None:
     legend_above(ax, handles=lines, ncols=3, fontsize="small")
 
 
-KINDS: dict[str, tuple[Callable[[MIResult], Any], Callable[[Axes, Any], None]]] = {
-    "gap": (gap_data, _draw_gap),
+KINDS: dict[str, tuple[Callable[[MIResult, str], Any], Callable[[Axes, Any, str], None]]] = {
+    "gap": (lambda result, _: gap_data(result), _draw_gap),
     "integrand": (integrand_data, _draw_integrand),
     "training": (training_data, _draw_training),
     "pointwise": (_rows("pointwise"), draw_pointwise),

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmg_nb.errors import cut
+from mmg_nb.results.facts import unit_size
 from mmg_nb.results.result import MIResult
 from mmg_nb.results.sample import Sample
 
@@ -37,7 +38,7 @@ class RowsData:
         y: Values of y.
         levels: Names of the places on the axes of `x` and `y`; no entry for numbers.
         names: Names of x, of y, and of the condition, which is empty without one.
-        mi: Pointwise MI, nats; empty if there is none.
+        mi: Pointwise MI, in the unit that was asked for; empty if there is none.
         labels: Names of the rows.
         about: How many rows and columns are shown, in words.
     """
@@ -57,12 +58,13 @@ class RowsData:
         return cells
 
 
-def rows_data(result: MIResult, pointwise: bool) -> RowsData | None:
+def rows_data(result: MIResult, pointwise: bool, unit: str = "nats") -> RowsData | None:
     """Data of `plot(kind="data")` and `plot(kind="pointwise")`.
 
     Args:
         result: The result.
         pointwise: Whether only rows with a pointwise value are wanted.
+        unit: `nats` or `bits`.
 
     Returns:
         The data; None if the result has none.
@@ -73,7 +75,7 @@ def rows_data(result: MIResult, pointwise: bool) -> RowsData | None:
     mi, chosen = np.empty(0), np.arange(len(sample.index))
     if pointwise and known is not None:
         chosen, places = np.intersect1d(sample.index, known.index, return_indices=True)[1:]
-        mi = known.mi[places]
+        mi = known.mi[places] / unit_size(unit)
     x, y, z = result.called
     levels: dict[str, tuple[str, ...]] = {}
     shown = {name: _placed(getattr(sample, name)[chosen], name, sample, levels) for name in "xy"}
@@ -108,7 +110,7 @@ def _placed(values: Array, name: str, sample: Sample, levels: dict[str, tuple[st
     return place[codes].astype(float)
 
 
-def draw_data(ax: Axes, data: RowsData) -> None:
+def draw_data(ax: Axes, data: RowsData, unit: str = "nats") -> None:
     """Draw the rows: a scatter plot, or a table of counts for two categories."""
     if len(data.levels) == 2:
         counts = data.table(np.ones(len(data.x)))
@@ -119,7 +121,7 @@ def draw_data(ax: Axes, data: RowsData) -> None:
     _name_axes(ax, data)
 
 
-def draw_pointwise(ax: Axes, data: RowsData) -> None:
+def draw_pointwise(ax: Axes, data: RowsData, unit: str = "nats") -> None:
     """Draw the rows, coloured by ln p(x, y) / p(x) p(y); extreme ones have their names."""
     from matplotlib.colors import LinearSegmentedColormap
 
@@ -146,7 +148,7 @@ def draw_pointwise(ax: Axes, data: RowsData) -> None:
         )
         _name_rows(ax, data, x, y)
     _name_axes(ax, data)
-    _add_scale(ax, drawn, data)
+    _add_scale(ax, drawn, data, unit)
 
 
 def _draw_table(
@@ -237,13 +239,13 @@ def _side(places: Array, place: Array, letters: int, taken: list[Array]) -> int:
     return best
 
 
-def _add_scale(ax: Axes, drawn: Any, data: RowsData) -> None:
+def _add_scale(ax: Axes, drawn: Any, data: RowsData, unit: str) -> None:
     """The meaning of the colours. Without a condition it is ln p(x, y) / p(x) p(y)."""
     ink = ax.xaxis.label.get_color()
     figure: Any = ax.get_figure(root=True)
     scale = figure.colorbar(drawn, ax=ax, extend="both", pad=0.02)
     ratio = "p(x, y | z) / p(x | z) p(y | z)" if data.names[2] else "p(x, y) / p(x) p(y)"
-    scale.set_label(f"ln {ratio}, nats", color=ink)
+    scale.set_label(f"{'log₂' if unit == 'bits' else 'ln'} {ratio}, {unit}", color=ink)
     scale.ax.tick_params(colors=ink)
     scale.outline.set_edgecolor(ink)
 

@@ -34,9 +34,13 @@ class Answer(SavedRecord):
     notes: tuple[str, ...]
 
     @property
-    @abstractmethod
     def summary(self) -> str:
-        """The answer in one line."""
+        """The answer in one line, in nats."""
+        return self.summary_in("nats")
+
+    @abstractmethod
+    def summary_in(self, unit: str) -> str:
+        """The answer in one line, in `nats` or `bits`."""
 
     @abstractmethod
     def facts(self, unit: str = "nats") -> Facts:
@@ -67,9 +71,9 @@ class Answer(SavedRecord):
         notes = "" if not count else f"; {count} note{'s' if count > 1 else ''}"
         return f"{type(self).__name__}({self.summary}{notes})"
 
-    def alt(self) -> str:
+    def alt(self, unit: str = "nats") -> str:
         """The plot in words, for readers who cannot see it."""
-        return self.summary
+        return self.summary_in(unit)
 
     def bundle(self, unit: str = "nats") -> tuple[dict[str, Any], dict[str, Any]]:
         """The answer as text, HTML, Markdown and LaTeX, with its picture.
@@ -85,7 +89,7 @@ class Answer(SavedRecord):
         from mmg_nb.plots.result import PNG_WIDTH
 
         said = self.facts(unit)
-        picture = Picture(axes_png(self.plot(unit=unit)), self.alt(), PNG_WIDTH)
+        picture = Picture(axes_png(self.plot(unit=unit)), self.alt(unit), PNG_WIDTH)
         data, metadata = picture.bundle(as_text(said), as_html(said, picture.tag))
         texts = {"text/markdown": as_markdown(said), "text/latex": as_latex(said)}
         return {**data, **texts}, metadata

@@ -127,9 +127,10 @@ class Comparison:
     @property
     def summary(self) -> str:
         """The range of the estimates, in one line."""
-        return self._range("nats")
+        return self.summary_in("nats")
 
-    def _range(self, unit: str) -> str:
+    def summary_in(self, unit: str) -> str:
+        """The same, in `nats` or `bits`."""
         values = [each.mi / unit_size(unit) for each in self]
         if not values:
             return "no results"
@@ -177,9 +178,10 @@ class Comparison:
         return forest.plot_estimates(results, ax, truth, unit, self.alt(unit))
 
     def __repr__(self) -> str:
-        return self._text("nats")
+        return self.text("nats")
 
-    def _text(self, unit: str) -> str:
+    def text(self, unit: str) -> str:
+        """The comparison as plain text, in `nats` or `bits`."""
         cells = [_header(unit), *(_cells(each, unit) for each in self.lines)]
         widths = [max(len(row[k]) for row in cells) for k in range(3)]
         rows = [
@@ -207,7 +209,7 @@ class Comparison:
         Args:
             unit: `nats` or `bits`.
         """
-        text = self._text(unit)
+        text = self.text(unit)
         if not self.results:
             return {"text/plain": text, "text/html": self.html(unit=unit)}, {}
         from mmg_nb.plots import forest
@@ -218,7 +220,7 @@ class Comparison:
 
     def alt(self, unit: str = "nats") -> str:
         """The plot in words, for readers who cannot see it."""
-        return f"{self._range(unit)}, with 95 % intervals"
+        return f"{self.summary_in(unit)}, with 95 % intervals"
 
     def html(self, below: str = "", unit: str = "nats") -> str:
         """The table as HTML.

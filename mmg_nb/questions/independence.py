@@ -16,6 +16,8 @@ from mmg_nb.questions.answer import Answer
 from mmg_nb.questions.kept_estimates import KeptEstimates, kept_in
 from mmg_nb.questions.parts import estimated
 from mmg_nb.questions.permutations import (
+    AMONG_NEIGHBOURS,
+    NEIGHBOURS_IN_Z,
     SHIFTS,
     count_of,
     most_shifts,
@@ -103,10 +105,15 @@ class IndependenceTest(Answer):
         return self.estimate.test if self.how == HELD_OUT else None
 
     @property
-    def summary(self) -> str:
+    def _moved(self) -> str:
+        """How rows were moved, with the name of the condition."""
+        z = self.estimate.called[2]
+        return f"{AMONG_NEIGHBOURS} in {z}" if z and self.how == NEIGHBOURS_IN_Z else self.how
+
+    def summary_in(self, unit: str) -> str:
         """The p-value and the estimate in one line."""
-        size = amount(self.mi, self.stderr)
-        return f"p = {self.p_value:.3g} by {self.count} {self.how}; {size}"
+        size = amount(self.mi, self.stderr, unit)
+        return f"p = {self.p_value:.3g} by {self.count} {self._moved}; {size}"
 
     def to_frame(self) -> pd.DataFrame:
         """One row: what `MIResult.to_frame` gives, the p-value and the number of permutations."""
@@ -136,7 +143,7 @@ class IndependenceTest(Answer):
         ax.set_xlabel(name if self._held_out else f"estimate, {unit}")
         ax.set_ylabel("permutations")
         legend_above(ax, ncols=3)
-        return described(ax, self.alt())
+        return described(ax, self.alt(unit))
 
     def facts(self, unit: str = "nats") -> Facts:
         """What the card says; see `Answer`."""
@@ -160,7 +167,7 @@ class IndependenceTest(Answer):
 
     def _against(self, unit: str) -> str:
         high = float(np.quantile(self.null, 0.95))
-        usual = f"Of {self.count} {self.how}, 95 % give at most"
+        usual = f"Of {self.count} {self._moved}, 95 % give at most"
         if self._held_out is None:
             return f"{usual} {amount(high, None, unit)}."
         return f"The statistic of the test is {self._held_out.observed:.1f}. {usual} {high:.1f}."

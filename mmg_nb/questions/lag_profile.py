@@ -79,12 +79,11 @@ class LagProfile(Answer):
         at = int(np.argmax(self.mi))
         return bool(self.mi[at] > norm.isf(FALSE_ALARM / len(self.lag)) * self.stderr[at])
 
-    @property
-    def summary(self) -> str:
+    def summary_in(self, unit: str) -> str:
         """The best lag in one line."""
         at = int(np.argmax(self.mi))
         x, y = self.names[:2]
-        size = amount(self.mi[at], self.stderr[at])
+        size = amount(self.mi[at], self.stderr[at], unit)
         if not self.distinguishable:
             return f"{x} and {y}: not distinguishable from 0 at any of {len(self.lag)} lags"
         low, high = self.best_interval
@@ -115,7 +114,7 @@ class LagProfile(Answer):
         size = unit_size(unit)
         low, high = self.interval()
         time = self.lag * self.size
-        ax = plot_band(time, self.mi / size, (low / size, high / size), ax, self.alt())
+        ax = plot_band(time, self.mi / size, (low / size, high / size), ax, self.alt(unit))
         if self.distinguishable:
             first, last = (place * self.size for place in self.best_interval)
             ax.axvspan(first - 0.3 * self.size, last + 0.3 * self.size, color="0.5", alpha=0.2)

@@ -24,6 +24,8 @@ NEIGHBOURS = 5  # of a row in z, among which x is permuted (Runge 2018, section 
 FARTHEST = 4  # shifts reach n / FARTHEST rows (LOG.md, "Shifts of series")
 
 SHIFTS = "shifts in time"  # how series are moved, in words
+AMONG_NEIGHBOURS = "permutations among neighbours"
+NEIGHBOURS_IN_Z = f"{AMONG_NEIGHBOURS} in z"
 
 Rows = NDArray[np.int64]
 
@@ -35,7 +37,7 @@ def scheme(pairs: Pairs) -> str:
     if not pairs.dim_z:
         return "permutations"
     whole = len(pairs.discrete_z) == pairs.dim_z
-    return "permutations within categories" if whole else "permutations among neighbours in z"
+    return "permutations within categories" if whole else NEIGHBOURS_IN_Z
 
 
 def orders(
@@ -60,7 +62,7 @@ def orders(
         yield from shifts(pairs.n_samples, count, generator)
         return
     strata = np.unique(pairs.z, axis=0, return_inverse=True)[1].reshape(-1)
-    near = _neighbours(pairs) if how == "permutations among neighbours in z" else None
+    near = _neighbours(pairs) if how == NEIGHBOURS_IN_Z else None
     for _ in range(count):
         if near is not None:
             yield _exchanged(near, generator), every

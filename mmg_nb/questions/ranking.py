@@ -131,15 +131,14 @@ class Ranking(Answer):
         """The estimate of the selected columns together, nats: the sum of the gains."""
         return math.fsum(step.mi for step in self.steps)
 
-    @property
-    def summary(self) -> str:
+    def summary_in(self, unit: str) -> str:
         """The selection in one line."""
         if not self.steps:
             count = len(self.columns)
             nothing = f"no column of {count} tells anything measurable about {self.target}"
             return nothing + not_looked_at(self.left_out)
         chosen = " → ".join(" & ".join(step.names) for step in self.steps)
-        size = f"{number(self.together)} nats together"
+        size = f"{amount(self.together, None, unit)} together"
         found = f"{chosen} of {len(self.columns)} columns for {self.target}: {size}"
         return found + not_looked_at(self.left_out)
 
@@ -181,7 +180,7 @@ class Ranking(Answer):
             each.name: (each.mi, (each.mi - 1.96 * each.stderr, each.mi + 1.96 * each.stderr))
             for each in self.columns[:MAX_DRAWN]
         }
-        ax = plot_estimates(shown, ax, unit=unit, alt=self.alt())
+        ax = plot_estimates(shown, ax, unit=unit, alt=self.alt(unit))
         ax.set_xlabel(f"alone, {unit}, with 95 % intervals; bold: selected")
         if len(shown) < len(self.columns):
             ax.set_title(

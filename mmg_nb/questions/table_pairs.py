@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,19 +19,19 @@ from mmg_nb.estimators.gaussian.closed_form import gaussian_mi
 from mmg_nb.estimators.gaussian.gcmi import scores
 from mmg_nb.polling import Stopped
 from mmg_nb.questions.dependency_map import DependencyMap
+from mmg_nb.questions.pair_methods import METHODS, best_of, conflicts_of
 from mmg_nb.questions.table_columns import TableColumns
 from mmg_nb.questions.table_notes import named_too, worded
 from mmg_nb.results.result import MIResult
+from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Listener, Phase, Step, Working
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["METHODS", "TablePairs"]
+__all__ = ["TablePairs"]
 
-METHODS = ("gcmi", "ksg", "mmg")  # from the first look to the most precise
-APART_ERRORS = 4.0  # standard errors between two estimates that disagree; not measured
-APART_NATS = 0.05  # and nats: below it, both say "weak"; not measured
+PRELIMINARY = (Status.INTERRUPTED, Status.DIVERGED)  # of a refinement that changes no map
 
 Array = NDArray[np.float64]
 Pair = tuple[int, int]
@@ -72,17 +72,14 @@ class TablePairs:
         self.found = {method: np.full((2, d, d), np.nan) for method in METHODS}
         self._remarks: dict[str, dict[Pair, str]] = {}  # kind -> pair -> note
         self.failed: dict[Pair, str] = {}
+        self._settled = np.zeros((d, d), dtype=bool)  # whether the training by mmg was complete
 
     # --- what is known
 
     @property
     def best(self) -> Array:
-        """Estimates and standard errors of the most precise method of each pair, `(2, d, d)`."""
-        best = self.found[METHODS[0]].copy()
-        for method in METHODS[1:]:
-            better = ~np.isnan(self.found[method][0])
-            best[:, better] = self.found[method][:, better]
-        return best
+        """Estimates and standard errors of the best method of each pair, `(2, d, d)`."""
+        return best_of(self.found, self._settled)
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -90,14 +87,14 @@ class TablePairs:
         return tuple(m for m in METHODS if not np.isnan(self.found[m][0]).all())
 
     @property
+    def conflicts(self) -> NDArray[np.uint8]:
+        """Which methods differ clearly, `(d, d)`: 0, or a sum of `CONFLICTS`."""
+        return conflicts_of(self.found, self.best)
+
+    @property
     def disagreeing(self) -> NDArray[np.bool_]:
         """Pairs for which two methods differ clearly, `(d, d)`."""
-        apart = np.zeros(self.best[0].shape, dtype=bool)
-        for a, b in itertools.combinations(self.found.values(), 2):
-            errors = np.hypot(a[1], b[1])
-            with np.errstate(invalid="ignore"):
-                apart |= abs(a[0] - b[0]) > np.maximum(APART_ERRORS * errors, APART_NATS)
-        return apart
+        return self.conflicts > 0
 
     def map(self, order: Sequence[int] | None = None) -> DependencyMap:
         """The estimates so far as a map.
@@ -215,14 +212,28 @@ class TablePairs:
         return {"discrete": discrete, "missing": "drop", "seed": self.seed}
 
     def keep(self, pair: Pair, result: MIResult) -> None:
-        """Store the result of an estimator in `METHODS`, and its notes."""
+        """Store the notes of a result of an estimator in `METHODS`, and its estimate.
+
+        The estimate of a training that was stopped or failed is left out.
+        """
         stderr = math.nan if result.stderr is None else result.stderr
-        self._put(result.estimator, pair, result.mi, stderr)
-        for note in result.notes:
-            for role, k in zip(("x", "y"), pair, strict=True):
+        i, j = pair
+        if result.status not in PRELIMINARY:
+            self._put(result.estimator, pair, result.mi, stderr)
+            if result.estimator == "mmg":
+                self._settled[i, j] = self._settled[j, i] = result.status.complete
+        for note in self.worded(pair, result.notes):
+            self._remark(pair, note)
+
+    def worded(self, columns: Sequence[int], notes: Iterable[str]) -> list[str]:
+        """Notes on an estimate, with advice that a question about a table can follow."""
+        said = []
+        for note in notes:
+            for role, k in zip(("x", "y"), columns, strict=False):
                 alone = f"use discrete={role!r}."
                 note = note.replace(alone, f"use {named_too(self._choice, self.names[k])}.")
-            self._remark(pair, worded(note))
+            said.append(worded(note))
+        return said
 
     def _remark(self, pair: Pair, note: str) -> None:
         """Store a note under its kind: notes that differ in numbers and columns only are alike."""

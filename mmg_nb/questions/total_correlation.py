@@ -92,11 +92,10 @@ class TotalCorrelation(Answer):
             return "neither redundant nor synergistic"
         return "redundant" if self.o_information.mi > 0 else "synergistic"
 
-    @property
-    def summary(self) -> str:
+    def summary_in(self, unit: str) -> str:
         """Total correlation and O-information in one line."""
-        o = amount(self.o_information.mi, self.o_information.stderr)
-        size = amount(self.mi, self.stderr)
+        o = amount(self.o_information.mi, self.o_information.stderr, unit)
+        size = amount(self.mi, self.stderr, unit)
         found = f"{', '.join(self.names)}: {size}; O-information {o}, {self.kind}"
         return found + not_looked_at(self.left_out)
 
@@ -124,7 +123,7 @@ class TotalCorrelation(Answer):
             label: (each.mi, (each.mi - 1.96 * each.stderr, each.mi + 1.96 * each.stderr))
             for label, each in self._sums
         }
-        return plot_estimates(shown, ax, unit=unit, alt=self.alt())
+        return plot_estimates(shown, ax, unit=unit, alt=self.alt(unit))
 
     @property
     def _sums(self) -> tuple[tuple[str, Estimate], ...]:

@@ -120,11 +120,10 @@ class TransferEntropy(Answer):
         half = errors_in_half(level) * self.stderr
         return self.mi - half, self.mi + half
 
-    @property
-    def summary(self) -> str:
+    def summary_in(self, unit: str) -> str:
         """Both directions in one line."""
         return "; ".join(
-            f"{each.arrow} {amount(each.mi, each.stderr)} (p = {each.p_value:.2g})"
+            f"{each.arrow} {amount(each.mi, each.stderr, unit)} (p = {each.p_value:.2g})"
             for each in self.directions
         )
 
@@ -157,7 +156,7 @@ class TransferEntropy(Answer):
             each.arrow: (each.mi, (float(low), float(high)))
             for each, (low, high) in zip(self.directions, ends, strict=True)
         }
-        ax = plot_estimates(shown, ax, unit=unit, alt=self.alt())
+        ax = plot_estimates(shown, ax, unit=unit, alt=self.alt(unit))
         for place, each in enumerate(self.directions):
             spread = np.quantile(each.null, [0.05, 0.95]) / size
             label = "90 % of the surrogates" if place == 0 else None

@@ -19,7 +19,6 @@ from mmg_nb.results.facts import (
     amount,
     facts,
     found_by_test,
-    number,
 )
 from mmg_nb.results.finding import Estimate
 from mmg_nb.results.held_out_test import HeldOutTest
@@ -188,7 +187,12 @@ class MIResult(SavedRecord):
     @property
     def summary(self) -> str:
         """The estimate in words, in one line."""
-        text = f"{amount(self.mi, self.stderr)} ({number(self.bits)} bits)"
+        return self.summary_in("nats")
+
+    def summary_in(self, unit: str) -> str:
+        """The same, in `nats` or `bits` first."""
+        other = "nats" if unit == "bits" else "bits"
+        text = f"{amount(self.mi, self.stderr, unit)} ({amount(self.mi, None, other)})"
         if self.status is Status.INTERRUPTED:
             return f"stopped early; so far {text}"
         if self.stderr is None or self.distinguishable or not self.status.complete:
@@ -217,26 +221,27 @@ class MIResult(SavedRecord):
         said = "" if self.status is Status.INTERRUPTED else f", {self.status.words}"
         return f"MIResult({self.summary}; {self.estimator}, {self.size}{said}{notes})"
 
-    def plot(self, ax: Axes | None = None, kind: str = "gap") -> Axes:
+    def plot(self, ax: Axes | None = None, kind: str = "gap", unit: str = "nats") -> Axes:
         """Draw the result.
 
         Args:
             ax: Axes to draw on; new ones if None.
             kind: `gap` (both error curves; the area between them is 2·MI), `integrand`
-                (nats per unit log-SNR, every form), `training` (validation record), `pointwise`
-                (which rows carry the information: ln p(x, y) / p(x) p(y) of each row) or `data`
-                (rows of what was compared; a table of counts for categories).
+                (nats or bits per unit log-SNR, every form), `training` (validation record),
+                `pointwise` (which rows carry the information: ln p(x, y) / p(x) p(y) of each row)
+                or `data` (rows of what was compared; a table of counts for categories).
+            unit: `nats` or `bits`.
 
         Returns:
             The axes. `result.plot().figure.savefig("figure.pdf")` saves the figure.
 
         Raises:
-            MMGError: `kind` is unknown, or this result has no data of that kind.
+            MMGError: `kind` or `unit` is unknown, or this result has no data of that kind.
         """
         # Imported here because plotting imports results and matplotlib.
         from mmg_nb.plots import result as plotting
 
-        return plotting.plot_result(self, ax, kind)
+        return plotting.plot_result(self, ax, kind, unit)
 
     def _check(self) -> None:
         """Check that the error curves have the reported form, and each form its error.
@@ -266,14 +271,15 @@ class MIResult(SavedRecord):
             return {"text/plain": as_text(said), "text/html": as_html(said), **texts}, {}
         from mmg_nb.plots import result as plotting
 
-        picture = Picture(plotting.result_png(self), self.alt(), plotting.PNG_WIDTH)
+        alt = self.alt(unit=unit)
+        picture = Picture(plotting.result_png(self, unit), alt, plotting.PNG_WIDTH)
         data, metadata = picture.bundle(as_text(said), as_html(said, picture.tag))
         return {**data, **texts}, metadata
 
-    def alt(self, kind: str = "gap") -> str:
-        """A plot in words, for readers who cannot see it; `kind` as for `plot`."""
+    def alt(self, kind: str = "gap", unit: str = "nats") -> str:
+        """A plot in words, for readers who cannot see it; `kind` and `unit` as for `plot`."""
         shown = {
-            "integrand": "Nats per unit log-SNR",
+            "integrand": f"{unit.capitalize()} per unit log-SNR",
             "training": "Validation estimate against training steps",
             "pointwise": "Information of single rows",
             "data": "Rows of x and y",
@@ -281,7 +287,7 @@ class MIResult(SavedRecord):
         if self.curve is not None:
             given = self.curve.given
             shown["gap"] = f"Denoising error against log-SNR with and without {given}"
-        return f"{shown[kind]}; {self.summary}"
+        return f"{shown[kind]}; {self.summary_in(unit)}"
 
     def _drawn(self) -> str:
         """The error curves as LaTeX; empty if there are none."""

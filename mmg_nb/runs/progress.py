@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mmg_nb.results.facts import number
+from mmg_nb.results.facts import amount
 from mmg_nb.runs.events import Event, FirstEstimate, Phase, Snapshot, Started, Step, Working
 
 __all__ = ["Clock", "Progress", "duration"]
@@ -58,6 +58,7 @@ class Progress:
         first: The estimate in closed form; None if there is none.
         stopping: Whether a stop was requested.
         paused: Whether the run is paused.
+        unit: Unit of the estimate in words, `nats` or `bits`.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Progress:
         self.first: FirstEstimate | None = None
         self.stopping = False
         self.paused = False
+        self.unit = "nats"
         self._first = (0.0, 0)
         self._before = 0.0  # the bar at the start of the phase
         self._bar = 0.0
@@ -137,10 +139,10 @@ class Progress:
     def estimate(self) -> str:
         """The latest estimate in words; empty before the first one."""
         if self.mi is not None:
-            return f"so far {number(self.mi)} nats"
+            return f"so far {amount(self.mi, None, self.unit)}"
         if self.first is None:
             return ""
-        first = f"{number(self.first.mi)} ± {number(self.first.stderr)} nats"
+        first = amount(self.first.mi, self.first.stderr, self.unit)
         return f"first estimate {first}, as if x and y were normal"
 
     @property
