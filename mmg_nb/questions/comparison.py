@@ -15,6 +15,7 @@ from mmg_nb.results.facts import amount, unit_size
 from mmg_nb.results.picture import Picture
 from mmg_nb.results.result import MIResult
 from mmg_nb.results.status import Status
+from mmg_nb.results.unfinished import how_to_finish, line_so_far
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,7 +128,7 @@ class Comparison:
     @property
     def summary(self) -> str:
         """The range of the estimates, in one line."""
-        return self._range("nats")
+        return line_so_far(self._range("nats")) if self._is_unfinished else self._range("nats")
 
     def _range(self, unit: str) -> str:
         values = [each.mi / unit_size(unit) for each in self]
@@ -143,6 +144,21 @@ class Comparison:
             abs(a.mi - b.mi) > APART * math.hypot(a.stderr or 0.0, b.stderr or 0.0)
             for a, b in itertools.combinations(known, 2)
         )
+
+    @property
+    def _is_unfinished(self) -> bool:
+        """Whether a stop has left out something; while one is running, nobody knows."""
+        running = any(each.status == RUNNING for each in self.lines)
+        return self.status is Status.INTERRUPTED and bool(self.results) and not running
+
+    @property
+    def _unfinished(self) -> str:
+        """What is said after a stop; empty without one."""
+        if not self._is_unfinished:
+            return ""
+        early = sum(each.status in (Status.INTERRUPTED, NOT_RUN) for each in self.lines)
+        done = len(self.lines) - early
+        return f"Not a final result. {how_to_finish(f'{done} of {len(self.lines)} estimators')}"
 
     @property
     def _is_open(self) -> bool:
@@ -188,6 +204,7 @@ class Comparison:
         ]
         methods = [f"{each.label}: {each.method}" for each in self.lines if each.method]
         which = [WHICH, *methods] if self._is_open else []
+        which += [self._unfinished] if self._is_unfinished else []
         return "\n".join(rows + which + [f"{label}: {note}" for label, note in self._remarks()])
 
     def _remarks(self) -> list[tuple[str, str]]:
@@ -218,7 +235,8 @@ class Comparison:
 
     def alt(self, unit: str = "nats") -> str:
         """The plot in words, for readers who cannot see it."""
-        return f"{self._range(unit)}, with 95 % intervals"
+        found = line_so_far(self._range(unit)) if self._is_unfinished else self._range(unit)
+        return f"{found}, with 95 % intervals"
 
     def html(self, below: str = "", unit: str = "nats") -> str:
         """The table as HTML.
@@ -239,7 +257,8 @@ class Comparison:
         )
         notes = f'<ul style="max-width:640px;margin:0">{notes}</ul>' if notes else ""
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        which = f'<p style="max-width:640px;margin:4px 0">{WHICH}</p>' if self._is_open else ""
+        which = WHICH if self._is_open else self._unfinished
+        which = f'<p style="max-width:640px;margin:4px 0">{which}</p>' if which else ""
         return f"<div>{table}{which}{below}{notes}</div>"
 
 

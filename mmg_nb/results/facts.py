@@ -12,6 +12,7 @@ from mmg_nb.errors import MMGError, brief
 from mmg_nb.results.finding import Estimate
 from mmg_nb.results.held_out_test import CLEAR
 from mmg_nb.results.status import Status
+from mmg_nb.results.unfinished import headline_so_far
 
 __all__ = [
     "IN_SERIES",
@@ -275,7 +276,7 @@ def _headline(result: Told, unit: str) -> str:
     value = amount(result.mi, result.stderr, unit)
     verb = "tell" if ", " in x or " and " in x else "tells"
     if result.status is Status.INTERRUPTED:
-        return f"Not a final result. So far: {x} {verb} {value} about {y}{given}"
+        return headline_so_far(f"{x} {verb} {value} about {y}{given}")
     if _is_nothing(result) and badge(result) is Badge.RELIABLE:
         return f"{x} {verb} nothing measurable about {y}{given}: {value}"
     return f"{x} {verb} {value} about {y}{given}"

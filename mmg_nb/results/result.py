@@ -19,6 +19,7 @@ from mmg_nb.results.picture import Picture
 from mmg_nb.results.sample import Sample
 from mmg_nb.results.saved import SavedRecord
 from mmg_nb.results.status import Status
+from mmg_nb.results.unfinished import line_so_far
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -180,7 +181,7 @@ class MIResult(SavedRecord):
         """The estimate in words, in one line."""
         text = f"{amount(self.mi, self.stderr)} ({number(self.bits)} bits)"
         if self.status is Status.INTERRUPTED:
-            return f"stopped early; so far {text}"
+            return line_so_far(text)
         if self.stderr is None or self.distinguishable or not self.status.complete:
             return text
         if found_by_test(self):

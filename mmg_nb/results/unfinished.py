@@ -1,0 +1,33 @@
+"""What is said of an answer that a stop has left unfinished: the same words in all texts."""
+
+from __future__ import annotations
+
+__all__ = ["headline_so_far", "how_to_finish", "line_so_far"]
+
+
+def headline_so_far(known: str) -> str:
+    """The headline of a card.
+
+    Args:
+        known: What was estimated, without a verdict.
+    """
+    return f"Not a final result. So far: {known}"
+
+
+def line_so_far(known: str, after: str = "") -> str:
+    """The answer in one line.
+
+    Args:
+        known: What was estimated, without a verdict.
+        after: What was done before the stop, e.g. `3 of 40 lags`; empty if unknown.
+    """
+    return f"stopped {f'after {after}' if after else 'early'}; so far {known}"
+
+
+def how_to_finish(after: str) -> str:
+    """What is missing, and what to do.
+
+    Args:
+        after: As for `line_so_far`.
+    """
+    return f"Stopped after {after}. Run it again to the end."
