@@ -66,6 +66,14 @@ def test_an_interrupt_at_any_moment_still_gives_a_result(kernel, milliseconds):
     assert "stopped early" in outputs[-1][1]["data"]["text/html"]
 
 
+def test_an_interrupted_call_of_python_says_so(kernel):
+    call = "mmg_nb.estimate(x, y, 'fake', steps=900, delay=0.01)"
+    reply, outputs = kernel.run(f"import mmg_nb\nres = {call}", [0.3])
+    assert reply["status"] == "ok", reply
+    assert kernel.value("res.status") == "interrupted"
+    assert "Stopped early. The result is not final" in outputs[-1][1]["data"]["text/html"]
+
+
 def test_an_interrupt_while_the_result_is_drawn_keeps_it(kernel):
     line = "res = %mmg estimate x y --curves --steps 25 --delay 0.01"
     for seconds in (0.0, 0.2, 0.3):

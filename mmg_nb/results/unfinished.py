@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["headline_so_far", "how_to_finish", "line_so_far"]
+from typing import Any
+
+from mmg_nb.results.status import Status
+
+__all__ = ["headline_so_far", "how_to_finish", "line_so_far", "remark_on_stop"]
 
 
 def headline_so_far(known: str) -> str:
@@ -31,3 +35,17 @@ def how_to_finish(after: str) -> str:
         after: As for `line_so_far`.
     """
     return f"Stopped after {after}. Run it again to the end."
+
+
+def remark_on_stop(result: Any) -> str:
+    """What a call leaves in place of its progress, so that nobody overlooks a stop.
+
+    Args:
+        result: What the call returns.
+
+    Returns:
+        One line; empty if nothing was stopped.
+    """
+    if getattr(result, "status", None) is not Status.INTERRUPTED:
+        return ""
+    return "Stopped early. The result is not final: it holds what is known so far."
