@@ -20,6 +20,7 @@ from mmg_nb.jupyter.progress import Progress
 from mmg_nb.jupyter.stopwatch import Stopwatch
 from mmg_nb.jupyter.worker import Work, Worker
 from mmg_nb.results.result import MIResult
+from mmg_nb.results.status import Status
 from mmg_nb.runs.events import (
     Event,
     Finished,
@@ -345,7 +346,9 @@ class Run:
             self._validations.append((event.step, event.mi))
             self._write(f"step {event.step}, validation estimate {event.mi:.3f} nats")
         elif isinstance(event, Finished):
-            self._write(f"result {event.result.summary}, {event.result.status}")
+            said, status = event.result.summary, event.result.status
+            # A summary of what was stopped says so.
+            self._write(f"result {said}" + ("" if status is Status.INTERRUPTED else f", {status}"))
         elif isinstance(event, StateChanged):
             self._changed(event.state)
 

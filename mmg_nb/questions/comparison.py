@@ -59,13 +59,15 @@ class Line:
 
     @property
     def status(self) -> str:
-        """How the run ended, or why there is no result."""
-        return self.reason if self.result is None else str(self.result.status)
+        """How the run ended, in words, or why there is no result."""
+        return self.reason if self.result is None else self.result.status.words
 
     @property
-    def verdict(self) -> str:
-        """The status in words."""
-        return self.reason if self.result is None else self.result.status.words
+    def is_early(self) -> bool:
+        """Whether the estimator has not come to its end: stopped, running, or not run."""
+        if self.result is None:
+            return self.reason in (NOT_RUN, RUNNING)
+        return self.result.status is Status.INTERRUPTED
 
     @property
     def seconds(self) -> float | None:
@@ -122,7 +124,7 @@ class Comparison:
     @property
     def status(self) -> Status:
         """Interrupted, if any estimator was stopped or did not run."""
-        early = any(each.status in (Status.INTERRUPTED, NOT_RUN, RUNNING) for each in self.lines)
+        early = any(each.is_early for each in self.lines)
         return Status.INTERRUPTED if early else Status.CONVERGED
 
     @property
@@ -148,7 +150,7 @@ class Comparison:
     @property
     def _is_unfinished(self) -> bool:
         """Whether a stop has left out something; while one is running, nobody knows."""
-        running = any(each.status == RUNNING for each in self.lines)
+        running = any(each.reason == RUNNING for each in self.lines)
         return self.status is Status.INTERRUPTED and bool(self.results) and not running
 
     @property
@@ -156,8 +158,7 @@ class Comparison:
         """What is said after a stop; empty without one."""
         if not self._is_unfinished:
             return ""
-        early = sum(each.status in (Status.INTERRUPTED, NOT_RUN) for each in self.lines)
-        done = len(self.lines) - early
+        done = sum(not each.is_early for each in self.lines)
         return f"Not a final result. {how_to_finish(f'{done} of {len(self.lines)} estimators')}"
 
     @property
@@ -270,7 +271,7 @@ def _header(unit: str) -> tuple[str, str, str]:
 
 
 def _cells(line: Line, unit: str) -> tuple[str, str, str]:
-    return line.label, line.estimate_in(unit), line.verdict
+    return line.label, line.estimate_in(unit), line.status
 
 
 def _html_row(line: Line, unit: str) -> str:

@@ -81,11 +81,11 @@ class Badge(StrEnum):
     """How far a result can be trusted, in one word or two."""
 
     RELIABLE = "reliable"
-    STOPPED = "stopped early"
-    FAILED = "training failed"
+    STOPPED = Status.INTERRUPTED.words
+    FAILED = Status.DIVERGED.words
     INFINITE = "may be infinite"
     LARGER = "may be larger"
-    MORE_STEPS = "needs more steps"
+    MORE_STEPS = Status.STEP_LIMIT.words
     MORE_DATA = "needs more data"
     NO_ERROR = "no error bar"
 
@@ -261,7 +261,8 @@ def _remedy(result: Told, found: Badge) -> str:
         return ""
     file = result.provenance.get("checkpoint")
     if file is None:
-        return f"{found.advice} A run with a checkpoint (--checkpoint run.mmg) can be continued."
+        # Nobody knows here whether it was started by a magic, in the panel or in Python.
+        return f"{found.advice} Only a run that keeps a checkpoint file can be continued."
     here = Path(file).name
     file = here if Path(here).exists() else file
     return (
