@@ -70,7 +70,8 @@ def estimate(x: Any, y: Any, estimator: str | Estimator = "mmg", **keywords: Any
 
     Returns:
         The result, in nats. An interrupt (Ctrl-C, or the stop button) ends the run early. The
-        result is then computed from what is known by then; its status is `interrupted`.
+        result is then computed from what is known by then; its status is `interrupted`, and a
+        line in place of the progress says so.
 
     Raises:
         MMGError: The arrays or fields cannot be used, or the run was stopped before anything was

@@ -21,6 +21,7 @@ from mmg_nb.errors import MMGError, brief
 from mmg_nb.estimators.neighbours.ksg import KSG
 from mmg_nb.results.finding import Finding
 from mmg_nb.results.result import MIResult
+from mmg_nb.results.status import Status
 from mmg_nb.runs.context import RunContext
 
 __all__ = ["MutualInfoSelector", "mutual_info"]
@@ -54,6 +55,7 @@ def mutual_info(
 
     Raises:
         MMGError: The data or a field cannot be used.
+        KeyboardInterrupt: The user has interrupted an estimate.
     """
     return _scores(X, y, estimator, discrete, random_state, fields)[0]
 
@@ -100,6 +102,7 @@ class MutualInfoSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
 
         Raises:
             MMGError: The data or a parameter cannot be used.
+            KeyboardInterrupt: The user has interrupted an estimate.
         """
         count: Any = self.n_features
         whole = isinstance(count, Integral) and not isinstance(count, bool)
@@ -148,6 +151,8 @@ def _scores(
         else:
             asked = {"discrete": discrete, "seed": seed or 0, "rows": "independent"}
             found = estimate(column, y, estimator, progress=False, **asked, **fields)
+        if found.status is Status.INTERRUPTED:
+            raise KeyboardInterrupt  # numbers alone could not say that they are preliminary
         scores[k], stderrs[k] = found.mi, found.stderr or 0.0
     return scores, stderrs
 

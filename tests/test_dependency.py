@@ -201,7 +201,8 @@ def test_an_interrupt_stops_the_map(monkeypatch):
     assert signal.getsignal(signal.SIGINT) is before
     assert len(asked) == 3
     assert len(found.ranked) == 2  # the third pair was stopped at once
-    assert found.notes == ("Stopped after 2 of 10 pairs. The other cells are empty.",)
+    assert found.notes == ()
+    assert found.stopped_after == "2 of 10 pairs"
     assert len(found.plot().texts) == 4
 
 

@@ -151,7 +151,7 @@ def test_a_stop_leaves_out_permutations():
     )
     assert early.status is Status.INTERRUPTED
     assert len(early.null) == 25
-    assert early.notes[0] == "Stopped after 25 of 199 permutations."
+    assert early.stopped_after == "25 of 199 permutations"
 
 
 def test_the_magic_tests_and_refuses(shell):

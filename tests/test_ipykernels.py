@@ -51,14 +51,14 @@ def test_the_card_becomes_the_result_in_place(kernel):
 def test_an_interrupt_still_gives_a_result(kernel):
     reply, _ = kernel.run(f"res = %mmg estimate x y {LONG}", [0.3])
     assert reply["status"] == "ok", reply
-    assert kernel.value("res.status") == "interrupted"
+    assert kernel.value("res.status") == "stopped early"
 
 
 def test_an_interrupt_of_a_cell_that_awaits_gives_a_result_too(kernel):
     cell = f"print(1)\nrun = %mmg estimate x y {LONG} -b\nres = await run"
     reply, _ = kernel.run(cell, [0.5])
     assert reply["status"] == "ok", reply
-    assert kernel.value("res.status") == "interrupted"
+    assert kernel.value("res.status") == "stopped early"
 
 
 def test_other_cells_can_run_during_a_background_run(kernel):
@@ -92,4 +92,4 @@ def test_the_thread_of_a_run_updates_a_display(kernel):
         "run.subscribe(lambda e: isinstance(e, StateChanged) and shown.update(str(e.state)))"
     )
     assert "'stopped'" in updates(kernel, "run.stop()\nrun.wait()")
-    assert kernel.value("run.result.status") == "interrupted"
+    assert kernel.value("run.result.status") == "stopped early"

@@ -61,9 +61,17 @@ def test_an_interrupt_at_any_moment_still_gives_a_result(kernel, milliseconds):
     line = "res = %mmg estimate x y --curves --steps 1000 --delay 0.01"
     reply, outputs = kernel.run(line, [milliseconds / 1000])
     assert reply["status"] == "ok", reply
-    assert kernel.value("res.status") == "interrupted"
+    assert kernel.value("res.status") == "stopped early"
     assert outputs[-1][1]["data"]["text/plain"] == kernel.value("res.bundle()[0]['text/plain']")
     assert "stopped early" in outputs[-1][1]["data"]["text/html"]
+
+
+def test_an_interrupted_call_of_python_says_so(kernel):
+    call = "mmg_nb.estimate(x, y, 'fake', steps=900, delay=0.01)"
+    reply, outputs = kernel.run(f"import mmg_nb\nres = {call}", [0.3])
+    assert reply["status"] == "ok", reply
+    assert kernel.value("res.status") == "stopped early"
+    assert "Stopped early. The result is not final" in outputs[-1][1]["data"]["text/html"]
 
 
 def test_an_interrupt_while_the_result_is_drawn_keeps_it(kernel):
@@ -71,14 +79,14 @@ def test_an_interrupt_while_the_result_is_drawn_keeps_it(kernel):
     for seconds in (0.0, 0.2, 0.3):
         reply, _ = kernel.run(line, [seconds])
         assert reply["status"] == "ok", reply
-        assert kernel.value("res.status") in ("interrupted", "converged")
+        assert kernel.value("res.status") in ("stopped early", "converged")
 
 
 def test_a_cell_that_awaits_is_stopped_too(kernel):
     waits = "import asyncio\nawait asyncio.sleep(0)\n"
     reply, _ = kernel.run(waits + "res = %mmg estimate x y --steps 900 --delay 0.01", [0.2])
     assert reply["status"] == "ok", reply
-    assert kernel.value("res.status") == "interrupted"
+    assert kernel.value("res.status") == "stopped early"
 
 
 def test_a_second_interrupt_raises_and_ends_the_worker(kernel):
@@ -120,5 +128,5 @@ def test_the_default_estimator_is_stopped_too(kernel):
     line = "res = %mmg estimate x y --estimator mmg --steps 5000 --width 16"
     reply, outputs = kernel.run(line, [0.5], shown="training, step")
     assert reply["status"] == "ok", reply
-    assert kernel.value("res.status") == "interrupted"
+    assert kernel.value("res.status") == "stopped early"
     assert all(kind.endswith("display_data") for kind, _ in outputs)

@@ -136,7 +136,7 @@ def test_a_stop_leaves_out_the_lags_that_follow():
     )
     assert found.status is Status.INTERRUPTED
     assert found.lag.tolist() == [-20, -19, -18, -17]
-    assert "Stopped after 4 of 41 lags." in found.notes
+    assert found.stopped_after == "4 of 41 lags"
 
 
 def test_the_magic_reads_lags_and_a_condition(shell):

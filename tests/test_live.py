@@ -273,7 +273,7 @@ def test_stop_ends_a_comparison_early_and_leaves_the_rest_out(shell, outputs, mo
     clicks.join()
     assert re.findall(r"running|not run", seen[0]) == ["running", "not run"]
     verdicts = [line.status for line in found.lines]
-    assert verdicts == ["converged", "interrupted", "not run"]
+    assert verdicts == ["converged", "stopped early", "not run"]
     assert outputs[-1]["data"]["text/plain"] == repr(found)
     shell.run_line_magic("unload_ext", "mmg_nb")
 

@@ -173,7 +173,7 @@ def test_a_stop_keeps_what_is_known():
     found = mmg_nb.rank(TABLE, "t", listen=listen)
     assert found.status is Status.INTERRUPTED
     assert len(found.columns) == 3
-    assert "Stopped early. A complete search may select other columns." in found.notes
+    assert found.stopped_after == "3 of 6 columns, before any was selected"
     assert "[stopped early]" in found.bundle()[0]["text/plain"]
 
 

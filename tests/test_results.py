@@ -298,4 +298,4 @@ def test_every_status_has_a_remedy_and_shows_it(plain, status):
         shown = html.unescape(" ".join(bundle[kind].split())).replace("\\", "")
         assert shown.count(status.remedy) == 1
         assert "_" not in re.sub("normal_scores|<[^>]*>", "", shown)
-    assert json.loads(json.dumps(status)) == str(status)
+    assert json.loads(json.dumps(status)) == status.value

@@ -61,3 +61,13 @@ def test_it_works_in_a_pipeline_with_names_and_classes():
 def test_a_wrong_number_is_refused(count):
     with pytest.raises(MMGError, match="n_features must be None or at least 1"):
         MutualInfoSelector(count).fit(X, Y)
+
+
+def test_an_interrupt_does_not_leave_preliminary_scores(fake, monkeypatch):
+    """An array or a selector cannot say that it is preliminary."""
+    found = mmg_nb.estimate(A, B, fake, steps=9, listen=lambda event: True)
+    monkeypatch.setattr("mmg_nb.sklearn.estimate", lambda *_, **__: found)
+    with pytest.raises(KeyboardInterrupt):
+        mutual_info(X, Y, estimator=fake)
+    with pytest.raises(KeyboardInterrupt):
+        MutualInfoSelector(estimator=fake).fit(X, Y)

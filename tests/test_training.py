@@ -515,7 +515,7 @@ def test_a_stop_is_heeded_at_once_and_validated(stop_at):
 
 def test_a_run_that_does_not_improve_is_stopped_after_its_grace():
     outcome, descent = run(speed=0.0, steps=500, check_every=10, grace=40)
-    assert outcome.status is Status.EARLY_STOPPED
+    assert outcome.ended is Ended.EARLY_STOPPED
     assert outcome.steps == len(descent.factors) == 40
     assert torch.equal(weights(outcome.denoiser), weights(network(PAIRS["1x1"])))
 
@@ -523,13 +523,13 @@ def test_a_run_that_does_not_improve_is_stopped_after_its_grace():
 def test_without_a_grace_every_step_is_done():
     outcome, _ = run(speed=0.0, steps=120, grace=None)
     assert outcome.steps == 120
-    assert outcome.status is Status.CONVERGED
+    assert outcome.ended is Ended.CONVERGED
 
 
 def test_the_end_comes_at_twice_the_best_step():
     """Best near the start, then worse and worse."""
     outcome, _ = learning(steps=2000, check_every=5, grace=50, ema=0.9)
-    assert outcome.status is Status.EARLY_STOPPED
+    assert outcome.ended is Ended.EARLY_STOPPED
     loss, step = outcome.history.loss, outcome.history.step
     best = 0
     for k in range(1, len(loss)):
@@ -557,7 +557,7 @@ def test_the_end_comes_when_too_little_of_what_changed_is_learnt(n):
     )
     kept = validation.measure(outcome.denoiser)
     assert kept.learned_fraction >= MIN_LEARNED_FRACTION
-    stopped = outcome.status is Status.EARLY_STOPPED
+    stopped = outcome.ended is Ended.EARLY_STOPPED
     assert stopped == (n == 12)
     assert (outcome.steps < 600) == stopped
     assert kept.error.mean().item() != pytest.approx(outcome.history.loss[-1]) or not stopped

@@ -161,7 +161,7 @@ def _results(result: MIResult) -> Record:
             for form, value in result.forms.items()
         },
         "error_parts": {part: _number(value) for part, value in result.error_parts.items()},
-        "status": str(result.status),
+        "status": result.status.value,
         "notes": list(result.notes),
         **{key: result.provenance[key] for key in ("device", "seconds", "versions")},
     }

@@ -100,7 +100,8 @@ def report(
 
 
 def _haste(outcome: TrainingOutcome) -> tuple[str, ...]:
-    if not outcome.too_few_steps:
+    # After a stop, there is one thing to do: to run it to the end.
+    if not outcome.too_few_steps or outcome.status is Status.INTERRUPTED:
         return ()
     return (
         f"Nothing was learned in {outcome.steps} training steps, so the estimate is that of "

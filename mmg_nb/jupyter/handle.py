@@ -21,6 +21,7 @@ from mmg_nb.jupyter.stopwatch import Stopwatch
 from mmg_nb.jupyter.worker import Work, Worker
 from mmg_nb.results.facts import amount
 from mmg_nb.results.result import MIResult
+from mmg_nb.results.status import Status
 from mmg_nb.runs.events import (
     Event,
     Finished,
@@ -360,8 +361,9 @@ class Run:
             self._validations.append((event.step, event.mi))
             self._write(f"step {event.step}, validation estimate {_amount(event.mi)}")
         elif isinstance(event, Finished):
-            said = event.result.summary_in(session_unit())
-            self._write(f"result {said}, {event.result.status}")
+            said, status = event.result.summary_in(session_unit()), event.result.status
+            # A summary of what was stopped says so.
+            self._write(f"result {said}" + ("" if status is Status.INTERRUPTED else f", {status}"))
         elif isinstance(event, StateChanged):
             self._changed(event.state)
 

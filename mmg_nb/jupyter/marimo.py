@@ -12,6 +12,7 @@ from typing import Any
 
 from mmg_nb.jupyter.handle import Run
 from mmg_nb.jupyter.live import Feed, LiveWidget, state_of, steer
+from mmg_nb.jupyter.place import NOTHING
 from mmg_nb.jupyter.progress import Progress, no_result
 from mmg_nb.runs.watching import in_marimo
 
@@ -128,8 +129,12 @@ class LiveOutput:
             self._feed = Feed(self._run, show).start()
 
     def finish(self, result: Any) -> bool:
-        """Remove the view. The result is left to the caller."""
+        """Replace the view with the remark on a stop, if any. The caller gets the result."""
         self._close()
+        if result is not NOTHING:
+            import marimo
+
+            marimo.output.replace(marimo.Html(result.html))
         return False
 
     def fail(self, error: BaseException) -> None:

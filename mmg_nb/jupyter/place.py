@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.display import display
 
+from mmg_nb.results.unfinished import remark_on_stop
 from mmg_nb.runs.watching import in_marimo
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-__all__ = ["NOTHING", "Card", "Place", "isolates_outputs", "placeholder"]
+__all__ = ["NOTHING", "Card", "Place", "isolates_outputs", "placeholder", "remark_of"]
 
 REOPENED = (
     "If the kernel still runs, the result appears here at the end of the run. "
@@ -75,6 +76,12 @@ def isolates_outputs(shell: InteractiveShell) -> bool:
 
 NOTHING = Card("", "")
 """What a view leaves if its caller displays the result, or nobody does."""
+
+
+def remark_of(result: Any) -> Card:
+    """What a view leaves if its caller gets the result: a line after a stop, otherwise nothing."""
+    text = remark_on_stop(result)
+    return Card(text, f"<p>{html.escape(text)}</p>") if text else NOTHING
 
 
 def placeholder(what: str, slot: str) -> Card:

@@ -76,7 +76,9 @@ class TextView:
         print("; ".join(part for part in (progress.doing, progress.estimate) if part), flush=True)
 
     def finish(self, result: Any) -> bool:
-        """Leave the result to the caller."""
+        """Print what is left in place of the result; leave the result itself to the caller."""
+        if isinstance(result, Card) and result.text:
+            print(result.text, flush=True)
         return False
 
     def fail(self, error: BaseException) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from mmg_nb.jupyter.handle import SLICE, Run
@@ -15,7 +16,12 @@ __all__ = ["follow", "run_in_cell"]
 
 
 def run_in_cell(
-    run: Run, view: View, *, leave: Any = None, at_once: bool = True, slow: bool = False
+    run: Run,
+    view: View,
+    *,
+    leave: Callable[[Any], Any] | None = None,
+    at_once: bool = True,
+    slow: bool = False,
 ) -> tuple[MIResult, bool]:
     """Start a run and wait for it.
 
@@ -25,7 +31,7 @@ def run_in_cell(
     Args:
         run: The run, ready to start.
         view: Shows the run, in this thread.
-        leave: What takes the place of the view at the end. Default: the result.
+        leave: Makes of the result what takes the place of the view. Default: the result itself.
         at_once: Whether the view opens before the run starts.
         slow: Whether it then opens completely, because loading torch would delay it.
 
@@ -45,7 +51,7 @@ def run_in_cell(
             while run.wait(SLICE) is None:
                 view.tick(run.progress)
             result = run.result
-            return result, view.finish(result if leave is None else leave)
+            return result, view.finish(result if leave is None else leave(result))
     except BaseException as error:
         run.abandon()
         view.fail(error)

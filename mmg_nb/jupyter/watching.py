@@ -8,7 +8,7 @@ from typing import Any
 from mmg_nb.jupyter.background import session_runs
 from mmg_nb.jupyter.comparing import ComparisonRun, LiveTable
 from mmg_nb.jupyter.handle import Run
-from mmg_nb.jupyter.place import NOTHING
+from mmg_nb.jupyter.place import remark_of
 from mmg_nb.jupyter.progress import CardView, View
 from mmg_nb.jupyter.running import run_in_cell
 from mmg_nb.jupyter.session import current_shell, setting_of
@@ -31,7 +31,8 @@ def watch(
 ) -> Any:
     """Run something in a thread while its cell shows it; see `mmg_nb.runs.watching.watched`.
 
-    The view disappears at the end, because the caller gets the result.
+    The view disappears at the end, because the caller gets the result. After a stop, a line takes
+    its place: the cell looks as if it had succeeded, and the next ones go on with the result.
     """
     if table is None:
         run = Run(work, what=what, estimator=estimator, listen=listen, trains=trains)
@@ -42,7 +43,7 @@ def watch(
         if table is not None and isinstance(view, CardView):
             view = LiveTable(table)
         at_once = slow and at_once
-        result, _ = run_in_cell(run, view, leave=NOTHING, at_once=at_once, slow=slow)
+        result, _ = run_in_cell(run, view, leave=remark_of, at_once=at_once, slow=slow)
     runs = session_runs()
     if runs is not None:
         runs.note(result)

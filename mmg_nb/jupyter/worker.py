@@ -84,7 +84,7 @@ class Worker:
             stopped = isinstance(self._error, Stopped)  # before anything was estimated
             return RunState.STOPPED if stopped else RunState.FAILED
         if self._result is not None:
-            # What a map of pairs returns has no status.
+            # What a caller's own work returns may have no status.
             stopped = getattr(self._result, "status", None) is Status.INTERRUPTED
             return RunState.STOPPED if stopped else RunState.FINISHED
         if self._thread is None:

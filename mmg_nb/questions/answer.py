@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mmg_nb.results.card import as_html, as_latex, as_markdown, as_text
-from mmg_nb.results.facts import Facts
+from mmg_nb.results.facts import Badge, Facts
 from mmg_nb.results.picture import Picture
 from mmg_nb.results.saved import SavedRecord
 from mmg_nb.results.status import Status
+from mmg_nb.results.unfinished import headline_so_far, how_to_finish, line_so_far
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,30 +27,57 @@ MAX_SUBJECTS = 3  # listed with one note
 class Answer(SavedRecord):
     """Base of frozen dataclasses that answer a question with several estimates.
 
+    After a stop, no verdict is stated: what was not tried may change it.
+
     Attributes:
         status: Interrupted, if the computation was stopped.
         notes: What the user should know about the data and the estimates.
+        stopped_after: What was done before a stop, e.g. `3 of 40 lags`; empty without a stop.
     """
 
     status: Status
     notes: tuple[str, ...]
+    stopped_after: str = ""
 
     @property
     def summary(self) -> str:
-        """The answer in one line, in nats."""
+        """The answer in one line, in nats; after a stop, what is known."""
         return self.summary_in("nats")
 
-    @abstractmethod
     def summary_in(self, unit: str) -> str:
-        """The answer in one line, in `nats` or `bits`."""
+        """The same, in `nats` or `bits`."""
+        if self.status.complete:
+            return self._summary(unit)
+        return line_so_far(self._known(unit), self.stopped_after)
 
-    @abstractmethod
     def facts(self, unit: str = "nats") -> Facts:
         """What the card says.
 
         Args:
             unit: `nats` or `bits`.
         """
+        said = self._facts(unit)
+        if self.status.complete:
+            return said
+        return replace(
+            said,
+            headline=headline_so_far(self._known(unit)),
+            badge=Badge.STOPPED,
+            interval=None,
+            remedy=how_to_finish(self.stopped_after) if self.stopped_after else "",
+        )
+
+    @abstractmethod
+    def _summary(self, unit: str) -> str:
+        """The complete answer in one line."""
+
+    @abstractmethod
+    def _facts(self, unit: str) -> Facts:
+        """What the card of the complete answer says."""
+
+    @abstractmethod
+    def _known(self, unit: str) -> str:
+        """What is known after a stop, without a verdict."""
 
     @abstractmethod
     def to_frame(self) -> pd.DataFrame:

@@ -16,7 +16,6 @@ from mmg_nb.job import Job
 from mmg_nb.keywords import CompareKeywords
 from mmg_nb.polling import Stopped
 from mmg_nb.questions.comparison import NOT_RUN, RUNNING, Comparison, Line
-from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Listener, Phase
 from mmg_nb.runs.interrupts import stoppable
 from mmg_nb.runs.watching import watched
@@ -67,7 +66,7 @@ class ComparisonJob:
                         line = _outcome(label, jobs.pop(label), listener)
                 finally:
                     self._put(line)
-                if stopped or line.status == Status.INTERRUPTED:
+                if stopped or line.is_early:
                     break
         return self.standing
 

@@ -15,6 +15,7 @@ from mmg_nb.results.facts import amount, unit_size
 from mmg_nb.results.picture import Picture
 from mmg_nb.results.result import MIResult
 from mmg_nb.results.status import Status
+from mmg_nb.results.unfinished import how_to_finish, line_so_far
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,13 +59,15 @@ class Line:
 
     @property
     def status(self) -> str:
-        """How the run ended, or why there is no result."""
-        return self.reason if self.result is None else str(self.result.status)
+        """How the run ended, in words, or why there is no result."""
+        return self.reason if self.result is None else self.result.status.words
 
     @property
-    def verdict(self) -> str:
-        """The status in words."""
-        return self.reason if self.result is None else self.result.status.words
+    def is_early(self) -> bool:
+        """Whether the estimator has not come to its end: stopped, running, or not run."""
+        if self.result is None:
+            return self.reason in (NOT_RUN, RUNNING)
+        return self.result.status is Status.INTERRUPTED
 
     @property
     def seconds(self) -> float | None:
@@ -121,7 +124,7 @@ class Comparison:
     @property
     def status(self) -> Status:
         """Interrupted, if any estimator was stopped or did not run."""
-        early = any(each.status in (Status.INTERRUPTED, NOT_RUN, RUNNING) for each in self.lines)
+        early = any(each.is_early for each in self.lines)
         return Status.INTERRUPTED if early else Status.CONVERGED
 
     @property
@@ -131,6 +134,9 @@ class Comparison:
 
     def summary_in(self, unit: str) -> str:
         """The same, in `nats` or `bits`."""
+        return line_so_far(self._range(unit)) if self._is_unfinished else self._range(unit)
+
+    def _range(self, unit: str) -> str:
         values = [each.mi / unit_size(unit) for each in self]
         if not values:
             return "no results"
@@ -144,6 +150,20 @@ class Comparison:
             abs(a.mi - b.mi) > APART * math.hypot(a.stderr or 0.0, b.stderr or 0.0)
             for a, b in itertools.combinations(known, 2)
         )
+
+    @property
+    def _is_unfinished(self) -> bool:
+        """Whether a stop has left out something; while one is running, nobody knows."""
+        running = any(each.reason == RUNNING for each in self.lines)
+        return self.status is Status.INTERRUPTED and bool(self.results) and not running
+
+    @property
+    def _unfinished(self) -> str:
+        """What is said after a stop; empty without one."""
+        if not self._is_unfinished:
+            return ""
+        done = sum(not each.is_early for each in self.lines)
+        return f"Not a final result. {how_to_finish(f'{done} of {len(self.lines)} estimators')}"
 
     @property
     def _is_open(self) -> bool:
@@ -190,6 +210,7 @@ class Comparison:
         ]
         methods = [f"{each.label}: {each.method}" for each in self.lines if each.method]
         which = [WHICH, *methods] if self._is_open else []
+        which += [self._unfinished] if self._is_unfinished else []
         return "\n".join(rows + which + [f"{label}: {note}" for label, note in self._remarks()])
 
     def _remarks(self) -> list[tuple[str, str]]:
@@ -241,7 +262,8 @@ class Comparison:
         )
         notes = f'<ul style="max-width:640px;margin:0">{notes}</ul>' if notes else ""
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        which = f'<p style="max-width:640px;margin:4px 0">{WHICH}</p>' if self._is_open else ""
+        which = WHICH if self._is_open else self._unfinished
+        which = f'<p style="max-width:640px;margin:4px 0">{which}</p>' if which else ""
         return f"<div>{table}{which}{below}{notes}</div>"
 
 
@@ -253,7 +275,7 @@ def _header(unit: str) -> tuple[str, str, str]:
 
 
 def _cells(line: Line, unit: str) -> tuple[str, str, str]:
-    return line.label, line.estimate_in(unit), line.verdict
+    return line.label, line.estimate_in(unit), line.status
 
 
 def _html_row(line: Line, unit: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack, overload
@@ -16,11 +16,13 @@ from mmg_nb.errors import MMGError
 from mmg_nb.keywords import DependencyMapKeywords
 from mmg_nb.polling import Stopped
 from mmg_nb.questions.answer import not_looked_at, said_once
-from mmg_nb.questions.asked_table import read_asked
+from mmg_nb.questions.asked_table import AskedTable, read_asked
 from mmg_nb.questions.side_by_side import outcomes, processes
 from mmg_nb.results.facts import unit_size
 from mmg_nb.results.picture import Picture
 from mmg_nb.results.result import MIResult
+from mmg_nb.results.status import Status
+from mmg_nb.results.unfinished import how_to_finish, line_so_far
 from mmg_nb.runs.events import Listener, Phase, Started
 from mmg_nb.runs.interrupts import stoppable
 from mmg_nb.runs.watching import watched
@@ -53,6 +55,8 @@ class DependencyMap:
         given: Names of the condition's columns.
         notes: What the user should know about the data and the estimates.
         left_out: Columns of the table that were left out, with the reason.
+        status: Interrupted, if the computation was stopped.
+        stopped_after: What was done before a stop, in words; empty without a stop.
     """
 
     names: tuple[str, ...]
@@ -63,6 +67,8 @@ class DependencyMap:
     given: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     left_out: dict[str, str] = field(default_factory=dict)
+    status: Status = Status.CONVERGED
+    stopped_after: str = ""
 
     @property
     def quantity(self) -> str:
@@ -154,6 +160,8 @@ class DependencyMap:
         sizes = f"{len(self.names)} columns, {self.n_samples} rows"
         by = f", {self.estimator}" if self.estimator else ""
         found = f"{self.quantity}, strongest in {unit}: {strongest}"
+        if not self.status.complete:
+            found = line_so_far(found, self.stopped_after)
         return f"DependencyMap({sizes}{by}; {found}{not_looked_at(self.left_out)})"
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -169,7 +177,15 @@ class DependencyMap:
         picture = self.picture(self.alt(unit), unit)
         notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
         below = f"<ul>{notes}</ul>" if notes else ""
-        return picture.bundle(text, f"<div>{picture.tag}{below}</div>")
+        return picture.bundle(text, f"<div>{self._stop}{picture.tag}{below}</div>")
+
+    @property
+    def _stop(self) -> str:
+        """What a page says first after a stop; empty without one."""
+        if self.status.complete:
+            return ""
+        said = f"Not a final result. {how_to_finish(self.stopped_after)}"
+        return f"<p>{html.escape(said)} Empty cells are not estimated.</p>"
 
 
 def _draw(ax: Axes, found: DependencyMap, values: Array, unit: str) -> None:
@@ -244,45 +260,56 @@ def dependency_map(table: Any, estimator: str = "ksg", **keywords: Any) -> Depen
     pairs = list(itertools.combinations(range(count), 2))
     workers = processes(asked["workers"], estimator, len(pairs))
     parts = [partial(question.estimate, [names[i]], [names[j]]) for i, j in pairs]
-    started = Started(estimator, question.n_samples, count, count, "cpu", len(pairs))
-    mi, stderr, remarks = watched(
-        partial(_all_pairs, names, pairs, parts, workers, started),
+    return watched(
+        partial(_all_pairs, question, pairs, parts, workers),
         None,
         asked["progress"],
         what=f"mutual information of {count} columns",
         estimator=estimator,
         slow=True,
     )
-    notes = question.notes + remarks + question.on_readings
-    n_samples, condition = question.n_samples, question.condition
-    left_out = question.left_out
-    return DependencyMap(names, mi, stderr, estimator, n_samples, condition, notes, left_out)
 
 
 def _all_pairs(
-    names: Sequence[str],
+    question: AskedTable,
     pairs: Sequence[tuple[int, int]],
     parts: Sequence[Callable[[Listener], MIResult]],
     workers: int,
-    started: Started,
     listen: Listener,
-) -> tuple[Array, Array, tuple[str, ...]]:
-    """Estimates and their errors, `(d, d)`, and notes. A stop leaves out the pairs that follow."""
+) -> DependencyMap:
+    """The map. A stop leaves out the pairs that follow."""
     found: dict[int, MIResult | MMGError] = {}
-    notes: tuple[str, ...] = ()
+    after, count = "", len(question.names)
     with stoppable(listen) as asked:
-        asked(started)
+        sizes = question.n_samples, count, count
+        asked(Started(question.estimator, *sizes, "cpu", len(pairs)))
         asked(Phase("pairs of columns"))
         try:
             found.update(outcomes(parts, workers, asked))
         except Stopped:
-            done = f"Stopped after {len(found)} of {len(pairs)} pairs."
-            notes = (f"{done} The other cells are empty.",)
+            after = f"{len(found)} of {len(pairs)} pairs"
+    mi, stderr, remarks = _matrices(question.names, {pairs[k]: found[k] for k in sorted(found)})
+    return DependencyMap(
+        question.names,
+        mi,
+        stderr,
+        question.estimator,
+        question.n_samples,
+        question.condition,
+        question.notes + remarks + question.on_readings,
+        question.left_out,
+        Status.INTERRUPTED if after else Status.CONVERGED,
+        after,
+    )
+
+
+def _matrices(
+    names: Sequence[str], found: Mapping[tuple[int, int], MIResult | MMGError]
+) -> tuple[Array, Array, tuple[str, ...]]:
+    """Estimates and their errors, `(d, d)`, and notes."""
     mi, stderr = np.full((2, len(names), len(names)), np.nan)
     remarks: list[tuple[str, str]] = []
-    for k in sorted(found):
-        i, j = pairs[k]
-        outcome = found[k]
+    for (i, j), outcome in found.items():
         said: tuple[str, ...]
         if isinstance(outcome, MMGError):  # the other pairs can still be estimated
             said = (f"No estimate. {outcome.what}",)
@@ -291,11 +318,11 @@ def _all_pairs(
             stderr[i, j] = stderr[j, i] = np.nan if outcome.stderr is None else outcome.stderr
             said = _remarks(outcome)
         remarks += [(f"{names[i]} and {names[j]}", remark) for remark in said]
-    failed = [(pairs[k], each) for k, each in sorted(found.items()) if isinstance(each, MMGError)]
+    failed = [(pair, each) for pair, each in found.items() if isinstance(each, MMGError)]
     if failed and not np.isfinite(mi).any():
         (i, j), error = failed[0]
         raise MMGError(f"{names[i]} and {names[j]}: {error.what}", error.remedy)
-    return mi, stderr, notes + said_once(remarks, of_columns=True)
+    return mi, stderr, said_once(remarks, of_columns=True)
 
 
 def _remarks(result: MIResult) -> tuple[str, ...]:

@@ -56,6 +56,7 @@ class IndependenceTest(Answer):
         how: How x was permuted, in words.
         status: Interrupted, if the computation was stopped.
         notes: What the user should know about the data and the estimates.
+        stopped_after: What was done before a stop, in words; empty without a stop.
     """
 
     FORMAT: ClassVar[str] = "mmg_nb.IndependenceTest/1"
@@ -65,6 +66,7 @@ class IndependenceTest(Answer):
     how: str
     status: Status = Status.CONVERGED
     notes: tuple[str, ...] = ()
+    stopped_after: str = ""
 
     @property
     def mi(self) -> float:
@@ -110,7 +112,7 @@ class IndependenceTest(Answer):
         z = self.estimate.called[2]
         return f"{AMONG_NEIGHBOURS} in {z}" if z and self.how == NEIGHBOURS_IN_Z else self.how
 
-    def summary_in(self, unit: str) -> str:
+    def _summary(self, unit: str) -> str:
         """The p-value and the estimate in one line."""
         size = amount(self.mi, self.stderr, unit)
         return f"p = {self.p_value:.3g} by {self.count} {self._moved}; {size}"
@@ -145,17 +147,15 @@ class IndependenceTest(Answer):
         legend_above(ax, ncols=3)
         return described(ax, self.alt(unit))
 
-    def facts(self, unit: str = "nats") -> Facts:
-        """What the card says; see `Answer`."""
-        x, y, z = self.estimate.called
-        given = f", given {z}" if z else ""
+    def _facts(self, unit: str) -> Facts:
+        x, y, _ = self.estimate.called
         clear = self.p_value <= CLEAR
         verdict = "depend on each other" if clear else "show no clear dependence"
         least = f" With {self.count}, p cannot be smaller." if self.p_value == self.floor else ""
         low, high = (end / unit_size(unit) for end in self.interval())
         return Facts(
-            headline=f"{x} and {y} {verdict}{given}: p = {self.p_value:.3g}",
-            badge=Badge.RELIABLE if self.status.complete else Badge.STOPPED,
+            headline=f"{x} and {y} {verdict}{self._given}: p = {self.p_value:.3g}",
+            badge=Badge.RELIABLE,
             meaning=f"{amount(self.mi, self.stderr, unit)}. {self._against(unit)}{least}",
             interval=(low, high) if np.isfinite(high - low) else None,
             value=self.mi / unit_size(unit),
@@ -164,6 +164,16 @@ class IndependenceTest(Answer):
             notes=self.notes,
             details=(),
         )
+
+    def _known(self, unit: str) -> str:
+        x, y, _ = self.estimate.called
+        size = amount(self.mi, self.stderr, unit)
+        return f"{x} and {y}{self._given}: {size}, p = {self.p_value:.3g}"
+
+    @property
+    def _given(self) -> str:
+        z = self.estimate.called[2]
+        return f", given {z}" if z else ""
 
     def _against(self, unit: str) -> str:
         high = float(np.quantile(self.null, 0.95))
@@ -271,6 +281,6 @@ def _tested(
     if not null:
         raise Stopped
     early = len(null) < count
-    notes = (f"Stopped after {len(null)} of {count} permutations.",) if early else ()
+    after = f"{len(null)} of {count} permutations" if early else ""
     status = Status.INTERRUPTED if early else Status.CONVERGED
-    return IndependenceTest(found, tuple(null), how, status, notes + found.notes)
+    return IndependenceTest(found, tuple(null), how, status, found.notes, after)

@@ -42,6 +42,7 @@ class LagProfile(Answer):
         n_samples: Moments used, the same for all lags.
         status: Interrupted, if the computation was stopped.
         notes: What the user should know about the data and the estimates.
+        stopped_after: What was done before a stop, in words; empty without a stop.
     """
 
     FORMAT: ClassVar[str] = "mmg_nb.LagProfile/1"
@@ -58,6 +59,7 @@ class LagProfile(Answer):
     n_samples: int
     status: Status = Status.CONVERGED
     notes: tuple[str, ...] = ()
+    stopped_after: str = ""
 
     def interval(self, level: float = 0.95) -> tuple[Array, Array]:
         """Two-sided normal confidence intervals, each alone, nats: lower and upper ends, `(k,)`.
@@ -79,7 +81,7 @@ class LagProfile(Answer):
         at = int(np.argmax(self.mi))
         return bool(self.mi[at] > norm.isf(FALSE_ALARM / len(self.lag)) * self.stderr[at])
 
-    def summary_in(self, unit: str) -> str:
+    def _summary(self, unit: str) -> str:
         """The best lag in one line."""
         at = int(np.argmax(self.mi))
         x, y = self.names[:2]
@@ -122,30 +124,16 @@ class LagProfile(Answer):
         ax.set_ylabel(unit)
         return ax
 
-    def facts(self, unit: str = "nats") -> Facts:
-        """What the card says; see `Answer`."""
+    def _facts(self, unit: str) -> Facts:
         x, y = self.names[:2]
-        given = f", given {self.names[2]}" if len(self.names) > 2 and self.names[2] else ""
         at, size = int(np.argmax(self.mi)), unit_size(unit)
-        if self.distinguishable:
-            when = self._when(self.best)
-            headline = f"{x} tells most about {y}{when}{given}: " + amount(
-                self.mi[at], self.stderr[at], unit
-            )
-            first, last = self.best_interval
-            span = Clock(self.size, self.unit_of_time).words(last)
-            if first < last:
-                span = f"{first * self.size} to {span}"
-            meaning = f"95 % interval of the best lag: {span}."
-        else:
-            headline = f"{x} tells nothing measurable about {y} at any lag{given}"
-            meaning = f"The largest of {len(self.lag)} estimates can be as large by chance."
+        nothing = f"{x} tells nothing measurable about {y} at any lag{self._given}"
         low, high = (float(each[at]) / size for each in self.interval())
         return Facts(
-            headline=headline,
-            badge=Badge.RELIABLE if self.status.complete else Badge.STOPPED,
-            meaning=meaning,
-            interval=(low, high) if self.status.complete else None,
+            headline=self._known(unit) if self.distinguishable else nothing,
+            badge=Badge.RELIABLE,
+            meaning=self._meaning,
+            interval=(low, high),
             value=float(self.mi[at]) / size,
             unit=unit,
             method=f"{self.estimator}, {self.n_samples} moments, {len(self.lag)} lags",
@@ -155,6 +143,29 @@ class LagProfile(Answer):
                 for lag, mi, stderr in zip(self.lag, self.mi, self.stderr, strict=True)
             ),
         )
+
+    def _known(self, unit: str) -> str:
+        x, y = self.names[:2]
+        at = int(np.argmax(self.mi))
+        most = amount(self.mi[at], self.stderr[at], unit)
+        return f"{x} tells most about {y}{self._when(self.best)}{self._given}: {most}"
+
+    @property
+    def _given(self) -> str:
+        return f", given {self.names[2]}" if len(self.names) > 2 and self.names[2] else ""
+
+    @property
+    def _meaning(self) -> str:
+        """How certain the best lag is; of some lags only, that is not known."""
+        if not self.distinguishable:
+            return f"The largest of {len(self.lag)} estimates can be as large by chance."
+        if not self.status.complete:
+            return ""
+        first, last = self.best_interval
+        span = Clock(self.size, self.unit_of_time).words(last)
+        if first < last:
+            span = f"{first * self.size} to {span}"
+        return f"95 % interval of the best lag: {span}."
 
     def _when(self, lag: int) -> str:
         if not lag:

@@ -138,9 +138,7 @@ def _profile(
         heard(Started(name, count, 1, 1, "cpu", len(lags)))
         heard(Phase("lags"))
         by_place = _at_lags(parts, workers, heard)
-    notes = [*clock.notes]
-    if len(by_place) < len(lags):
-        notes.append(f"Stopped after {len(by_place)} of {len(lags)} lags.")
+    early = len(by_place) < len(lags)
     places = sorted(by_place)
     found = [by_place[k] for k in places]
     known = np.asarray(lags)[places]
@@ -161,8 +159,9 @@ def _profile(
         clock.unit,
         name,
         count,
-        Status.CONVERGED if len(found) == len(lags) else Status.INTERRUPTED,
-        (*notes, *said_once(remarks)),
+        Status.INTERRUPTED if early else Status.CONVERGED,
+        (*clock.notes, *said_once(remarks)),
+        f"{len(found)} of {len(lags)} lags" if early else "",
     )
 
 

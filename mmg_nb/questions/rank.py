@@ -163,6 +163,7 @@ class _Search:
         self._shared: list[Shared] = []
         self._remarks: list[tuple[str, str]] = []
         self._notes: list[str] = []
+        self._after = ""  # what a stop would have left, in words
 
     def run(self, listen: Listener) -> Ranking:
         """Rank and select; see `rank`."""
@@ -178,7 +179,6 @@ class _Search:
                 if not self._columns:
                     raise
                 status = Status.INTERRUPTED
-                self._notes.append("Stopped early. A complete search may select other columns.")
         columns = sorted(self._columns.values(), key=lambda each: -each.mi)
         return Ranking(
             self._target,
@@ -196,6 +196,7 @@ class _Search:
             ),
             self._limited,
             self._left_out,
+            self._after if status is Status.INTERRUPTED else "",
         )
 
     # --- the three parts
@@ -204,6 +205,7 @@ class _Search:
         heard(Phase("each column alone"))
         failed: MMGError | None = None
         for done, label in enumerate(self._units):
+            self._after = f"{done} of {len(self._units)} columns, before any was selected"
             begin_part(heard, done, len(self._units))
             try:
                 found = self._estimate(self._question, (label,), heard)
@@ -218,6 +220,7 @@ class _Search:
             self._columns[label] = _line(label, found)
         if not self._columns:
             raise failed or MMGError("There is no column to rank.", "Add columns.")
+        self._after = "the estimates of single columns, before any was selected"
         if self._precise is None:
             return
         heard(Phase(f"estimating the best columns by {self._precise.estimator}"))
@@ -231,6 +234,9 @@ class _Search:
     def _select(self, heard: Listener) -> None:
         while len(self._chosen) < self._most:
             left = [label for label in self._columns if label not in self._chosen]
+            if self._steps:
+                count = f"{len(self._steps)} step{'s' if len(self._steps) > 1 else ''}"
+                self._after = f"{count} of the selection, which may select more columns"
             so_far = f" after {cut(', '.join(self._chosen), ROOM)}" if self._chosen else ""
             heard(Phase(f"choosing column {len(self._chosen) + 1}{so_far}"))
             step = self._best([(label,) for label in left], heard) if left else None
@@ -268,6 +274,7 @@ class _Search:
 
     def _share(self, heard: Listener) -> None:
         """Find the selected column that explains why a relevant one was not selected."""
+        self._after = "the selection, before it was compared with the other columns"
         enough = _quantile(len(self._units))
         left = [
             each

@@ -91,6 +91,7 @@ class Ranking(Answer):
         notes: What the user should know about the data and the estimates.
         limited: Whether the selection ended at the number of columns that was asked for.
         left_out: Columns of the table that were left out, with the reason.
+        stopped_after: What was done before a stop, in words; empty without a stop.
     """
 
     FORMAT: ClassVar[str] = "mmg_nb.Ranking/1"
@@ -105,6 +106,7 @@ class Ranking(Answer):
     notes: tuple[str, ...] = ()
     limited: bool = False
     left_out: dict[str, str] = field(default_factory=dict)
+    stopped_after: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -131,7 +133,7 @@ class Ranking(Answer):
         """The estimate of the selected columns together, nats: the sum of the gains."""
         return math.fsum(step.mi for step in self.steps)
 
-    def summary_in(self, unit: str) -> str:
+    def _summary(self, unit: str) -> str:
         """The selection in one line."""
         if not self.steps:
             count = len(self.columns)
@@ -190,18 +192,12 @@ class Ranking(Answer):
             label.set_fontweight("bold" if name in self.selected else "normal")
         return ax
 
-    def facts(self, unit: str = "nats") -> Facts:
-        """What the card says; see `Answer`."""
-        given = f", given {', '.join(self.given)}" if self.given else ""
-        names = ", ".join(self.selected)
-        headline = f"No column tells anything measurable about {self.target}{given}"
-        if self.steps:
-            verb = "tell" if len(self.selected) > 1 else "tells"
-            size = amount(self.together, None, unit)
-            headline = f"{names} {verb} {size} about {self.target}{given}"
+    def _facts(self, unit: str) -> Facts:
+        nothing = f"No column tells anything measurable about {self._about}"
+        headline = self._selection(unit) if self.steps else nothing
         return Facts(
             headline=headline + not_looked_at(self.left_out),
-            badge=Badge.RELIABLE if self.status.complete else Badge.STOPPED,
+            badge=Badge.RELIABLE,
             meaning=self._path(unit),
             interval=None,
             value=self.together / unit_size(unit),
@@ -212,6 +208,24 @@ class Ranking(Answer):
                 (each.name, amount(each.mi, each.stderr, unit)) for each in self.columns
             ),
         )
+
+    def _known(self, unit: str) -> str:
+        if self.steps:
+            return self._selection(unit)
+        best, count = self.columns[0], len(self.columns)
+        most = f", the most of {count} columns" if count > 1 else ""
+        return f"{best.name} alone tells {amount(best.mi, best.stderr, unit)} about " + (
+            f"{self._about}{most}"
+        )
+
+    def _selection(self, unit: str) -> str:
+        verb = "tell" if len(self.selected) > 1 else "tells"
+        size = amount(self.together, None, unit)
+        return f"{', '.join(self.selected)} {verb} {size} about {self._about}"
+
+    @property
+    def _about(self) -> str:
+        return self.target + (f", given {', '.join(self.given)}" if self.given else "")
 
     @property
     def _methods(self) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 
 from mmg_nb.errors import MMGError
 from mmg_nb.keywords import TotalKeywords
+from mmg_nb.polling import Stopped
 from mmg_nb.questions.answer import Answer, not_looked_at, said_once
 from mmg_nb.questions.asked_table import AskedTable, read_asked
 from mmg_nb.questions.parts import begin_part, estimated
@@ -92,7 +93,7 @@ class TotalCorrelation(Answer):
             return "neither redundant nor synergistic"
         return "redundant" if self.o_information.mi > 0 else "synergistic"
 
-    def summary_in(self, unit: str) -> str:
+    def _summary(self, unit: str) -> str:
         """Total correlation and O-information in one line."""
         o = amount(self.o_information.mi, self.o_information.stderr, unit)
         size = amount(self.mi, self.stderr, unit)
@@ -133,14 +134,15 @@ class TotalCorrelation(Answer):
             ("O-information", self.o_information),
         )
 
-    def facts(self, unit: str = "nats") -> Facts:
-        """What the card says; see `Answer`."""
+    def _known(self, unit: str) -> str:
+        return f"{', '.join(self.names)} share {amount(self.mi, self.stderr, unit)}"
+
+    def _facts(self, unit: str) -> Facts:
         size = unit_size(unit)
         low, high = self.interval()
         o = amount(self.o_information.mi, self.o_information.stderr, unit)
         return Facts(
-            headline=f"{', '.join(self.names)} share {amount(self.mi, self.stderr, unit)}"
-            + not_looked_at(self.left_out),
+            headline=self._known(unit) + not_looked_at(self.left_out),
             badge=precision(self.mi, (low, high)),
             meaning=f"They are {self.kind}: O-information {o}.",
             interval=(low / size, high / size),
@@ -215,11 +217,15 @@ def _summed(question: AskedTable, listen: Listener) -> TotalCorrelation:
     with stoppable(listen) as heard:
         heard(Started(question.estimator, question.n_samples, len(names), 1, "cpu", len(wanted)))
         heard(Phase("estimating the terms of the sum"))
-        for done, (k, given) in enumerate(wanted):
-            begin_part(heard, done, len(wanted))
-            rest = names[k + 1 :] if given else ()
-            term = partial(question.estimate, names[k : k + 1], names[:k], given=rest)
-            found[k, given] = estimated(term, heard)
+        try:
+            for done, (k, given) in enumerate(wanted):
+                begin_part(heard, done, len(wanted))
+                rest = names[k + 1 :] if given else ()
+                term = partial(question.estimate, names[k : k + 1], names[:k], given=rest)
+                found[k, given] = estimated(term, heard)
+        except Stopped as stop:
+            labelled = {_label(names, *key): each for key, each in found.items()}
+            raise (_without_sum(labelled, len(wanted)) if found else stop) from None
     last = len(names) - 1
     total = [found[k, False] for k in range(1, len(names))]
     dual = [found[k, True] for k in range(1, last)] + [found[last, False]]
@@ -236,6 +242,15 @@ def _summed(question: AskedTable, listen: Listener) -> TotalCorrelation:
         question.n_samples,
         notes=(*question.notes, *said_once(remarks, of_columns=True), *question.on_readings),
         left_out=question.left_out,
+    )
+
+
+def _without_sum(found: dict[str, MIResult], count: int) -> Stopped:
+    """What to say if the user stops before all terms are known."""
+    known = (f"{name} = {amount(each.mi, each.stderr)}" for name, each in found.items())
+    return Stopped(
+        f"The run was stopped after {len(found)} of {count} terms, so their sum is unknown. "
+        f"Estimated: {', '.join(known)}."
     )
 
 

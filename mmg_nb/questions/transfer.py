@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from mmg_nb.errors import MMGError
 from mmg_nb.questions.answer import Answer
 from mmg_nb.questions.independence import p_value
 from mmg_nb.results.facts import Badge, Facts, amount, unit_size
@@ -71,6 +72,7 @@ class TransferEntropy(Answer):
         n_samples: Moments used.
         status: Interrupted, if the computation was stopped.
         notes: What the user should know about the data and the estimates.
+        stopped_after: What was done before a stop, in words; empty without a stop.
     """
 
     FORMAT: ClassVar[str] = "mmg_nb.TransferEntropy/1"
@@ -82,6 +84,7 @@ class TransferEntropy(Answer):
     n_samples: int
     status: Status = Status.CONVERGED
     notes: tuple[str, ...] = ()
+    stopped_after: str = ""
 
     @property
     def forward(self) -> Direction:
@@ -90,12 +93,19 @@ class TransferEntropy(Answer):
 
     @property
     def backward(self) -> Direction:
-        """From y to x."""
-        return self.directions[-1]
+        """From y to x.
+
+        Raises:
+            MMGError: The computation was stopped before this direction.
+        """
+        if len(self.directions) < 2:
+            what = f"The computation was stopped after {self.forward.arrow}."
+            raise MMGError(what, "Run it again to the end.")
+        return self.directions[1]
 
     @property
     def mi(self) -> Array:
-        """Both estimates, from x to y and from y to x, `(2,)`, nats."""
+        """Both estimates, from x to y and from y to x, `(2,)`, nats; after a stop, `(1,)`."""
         return np.array([each.mi for each in self.directions])
 
     @property
@@ -120,12 +130,20 @@ class TransferEntropy(Answer):
         half = errors_in_half(level) * self.stderr
         return self.mi - half, self.mi + half
 
-    def summary_in(self, unit: str) -> str:
+    def _summary(self, unit: str) -> str:
         """Both directions in one line."""
-        return "; ".join(
+        return self._known(unit)
+
+    def _known(self, unit: str) -> str:
+        each_way = (
             f"{each.arrow} {amount(each.mi, each.stderr, unit)} (p = {each.p_value:.2g})"
             for each in self.directions
         )
+        return "; ".join(each_way) + self._given
+
+    @property
+    def _given(self) -> str:
+        return f", given {self.given}" if self.given else ""
 
     def to_frame(self) -> pd.DataFrame:
         """One row per direction: estimate, standard error and 95 % interval (nats), p-value."""
@@ -165,23 +183,24 @@ class TransferEntropy(Answer):
         ax.set_xlabel(f"transfer entropy, {unit}, with 95 % intervals")
         return ax
 
-    def facts(self, unit: str = "nats") -> Facts:
-        """What the card says; see `Answer`."""
+    def _facts(self, unit: str) -> Facts:
         clear = [each for each in self.directions if each.p_value <= CLEAR]
-        given = f", given {self.given}" if self.given else ""
-        least = min(each.floor for each in self.directions)
         first = self.directions[0]
-        headline = f"No measurable transfer between {first.source} and {first.target}{given}"
+        nothing = f"No measurable transfer between {first.source} and {first.target}"
+        headline = nothing + self._given
         if clear:
             said = (f"{each.arrow}: {amount(each.mi, each.stderr, unit)}" for each in clear)
-            headline = "; ".join(said) + given
+            headline = "; ".join(said) + self._given
+        # A stop may leave fewer surrogates of one direction.
+        counts = " and ".join(dict.fromkeys(str(len(each.null)) for each in self.directions))
+        least = " and ".join(dict.fromkeys(f"{each.floor:.2g}" for each in self.directions))
         tested = ", ".join(f"{each.arrow} p = {each.p_value:.2g}" for each in self.directions)
         back, ahead = self.history
         return Facts(
             headline=headline,
-            badge=Badge.RELIABLE if self.status.complete else Badge.STOPPED,
-            meaning=f"{tested}, from {len(first.null)} shifted copies of the source (surrogates). "
-            f"With so many, p cannot be below {least:.2g}.",
+            badge=Badge.RELIABLE,
+            meaning=f"{tested}, from {counts} shifted copies of the source (surrogates). "
+            f"With so many, p cannot be below {least}.",
             interval=None,
             value=first.mi / unit_size(unit),
             unit=unit,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Unpack, overload
@@ -34,6 +35,7 @@ __all__ = ["transfer_entropy"]
 
 SURROGATES = 99
 FEW_SURROGATES = 19  # for an estimator that trains
+WAYS = ("x", "y"), ("y", "x")  # source and target of each direction
 NOT_CAUSATION = (
     "Transfer entropy is prediction, not causation: a third series may drive both, with different "
     "delays. If you have that series, pass it as given=."
@@ -178,33 +180,47 @@ def _both(
 ) -> TransferEntropy:
     found: list[Direction] = []
     remarks: list[tuple[str, str]] = []
-    status = Status.CONVERGED
     n = len(question.moments.places)
     count = min(count, most_shifts(n))
     with stoppable(listen) as heard:
         heard(Started(question.estimator, n, 1, 1, "cpu", count))
-        for source, target in (("x", "y"), ("y", "x")):
+        for source, target in WAYS:
             job = question.job(source, target)
             names = question.name(source), question.name(target)
             heard(Phase(f"{names[0]} → {names[1]}"))
-            result = estimated(partial(kept.result, job), heard)
-            moved = shifts(n, count, np.random.default_rng(job.seed))
-            null = null_estimates(job, moved, count, heard, kept)
-            if not null:
-                raise Stopped
+            try:
+                result = estimated(partial(kept.result, job), heard)
+                moved = shifts(n, count, np.random.default_rng(job.seed))
+                null = null_estimates(job, moved, count, heard, kept)
+                if not null:
+                    raise Stopped
+            except Stopped:
+                if not found:
+                    raise
+                break
             found.append(Direction(*names, result.mi, result.stderr or 0.0, tuple(null)))
             remarks += [(found[-1].arrow, note) for note in result.notes]
             if len(null) < count:
-                status = Status.INTERRUPTED
                 break
-    stopped = ("Stopped early: surrogates or a direction are missing.",)
-    notes = (*clock.notes, *(stopped if status is Status.INTERRUPTED else ()))
+    after = _stopped_after(found, count)
     return TransferEntropy(
         tuple(found),
         question.history,
         "z" if question.asked["given"] is not None else "",
         question.estimator,
         n,
-        status,
-        (*notes, NOT_CAUSATION, *said_once(remarks)),
+        Status.INTERRUPTED if after else Status.CONVERGED,
+        (*clock.notes, NOT_CAUSATION, *said_once(remarks)),
+        after,
     )
+
+
+def _stopped_after(found: Sequence[Direction], count: int) -> str:
+    """What was done before a stop, in words; empty if nothing is missing."""
+    last = found[-1]
+    done = last.arrow
+    if len(last.null) < count:
+        done = f"{len(last.null)} of {count} surrogates of {last.arrow}"
+    if len(found) < len(WAYS):
+        return f"{done}, before {last.target} → {last.source} was tried"
+    return done if len(last.null) < count else ""

@@ -12,6 +12,7 @@ from mmg_nb.errors import MMGError, brief
 from mmg_nb.results.finding import Estimate
 from mmg_nb.results.held_out_test import CLEAR
 from mmg_nb.results.status import Status
+from mmg_nb.results.unfinished import headline_so_far
 
 __all__ = [
     "CEILING",
@@ -84,11 +85,11 @@ class Badge(StrEnum):
     """How far a result can be trusted, in one word or two."""
 
     RELIABLE = "reliable"
-    STOPPED = "stopped early"
-    FAILED = "training failed"
+    STOPPED = Status.INTERRUPTED.words
+    FAILED = Status.DIVERGED.words
     INFINITE = "may be infinite"
     LARGER = "may be larger"
-    MORE_STEPS = "needs more steps"
+    MORE_STEPS = Status.STEP_LIMIT.words
     MORE_DATA = "needs more data"
     NO_ERROR = "no error bar"
 
@@ -264,7 +265,8 @@ def _remedy(result: Told, found: Badge) -> str:
         return ""
     file = result.provenance.get("checkpoint")
     if file is None:
-        return f"{found.advice} A run with a checkpoint (--checkpoint run.mmg) can be continued."
+        # Nobody knows here whether it was started by a magic, in the panel or in Python.
+        return f"{found.advice} Only a run that keeps a checkpoint file can be continued."
     here = Path(file).name
     file = here if Path(here).exists() else file
     return (
@@ -279,7 +281,7 @@ def _headline(result: Told, unit: str) -> str:
     value = amount(result.mi, result.stderr, unit)
     verb = "tell" if ", " in x or " and " in x else "tells"
     if result.status is Status.INTERRUPTED:
-        return f"Not a final result. So far: {x} {verb} {value} about {y}{given}"
+        return headline_so_far(f"{x} {verb} {value} about {y}{given}")
     if _is_nothing(result) and badge(result) is Badge.RELIABLE:
         return f"{x} {verb} nothing measurable about {y}{given}: {value}"
     return f"{x} {verb} {value} about {y}{given}"

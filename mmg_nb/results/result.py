@@ -26,6 +26,7 @@ from mmg_nb.results.picture import Picture
 from mmg_nb.results.sample import Sample
 from mmg_nb.results.saved import SavedRecord
 from mmg_nb.results.status import Status
+from mmg_nb.results.unfinished import line_so_far
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -194,7 +195,7 @@ class MIResult(SavedRecord):
         other = "nats" if unit == "bits" else "bits"
         text = f"{amount(self.mi, self.stderr, unit)} ({amount(self.mi, None, other)})"
         if self.status is Status.INTERRUPTED:
-            return f"stopped early; so far {text}"
+            return line_so_far(text)
         if self.stderr is None or self.distinguishable or not self.status.complete:
             return text
         if found_by_test(self):

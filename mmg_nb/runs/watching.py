@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any, TypeVar
 
+from mmg_nb.results.unfinished import remark_on_stop
 from mmg_nb.runs.events import Event, Listener, silent
 from mmg_nb.runs.terminal import ProgressLine
 
@@ -33,6 +34,8 @@ def watched(
 ) -> Found:
     """Run something, and show its progress: a live view in a notebook, a line in a terminal.
 
+    After a stop, a line that says so takes the place of the progress.
+
     Args:
         work: The run.
         listen: The listener of the caller, or None.
@@ -53,15 +56,8 @@ def watched(
     if session_kernel() is not None or in_marimo():
         # The notebook's side imports this side, so it is looked up when it is needed.
         notebook = importlib.import_module("mmg_nb.jupyter.watching")
-        found: Found = notebook.watch(
-            work,
-            listen or silent,
-            what=what,
-            estimator=estimator,
-            slow=slow,
-            trains=trains,
-            table=table,
-        )
+        said = {"what": what, "estimator": estimator, "slow": slow, "trains": trains}
+        found: Found = notebook.watch(work, listen or silent, table=table, **said)
         return found
     if progress is None and not sys.stderr.isatty():
         return work(listen or silent)
@@ -71,7 +67,11 @@ def watched(
             line(event)
             return bool(listen and listen(event))
 
-        return work(both)
+        found = work(both)
+    remark = remark_on_stop(found)
+    if remark:
+        print(remark, file=sys.stderr)
+    return found
 
 
 def session_kernel() -> Any:

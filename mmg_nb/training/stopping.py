@@ -60,7 +60,11 @@ class KeepWeights(StrEnum):
 
 
 class Ended(StrEnum):
-    """How a training ended; `status` is the corresponding status of the result."""
+    """How a training ended; `status` is the corresponding status of the result.
+
+    `EARLY_STOPPED`: it ended before its last step, because validation rows showed no further
+    improvement. The result has then converged, too.
+    """
 
     CONVERGED = "converged"
     STEP_LIMIT = "step_limit"
@@ -75,7 +79,7 @@ class Ended(StrEnum):
         """The status of a result that rests on this training."""
         if self is Ended.STILL_IMPROVING:
             return Status.STEP_LIMIT
-        return Status(self.value)
+        return Status.CONVERGED if self is Ended.EARLY_STOPPED else Status(self.value)
 
 
 @dataclass(eq=False)

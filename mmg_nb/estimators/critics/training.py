@@ -171,5 +171,5 @@ class _State:
         if stopped:
             return Status.INTERRUPTED
         if schedule.is_over(step, self.best):
-            return Status.EARLY_STOPPED
+            return Status.CONVERGED
         return self.record.verdict(WORTH_MORE_STEPS).status if step == schedule.steps else None

@@ -28,7 +28,6 @@ WORST_FIRST = (
     Status.DIVERGED,
     Status.INTERRUPTED,
     Status.STEP_LIMIT,
-    Status.EARLY_STOPPED,
     Status.CONVERGED,
 )
 
