@@ -11,6 +11,7 @@ import pytest
 
 import mmg_nb
 from mmg_nb.errors import MMGError
+from mmg_nb.estimators.registry import estimator_class
 
 RNG = np.random.default_rng(0)
 
@@ -59,8 +60,79 @@ def test_parity_is_synergistic_and_a_common_cause_redundant():
 def test_independent_columns_share_nothing():
     found = mmg_nb.total_correlation(pd.DataFrame(RNG.normal(size=(400, 4)), columns=list("abcd")))
     assert abs(found.mi) < 3 * found.stderr < 0.15
-    assert len(found.terms) == 5
+    assert (
+        len(found.terms) == 9
+    )  # 3 without a condition, 2 with one, and each of those shuffled twice
     assert found.kind == "neither redundant nor synergistic"
+
+
+def noise_at(place, seed, n, strength):
+    """Two columns that depend on each other, and one that depends on nothing."""
+    rng = np.random.default_rng(seed)
+    a, b, noise = rng.normal(size=(3, n))
+    columns = [a, strength * a + math.sqrt(1 - strength**2) * b]
+    columns.insert(place, noise)
+    return pd.DataFrame(dict(zip("uvw", columns, strict=True)))
+
+
+@pytest.mark.parametrize(("n", "strength"), [(300, 0.7), (300, 0.97), (600, 0.7)])
+def test_a_column_of_noise_is_neither_redundant_nor_synergistic(n, strength):
+    """A condition of noise adds columns, and so a bias, which looks like redundancy."""
+    mistaken = 0
+    for place in range(3):
+        tables = [noise_at(place, (place, seed), n, strength) for seed in range(20)]
+        found = [mmg_nb.total_correlation(table, progress=False) for table in tables]
+        assert abs(np.mean([each.o_information.mi for each in found])) < 0.02
+        mistaken += sum(each.kind != "neither redundant nor synergistic" for each in found)
+    assert mistaken <= 3  # of 60
+
+
+def test_two_pairs_that_have_nothing_to_do_with_each_other_are_neither():
+    kinds = []
+    for seed in range(12):
+        one, other = (noise_at(2, key, 300, 0.8) for key in ((seed, 0), (seed, 1)))
+        table = pd.DataFrame({"a": one.u, "b": one.v, "c": other.u, "d": other.v})
+        kinds.append(mmg_nb.total_correlation(table, progress=False).kind)
+    assert sum(kind != "neither redundant nor synergistic" for kind in kinds) <= 1
+
+
+TRIPLES = {
+    "copy": (lambda a, b, e: (a, b, a + 0.3 * e), "redundant"),
+    "common cause": (lambda a, b, e: (a, a + 0.6 * b, a + 0.6 * e), "redundant"),
+    "parity of signs": (lambda a, b, e: (a, b, np.sign(a * b) * np.exp(e)), "synergistic"),
+    "sum": (lambda a, b, e: (a, b, a + b + 0.5 * e), "synergistic"),
+}
+
+
+@pytest.mark.parametrize("kind", TRIPLES)
+@pytest.mark.parametrize("order", [[0, 1, 2], [2, 0, 1]])
+def test_redundant_and_synergistic_columns_are_found(kind, order):
+    build, expected = TRIPLES[kind]
+    for seed in range(5):
+        a, b, e = np.random.default_rng(seed).normal(size=(3, 300))
+        b = 0.7 * a + 0.7 * b if kind == "copy" else b
+        columns = [build(a, b, e)[k] for k in order]
+        table = pd.DataFrame(dict(zip("abc", columns, strict=True)))
+        assert mmg_nb.total_correlation(table, progress=False).kind == expected
+
+
+def test_the_sums_are_those_of_the_terms_and_shuffles():
+    found = mmg_nb.total_correlation(gaussian(0.5, 300)[0])
+    term = {name: each.mi for name, each in found.terms.items()}
+    shuffles = [term[f"I(b; a | c, shuffle {k})"] for k in (1, 2)]
+    assert found.o_information.mi == pytest.approx(np.mean(shuffles) - term["I(b; a | c)"])
+    assert found.dual.mi == pytest.approx(found.mi - found.o_information.mi)
+    chance = np.var(shuffles, ddof=1)
+    assert found.o_information.stderr > math.sqrt(chance) > 0
+
+
+def test_what_trains_is_not_trained_for_shuffled_rows(monkeypatch, shared):
+    monkeypatch.setattr(estimator_class("gcmi"), "trains", True)
+    found = mmg_nb.total_correlation(gaussian(0.6, 200)[0], "gcmi")
+    assert list(found.terms) == ["I(b; a)", "I(b; a | c)", "I(c; a, b)"]
+    difference = found.terms["I(b; a)"].mi - found.terms["I(b; a | c)"].mi
+    assert found.o_information.mi == pytest.approx(difference)
+    assert len(shared.terms) == 5
 
 
 def test_errors_use_how_the_terms_vary_together():

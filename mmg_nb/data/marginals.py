@@ -1,4 +1,4 @@
-"""Maps of single columns: normal scores, smooth normal scores and standardisation."""
+"""Maps of single columns: normal scores, smooth scores, standardisation; and heavy tails."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scipy.special import ndtr, ndtri
 
 from mmg_nb.polling import poll, polled
 
-__all__ = ["NormalScores", "SmoothScores", "Standardize"]
+__all__ = ["NormalScores", "SmoothScores", "Standardize", "heavy_tailed"]
 
 Array = NDArray[np.float64]
 MAX_QUANTILES = 2000  # quantiles kept for each column
@@ -21,6 +21,8 @@ KNOT_COUNTS = (8, 16, 32, 64, 128)  # knots of a smooth map; the first number th
 SPLINE_SHARE = 0.4  # of the sampling noise (LOG.md, "Smooth scores from the start")
 LINEAR_RANGE = 6.0  # normal scores within which a linear map is not treated as a tail
 TAIL_QUANTILES = 20  # outermost quantiles that set the scale of a tail
+HEAVY = 4.0  # times a normal standard deviation (LOG.md, "Heavy tails and nearest neighbours")
+QUARTILES = 1.349  # distance of the quartiles of N(0, 1)
 TAIL_SLOPE = 0.3  # growth of a tail, in normal scores per e-fold of distance
 
 
@@ -164,3 +166,19 @@ class Standardize:
     def __call__(self, values: Array) -> Array:
         """Map `(n, d)` values."""
         return (values - self.mean) / self.scale
+
+
+def heavy_tailed(values: Array) -> NDArray[np.bool_]:
+    """Which columns have heavy tails or outliers, so that a few rows set the standard deviation.
+
+    It is then more than 4 times that of a normal column with the same quartiles. The quartiles do
+    not depend on outliers as long as fewer than a quarter of the rows are outliers on either side.
+
+    Args:
+        values: `(n, d)`, scaled so that their squares do not overflow.
+
+    Returns:
+        One truth value for each column, `(d,)`.
+    """
+    low, high = np.quantile(values, [0.25, 0.75], axis=0)
+    return np.asarray(values.std(axis=0) > HEAVY * (high - low) / QUARTILES)

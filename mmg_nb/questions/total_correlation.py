@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack, overload
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Unpack, overload
 import numpy as np
 
 from mmg_nb.errors import MMGError
+from mmg_nb.estimators.registry import estimator_class
 from mmg_nb.keywords import TotalKeywords
 from mmg_nb.polling import Stopped
 from mmg_nb.questions.answer import Answer, not_looked_at, said_once
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["TotalCorrelation", "total_correlation"]
 
 MAX_VARIABLES = 10  # nearest neighbours find too little in more columns
+SHUFFLES = 2  # of each condition (LOG.md, "The O-information of a column of noise")
+KIND_LEVEL = 0.99  # of the interval of the O-information; outside 0, the kind is stated
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -88,8 +91,8 @@ class TotalCorrelation(Answer):
 
     @property
     def kind(self) -> str:
-        """`redundant`, `synergistic`, or neither if the O-information is about 0."""
-        if abs(self.o_information.mi) <= 2 * self.o_information.stderr:
+        """`redundant`, `synergistic`, or neither if 0 is in the 99 % interval of O-information."""
+        if abs(self.o_information.mi) <= errors_in_half(KIND_LEVEL) * self.o_information.stderr:
             return "neither redundant nor synergistic"
         return "redundant" if self.o_information.mi > 0 else "synergistic"
 
@@ -179,9 +182,16 @@ def total_correlation(table: Any, estimator: str = "ksg", **keywords: Any) -> To
     (Rosas et al. 2019, PRE 100:032305): positive if the columns are redundant, negative if they
     are synergistic. The standard errors use how the terms vary together from row to row.
 
+    An estimate in more columns has another bias, so a condition without effect would look like
+    redundancy. Estimators that do not train therefore estimate each term with a condition twice
+    more, with the rows of the condition shuffled. This has the same columns and estimates
+    I(xᵢ; x₁, …, xᵢ₋₁). Its excess over that term is taken off the dual total correlation. Half of
+    the squared difference between the two shuffles is a part of the squared error.
+
     Args:
         table: A table with 2 to 10 columns; see `mmg_nb.dependency_map`.
-        estimator: Name in the registry. `mmg` trains once for each of 2d − 3 terms.
+        estimator: Name in the registry. `mmg` trains once for each of 2d − 3 terms
+            of d columns.
         **keywords: Those of `mmg_nb.keywords.TotalKeywords`, and fields of the estimator.
 
     Returns:
@@ -209,35 +219,54 @@ def total_correlation(table: Any, estimator: str = "ksg", **keywords: Any) -> To
     )
 
 
+@dataclass(frozen=True)
+class _Term:
+    """I(x_k; x_1, …), alone or given the columns after x_k; `shuffle` 0 is in their own order."""
+
+    k: int
+    given: bool = False
+    shuffle: int = 0
+
+    def label(self, names: Sequence[str]) -> str:
+        k = self.k
+        rest = f" | {', '.join(names[k + 1 :])}" if self.given else ""
+        order = f", shuffle {self.shuffle}" if self.shuffle else ""
+        return f"I({names[k]}; {', '.join(names[:k])}{rest}{order})"
+
+
 def _summed(question: AskedTable, listen: Listener) -> TotalCorrelation:
     names = question.names
-    wanted = [(k, given) for k in range(1, len(names)) for given in (False, True)]
-    wanted.pop()  # nothing follows the last one: both of its terms are the same
-    found: dict[tuple[int, bool], MIResult] = {}
+    shuffles = 0 if estimator_class(question.estimator).trains else SHUFFLES
+    wanted = list(_terms(len(names), shuffles))
+    generator = np.random.default_rng(question.options["seed"])
+    found: dict[_Term, MIResult] = {}
     with stoppable(listen) as heard:
         heard(Started(question.estimator, question.n_samples, len(names), 1, "cpu", len(wanted)))
         heard(Phase("estimating the terms of the sum"))
         try:
-            for done, (k, given) in enumerate(wanted):
+            for done, term in enumerate(wanted):
                 begin_part(heard, done, len(wanted))
-                rest = names[k + 1 :] if given else ()
-                term = partial(question.estimate, names[k : k + 1], names[:k], given=rest)
-                found[k, given] = estimated(term, heard)
+                before, after = names[: term.k], names[term.k + 1 :] if term.given else ()
+                asked = question.shuffled(after, generator) if term.shuffle else question
+                found[term] = estimated(
+                    partial(asked.estimate, names[term.k : term.k + 1], before, given=after), heard
+                )
         except Stopped as stop:
-            labelled = {_label(names, *key): each for key, each in found.items()}
+            labelled = {each.label(names): result for each, result in found.items()}
             raise (_without_sum(labelled, len(wanted)) if found else stop) from None
-    last = len(names) - 1
-    total = [found[k, False] for k in range(1, len(names))]
-    dual = [found[k, True] for k in range(1, last)] + [found[last, False]]
-    signed = [(found[k, given], -1 if given else 1) for k, given in found if k < last]
-    labelled = {_label(names, *key): each for key, each in found.items()}
-    remarks = [(label, note) for label, each in labelled.items() for note in each.notes]
+    total, dual, o_information = _sums_of(found)
+    remarks = [
+        (each.label(names), note)
+        for each, result in found.items()
+        if not each.shuffle
+        for note in result.notes
+    ]
     return TotalCorrelation(
         names,
-        _sum([(each, 1) for each in total]),
-        _sum([(each, 1) for each in dual]),
-        _sum(signed),
-        {name: Estimate(each.mi, each.stderr or 0.0) for name, each in labelled.items()},
+        total,
+        dual,
+        o_information,
+        {t.label(names): Estimate(each.mi, each.stderr or 0.0) for t, each in found.items()},
         question.estimator,
         question.n_samples,
         notes=(*question.notes, *said_once(remarks, of_columns=True), *question.on_readings),
@@ -254,23 +283,51 @@ def _without_sum(found: dict[str, MIResult], count: int) -> Stopped:
     )
 
 
-def _label(names: Sequence[str], k: int, given: bool) -> str:
-    rest = f" | {', '.join(names[k + 1 :])}" if given else ""
-    return f"I({names[k]}; {', '.join(names[:k])}{rest})"
+def _terms(count: int, shuffles: int) -> Iterator[_Term]:
+    """The terms of that many columns. Nothing follows the last one, so it has no condition."""
+    for k in range(1, count):
+        yield _Term(k)
+        if k < count - 1:
+            yield from (_Term(k, True, shuffle) for shuffle in range(shuffles + 1))
 
 
-def _sum(terms: Sequence[tuple[MIResult, int]]) -> Estimate:
-    """A signed sum of estimates from the same rows, with its standard error."""
-    signs = np.array([sign for _, sign in terms], dtype=np.float64)
-    errors = np.array([each.stderr or 0.0 for each, _ in terms])
-    mi = math.fsum(sign * each.mi for each, sign in terms)
+def _sums_of(found: Mapping[_Term, MIResult]) -> tuple[Estimate, Estimate, Estimate]:
+    """Total correlation, dual total correlation and O-information."""
+    total = {term: 1.0 for term in found if not term.given}
+    difference: dict[_Term, float] = {}
+    chance = 0.0
+    for term in (each for each in found if each.given and not each.shuffle):
+        shuffled = [each for each in found if each.k == term.k and each.shuffle]
+        without = shuffled or [_Term(term.k)]
+        difference |= {term: -1.0} | dict.fromkeys(without, 1 / len(without))
+        if shuffled:
+            chance += float(np.var([found[each].mi for each in shuffled], ddof=1))
+    dual = {term: total.get(term, 0.0) - difference.get(term, 0.0) for term in found}
+    return (
+        _sum(found, total),
+        _sum(found, dual, chance),
+        _sum(found, difference, chance),
+    )
+
+
+def _sum(
+    found: Mapping[_Term, MIResult], weights: Mapping[_Term, float], chance: float = 0.0
+) -> Estimate:
+    """A weighted sum of estimates from the same rows, with its standard error.
+
+    `chance` is a variance that the rows do not show.
+    """
+    terms = [(found[term], weight) for term, weight in weights.items() if weight]
+    factors = np.array([weight for _, weight in terms], dtype=np.float64)
+    errors = np.array([each.stderr or 0.0 for each, _ in terms]) * factors
+    mi = math.fsum(weight * each.mi for each, weight in terms)
     points = [each.pointwise for each, _ in terms]
     n = terms[0][0].n_samples if terms else 0
     if not terms or any(part is None or len(part.index) != n for part in points):
-        return Estimate(mi, float(errors.sum()))  # at most: all errors have the same sign
+        most = float(np.abs(errors).sum())  # at most: all errors have the same sign
+        return Estimate(mi, math.hypot(most, math.sqrt(chance)))
     values = np.array([p.mi[np.argsort(p.index)] for p in points if p is not None])
     values -= values.mean(axis=1, keepdims=True)
     size = np.sqrt((values**2).mean(axis=1))
     together = (values @ values.T) / values.shape[1] / np.maximum(np.outer(size, size), 1e-300)
-    weights = signs * errors
-    return Estimate(mi, float(math.sqrt(max(0.0, weights @ together @ weights))))
+    return Estimate(mi, math.sqrt(max(0.0, float(errors @ together @ errors)) + chance))

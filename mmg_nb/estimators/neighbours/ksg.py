@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import psi
 
-from mmg_nb.data.marginals import NormalScores, Standardize
+from mmg_nb.data.marginals import NormalScores, Standardize, heavy_tailed
 from mmg_nb.data.pairs import Pairs
 from mmg_nb.errors import MMGError
 from mmg_nb.estimators.base import Estimator
@@ -49,6 +49,10 @@ class KSG(Estimator):
     columns are categories, the estimate is the closed form of their table. Repeated values are
     separated by a tiny jitter that depends on the seed.
 
+    Each column is standardized. By default, columns with heavy tails or outliers become normal
+    scores instead: otherwise a few rows would set the scale, and dependence among the others
+    would be lost (`mmg_nb.data.marginals.heavy_tailed`).
+
     The standard error is the spread of the terms. It is approximate because neighbouring rows
     share neighbours. It does not include the bias. In many columns, or for strong dependence, the
     bias is far larger than the standard error, and the estimate is too low.
@@ -75,9 +79,9 @@ class KSG(Estimator):
         choices=("euclidean", "chebyshev"),
     )
     transform: str = field(
-        "standardize",
-        "map of each column; use normal_scores for heavy tails",
-        choices=("standardize", "normal_scores", "none"),
+        "auto",
+        "map of each column; auto: normal_scores for heavy tails or outliers, else standardize",
+        choices=("auto", "standardize", "normal_scores", "none"),
     )
 
     def estimate(self, pairs: Pairs, run: RunContext) -> Finding:
@@ -130,8 +134,17 @@ class KSG(Estimator):
         if self.transform == "none" or not values.shape[1]:
             return values
         values = values / np.abs(values).max(axis=0)  # squares of extreme units would overflow
-        kind = Standardize if self.transform == "standardize" else NormalScores
-        return kind.fit(values)(values)
+        out = Standardize.fit(values)(values)
+        scored = self._scored(values)
+        if scored.any():
+            out[:, scored] = NormalScores.fit(values[:, scored])(values[:, scored])
+        return out
+
+    def _scored(self, values: Array) -> NDArray[np.bool_]:
+        """Which columns are mapped to normal scores; the others are standardized."""
+        if self.transform == "auto":
+            return heavy_tailed(values)
+        return np.full(values.shape[1], self.transform == "normal_scores")
 
     def _terms(
         self,
