@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,7 +94,8 @@ def as_categories(read: Mapping[str, Variable]) -> tuple[dict[str, Variable], tu
 
     In a column of categories it is one more category. Columns of numbers get another column:
     missing or not. Their gaps are filled with values drawn at random from the column. These draws
-    are independent of everything, so they add no information.
+    are independent of everything, so they add no information. A column gets the same draws
+    wherever it is used, in any unit.
 
     Args:
         read: The variables, by name, NaN where missing.
@@ -118,7 +120,6 @@ def as_categories(read: Mapping[str, Variable]) -> tuple[dict[str, Variable], tu
 
 
 def _filled(variable: Variable, gaps: NDArray[np.bool_]) -> Variable:
-    rng = np.random.default_rng(0)
     values, labels = variable.values.copy(), list(variable.labels)
     flags: dict[bytes, tuple[str, Array]] = {}  # columns may have gaps in the same rows
     for i in np.flatnonzero(gaps.any(axis=0)):
@@ -126,7 +127,7 @@ def _filled(variable: Variable, gaps: NDArray[np.bool_]) -> Variable:
         if i in variable.discrete:
             values[gap, i] = known.max(initial=-1.0) + 1
             continue
-        values[gap, i] = _drawn(known, int(gap.sum()), rng)
+        values[gap, i] = _drawn(known, int(gap.sum()), _generator(known, gap))
         flags.setdefault(gap.tobytes(), (f"{labels[i]} is missing", gap.astype(np.float64)))
     first = len(labels)
     return replace(
@@ -135,6 +136,17 @@ def _filled(variable: Variable, gaps: NDArray[np.bool_]) -> Variable:
         labels=(*labels, *(label for label, _ in flags.values())),
         discrete=(*variable.discrete, *range(first, first + len(flags))),
     )
+
+
+def _generator(known: Array, gap: NDArray[np.bool_]) -> np.random.Generator:
+    """A generator of the column's own: its seed is where gaps are, and the order of the values.
+
+    With a common seed, two columns with gaps in the same rows would get the same draws, and
+    depend on each other.
+    """
+    ranks = np.unique(known, return_inverse=True)[1]
+    digest = sha256(gap.tobytes() + ranks.astype("<i8").tobytes()).digest()
+    return np.random.default_rng(np.frombuffer(digest, "<u4"))
 
 
 def _drawn(known: Array, count: int, rng: np.random.Generator) -> Array:
