@@ -180,21 +180,22 @@ def _both(
     remarks: list[tuple[str, str]] = []
     status = Status.CONVERGED
     n = len(question.moments.places)
-    count = min(count, most_shifts(n))
     with stoppable(listen) as heard:
-        heard(Started(question.estimator, n, 1, 1, "cpu", count))
+        heard(Started(question.estimator, n, 1, 1, "cpu", min(count, most_shifts(n))))
         for source, target in (("x", "y"), ("y", "x")):
             job = question.job(source, target)
             names = question.name(source), question.name(target)
             heard(Phase(f"{names[0]} → {names[1]}"))
             result = estimated(partial(kept.result, job), heard)
-            moved = shifts(n, count, np.random.default_rng(job.seed))
-            null = null_estimates(job, moved, count, heard, kept)
+            rows = job.pairs.n_samples  # fewer than n if some were dropped
+            n, tried = min(n, rows), min(count, most_shifts(rows))
+            moved = shifts(rows, tried, np.random.default_rng(job.seed))
+            null = null_estimates(job, moved, tried, heard, kept)
             if not null:
                 raise Stopped
             found.append(Direction(*names, result.mi, result.stderr or 0.0, tuple(null)))
             remarks += [(found[-1].arrow, note) for note in result.notes]
-            if len(null) < count:
+            if len(null) < tried:
                 status = Status.INTERRUPTED
                 break
     stopped = ("Stopped early: surrogates or a direction are missing.",)
