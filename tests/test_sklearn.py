@@ -61,3 +61,20 @@ def test_it_works_in_a_pipeline_with_names_and_classes():
 def test_a_wrong_number_is_refused(count):
     with pytest.raises(MMGError, match="n_features must be None or at least 1"):
         MutualInfoSelector(count).fit(X, Y)
+
+
+@pytest.mark.parametrize("rows", [300, 40])
+def test_a_table_with_categories_is_taken(rows):
+    high = np.where(A > 0, "high", "low")
+    table = pd.DataFrame({"city": RNG.choice(["u", "v", "w"], 300), "a": A, "sign": high})
+    table["kind"] = table.sign.astype("category")
+    table["flag"] = B > 0
+    table, y = table[:rows], (A > 0)[:rows] + 0.2 * RNG.normal(size=rows)
+    found = MutualInfoSelector(3).fit(table, y)
+    assert found.get_feature_names_out().tolist() == ["a", "sign", "kind"]
+    assert found.transform(table).shape == (rows, 3)
+    np.testing.assert_array_equal(found.scores_, mutual_info(table, y))
+    kept = found.set_output(transform="pandas").transform(table)
+    assert kept.kind.dtype == "category"
+    texts = MutualInfoSelector(1).fit(table[["city", "sign"]].to_numpy(str), y)
+    assert texts.get_support().tolist() == [False, True]
