@@ -9,6 +9,7 @@ from test_readings import normals, shops
 
 import mmg_nb
 from mmg_nb.data.make_pairs import make_pairs
+from mmg_nb.errors import MMGError
 
 
 def with_gaps(kind, n, seed):
@@ -117,3 +118,19 @@ def test_each_column_is_filled_with_draws_of_its_own():
     np.testing.assert_array_equal(pairs.z[:, 0], pairs.x[:, 0])  # a column is filled once
     other = make_pairs(y, 1000 * x - 3, missing="category")  # another role and another unit
     np.testing.assert_allclose(other.y[:, 0], 1000 * pairs.x[:, 0] - 3)
+
+
+def test_marks_of_missing_values_are_no_names():
+    x, y, _ = gaps_in_the_same_rows(0.5, 0.2, 400, 14)
+    assert make_pairs(x, y, missing="category").names == ("", "")
+    wind, power = pd.Series(x, name="wind"), pd.Series(y, name="power")
+    assert make_pairs(wind, power, missing="category").names == ("wind", "power")
+    assert make_pairs(x, y, missing="category").texts["y"] == ("0", "y[0] is missing")
+    found = mmg_nb.lagged(wind, y, lags=range(2), missing="category")
+    assert found.names == ("wind", "y")
+
+
+def test_a_wrong_name_lists_each_name_once():
+    table = pd.DataFrame({"x": normals(1, 60), "s": normals(2, 60)})
+    with pytest.raises(MMGError, match=r"from this list: x, y, s\. "):
+        make_pairs(table, pd.Series(normals(3, 60), name="y"), discrete="z9")

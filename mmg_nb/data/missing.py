@@ -109,7 +109,7 @@ def as_categories(read: Mapping[str, Variable]) -> tuple[dict[str, Variable], tu
         if each.shape is not None or not gaps.any():
             found[name] = each
             continue
-        found[name] = _filled(each, gaps)
+        found[name] = _filled(each, gaps, name)
         where = listed((each.labels[i] for i in np.flatnonzero(gaps.any(axis=0))), room=80)
         notes.append(
             f"{name}: {gaps.sum()} missing values are kept (columns {where}). Among categories, "
@@ -119,7 +119,7 @@ def as_categories(read: Mapping[str, Variable]) -> tuple[dict[str, Variable], tu
     return found, tuple(notes)
 
 
-def _filled(variable: Variable, gaps: NDArray[np.bool_]) -> Variable:
+def _filled(variable: Variable, gaps: NDArray[np.bool_], name: str) -> Variable:
     values, labels = variable.values.copy(), list(variable.labels)
     flags: dict[bytes, tuple[str, Array]] = {}  # columns may have gaps in the same rows
     for i in np.flatnonzero(gaps.any(axis=0)):
@@ -128,7 +128,8 @@ def _filled(variable: Variable, gaps: NDArray[np.bool_]) -> Variable:
             values[gap, i] = known.max(initial=-1.0) + 1
             continue
         values[gap, i] = _drawn(known, int(gap.sum()), _generator(known, gap))
-        flags.setdefault(gap.tobytes(), (f"{labels[i]} is missing", gap.astype(np.float64)))
+        called = f"{name}[{i}]" if labels[i].isdigit() else labels[i]
+        flags.setdefault(gap.tobytes(), (f"{called} is missing", gap.astype(np.float64)))
     first = len(labels)
     return replace(
         variable,

@@ -81,8 +81,10 @@ def transfer_entropy(
     autocorrelation; the test is approximate. It is prediction, not causation.
 
     Args:
-        x: A series, `(n,)` or `(n, dim_x)`, in the order of time.
-        y: A series, `(n,)` or `(n, dim_y)`, at the same times.
+        x: A series of numbers, `(n,)` or `(n, dim_x)`, in the order of time. Categories are
+            refused in x, y and the condition, also those that `discrete` names or finds.
+            `discrete='none'` reads few whole numbers as numbers.
+        y: A series of numbers, `(n,)` or `(n, dim_y)`, at the same times.
         estimator: Name in the registry. An estimator that trains is trained again for each
             surrogate. `ksg` uses the norm `chebyshev`, which is faster.
         history: Numbers of past values: k of the series that is predicted (the target), and l of
