@@ -208,7 +208,8 @@ class SeriesKeywords(TypedDict, total=False):
         Keyword(
             "refuse",
             """`refuse`: missing values raise an error. `drop`: moments with missing values are
-            left out; the time between the others does not change.""",
+            left out; the time between the others does not change. `category`: all moments are
+            kept, and missing counts as a category.""",
         ),
     ]
     seed: Seed

@@ -94,7 +94,8 @@ class MutualInfoSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         """Estimate the mutual information of each column with y.
 
         Args:
-            X: `(n, d)`, numbers.
+            X: `(n, d)`, numbers; or a table with categories. What follows in a pipeline must
+                take those of them that are kept.
             y: `(n,)`, numbers or classes.
 
         Returns:
@@ -109,7 +110,9 @@ class MutualInfoSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         if count is not None and not (whole and count >= 1):
             what = f"n_features must be None or at least 1; got {brief(count)}."
             raise MMGError(what, "None keeps columns whose estimate is distinguishable from 0.")
-        X, y = validate_data(self, X, y, ensure_min_samples=2, y_numeric=False)
+        table = X  # pandas knows which columns are categories, an array of objects does not
+        X, y = validate_data(self, X, y, dtype=None, ensure_min_samples=2, y_numeric=False)
+        X = table if hasattr(table, "iloc") else X
         self.scores_, self.stderrs_ = _scores(
             X, y, self.estimator, self.discrete, self.random_state, {}
         )
@@ -125,8 +128,9 @@ class MutualInfoSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         return mask
 
     def __sklearn_tags__(self) -> Any:
-        """What scikit-learn should know: y is required."""
+        """What scikit-learn should know: columns may be categories, and y is required."""
         tags = super().__sklearn_tags__()
+        tags.input_tags.categorical = tags.input_tags.string = True
         tags.target_tags.required = True
         return tags
 
@@ -159,13 +163,18 @@ def _scores(
 
 def _of_few_rows(x: NDArray[Any], y: NDArray[Any], seed: int) -> Finding:
     """The estimate by few neighbours, as scikit-learn makes it: good for a ranking at most."""
-    codes = y.dtype.kind not in "iuf"
-    y = np.unique(y, return_inverse=True)[1] if codes else y
-    pairs = Pairs(
-        x.astype(np.float64)[:, None],
-        y.astype(np.float64)[:, None],
-        np.arange(len(y)),
-        discrete_y=(0,) if codes else (),
-    )
+    (a, discrete_x), (b, discrete_y) = _few_values(x), _few_values(y)
+    pairs = Pairs(a, b, np.arange(len(y)), discrete_x=discrete_x, discrete_y=discrete_y)
     k = min(FEW_NEIGHBOURS, len(y) - 2)
     return KSG(k=k).estimate(pairs, RunContext(seed=seed)) if k > 0 else Finding(mi=0.0)
+
+
+def _few_values(values: NDArray[Any]) -> tuple[Array, tuple[int, ...]]:
+    """A column of numbers, or of codes of categories; and which columns are categories."""
+    try:
+        if values.dtype.kind not in "bUS":
+            return values.astype(np.float64)[:, None], ()
+    except (TypeError, ValueError):  # Python objects that are no numbers
+        values = values.astype(str)
+    codes = np.unique(values, return_inverse=True)[1].reshape(-1, 1)
+    return codes.astype(np.float64), (0,)

@@ -228,3 +228,18 @@ def test_completion_offers_arrays_and_estimators(shell):
     variables = shell.user_ns
     assert ("x", "array 100×2") in suggest("compare ", "gcmi", variables)
     assert ("ksg", "estimator") in suggest("compare x y --estimators ", "gcmi", variables)
+
+
+def test_a_comparison_is_saved_and_read_again(tmp_path):
+    found = Comparison((*compared("gcmi,ksg:k=5").lines, Line("mmg", reason="not run")))
+    read = Comparison.load(found.save(tmp_path / "compared.json"))
+    assert read == found
+    assert read["ksg:k=5"] == found["ksg:k=5"]
+    assert read.frame.equals(found.frame)
+    assert read.status is Status.INTERRUPTED
+    assert repr(read) == repr(found)
+    assert read != Comparison(found.lines[:2])
+    data = found.to_dict()
+    data["lines"][0]["result"]["mi"] = "much"
+    with pytest.raises(MMGError, match="this one is damaged"):
+        Comparison.from_dict(data)

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import mmg_nb
+from mmg_nb.data.columns import read_columns
 from mmg_nb.data.conversion import MAX_TEXTS, conversion_of
 from mmg_nb.data.make_pairs import make_pairs
 from mmg_nb.errors import MMGError
@@ -113,3 +114,26 @@ def test_of_many_texts_some_are_looked_at():
         f"{MAX_TEXTS} of {MAX_TEXTS} different texts that were looked"
     )
     assert found.code == "pandas.to_numeric(column.str.removesuffix('%'), errors='coerce')"
+
+
+def column_of(*texts):
+    return read_columns(np.array([[t] for t in texts] * 20, dtype=object), "x")[0]
+
+
+@pytest.mark.parametrize(
+    "texts", [("4_11", "12_5", "4_115"), ("2023_11", "2023_12"), ("1_000.5", "2_000.5", "7")]
+)
+def test_texts_with_underscores_are_no_numbers(texts):
+    assert (column_of(*texts).kind, column_of(*texts).origin) == ("category", "")
+    assert column_of(*texts).conversion is None
+
+
+def test_whole_numbers_may_be_codes_whatever_their_form():
+    for texts in (("2E5", "1E3", "7"), (" 12", "7 ", "12"), ("+3", "007")):
+        found = column_of(*texts)
+        assert (found.kind, found.origin) == ("category", "digits")
+        assert len(np.unique(found.values)) == len({text.strip() for text in texts})
+    assert column_of("1e-3", "7").kind == column_of("2.5E3", " 7\n").kind == "number"
+    gaps = np.isnan(column_of("3", "nan", "4", " NaN").values)
+    assert gaps[:4].tolist() == [False, True, False, True]
+    assert not np.isnan(column_of("3", "nan", "b").values).any()

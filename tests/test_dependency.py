@@ -273,3 +273,27 @@ def test_no_name_is_cut(name):
         extent = label.get_window_extent()
         assert min(extent.x0, extent.y0) >= 0
         assert extent.x1 <= figure.bbox.x1
+
+
+def test_a_map_is_saved_and_read_again(whole, tmp_path):
+    table = TABLE.assign(same=1.0)
+    for found in (whole, mmg_nb.dependency_map(table, "ksg", given="noise", k=4)):
+        read = DependencyMap.load(found.save(tmp_path / "map.json"))
+        assert read == found
+        assert read.to_frame().equals(found.to_frame())
+        assert (read.names, read.given, read.left_out) == (
+            found.names,
+            found.given,
+            found.left_out,
+        )
+        assert repr(read) == repr(found)
+    assert found.left_out
+    assert whole != found
+
+
+@pytest.mark.parametrize("damage", [[[0.1, 0.2]] * 5, [0.1] * 5, [[0.1] * 4] * 4, [[0.1], []]])
+def test_a_damaged_map_is_refused(whole, damage):
+    with pytest.raises(MMGError, match="this one is damaged"):
+        DependencyMap.from_dict({**whole.to_dict(), "stderr": damage})
+    with pytest.raises(MMGError, match=r"DependencyMap/1; got 'mmg_nb\.Ranking/1'"):
+        DependencyMap.from_dict({**whole.to_dict(), "format": "mmg_nb.Ranking/1"})

@@ -505,3 +505,19 @@ def test_a_comparison_says_who_cannot_take_the_data():
     }
     assert given["ksg"].result.dim_z == 1
     assert "I(x; y) only" in given["published"].reason
+
+
+def test_a_term_that_its_condition_settles_is_0():
+    rng = np.random.default_rng(21)
+    city = rng.choice(["Bonn", "Kiel", "Ulm"], 500)
+    people = pd.Series(city).map({"Bonn": 3.35, "Kiel": 2.47, "Ulm": 1.29})
+    table = pd.DataFrame({"city": city, "people": people})
+    noise = rng.normal(size=500)
+    same = mmg_nb.estimate(city, pd.DataFrame({"city": city, "w": noise}), **SMALL)
+    assert same.terms["I(y_c; x | y_d)"].mi == 0
+    assert same.mi == pytest.approx(np.log(3), abs=0.02)
+    high = np.where((city == "Ulm") == (rng.random(500) < 0.9), "high", "low")
+    found = mmg_nb.estimate(table, high, **SMALL)
+    assert found.terms["I(x_c; y | x_d)"].mi == 0
+    assert found.mi == pytest.approx(mmg_nb.estimate(city, high).mi)
+    assert np.isfinite(same.stderr + found.stderr)

@@ -148,3 +148,10 @@ def test_the_magic_reads_lags_and_a_condition(shell):
     assert same.names[2] == "drive"
     with pytest.raises(MMGError, match="lags must be whole numbers"):
         shell.run_cell("%mmg lag drive answer --lags soon")
+
+
+def test_dropped_moments_are_not_counted():
+    drive = DRIVE.copy()
+    drive[[50, 51, 200]] = np.nan
+    found = mmg_nb.lagged(drive, ANSWER, "gcmi", lags=range(-3, 7), missing="drop")
+    assert (found.best, found.n_samples) == (3, len(DRIVE) - 9 - 3)

@@ -9,6 +9,7 @@ from test_readings import normals, shops
 
 import mmg_nb
 from mmg_nb.data.make_pairs import make_pairs
+from mmg_nb.errors import MMGError
 
 
 def with_gaps(kind, n, seed):
@@ -84,3 +85,52 @@ def test_missing_is_one_more_category():
     pairs = make_pairs(pd.Series(code, dtype="Int64").mask(gap), sales, missing="category")
     assert (pairs.dim_x, pairs.discrete_x, pairs.n_samples) == (1, (0,), 1200)
     assert np.unique(pairs.x[gap]).tolist() == [pairs.x[~gap].max() + 1]
+
+
+def gaps_in_the_same_rows(rho, share, n, seed):
+    """Normal x and y that are missing together, and their mutual information."""
+    rng = np.random.default_rng(seed)
+    x, noise = rng.normal(size=(2, n))
+    y = rho * x + np.sqrt(1 - rho**2) * noise
+    gap = rng.random(n) < share
+    entropy = -share * np.log(share) - (1 - share) * np.log(1 - share)
+    truth = entropy - (1 - share) * 0.5 * np.log(1 - rho**2)
+    return np.where(gap, np.nan, x), np.where(gap, np.nan, y), truth
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.7])
+@pytest.mark.parametrize("name", ["ksg", "mmg"])
+def test_gaps_in_the_same_rows_tell_only_that_they_are_the_same(rho, name):
+    x, y, truth = gaps_in_the_same_rows(rho, 0.35, 800, 11)
+    fields = {"effort": "quick"} if name == "mmg" else {}
+    found = mmg_nb.estimate(x, y, name, missing="category", **fields)
+    assert abs(found.mi - truth) < 3 * found.stderr + 0.02
+    assert found.stderr < 0.1
+
+
+def test_each_column_is_filled_with_draws_of_its_own():
+    x, y, _ = gaps_in_the_same_rows(0.0, 0.5, 1000, 12)
+    gap = np.isnan(x)
+    z = np.where(gap, np.nan, normals(3, 1000))
+    pairs = make_pairs(np.c_[x, z], y, given=x, missing="category")
+    fills = np.c_[pairs.x[:, :2], pairs.y[:, :1]][gap]
+    assert np.abs(np.corrcoef(fills.T) - np.eye(3)).max() < 0.2
+    np.testing.assert_array_equal(pairs.z[:, 0], pairs.x[:, 0])  # a column is filled once
+    other = make_pairs(y, 1000 * x - 3, missing="category")  # another role and another unit
+    np.testing.assert_allclose(other.y[:, 0], 1000 * pairs.x[:, 0] - 3)
+
+
+def test_marks_of_missing_values_are_no_names():
+    x, y, _ = gaps_in_the_same_rows(0.5, 0.2, 400, 14)
+    assert make_pairs(x, y, missing="category").names == ("", "")
+    wind, power = pd.Series(x, name="wind"), pd.Series(y, name="power")
+    assert make_pairs(wind, power, missing="category").names == ("wind", "power")
+    assert make_pairs(x, y, missing="category").texts["y"] == ("0", "y[0] is missing")
+    found = mmg_nb.lagged(wind, y, lags=range(2), missing="category")
+    assert found.names == ("wind", "y")
+
+
+def test_a_wrong_name_lists_each_name_once():
+    table = pd.DataFrame({"x": normals(1, 60), "s": normals(2, 60)})
+    with pytest.raises(MMGError, match=r"from this list: x, y, s\. "):
+        make_pairs(table, pd.Series(normals(3, 60), name="y"), discrete="z9")

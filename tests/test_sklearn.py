@@ -71,3 +71,20 @@ def test_an_interrupt_does_not_leave_preliminary_scores(fake, monkeypatch):
         mutual_info(X, Y, estimator=fake)
     with pytest.raises(KeyboardInterrupt):
         MutualInfoSelector(estimator=fake).fit(X, Y)
+
+
+@pytest.mark.parametrize("rows", [300, 40])
+def test_a_table_with_categories_is_taken(rows):
+    high = np.where(A > 0, "high", "low")
+    table = pd.DataFrame({"city": RNG.choice(["u", "v", "w"], 300), "a": A, "sign": high})
+    table["kind"] = table.sign.astype("category")
+    table["flag"] = B > 0
+    table, y = table[:rows], (A > 0)[:rows] + 0.2 * RNG.normal(size=rows)
+    found = MutualInfoSelector(3).fit(table, y)
+    assert found.get_feature_names_out().tolist() == ["a", "sign", "kind"]
+    assert found.transform(table).shape == (rows, 3)
+    np.testing.assert_array_equal(found.scores_, mutual_info(table, y))
+    kept = found.set_output(transform="pandas").transform(table)
+    assert kept.kind.dtype == "category"
+    texts = MutualInfoSelector(1).fit(table[["city", "sign"]].to_numpy(str), y)
+    assert texts.get_support().tolist() == [False, True]

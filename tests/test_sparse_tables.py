@@ -12,8 +12,9 @@ from scipy.special import expit, xlogy
 
 import mmg_nb
 from mmg_nb.data.pairs import Pairs
-from mmg_nb.estimators.neighbours import latent_classes
+from mmg_nb.estimators.neighbours import latent_classes, sparse_tables
 from mmg_nb.estimators.neighbours.contingency import closed_form, table_information
+from mmg_nb.estimators.neighbours.sparse_tables import Strata, labelled
 
 LEVEL = 1.96  # standard errors on either side of a 95 % interval
 
@@ -268,3 +269,24 @@ def test_items_on_both_sides_follow_the_chain_rule():
     found = estimated(x, y)
     assert abs(found.mi - truth) < LEVEL * found.stderr + 0.05
     assert found.mi > 0.5 * truth
+
+
+def test_independent_tables_are_permutations(monkeypatch):
+    """Their truth is 0, so the table need not be built, which takes most of the time of a test."""
+    rng = np.random.default_rng(5)
+    x, y, z = rng.integers(0, 80, 400), rng.integers(0, 12, 400), rng.integers(0, 2, 400)
+    strata = Strata(labelled(z, x), labelled(z, y), z)
+    shares = rng.beta(1, 1, (len(strata.counts[0]), 8))
+    build = sparse_tables._drawn_table
+    table = build(strata, (0.0, 1.0, 0.0), shares, rng.random(shares.size))
+    assert abs(sparse_tables._information(strata, *table)) < 1e-12
+    built = []
+
+    def counted(*arguments):
+        built.append(1)
+        return build(*arguments)
+
+    monkeypatch.setattr(sparse_tables, "_drawn_table", counted)
+    found = mmg_nb.independence_test(names("x", x), names("y", y), permutations=19)
+    assert found.p_value > 0.05
+    assert len(built) < 0.2 * 20 * sparse_tables.DRAWS

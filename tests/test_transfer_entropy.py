@@ -135,3 +135,29 @@ def test_the_magic_reads_the_history(shell):
     assert found.forward.arrow == "wind → power"
     with pytest.raises(MMGError, match="history must be two whole numbers"):
         shell.run_cell(f"{line} --history long".replace("--history 2,1 ", ""))
+
+
+def test_moments_with_missing_values_are_left_out():
+    x, y = coupled(5, 500)
+    z = np.random.default_rng(6).normal(size=500)
+    x[[40, 41, 260]], y[499], z[100] = np.nan, np.nan, np.nan
+    x, y = pd.Series(x, name="wind"), pd.Series(y, name="power")
+    options = {"missing": "drop", "surrogates": 39}
+    alone = mmg_nb.transfer_entropy(x, y, "gcmi", **options)
+    assert alone.n_samples == 499 - 5  # of wind now or before: 40, 41, 42, 260, 261
+    panel = mmg_nb.transfer_entropy(x, y, given=z, series=np.arange(500) // 250, **options)
+    assert panel.n_samples == 498 - 6
+    for found in (alone, panel):
+        assert [len(each.null) for each in found.directions] == [39, 39]
+        assert found.p_value[0] == found.forward.floor
+        assert abs(found.forward.mi - truth()) < 0.08
+        assert found.status is Status.CONVERGED
+
+
+def test_fewer_moments_have_fewer_shifts():
+    x, y = coupled(7, 120)
+    x[10:40] = np.nan
+    found = mmg_nb.transfer_entropy(x, y, missing="drop", surrogates=99)
+    counts = [len(each.null) for each in found.directions]
+    assert counts == [2 * (89 // 4), 2 * (88 // 4)]
+    assert (found.n_samples, found.status) == (88, Status.CONVERGED)

@@ -294,9 +294,12 @@ def _category(column: NDArray[Any], label: str, name: str) -> Column:
     if numbers is not None:
         codes[known] = numbers
         return Column(label, codes, "number", "numbers")
+    if digits:
+        texts = [text.strip() for text in texts]
     levels, level = np.unique(texts, return_inverse=True)
     codes[known] = level.reshape(-1)
     if digits:
+        codes[known] = np.where([t.lower() == "nan" for t in texts], np.nan, codes[known])
         return Column(label, codes, "category", "digits")
     dates = is_identifier(len(levels), len(texts))
     conversion = conversion_of(levels.tolist(), dates=dates)

@@ -78,7 +78,8 @@ def make_pairs(
         notes += dependence_notes(read, labels)
         read, labels, complete, dropped = _without_missing(read, labels)
         notes += dropped
-    elif missing == "category":
+    named = {name: {*each.labels} for name, each in read.items()}
+    if missing == "category":
         read, kept = as_categories(read)
         notes += kept
     used, remarks = _usable(read)
@@ -96,7 +97,7 @@ def make_pairs(
         used["x"].shape,
         used["y"].shape,
         inflation,
-        tuple(_name(each.labels) for each in used.values()),
+        tuple(_name([v for v in each.labels if v in named[k]]) for k, each in used.items()),
         texts_of(asked, used, complete),
     )
 
@@ -148,7 +149,7 @@ def _check_choice(choice: Choice, read: Mapping[str, Variable]) -> None:
             f"discrete names {listed(strangers, room=80)}, but no such variable or column exists."
         )
         names = [label for each in read.values() for label in each.labels if not label.isdigit()]
-        valid = listed([*read, *names], strangers[0], room=140)
+        valid = listed([*dict.fromkeys([*read, *names])], strangers[0], room=140)
         place = "Write x[0] for a column by its position, for example if its name is a number."
         raise MMGError(what, f"Use auto, none, or names from this list: {valid}. {place}")
 

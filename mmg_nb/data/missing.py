@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,7 +94,8 @@ def as_categories(read: Mapping[str, Variable]) -> tuple[dict[str, Variable], tu
 
     In a column of categories it is one more category. Columns of numbers get another column:
     missing or not. Their gaps are filled with values drawn at random from the column. These draws
-    are independent of everything, so they add no information.
+    are independent of everything, so they add no information. A column gets the same draws
+    wherever it is used, in any unit.
 
     Args:
         read: The variables, by name, NaN where missing.
@@ -107,7 +109,7 @@ def as_categories(read: Mapping[str, Variable]) -> tuple[dict[str, Variable], tu
         if each.shape is not None or not gaps.any():
             found[name] = each
             continue
-        found[name] = _filled(each, gaps)
+        found[name] = _filled(each, gaps, name)
         where = listed((each.labels[i] for i in np.flatnonzero(gaps.any(axis=0))), room=80)
         notes.append(
             f"{name}: {gaps.sum()} missing values are kept (columns {where}). Among categories, "
@@ -117,8 +119,7 @@ def as_categories(read: Mapping[str, Variable]) -> tuple[dict[str, Variable], tu
     return found, tuple(notes)
 
 
-def _filled(variable: Variable, gaps: NDArray[np.bool_]) -> Variable:
-    rng = np.random.default_rng(0)
+def _filled(variable: Variable, gaps: NDArray[np.bool_], name: str) -> Variable:
     values, labels = variable.values.copy(), list(variable.labels)
     flags: dict[bytes, tuple[str, Array]] = {}  # columns may have gaps in the same rows
     for i in np.flatnonzero(gaps.any(axis=0)):
@@ -126,8 +127,9 @@ def _filled(variable: Variable, gaps: NDArray[np.bool_]) -> Variable:
         if i in variable.discrete:
             values[gap, i] = known.max(initial=-1.0) + 1
             continue
-        values[gap, i] = _drawn(known, int(gap.sum()), rng)
-        flags.setdefault(gap.tobytes(), (f"{labels[i]} is missing", gap.astype(np.float64)))
+        values[gap, i] = _drawn(known, int(gap.sum()), _generator(known, gap))
+        called = f"{name}[{i}]" if labels[i].isdigit() else labels[i]
+        flags.setdefault(gap.tobytes(), (f"{called} is missing", gap.astype(np.float64)))
     first = len(labels)
     return replace(
         variable,
@@ -135,6 +137,17 @@ def _filled(variable: Variable, gaps: NDArray[np.bool_]) -> Variable:
         labels=(*labels, *(label for label, _ in flags.values())),
         discrete=(*variable.discrete, *range(first, first + len(flags))),
     )
+
+
+def _generator(known: Array, gap: NDArray[np.bool_]) -> np.random.Generator:
+    """A generator of the column's own: its seed is where gaps are, and the order of the values.
+
+    With a common seed, two columns with gaps in the same rows would get the same draws, and
+    depend on each other.
+    """
+    ranks = np.unique(known, return_inverse=True)[1]
+    digest = sha256(gap.tobytes() + ranks.astype("<i8").tobytes()).digest()
+    return np.random.default_rng(np.frombuffer(digest, "<u4"))
 
 
 def _drawn(known: Array, count: int, rng: np.random.Generator) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
@@ -22,6 +23,8 @@ __all__ = [
 
 LARGEST_EXACT = 2**53  # beyond it float64 does not hold every integer
 _MISSING = ("nan", "NaN", "None", "<NA>", "NaT")
+_NUMBER = re.compile(r"[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|nan|inf|infinity)", re.IGNORECASE)
+_DECIMALS = re.compile(r"\.|e-", re.IGNORECASE)  # 1E5 has none: such texts may be codes
 _NUMBERS = (int, float, np.integer, np.floating, Decimal, Fraction)
 
 Array = NDArray[np.float64]
@@ -124,7 +127,7 @@ def _in_utc(time: Any) -> Any:
 
 
 def numbers_in_texts(texts: Sequence[str]) -> tuple[Array | None, bool]:
-    """Convert numbers that are written as text.
+    """Convert numbers that are written as text. Spaces around them do not count.
 
     Args:
         texts: The texts.
@@ -133,13 +136,12 @@ def numbers_in_texts(texts: Sequence[str]) -> tuple[Array | None, bool]:
         The numbers, `(n,)`, if all texts are numbers and some have decimals; else None. And
         whether all texts are whole numbers. These may be codes, so they are not converted.
     """
-    try:
-        numbers = np.array([float(text) for text in texts])
-    except ValueError:
+    texts = [text.strip() for text in texts]
+    if not all(map(_NUMBER.fullmatch, texts)):
         return None, False
-    pairs = zip(texts, numbers, strict=True)
-    whole = all(t.strip().lstrip("+-").isdigit() for t, number in pairs if np.isfinite(number))
-    return (None if whole else numbers), whole and bool(np.isfinite(numbers).any())
+    if any(map(_DECIMALS.search, texts)):
+        return np.array([float(text) for text in texts]), False
+    return None, any(text[-1].isdigit() for text in texts)
 
 
 def is_missing(value: Any) -> bool:

@@ -7,13 +7,14 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from mmg_nb.errors import MMGError, brief, listed
 from mmg_nb.estimators.registry import estimator_class
 from mmg_nb.results.facts import amount, unit_size
 from mmg_nb.results.picture import Picture
 from mmg_nb.results.result import MIResult
+from mmg_nb.results.saved import SavedRecord
 from mmg_nb.results.status import Status
 from mmg_nb.results.unfinished import how_to_finish, line_so_far
 
@@ -92,8 +93,8 @@ class Line:
         return getattr(estimator_class(self.result.estimator), "summary", "")
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, eq=False)
+class Comparison(SavedRecord):
     """Results of several estimators on the same data, in the order requested.
 
     `comparison["ksg"]` is the `MIResult` of one estimator.
@@ -102,7 +103,13 @@ class Comparison:
         lines: One line per estimator.
     """
 
+    FORMAT: ClassVar[str] = "mmg_nb.Comparison/1"
+
     lines: tuple[Line, ...]
+
+    def _check(self) -> None:
+        for result in self:
+            result._check()
 
     @property
     def results(self) -> dict[str, MIResult]:
@@ -220,9 +227,6 @@ class Comparison:
             for note in each.notes:
                 found.setdefault(note, []).append(each.label)
         return [(", ".join(labels), note) for note, labels in found.items()]
-
-    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        return self.bundle()
 
     def bundle(self, unit: str = "nats") -> tuple[dict[str, Any], dict[str, Any]]:
         """The comparison as text, HTML and PNG, as `_repr_mimebundle_` returns it.

@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Unpack, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from mmg_nb.questions.side_by_side import outcomes, processes
 from mmg_nb.results.facts import unit_size
 from mmg_nb.results.picture import Picture
 from mmg_nb.results.result import MIResult
+from mmg_nb.results.saved import SavedRecord
 from mmg_nb.results.status import Status
 from mmg_nb.results.unfinished import how_to_finish, line_so_far
 from mmg_nb.runs.events import Listener, Phase, Started
@@ -39,10 +40,11 @@ MAX_LETTERS = 24  # of a column name in the picture
 MAX_COLUMNS_WITH_VALUES = 12  # in larger maps, no values are written into the cells
 
 Array = NDArray[np.float64]
+Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
 
 
 @dataclass(frozen=True, eq=False)
-class DependencyMap:
+class DependencyMap(SavedRecord):
     """Mutual information of all pairs of columns of a table.
 
     Attributes:
@@ -59,9 +61,11 @@ class DependencyMap:
         stopped_after: What was done before a stop, in words; empty without a stop.
     """
 
+    FORMAT: ClassVar[str] = "mmg_nb.DependencyMap/1"
+
     names: tuple[str, ...]
-    mi: Array
-    stderr: Array
+    mi: Matrix
+    stderr: Matrix
     estimator: str
     n_samples: int
     given: tuple[str, ...] = ()
@@ -69,6 +73,11 @@ class DependencyMap:
     left_out: dict[str, str] = field(default_factory=dict)
     status: Status = Status.CONVERGED
     stopped_after: str = ""
+
+    def _check(self) -> None:
+        shape = (len(self.names), len(self.names))
+        if not self.mi.shape == self.stderr.shape == shape:
+            raise ValueError(f"{len(self.names)} names need tables of {shape[0]} × {shape[0]}")
 
     @property
     def quantity(self) -> str:
@@ -163,9 +172,6 @@ class DependencyMap:
         if not self.status.complete:
             found = line_so_far(found, self.stopped_after)
         return f"DependencyMap({sizes}{by}; {found}{not_looked_at(self.left_out)})"
-
-    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        return self.bundle()
 
     def bundle(self, unit: str = "nats") -> tuple[dict[str, Any], dict[str, Any]]:
         """The map as text, HTML and PNG, as `_repr_mimebundle_` returns it.

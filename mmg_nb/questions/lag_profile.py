@@ -39,7 +39,7 @@ class LagProfile(Answer):
         size: Units of time between two rows.
         unit_of_time: `row`, `day`, `month` and so on.
         estimator: Name in the registry.
-        n_samples: Moments used, the same for all lags.
+        n_samples: Moments used; if rows were dropped, at the lag that has fewest.
         status: Interrupted, if the computation was stopped.
         notes: What the user should know about the data and the estimates.
         stopped_after: What was done before a stop, in words; empty without a stop.

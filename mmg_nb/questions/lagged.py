@@ -54,9 +54,10 @@ def lagged(
     """Estimate the mutual information of two series at several lags.
 
     The estimate at a lag is I(x at t − lag; y at t). So x comes first if the lag is positive. All
-    lags use the same moments t. The standard errors allow for dependence of neighbouring rows; see
-    `rows` of `mmg_nb.estimate`. The interval of the best lag comes from blocks of rows that are
-    drawn again (Künsch 1989, Ann. Stat. 17:1217), with the standard errors of the estimates.
+    lags use the same moments t, less those that `missing='drop'` leaves out. The standard errors
+    allow for dependence of neighbouring rows; see `rows` of `mmg_nb.estimate`. The interval of the
+    best lag comes from blocks of rows that are drawn again (Künsch 1989, Ann. Stat. 17:1217), with
+    the standard errors of the estimates.
 
     Args:
         x: A series, `(n,)` or `(n, dim_x)`, in the order of time.
@@ -158,7 +159,7 @@ def _profile(
         clock.size,
         clock.unit,
         name,
-        count,
+        min(each.n_samples for each in found),
         Status.INTERRUPTED if early else Status.CONVERGED,
         (*clock.notes, *said_once(remarks)),
         f"{len(found)} of {len(lags)} lags" if early else "",

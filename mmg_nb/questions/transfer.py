@@ -69,7 +69,7 @@ class TransferEntropy(Answer):
         history: Past values of the target, and of the source.
         given: Name of the condition; empty without one.
         estimator: Name in the registry.
-        n_samples: Moments used.
+        n_samples: Moments used; if rows were dropped, in the direction that has fewer.
         status: Interrupted, if the computation was stopped.
         notes: What the user should know about the data and the estimates.
         stopped_after: What was done before a stop, in words; empty without a stop.

@@ -83,8 +83,10 @@ def transfer_entropy(
     autocorrelation; the test is approximate. It is prediction, not causation.
 
     Args:
-        x: A series, `(n,)` or `(n, dim_x)`, in the order of time.
-        y: A series, `(n,)` or `(n, dim_y)`, at the same times.
+        x: A series of numbers, `(n,)` or `(n, dim_x)`, in the order of time. Categories are
+            refused in x, y and the condition, also those that `discrete` names or finds.
+            `discrete='none'` reads few whole numbers as numbers.
+        y: A series of numbers, `(n,)` or `(n, dim_y)`, at the same times.
         estimator: Name in the registry. An estimator that trains is trained again for each
             surrogate. `ksg` uses the norm `chebyshev`, which is faster.
         history: Numbers of past values: k of the series that is predicted (the target), and l of
@@ -180,29 +182,31 @@ def _both(
 ) -> TransferEntropy:
     found: list[Direction] = []
     remarks: list[tuple[str, str]] = []
-    n = len(question.moments.places)
-    count = min(count, most_shifts(n))
+    n, wanted = len(question.moments.places), count
     with stoppable(listen) as heard:
-        heard(Started(question.estimator, n, 1, 1, "cpu", count))
+        heard(Started(question.estimator, n, 1, 1, "cpu", min(count, most_shifts(n))))
         for source, target in WAYS:
             job = question.job(source, target)
             names = question.name(source), question.name(target)
             heard(Phase(f"{names[0]} → {names[1]}"))
+            rows = job.pairs.n_samples  # fewer than n if some were dropped
+            tried = min(count, most_shifts(rows))
             try:
                 result = estimated(partial(kept.result, job), heard)
-                moved = shifts(n, count, np.random.default_rng(job.seed))
-                null = null_estimates(job, moved, count, heard, kept)
+                moved = shifts(rows, tried, np.random.default_rng(job.seed))
+                null = null_estimates(job, moved, tried, heard, kept)
                 if not null:
                     raise Stopped
             except Stopped:
                 if not found:
                     raise
                 break
+            n, wanted = min(n, rows), tried
             found.append(Direction(*names, result.mi, result.stderr or 0.0, tuple(null)))
             remarks += [(found[-1].arrow, note) for note in result.notes]
-            if len(null) < count:
+            if len(null) < wanted:
                 break
-    after = _stopped_after(found, count)
+    after = _stopped_after(found, wanted)
     return TransferEntropy(
         tuple(found),
         question.history,

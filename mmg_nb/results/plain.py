@@ -45,7 +45,8 @@ def as_plain(value: Any) -> Any:
 def from_plain(hint: Any, value: Any, name: str = "it") -> Any:
     """Build what a type hint says from plain values, which may come from a damaged file.
 
-    The inverse of `as_plain`. In lists of numbers, None stands for NaN. Arrays stay as they are.
+    The inverse of `as_plain`. In lists of numbers, None stands for NaN. Arrays stay as they are;
+    other ones have one axis, or two if the hint has the shape `tuple[int, int]`.
     Unknown values of a dataclass are left out, and missing ones get their default, so files of
     other versions can be read.
 
@@ -67,7 +68,7 @@ def from_plain(hint: Any, value: Any, name: str = "it") -> Any:
         kinds = [part for part in parts if part is not NoneType]
         return None if value is None else from_plain(kinds[0], value, name)
     if origin is np.ndarray and isinstance(value, (list, np.ndarray)):
-        return _array(get_args(parts[1])[0], value, name)
+        return _array(get_args(parts[1])[0], value, name, _axes(parts[0]))
     if dataclasses.is_dataclass(hint) and isinstance(value, dict):
         return _record(cast(type, hint), value, name)
     if origin in (list, tuple) and isinstance(value, list):
@@ -107,15 +108,23 @@ def _parts(value: Any) -> list[Any]:
     return list(value.values()) if isinstance(value, dict) else [value]
 
 
-def _array(kind: type[np.generic], value: list[Any] | NDArray[Any], name: str) -> NDArray[Any]:
+def _axes(shape: Any) -> int:
+    """How many axes an array has: two if the hint says `tuple[int, int]`, else one."""
+    lengths = get_args(shape)
+    return 1 if Ellipsis in lengths else max(1, len(lengths))
+
+
+def _array(
+    kind: type[np.generic], value: list[Any] | NDArray[Any], name: str, axes: int
+) -> NDArray[Any]:
     if isinstance(value, np.ndarray):
         if value.dtype != kind or value.ndim == 0:
             raise ValueError(f"{name} is an array of {value.ndim} dimensions, {value.dtype}")
         return value
     array = np.asarray(value, dtype=np.float64 if None in value else None if value else kind)
     kinds = "iu" if issubclass(kind, np.integer) else "iuf"
-    if array.ndim != 1 or array.dtype.kind not in kinds:
-        raise ValueError(f"{name} is no list of numbers")
+    if array.ndim != axes or array.dtype.kind not in kinds:
+        raise ValueError(f"{name} is no {'list' if axes == 1 else 'table'} of numbers")
     return array
 
 

@@ -6,9 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from mmg_nb.data.pairs import Pairs
 from mmg_nb.errors import MMGError
-from mmg_nb.estimators.mmg.chain_rule import Term, decompose, part_of
+from mmg_nb.estimators.mmg.chain_rule import Term, decompose, is_settled, part_of
 from mmg_nb.estimators.mmg.fields import MMG
 from mmg_nb.estimators.mmg_images.fields import MMGImages
 from mmg_nb.estimators.neighbours.contingency import closed_form
@@ -64,9 +66,16 @@ def run(config: MMG | MMGImages, pairs: Pairs, context: RunContext) -> Finding:
     for term in terms:
         if results and results[-1].status is Status.INTERRUPTED:
             raise Stopped(_known(terms, results))
-        results.append(_one(config, part_of(pairs, term), term, of_terms))
+        part = part_of(pairs, term)
+        results.append(_nothing(part) if is_settled(part) else _one(config, part, term, of_terms))
     used = next((each.device for each in results if each.curve is not None), "cpu")
     return replace(_joined(pairs, terms, results), device=used)
+
+
+def _nothing(pairs: Pairs) -> Finding:
+    """The finding for a term that is 0 in each row."""
+    rows, zero = np.arange(pairs.n_samples), np.zeros(pairs.n_samples)
+    return Finding(mi=0.0, stderr=0.0, pointwise=PointwiseMI(rows, zero, zero))
 
 
 def _known(terms: Sequence[Term], results: Sequence[Finding]) -> str:

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmg_nb.data.functions import confirmations
 from mmg_nb.data.pairs import Pairs
 
-__all__ = ["Term", "decompose", "part_of"]
+__all__ = ["Term", "decompose", "is_settled", "part_of"]
 
 Part = tuple[str, str]
 """A variable (x, y or z) and a kind (`c`: its numbers, `d`: its categories)."""
@@ -132,6 +133,28 @@ def part_of(pairs: Pairs, term: Term) -> Pairs:
     """
     x, y, z = (_gather(pairs, each) for each in (term.a, term.b, term.given))
     return pairs.with_variables(x, y, z, notes=())
+
+
+def is_settled(pairs: Pairs) -> bool:
+    """Whether the condition's categories determine x or y, so that the term is 0.
+
+    Args:
+        pairs: The data of a term.
+
+    Returns:
+        The decision; no if too few rows confirm it.
+    """
+    if not pairs.discrete_z:
+        return False
+    condition = _rows_as_codes(pairs.z[:, list(pairs.discrete_z)])
+    return any(
+        confirmations(condition, _rows_as_codes(values), ordered=False)
+        for values in (pairs.x, pairs.y)
+    )
+
+
+def _rows_as_codes(values: np.ndarray) -> np.ndarray:
+    return np.unique(values, axis=0, return_inverse=True)[1].reshape(-1)
 
 
 def _gather(pairs: Pairs, parts: Parts) -> tuple[np.ndarray, tuple[int, ...]]:

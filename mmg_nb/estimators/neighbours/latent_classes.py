@@ -92,7 +92,8 @@ def _predicted(x: Labels, y: Labels, trains: Sequence[Labels], classes: int) -> 
     )
     flat_x, flat_y = of_x.reshape(-1, classes), of_y.reshape(-1, classes)
     for step in polled(range(2 * STEPS)):
-        fitted = np.einsum("ij,ij->i", flat_x[cell[0]], flat_y[cell[1]])
+        near_x, near_y = flat_x.take(cell[0], axis=0), flat_y.take(cell[1], axis=0)
+        fitted = np.einsum("ij,ij->i", near_x, near_y)
         ratio.data[:] = count / np.maximum(fitted, TINY)
         if step % 2:
             wanted, given = (turned @ flat_x).reshape(of_y.shape), of_x

@@ -122,11 +122,17 @@ class Strata:
         """The same with x and y exchanged."""
         return Strata(self.y, self.x, self.z)
 
+    @cached_property
+    def decreases(self) -> tuple[Array, Array]:
+        """`decrease` of x and of z, `(n,)`."""
+        return decrease(self.x), decrease(self.z)
+
     def jackknife(self, y: Labels) -> float:
         """The jackknife of I(x; y | z), nats, for other labels y of the rows."""
         cell = self.x * (y.max() + 1) + y
         cell = np.unique(cell, return_inverse=True)[1].reshape(-1)
-        terms = decrease(cell) + decrease(self.z) - decrease(self.x) - decrease(y)
+        of_x, of_z = self.decreases
+        terms = decrease(cell) + of_z - of_x - decrease(y)
         return float(terms.mean())
 
 
@@ -174,12 +180,10 @@ def _gains(strata: Strata, laws: Sequence[tuple[float, float, float]]) -> Array:
     rows = np.bincount(which.reshape(-1), of_cell)
     kinds = kinds - (both == 1)
     lift = (in_z - 1) / np.maximum(in_y - 1, 1)
-    found = []
-    for share, concentration, discount in laws:
-        known = share / (in_x - 1 + concentration)
-        seen = known * np.maximum(both - 1 - discount, 0) * lift
-        found.append(rows @ np.log(seen + 1 - known * (in_x - 1 - discount * kinds)))
-    return np.array(found)
+    share, concentration, discount = np.array(laws).T[:, :, None]
+    known = share / (in_x - 1 + concentration)
+    seen = known * np.maximum(both - 1 - discount, 0) * lift
+    return np.asarray(np.log(seen + 1 - known * (in_x - 1 - discount * kinds)) @ rows)
 
 
 def _entropy(strata: Strata) -> float:
@@ -206,30 +210,41 @@ def _drawn_error(
         scale: Factor of the truth: frequencies have too little entropy.
         rng: Random numbers.
     """
-    x, y, mass, rest = _drawn_table(strata, law, rng)
+    levels, n = len(strata.counts[0]), len(strata.x)
+    atoms = max(1, min(int(4 * law[1]) + 4, ATOMS // levels))
+    broken, place = rng.beta(1, law[1], (levels, atoms)), rng.random(levels * atoms)
+    shuffled, at = _permuted(strata, rng), rng.random(n)
+    if law[0] == 0:  # the table is independent: its truth is 0, and its rows are permuted
+        return strata.jackknife(shuffled)
+    x, y, mass, rest = _drawn_table(strata, law, broken, place)
     truth = scale * _information(strata, x, y, mass, rest)
-    return strata.jackknife(_drawn_rows(strata, x, y, mass, rng)) - truth
+    return strata.jackknife(_drawn_rows(strata, x, y, mass, shuffled, at)) - truth
 
 
 def _drawn_table(
-    strata: Strata, law: tuple[float, float, float], rng: np.random.Generator
+    strata: Strata, law: tuple[float, float, float], broken: Array, place: Array
 ) -> tuple[Labels, Labels, Array, Array]:
-    """Labels x and y of cells, the probability of each beyond independence, the rest of each x."""
+    """Labels x and y of cells, the probability of each beyond independence, the rest of each x.
+
+    Args:
+        strata: Labels of the rows.
+        law: The parameters λ, a and d.
+        broken: Shares that are broken off sticks, `(levels, atoms)`, beta distributed.
+        place: Where in its level of z each atom falls, `(levels · atoms,)`, uniform.
+    """
     share, concentration, discount = law
     x, y, of_cell = strata.filled
     of_x = strata.counts[0]
-    levels = len(of_x)
+    levels, atoms = broken.shape
     unit = share / (len(strata.x) * (of_x + concentration)) * of_x
-    atoms = max(1, min(int(4 * concentration) + 4, ATOMS // levels))
-    broken = rng.beta(1, concentration, (levels, atoms))
     left = np.cumprod(1 - broken, axis=1)
     sizes = broken * np.c_[np.ones(levels), left[:, :-1]] * (unit * concentration)[:, None]
     new_x = np.repeat(np.arange(levels), atoms)
     in_z = strata.counts[2]
     z = strata.stratum[0][new_x]
     first = np.cumsum(in_z) - in_z
-    place = (first[z] + rng.random(len(z)) * in_z[z]).astype(np.int64)
-    new_y = strata.y[strata.by_stratum[place]]
+    row = strata.by_stratum[(first[z] + place * in_z[z]).astype(np.int64)]
+    new_y = strata.y[row]
     width = len(strata.counts[1])
     key, cell = np.unique(np.r_[x, new_x] * width + np.r_[y, new_y], return_inverse=True)
     weights = np.r_[unit[x] * (of_cell - discount), sizes.ravel()]
@@ -257,16 +272,29 @@ def _information(strata: Strata, x: Labels, y: Labels, mass: Array, rest: Array)
 
 
 def _drawn_rows(
-    strata: Strata, x: Labels, y: Labels, mass: Array, rng: np.random.Generator
+    strata: Strata, x: Labels, y: Labels, mass: Array, shuffled: Labels, at: Array
 ) -> Labels:
-    """A label y for each row, from the table given its x; the rest is a permutation within z."""
-    n = len(strata.x)
-    shuffled = np.empty(n, dtype=np.int64)
-    shuffled[strata.by_stratum] = strata.y[np.lexsort((rng.random(n), strata.z))]
-    p = strata.counts[0] / n
+    """A label y for each row, from the table given its x; the rest is a permutation within z.
+
+    Args:
+        strata: Labels of the rows.
+        x: Labels x of the cells.
+        y: Labels y of the cells.
+        mass: Their probabilities.
+        shuffled: The permutation.
+        at: Uniform numbers, `(n,)`.
+    """
+    p = strata.counts[0] / len(strata.x)
     below = np.cumsum(mass / p[x])
     last = np.searchsorted(x, np.arange(len(p)), side="right") - 1  # of each level of x
     start = np.r_[0.0, below[last[:-1]]]
-    at = start[strata.x] + rng.random(n)
+    at = start[strata.x] + at
     cell = np.minimum(np.searchsorted(below, at, side="right"), last[strata.x])
     return np.where(at < below[last[strata.x]], y[cell], shuffled)
+
+
+def _permuted(strata: Strata, rng: np.random.Generator) -> Labels:
+    """The labels y of the rows, permuted within each level of z."""
+    shuffled = np.empty_like(strata.y)
+    shuffled[strata.by_stratum] = strata.y[np.lexsort((rng.random(len(shuffled)), strata.z))]
+    return shuffled
