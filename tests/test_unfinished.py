@@ -167,7 +167,7 @@ def test_a_stopped_comparison_says_so(fake):
 
 
 def test_a_stopped_sum_says_which_terms_are_known():
-    with pytest.raises(MMGError, match=r"after 2 of 7 terms.*Estimated: I\(c1; c0\) = 0\.\d+ ±"):
+    with pytest.raises(MMGError, match=r"after 2 of 13 terms.*Estimated: I\(c1; c0\) = 0\.\d+ ±"):
         mmg_nb.total_correlation(TABLE, "gcmi", listen=StopAt(2))
     with pytest.raises(MMGError, match="before anything was estimated"):
         mmg_nb.total_correlation(TABLE, "gcmi", listen=StopAt(0))

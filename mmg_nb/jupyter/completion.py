@@ -55,7 +55,7 @@ COLUMNS = re.compile(
 
 
 def suggest(
-    rest: str, estimator: str, variables: Mapping[str, Any], runs: Runs
+    rest: str, estimator: str, variables: Mapping[str, Any], runs: Runs | None = None
 ) -> list[Suggestion]:
     """All words that can follow; the caller filters them by the word being typed.
 
@@ -63,7 +63,7 @@ def suggest(
         rest: The line after `%mmg`, up to the cursor and without the word being typed.
         estimator: Estimator if the line names none.
         variables: The user's variables.
-        runs: The runs of the session.
+        runs: The runs of the session; None for none.
 
     Returns:
         Texts and their kinds.
@@ -94,7 +94,7 @@ def _option(target: Command, written: str) -> FieldInfo | None:
 
 
 def _operands(
-    target: Command, tokens: tuple[Token, ...], variables: Mapping[str, Any], runs: Runs
+    target: Command, tokens: tuple[Token, ...], variables: Mapping[str, Any], runs: Runs | None
 ) -> list[Suggestion]:
     if target.name == "rank" and len(_operand_words(target, tokens)) == 1:
         labels = map(str, columns(variables.get(tokens[1].text)))
