@@ -41,7 +41,7 @@ __all__ = ["Panel", "panel"]
 class PanelWidget(LiveWidget):
     """The state of a panel, shared with the browser; the current run as in `LiveWidget`."""
 
-    _esm = module("charts", "live", "slot", "panel")
+    _esm = module("charts", "live", "slot", "form", "panel")
 
     form = traitlets.Dict().tag(sync=True)
     variables: traitlets.List[Any] = traitlets.List().tag(sync=True)
