@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -122,6 +124,48 @@ def test_errors_stand_at_the_control_that_caused_them(browser, shell):
     assert f"Show run {panel.run.number}" in page.locator(".mmg-history").inner_html()
     assert shown.errors == []
     panel.close()
+
+
+@pytest.fixture
+def compared(browser, shell):
+    """A panel that shows the comparison of three runs, one of them with long names."""
+    shell.user_ns["df"] = pd.DataFrame({"wave": range(60), "a_rather_long_column_name": range(60)})
+    panel = Panel(shell).choose(x="x[:, 0]", y="y", estimator="ksg", k=5)
+    shown = BarePage(browser, panel._widget)
+    panel.start().wait()
+    panel.choose(x="df[['wave', 'a_rather_long_column_name']]", y="y[:60]").start().wait()
+    panel.choose(x="x", y="y", estimator="gcmi").start().wait()
+    shown.until(lambda: len(panel._widget.rows) == 3 and panel._widget.view == "result")
+    panel.compare()
+    shown.exchange()
+    yield shown
+    panel.close()
+
+
+def cut_off(part, seen):
+    """Of elements in a part of the page: those that are not wholly inside it."""
+    frame = part.bounding_box()
+    boxes = [each.bounding_box() for each in part.locator(seen).all()]
+    assert boxes
+    inside = [
+        frame["x"] - 1 <= b["x"] and b["x"] + b["width"] <= frame["x"] + frame["width"] + 1
+        for b in boxes
+        if b is not None
+    ]
+    return inside.count(False)
+
+
+@pytest.mark.parametrize("width", [1100, 860])  # of a page of 1300 pixels; with a side bar
+def test_tables_of_the_panel_are_not_cut_off(compared, width):
+    page = compared.page
+    page.set_viewport_size({"width": width, "height": 900})
+    assert cut_off(page.get_by_role("region", name="Result"), "td img, td span, td div") == 0
+    assert cut_off(page.locator(".mmg-scroll"), "th, td, td button") == 0
+    for row in page.locator(".mmg-history tbody tr").all():
+        cells = [each.bounding_box() for each in row.locator("td").all()]
+        cells = [each for each in cells if each is not None]
+        assert all(a["x"] + a["width"] <= b["x"] + 1 for a, b in itertools.pairwise(cells))
+    assert compared.errors == []
 
 
 def test_the_keyboard_reaches_what_can_be_scrolled(browser, shell):

@@ -256,7 +256,7 @@ def test_a_run_is_shown_steered_and_stopped(panel):
     assert run.wait().status is Status.INTERRUPTED
     finished(panel, 1)
     assert "stopped early" in panel._widget.shown
-    assert panel._widget.rows[0]["cells"][-1] == "stopped"
+    assert panel._widget.rows[0]["cells"][2] == "stopped early"
 
 
 def test_one_run_at_a_time_in_a_panel(panel):
@@ -273,7 +273,7 @@ def test_two_panels_do_not_disturb_each_other(panel):
     assert other.start().wait().dim_x == 1
     finished(other, 1)
     assert panel._widget.view == "live"
-    assert panel._widget.rows == [] or panel._widget.rows[0]["cells"][1] == "I(x; y)"
+    assert panel._widget.rows == [] or panel._widget.rows[0]["cells"][3] == "I(x; y)"
     assert len(other.results) == 1
     assert panel.results == ()
     assert long.state is RunState.RUNNING
@@ -323,6 +323,23 @@ def test_results_are_shown_again_and_compared(panel):
     assert "no run 9" in panel._widget.message["what"]
 
 
+def test_a_comparison_shows_how_each_run_ended(panel):
+    panel.choose(steps=3).start().wait()
+    finished(panel, 1)
+    run = panel.choose(steps=1000).start()
+    until(lambda: run.has_result or run.progress.estimate)
+    run.stop()
+    run.wait()
+    finished(panel, 2)
+    panel.compare()
+    first, second = panel._widget.shown.split("<tr>")[2:]
+    assert ">reliable<" in first
+    assert 'alt="interval from' in first
+    assert ">stopped early<" in second
+    assert 'alt="preliminary interval from' in second
+    assert [row["cells"][2] for row in panel._widget.rows] == ["reliable", "stopped early"]
+
+
 def test_several_estimators_run_side_by_side(panel):
     run = panel.choose(steps=1000, beside="gcmi, cca").start()
     until(lambda: "running" in panel._widget.shown and "gcmi" in panel._widget.shown)
@@ -334,9 +351,9 @@ def test_several_estimators_run_side_by_side(panel):
     assert panel._widget.shown.count("<img") == 1
     label = "gcmi, cca, fake:steps=1000,delay=0.01"
     assert f"Run 1: I(x; y) by {label}" in panel._widget.shown
-    assert panel._widget.rows[0]["cells"][2] == label
+    assert panel._widget.rows[0]["cells"][4] == label
     assert panel._widget.rows[0]["cells"][5] == "defaults"  # the label includes the fields
-    assert panel._widget.rows[0]["cells"][3].endswith(" to 0.511 nats")
+    assert panel._widget.rows[0]["cells"][1].endswith(" to 0.511 nats")
     assert [r.estimator for r in panel.results] == ["gcmi", "cca", "fake"]
     panel.choose(beside=[], steps=3).start().wait()
     finished(panel, 2)

@@ -12,13 +12,16 @@ from mmg_nb.jupyter.comparing import ComparisonRun
 from mmg_nb.jupyter.form import Asked
 from mmg_nb.jupyter.handle import Run
 from mmg_nb.questions.comparison import Comparison
+from mmg_nb.results.card import pill
+from mmg_nb.results.facts import badge
 from mmg_nb.results.interval_bar import interval_bar
 from mmg_nb.results.result import MIResult
 
 __all__ = ["Entry", "comparison", "history_html", "history_text", "shown_html", "titled"]
 
-COLUMNS = ("run", "quantity", "estimator", "estimate", "time", "settings", "state")
+COLUMNS = ("run", "estimate", "state", "quantity", "estimator", "settings", "time")
 CELL = "text-align:left;vertical-align:top;padding:3px 12px 3px 0"
+WRAP = "min-width:60px;overflow-wrap:anywhere"
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,16 +65,22 @@ class Entry:
         return f"{min(values):.3f} to {max(values):.3f} nats"
 
     @property
+    def ending(self) -> str:
+        """How far the result of an estimate can be trusted; otherwise the state of the run."""
+        outcome = self.outcome
+        return str(badge(outcome) if isinstance(outcome, MIResult) else self.run.state)
+
+    @property
     def cells(self) -> tuple[str, ...]:
         """One text for each of `COLUMNS`."""
         return (
             str(self.number),
+            self.brief,
+            self.ending,
             self.asked.what,
             self.asked.estimators,
-            self.brief,
-            f"{self.run.seconds:.0f} s",
             _words(self.asked.changed),
-            str(self.run.state),
+            f"{self.run.seconds:.0f} s",
         )
 
     @property
@@ -152,18 +161,21 @@ def comparison(entries: Sequence[Entry]) -> str:
     shared = set.intersection(*(set(entry.asked.changed.items()) for entry, _, _ in found))
     rows = []
     for (entry, name, result), (left, right) in zip(found, spans, strict=True):
-        bar = interval_bar(left, result.mi, right, low, high)
-        words = (
-            str(entry.number),
-            entry.asked.what,
-            name,
-            _words({k: v for k, v in entry.asked.changed.items() if (k, v) not in shared}),
-            _brief(result),
+        bar = interval_bar(left, result.mi, right, low, high, final=result.status.complete)
+        settings = {k: v for k, v in entry.asked.changed.items() if (k, v) not in shared}
+        asked = "<br>".join(map(html.escape, (entry.asked.what, f"{name}, {_words(settings)}")))
+        rows.append(
+            (str(entry.number), _ending(result, bar), f"<div style='{WRAP}'>{asked}</div>")
         )
-        rows.append([*map(html.escape, words), bar])
     axis = f"95 % interval, {low:.2f} to {high:.2f} nats"
-    heads = ("run", "quantity", "estimator", "settings", "estimate", axis)
+    heads = ("run", f"estimate, {axis}", "quantity, estimator, settings")
     return f"<h4 style='margin:0 0 4px'>Comparison</h4>{_table(heads, rows)}"
+
+
+def _ending(result: MIResult, bar: str) -> str:
+    """An estimate and how far it can be trusted, above its interval, which is as wide."""
+    estimate = f"<span style='white-space:nowrap'>{html.escape(_brief(result))}</span>"
+    return f"{estimate} {pill(badge(result))}<br>{bar}"
 
 
 def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

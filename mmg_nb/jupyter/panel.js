@@ -1,7 +1,7 @@
 // The panel: a form, the live view or a result, and the history of runs. Needs live.js, slot.js, form.js.
 
 const WATCHED = ["said", "first", "curves", "track", "steerable", "shown", "view", "message", "rows"];
-const HEADS = ["run", "quantity", "estimator", "estimate ± error", "time", "settings", "state"];
+const HEADS = ["run", "estimate ± error", "state", "quantity", "estimator", "settings", "time"];
 
 /** The runs of the panel. `ask` sends a message whose answer is shown; `notify` shows a text. */
 function createHistory(model, ask, notify) {

@@ -174,7 +174,7 @@ class Comparison:
         from mmg_nb.plots import forest
 
         results = {label: (each.mi, each.interval()) for label, each in self.results.items()}
-        return forest.plot_estimates(results, ax, truth, unit, self.alt(unit))
+        return forest.plot_estimates(results, ax, truth, unit, self.alt(unit), self._unfinished)
 
     def __repr__(self) -> str:
         return self._text("nats")
@@ -218,7 +218,14 @@ class Comparison:
 
     def alt(self, unit: str = "nats") -> str:
         """The plot in words, for readers who cannot see it."""
-        return f"{self._range(unit)}, with 95 % intervals"
+        endings = "".join(f"; {label} {how}" for label, how in self._unfinished.items())
+        return f"{self._range(unit)}, with 95 % intervals{endings}"
+
+    @property
+    def _unfinished(self) -> dict[str, str]:
+        """Label -> how the run ended, of the results that are not final."""
+        found = self.results.items()
+        return {label: each.status.words for label, each in found if not each.status.complete}
 
     def html(self, below: str = "", unit: str = "nats") -> str:
         """The table as HTML.
