@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,10 @@ from playwright.sync_api import expect, sync_playwright
 
 import mmg_nb
 from mmg_nb.jupyter.explore import Explorer
+from mmg_nb.jupyter.handle import Run
 from mmg_nb.jupyter.panel import Panel
+from mmg_nb.jupyter.runs import Runs, RunTable
+from mmg_nb.results.status import Status
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
 COLUMNS = 60
@@ -166,6 +170,39 @@ def test_tables_of_the_panel_are_not_cut_off(compared, width):
         cells = [each for each in cells if each is not None]
         assert all(a["x"] + a["width"] <= b["x"] + 1 for a, b in itertools.pairwise(cells))
     assert compared.errors == []
+
+
+def test_a_narrow_panel_shows_the_estimates_of_its_runs_first(compared):
+    page = compared.page
+    page.set_viewport_size({"width": 365, "height": 900})
+    for text in (
+        ".mmg-result td span, .mmg-result td img",
+        ".mmg-history td, .mmg-history td button",
+    ):
+        assert cut_off(page.locator(".mmg"), text) == 0
+    for row in page.locator(".mmg-history tbody tr").all():
+        estimate, quantity = (row.locator("td").nth(k).bounding_box() for k in (2, 4))
+        assert estimate["height"] < 25  # one line
+        assert estimate["y"] < quantity["y"]
+        assert row.bounding_box()["height"] < 160
+    assert page.get_by_role("columnheader", name="quantity", exact=True).count() == 1
+    assert compared.errors == []
+
+
+def test_a_narrow_table_of_runs_shows_estimates(browser, shell):
+    answer = SimpleNamespace(status=Status.CONVERGED, summary="no clear dependence: p = 0.34")
+    table = Runs()
+    for what in ("test of df.height, df.a_rather_long_column_name", "test of x, y"):
+        run = Run(lambda listen: answer, what=what, estimator="ksg")
+        run.start().wait()
+        table.add(run)
+    page = browser.new_page(viewport={"width": 380, "height": 900})
+    page.set_content(RunTable.of(table)._repr_html_())
+    for row in page.locator("tbody tr").all():
+        cell = row.locator("td").filter(has_text=answer.summary).bounding_box()
+        assert cell["x"] + cell["width"] < 200
+        assert row.bounding_box()["height"] < 110
+    page.close()
 
 
 def test_the_keyboard_reaches_what_can_be_scrolled(browser, shell):

@@ -21,7 +21,7 @@ __all__ = ["Entry", "comparison", "history_html", "history_text", "shown_html", 
 
 COLUMNS = ("run", "estimate", "state", "quantity", "estimator", "settings", "time")
 CELL = "text-align:left;vertical-align:top;padding:3px 12px 3px 0"
-WRAP = "min-width:60px;overflow-wrap:anywhere"
+NARROW, REST = "flex:0 1 260px", "flex:1 1 180px;min-width:0;overflow-wrap:anywhere"
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,17 +163,24 @@ def comparison(entries: Sequence[Entry]) -> str:
     for (entry, name, result), (left, right) in zip(found, spans, strict=True):
         bar = interval_bar(left, result.mi, right, low, high, final=result.status.complete)
         settings = {k: v for k, v in entry.asked.changed.items() if (k, v) not in shared}
-        asked = "<br>".join(map(html.escape, (entry.asked.what, f"{name}, {_words(settings)}")))
-        rows.append(
-            (str(entry.number), _ending(result, bar), f"<div style='{WRAP}'>{asked}</div>")
-        )
+        asked = entry.asked.what, f"{name}, {_words(settings)}"
+        below = "<br>".join(map(html.escape, asked))
+        rows.append((str(entry.number), _beside(_ending(result, bar), below)))
     axis = f"95 % interval, {low:.2f} to {high:.2f} nats"
-    heads = ("run", f"estimate, {axis}", "quantity, estimator, settings")
+    heads = ("run", _beside(f"estimate, {axis}", "quantity, estimator, settings"))
     return f"<h4 style='margin:0 0 4px'>Comparison</h4>{_table(heads, rows)}"
 
 
+def _beside(first: str, then: str) -> str:
+    """Two parts of a cell side by side; in a narrow page the second one stands below."""
+    return (
+        f"<div style='display:flex;flex-wrap:wrap;gap:0 14px'><div style='{NARROW}'>{first}</div>"
+        f"<div style='{REST}'>{then}</div></div>"
+    )
+
+
 def _ending(result: MIResult, bar: str) -> str:
-    """An estimate and how far it can be trusted, above its interval, which is as wide."""
+    """An estimate and how far it can be trusted, above its interval."""
     estimate = f"<span style='white-space:nowrap'>{html.escape(_brief(result))}</span>"
     return f"{estimate} {pill(badge(result))}<br>{bar}"
 
