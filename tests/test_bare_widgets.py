@@ -19,6 +19,7 @@ from mmg_nb.jupyter.explore import Explorer
 from mmg_nb.jupyter.handle import Run
 from mmg_nb.jupyter.panel import Panel
 from mmg_nb.jupyter.runs import Runs, RunTable
+from mmg_nb.plots.result import PNG_WIDTH
 from mmg_nb.results.status import Status
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
@@ -202,6 +203,18 @@ def test_a_narrow_table_of_runs_shows_estimates(browser, shell):
         cell = row.locator("td").filter(has_text=answer.summary).bounding_box()
         assert cell["x"] + cell["width"] < 200
         assert row.bounding_box()["height"] < 110
+    page.close()
+
+
+def test_a_figure_scrolls_in_a_narrow_page(browser, result):
+    page = browser.new_page(viewport={"width": 300, "height": 900})
+    page.set_content(f"<body style='margin:0'>{result.bundle()[0]['text/html']}</body>")
+    figure = page.get_by_role("img").last
+    width = PNG_WIDTH
+    for size, shown in ((300, 0.7 * width), (0.8 * width, 0.8 * width), (2 * width, width)):
+        page.set_viewport_size({"width": round(size), "height": 900})
+        assert figure.bounding_box()["width"] == pytest.approx(shown, abs=1)
+        assert page.evaluate("document.documentElement.scrollWidth") <= round(size)
     page.close()
 
 
