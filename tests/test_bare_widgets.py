@@ -218,6 +218,46 @@ def test_a_figure_scrolls_in_a_narrow_page(browser, result):
     page.close()
 
 
+def test_a_page_that_is_opened_again_has_the_same_choices(browser, shell):
+    shell.user_ns["df"] = pd.DataFrame({f"column {k}": range(100) for k in range(3)})
+    panel = Panel(shell).choose(x="x", y="y", estimator="gcmi")
+    first = BarePage(browser, panel._widget)
+
+    def chosen(page, *labels):
+        return [page.get_by_label(label, exact=True).input_value() for label in labels]
+
+    page = first.page
+    page.get_by_label("x", exact=True).select_option("df")
+    page.get_by_role("checkbox", name="column 2").check()
+    page.get_by_label("y", exact=True).select_option(label="expression…")
+    page.get_by_label("Expression for y").fill("y + 1")
+    page.get_by_label("estimator", exact=True).select_option("mmg")
+    page.get_by_label("effort", exact=True).select_option("quick")
+    page.get_by_text("More settings").click()
+    page.get_by_label("seed", exact=True).press_sequentially("7")
+    page.get_by_text("Compare with").click()
+    page.get_by_label("ksg", exact=True).check()
+    first.exchange()
+    first.exchange()  # the page hears of its own choices
+    labels = "x", "y", "Expression for y", "estimator", "effort", "seed"
+    before = chosen(page, *labels)
+    assert before[0] == "df"
+    assert before[2:] == ["y + 1", "mmg", "quick", "70"]
+
+    again = BarePage(browser, panel._widget).page
+    assert chosen(again, *labels) == before
+    for name, on in (("column 1", False), ("column 2", True), ("ksg", True), ("gcmi", False)):
+        assert again.get_by_label(name, exact=True).is_checked() is on
+    panel.choose(effort="normal", beside="")
+    first.exchange()
+    assert chosen(page, *labels) == [*before[:4], "normal", "70"]
+    run = panel.choose(estimator="gcmi").start()  # what the browser chose, and Python
+    assert run.what == "I(df['column 2']; y + 1)"
+    run.wait()
+    assert first.errors == []
+    panel.close()
+
+
 def test_the_keyboard_reaches_what_can_be_scrolled(browser, shell):
     x, y = np.random.default_rng(0).normal(size=(2, 60))
     table = mmg_nb.compare(x, y, "gcmi,ksg").html()

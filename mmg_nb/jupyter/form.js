@@ -135,7 +135,7 @@ function createRole(role, prefix) {
     arrange();
   }
 
-  function choose({ expression: text, name: table, columns: chosen }) {
+  function choose({ expression: text = "", name: table = "", columns: chosen = [] }) {
     const plain = offered.find(({ name, columns }) => name === text && columns.length === 0);
     const listed = offered.some(({ name }) => name === table);
     select.value = plain ? text : listed ? table : text ? EXPRESSION : "";
@@ -254,6 +254,8 @@ function createForm(model, start) {
     details,
   );
   const made = new Map();
+  let kept = "";
+  for (const event of ["input", "change", "click"]) node.addEventListener(event, keep);
 
   function fields() {
     const name = select.value;
@@ -278,16 +280,29 @@ function createForm(model, start) {
     for (const field of [...fields(), ...general]) field.reset();
   }
 
-  function send(event) {
-    event.preventDefault();
-    if (button.getAttribute("aria-disabled") === "true") return;
-    start({
+  function read() {
+    return {
       roles: Object.fromEntries(parts.map(([name, part]) => [name, part.read()])),
       estimator: select.value,
       beside: beside.read(),
       settings: Object.fromEntries(general.map((field) => [field.name, field.read()])),
       fields: Object.fromEntries(fields().map((field) => [field.name, field.read()])),
-    });
+    };
+  }
+
+  function send(event) {
+    event.preventDefault();
+    if (button.getAttribute("aria-disabled") === "true") return;
+    start(read());
+  }
+
+  /** Tell the kernel what is chosen: it outlives the page. */
+  function keep() {
+    const chosen = read();
+    const text = JSON.stringify(chosen);
+    if (text === kept) return;
+    kept = text;
+    model.send({ action: "choose", form: { ...chosen, page: prefix } });
   }
 
   function offer() {
@@ -296,6 +311,7 @@ function createForm(model, start) {
 
   function choose() {
     const chosen = model.get("chosen");
+    if (chosen.page === prefix) return; // an echo, which may be older than the form
     if (chosen.estimator) select.value = chosen.estimator;
     beside.choose(chosen.beside ?? []);
     arrange();
@@ -305,6 +321,7 @@ function createForm(model, start) {
     }
     for (const field of fields()) field.set((chosen.fields ?? {})[field.name] ?? field.read());
     for (const field of general) field.set((chosen.settings ?? {})[field.name] ?? field.read());
+    kept = JSON.stringify(read());
   }
 
   /** Show an error at the control that caused it. Whether there is one.
