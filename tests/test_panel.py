@@ -18,6 +18,7 @@ from mmg_nb.errors import MMGError
 from mmg_nb.estimators.registry import names
 from mmg_nb.fields import field_infos
 from mmg_nb.jupyter.form import describe, read_form, variables
+from mmg_nb.jupyter.history import shown_html
 from mmg_nb.results.status import Status
 
 PATIENCE = 20
@@ -109,8 +110,8 @@ def test_runs_have_the_numbers_of_the_session(notebook):
     panel = notebook.run_cell("%mmg panel x y --estimator ksg")
     run = panel.start().wait() and panel.run
     assert [line[0] for line in notebook.run_line_magic("mmg", "runs").lines] == ["1", "2"]
-    assert panel._widget.rows[0]["number"] == run.number == 2
     panel.show(2)
+    assert panel._widget.rows[0]["number"] == run.number == 2
     with pytest.raises(MMGError, match="no run 1"):
         panel.show(1)
     panel.close()
@@ -305,6 +306,19 @@ def test_a_comparison_after_a_run_is_shown_after_its_result(panel):
     time.sleep(0.5)
     assert "Comparison" in panel._widget.shown
     assert len(panel._widget.rows) == 2
+
+
+def test_a_result_that_is_drawn_slowly_replaces_no_later_one(panel, monkeypatch):
+    def slowly(entry):
+        time.sleep(0.5 if entry.number == 1 else 0)
+        return shown_html(entry)
+
+    monkeypatch.setattr("mmg_nb.jupyter.panel.shown_html", slowly)
+    for seed in (1, 2):
+        panel.choose(steps=3, seed=seed).start().wait()
+    panel.compare()
+    time.sleep(1)
+    assert "Comparison" in panel._widget.shown
 
 
 def test_results_are_shown_again_and_compared(panel):

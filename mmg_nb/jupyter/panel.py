@@ -235,6 +235,7 @@ class Panel:
     # --- runs
 
     def _begin(self, asked: Asked) -> Run:
+        self._finalise()
         with self._lock:
             if self._closed:
                 raise MMGError("This panel is closed.", "mmg_nb.panel() opens a new one.")
