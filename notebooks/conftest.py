@@ -34,7 +34,7 @@ NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d+\.\d+|\.\d+|\d+)(?:[eE][-+]?\d+)?(?!\
 PICTURE = re.compile(
     r"data:image/[^\"']*|\\begin\{center\}\n\\setlength\{\\unitlength\}.*?\\end\{center\}\s*", re.S
 )
-ONE_PICTURE = re.compile(r"<img [^>]*>")
+ONE_PICTURE = re.compile(r"<div [^>]*><img [^>]*></div>|<img [^>]*>")
 VARIES = re.compile(r'(?<=data-varies="time">)[^<]*')
 
 

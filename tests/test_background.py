@@ -11,6 +11,7 @@ import random
 import threading
 import time
 import weakref
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from mmg_nb.errors import MMGError
 from mmg_nb.jupyter import handle
 from mmg_nb.jupyter.progress import NoView
 from mmg_nb.jupyter.running import run_in_cell
+from mmg_nb.jupyter.runs import Runs, RunTable
 from mmg_nb.polling import Stopped
 from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Finished, Phase, Snapshot, Started, StateChanged, Step
@@ -365,6 +367,17 @@ def test_fifty_runs_release_their_memory(fake):
             grown.append(resident())
     # A run copies 640 kB of data. If runs kept it, 50 runs would use 32 MB more.
     assert grown[1] - grown[0] < 15e6
+
+
+def test_the_list_of_runs_says_which_need_more_steps(result):
+    table = Runs()
+    for status in (Status.CONVERGED, Status.STEP_LIMIT):
+        ended = replace(result, status=status)
+        run = Run(lambda listen, ended=ended: ended, what="I(x; y)", estimator="fake")
+        run.start().wait()
+        table.add(run)
+    states = [line[2] for line in RunTable.of(table).lines]
+    assert states == ["finished", "finished, needs more steps"]
 
 
 def test_the_magics_list_steer_and_name_runs(shell, fake):

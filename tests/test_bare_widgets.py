@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,7 +16,11 @@ from playwright.sync_api import expect, sync_playwright
 
 import mmg_nb
 from mmg_nb.jupyter.explore import Explorer
+from mmg_nb.jupyter.handle import Run
 from mmg_nb.jupyter.panel import Panel
+from mmg_nb.jupyter.runs import Runs, RunTable
+from mmg_nb.plots.result import PNG_WIDTH
+from mmg_nb.results.status import Status
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
 COLUMNS = 60
@@ -121,6 +128,133 @@ def test_errors_stand_at_the_control_that_caused_them(browser, shell):
     assert problems.count() == 0
     assert f"Show run {panel.run.number}" in page.locator(".mmg-history").inner_html()
     assert shown.errors == []
+    panel.close()
+
+
+@pytest.fixture
+def compared(browser, shell):
+    """A panel that shows the comparison of three runs, one of them with long names."""
+    shell.user_ns["df"] = pd.DataFrame({"wave": range(60), "a_rather_long_column_name": range(60)})
+    panel = Panel(shell).choose(x="x[:, 0]", y="y", estimator="ksg", k=5)
+    shown = BarePage(browser, panel._widget)
+    panel.start().wait()
+    panel.choose(x="df[['wave', 'a_rather_long_column_name']]", y="y[:60]").start().wait()
+    panel.choose(x="x", y="y", estimator="gcmi").start().wait()
+    shown.until(lambda: len(panel._widget.rows) == 3 and panel._widget.view == "result")
+    panel.compare()
+    shown.exchange()
+    yield shown
+    panel.close()
+
+
+def cut_off(part, seen):
+    """Of elements in a part of the page: those that are not wholly inside it."""
+    frame = part.bounding_box()
+    boxes = [each.bounding_box() for each in part.locator(seen).all()]
+    assert boxes
+    inside = [
+        frame["x"] - 1 <= b["x"] and b["x"] + b["width"] <= frame["x"] + frame["width"] + 1
+        for b in boxes
+        if b is not None
+    ]
+    return inside.count(False)
+
+
+@pytest.mark.parametrize("width", [1100, 860])  # of a page of 1300 pixels; with a side bar
+def test_tables_of_the_panel_are_not_cut_off(compared, width):
+    page = compared.page
+    page.set_viewport_size({"width": width, "height": 900})
+    assert cut_off(page.get_by_role("region", name="Result"), "td img, td span, td div") == 0
+    assert cut_off(page.locator(".mmg-scroll"), "th, td, td button") == 0
+    for row in page.locator(".mmg-history tbody tr").all():
+        cells = [each.bounding_box() for each in row.locator("td").all()]
+        cells = [each for each in cells if each is not None]
+        assert all(a["x"] + a["width"] <= b["x"] + 1 for a, b in itertools.pairwise(cells))
+    assert compared.errors == []
+
+
+def test_a_narrow_panel_shows_the_estimates_of_its_runs_first(compared):
+    page = compared.page
+    page.set_viewport_size({"width": 365, "height": 900})
+    for text in (
+        ".mmg-result td span, .mmg-result td img",
+        ".mmg-history td, .mmg-history td button",
+    ):
+        assert cut_off(page.locator(".mmg"), text) == 0
+    for row in page.locator(".mmg-history tbody tr").all():
+        estimate, quantity = (row.locator("td").nth(k).bounding_box() for k in (2, 4))
+        assert estimate["height"] < 25  # one line
+        assert estimate["y"] < quantity["y"]
+        assert row.bounding_box()["height"] < 160
+    assert page.get_by_role("columnheader", name="quantity", exact=True).count() == 1
+    assert compared.errors == []
+
+
+def test_a_narrow_table_of_runs_shows_estimates(browser, shell):
+    answer = SimpleNamespace(status=Status.CONVERGED, summary="no clear dependence: p = 0.34")
+    table = Runs()
+    for what in ("test of df.height, df.a_rather_long_column_name", "test of x, y"):
+        run = Run(lambda listen: answer, what=what, estimator="ksg")
+        run.start().wait()
+        table.add(run)
+    page = browser.new_page(viewport={"width": 380, "height": 900})
+    page.set_content(RunTable.of(table)._repr_html_())
+    for row in page.locator("tbody tr").all():
+        cell = row.locator("td").filter(has_text=answer.summary).bounding_box()
+        assert cell["x"] + cell["width"] < 200
+        assert row.bounding_box()["height"] < 110
+    page.close()
+
+
+def test_a_figure_scrolls_in_a_narrow_page(browser, result):
+    page = browser.new_page(viewport={"width": 300, "height": 900})
+    page.set_content(f"<body style='margin:0'>{result.bundle()[0]['text/html']}</body>")
+    figure = page.get_by_role("img").last
+    width = PNG_WIDTH
+    for size, shown in ((300, 0.7 * width), (0.8 * width, 0.8 * width), (2 * width, width)):
+        page.set_viewport_size({"width": round(size), "height": 900})
+        assert figure.bounding_box()["width"] == pytest.approx(shown, abs=1)
+        assert page.evaluate("document.documentElement.scrollWidth") <= round(size)
+    page.close()
+
+
+def test_a_page_that_is_opened_again_has_the_same_choices(browser, shell):
+    shell.user_ns["df"] = pd.DataFrame({f"column {k}": range(100) for k in range(3)})
+    panel = Panel(shell).choose(x="x", y="y", estimator="gcmi")
+    first = BarePage(browser, panel._widget)
+
+    def chosen(page, *labels):
+        return [page.get_by_label(label, exact=True).input_value() for label in labels]
+
+    page = first.page
+    page.get_by_label("x", exact=True).select_option("df")
+    page.get_by_role("checkbox", name="column 2").check()
+    page.get_by_label("y", exact=True).select_option(label="expression…")
+    page.get_by_label("Expression for y").fill("y + 1")
+    page.get_by_label("estimator", exact=True).select_option("mmg")
+    page.get_by_label("effort", exact=True).select_option("quick")
+    page.get_by_text("More settings").click()
+    page.get_by_label("seed", exact=True).press_sequentially("7")
+    page.get_by_text("Compare with").click()
+    page.get_by_label("ksg", exact=True).check()
+    first.exchange()
+    first.exchange()  # the page hears of its own choices
+    labels = "x", "y", "Expression for y", "estimator", "effort", "seed"
+    before = chosen(page, *labels)
+    assert before[0] == "df"
+    assert before[2:] == ["y + 1", "mmg", "quick", "70"]
+
+    again = BarePage(browser, panel._widget).page
+    assert chosen(again, *labels) == before
+    for name, on in (("column 1", False), ("column 2", True), ("ksg", True), ("gcmi", False)):
+        assert again.get_by_label(name, exact=True).is_checked() is on
+    panel.choose(effort="normal", beside="")
+    first.exchange()
+    assert chosen(page, *labels) == [*before[:4], "normal", "70"]
+    run = panel.choose(estimator="gcmi").start()  # what the browser chose, and Python
+    assert run.what == "I(df['column 2']; y + 1)"
+    run.wait()
+    assert first.errors == []
     panel.close()
 
 

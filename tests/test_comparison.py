@@ -147,6 +147,18 @@ def test_the_forest_shows_every_estimate_and_the_truth(fake):
         plot_estimates({})
 
 
+def test_the_forest_marks_what_is_not_final(fake):
+    found = compared("gcmi,fake")
+    early = replace(found["fake"], status=Status.INTERRUPTED)
+    axes = Comparison((found.lines[0], Line("fake", early))).plot()
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert labels == ["gcmi", "fake\n(stopped early)"]
+    points = [line for line in axes.lines if line.get_marker() == "o"]
+    assert [line.get_markerfacecolor() == line.get_color() for line in points] == [True, False]
+    assert axes.alt.endswith("; fake stopped early")
+    assert found.alt().endswith("intervals")
+
+
 def test_the_magic_returns_stores_and_shows_a_comparison(shell, capsys):
     found = shell.run_cell("%mmg compare x y --estimators gcmi,fake:delay=0.05")
     assert list(found.results) == ["gcmi", "fake:delay=0.05"]

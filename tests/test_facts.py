@@ -187,6 +187,10 @@ def test_an_interval_bar_is_an_image_in_proportion():
     assert (left, right) == ("53.0", "147.0")
     assert 'alt="interval from 1.000 to 3.000 on an axis from 0.000 to 4.000"' in tag
     assert interval_bar(0, 0, 0, 0, 0).startswith("<img")
+    open_dot = interval_bar(1, 2, 3, 0, 4, final=False)
+    assert 'alt="preliminary interval from 1.000 to 3.000' in open_dot
+    drawn = base64.b64decode(re.search('base64,(.+?)"', open_dot)[1]).decode()
+    assert re.search(r'<circle cx="100.0" cy="7.0" r="4" fill="none"', drawn)
     assert interval_bar(-math.inf, 0, math.inf, 0, 1) == "–"
 
 

@@ -18,6 +18,7 @@ from mmg_nb.errors import MMGError
 from mmg_nb.estimators.registry import names
 from mmg_nb.fields import field_infos
 from mmg_nb.jupyter.form import describe, read_form, variables
+from mmg_nb.jupyter.history import shown_html
 from mmg_nb.results.status import Status
 
 PATIENCE = 20
@@ -109,8 +110,8 @@ def test_runs_have_the_numbers_of_the_session(notebook):
     panel = notebook.run_cell("%mmg panel x y --estimator ksg")
     run = panel.start().wait() and panel.run
     assert [line[0] for line in notebook.run_line_magic("mmg", "runs").lines] == ["1", "2"]
-    assert panel._widget.rows[0]["number"] == run.number == 2
     panel.show(2)
+    assert panel._widget.rows[0]["number"] == run.number == 2
     with pytest.raises(MMGError, match="no run 1"):
         panel.show(1)
     panel.close()
@@ -256,7 +257,7 @@ def test_a_run_is_shown_steered_and_stopped(panel):
     assert run.wait().status is Status.INTERRUPTED
     finished(panel, 1)
     assert "stopped early" in panel._widget.shown
-    assert panel._widget.rows[0]["cells"][-1] == "stopped"
+    assert panel._widget.rows[0]["cells"][2] == "stopped early"
 
 
 def test_one_run_at_a_time_in_a_panel(panel):
@@ -273,7 +274,7 @@ def test_two_panels_do_not_disturb_each_other(panel):
     assert other.start().wait().dim_x == 1
     finished(other, 1)
     assert panel._widget.view == "live"
-    assert panel._widget.rows == [] or panel._widget.rows[0]["cells"][1] == "I(x; y)"
+    assert panel._widget.rows == [] or panel._widget.rows[0]["cells"][3] == "I(x; y)"
     assert len(other.results) == 1
     assert panel.results == ()
     assert long.state is RunState.RUNNING
@@ -307,6 +308,19 @@ def test_a_comparison_after_a_run_is_shown_after_its_result(panel):
     assert len(panel._widget.rows) == 2
 
 
+def test_a_result_that_is_drawn_slowly_replaces_no_later_one(panel, monkeypatch):
+    def slowly(entry):
+        time.sleep(0.5 if entry.number == 1 else 0)
+        return shown_html(entry)
+
+    monkeypatch.setattr("mmg_nb.jupyter.panel.shown_html", slowly)
+    for seed in (1, 2):
+        panel.choose(steps=3, seed=seed).start().wait()
+    panel.compare()
+    time.sleep(1)
+    assert "Comparison" in panel._widget.shown
+
+
 def test_results_are_shown_again_and_compared(panel):
     for seed in (1, 2):
         panel.choose(steps=3, curves=True, seed=seed).start().wait()
@@ -323,6 +337,23 @@ def test_results_are_shown_again_and_compared(panel):
     assert "no run 9" in panel._widget.message["what"]
 
 
+def test_a_comparison_shows_how_each_run_ended(panel):
+    panel.choose(steps=3).start().wait()
+    finished(panel, 1)
+    run = panel.choose(steps=1000).start()
+    until(lambda: run.has_result or run.progress.estimate)
+    run.stop()
+    run.wait()
+    finished(panel, 2)
+    panel.compare()
+    first, second = panel._widget.shown.split("<tr>")[2:]
+    assert ">reliable<" in first
+    assert 'alt="interval from' in first
+    assert ">stopped early<" in second
+    assert 'alt="preliminary interval from' in second
+    assert [row["cells"][2] for row in panel._widget.rows] == ["reliable", "stopped early"]
+
+
 def test_several_estimators_run_side_by_side(panel):
     run = panel.choose(steps=1000, beside="gcmi, cca").start()
     until(lambda: "running" in panel._widget.shown and "gcmi" in panel._widget.shown)
@@ -334,9 +365,9 @@ def test_several_estimators_run_side_by_side(panel):
     assert panel._widget.shown.count("<img") == 1
     label = "gcmi, cca, fake:steps=1000,delay=0.01"
     assert f"Run 1: I(x; y) by {label}" in panel._widget.shown
-    assert panel._widget.rows[0]["cells"][2] == label
+    assert panel._widget.rows[0]["cells"][4] == label
     assert panel._widget.rows[0]["cells"][5] == "defaults"  # the label includes the fields
-    assert panel._widget.rows[0]["cells"][3].endswith(" to 0.511 nats")
+    assert panel._widget.rows[0]["cells"][1].endswith(" to 0.511 nats")
     assert [r.estimator for r in panel.results] == ["gcmi", "cca", "fake"]
     panel.choose(beside=[], steps=3).start().wait()
     finished(panel, 2)

@@ -13,14 +13,16 @@ from mmg_nb.jupyter.form import Asked
 from mmg_nb.jupyter.handle import Run
 from mmg_nb.jupyter.session import session_unit
 from mmg_nb.questions.comparison import Comparison
-from mmg_nb.results.facts import amount, unit_size
+from mmg_nb.results.card import pill
+from mmg_nb.results.facts import amount, badge, unit_size
 from mmg_nb.results.interval_bar import interval_bar
 from mmg_nb.results.result import MIResult
 
 __all__ = ["Entry", "comparison", "history_html", "history_text", "shown_html", "titled"]
 
-COLUMNS = ("run", "quantity", "estimator", "estimate", "time", "settings", "state")
+COLUMNS = ("run", "estimate", "state", "quantity", "estimator", "settings", "time")
 CELL = "text-align:left;vertical-align:top;padding:3px 12px 3px 0"
+NARROW, REST = "flex:0 1 260px", "flex:1 1 180px;min-width:0;overflow-wrap:anywhere"
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,16 +70,22 @@ class Entry:
         return f"{min(values):.3f} to {max(values):.3f} {unit}"
 
     @property
+    def ending(self) -> str:
+        """How far the result of an estimate can be trusted; otherwise the state of the run."""
+        outcome = self.outcome
+        return str(badge(outcome) if isinstance(outcome, MIResult) else self.run.state)
+
+    @property
     def cells(self) -> tuple[str, ...]:
         """One text for each of `COLUMNS`."""
         return (
             str(self.number),
+            self.brief,
+            self.ending,
             self.asked.what,
             self.asked.estimators,
-            self.brief,
-            f"{self.run.seconds:.0f} s",
             _words(self.asked.changed),
-            str(self.run.state),
+            f"{self.run.seconds:.0f} s",
         )
 
     @property
@@ -157,20 +165,30 @@ def comparison(entries: Sequence[Entry]) -> str:
     shared = set.intersection(*(set(entry.asked.changed.items()) for entry, _, _ in found))
     rows = []
     for (entry, name, result), (left, right) in zip(found, spans, strict=True):
-        bar = interval_bar(left, result.mi, right, low, high)
-        words = (
-            str(entry.number),
-            entry.asked.what,
-            name,
-            _words({k: v for k, v in entry.asked.changed.items() if (k, v) not in shared}),
-            _brief(result),
-        )
-        rows.append([*map(html.escape, words), bar])
+        bar = interval_bar(left, result.mi, right, low, high, final=result.status.complete)
+        settings = {k: v for k, v in entry.asked.changed.items() if (k, v) not in shared}
+        asked = entry.asked.what, f"{name}, {_words(settings)}"
+        below = "<br>".join(map(html.escape, asked))
+        rows.append((str(entry.number), _beside(_ending(result, bar), below)))
     unit = session_unit()
     size = unit_size(unit)
     axis = f"95 % interval, {low / size:.2f} to {high / size:.2f} {unit}"
-    heads = ("run", "quantity", "estimator", "settings", "estimate", axis)
+    heads = ("run", _beside(f"estimate, {axis}", "quantity, estimator, settings"))
     return f"<h4 style='margin:0 0 4px'>Comparison</h4>{_table(heads, rows)}"
+
+
+def _beside(first: str, then: str) -> str:
+    """Two parts of a cell side by side; in a narrow page the second one stands below."""
+    return (
+        f"<div style='display:flex;flex-wrap:wrap;gap:0 14px'><div style='{NARROW}'>{first}</div>"
+        f"<div style='{REST}'>{then}</div></div>"
+    )
+
+
+def _ending(result: MIResult, bar: str) -> str:
+    """An estimate and how far it can be trusted, above its interval."""
+    estimate = f"<span style='white-space:nowrap'>{html.escape(_brief(result))}</span>"
+    return f"{estimate} {pill(badge(result))}<br>{bar}"
 
 
 def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

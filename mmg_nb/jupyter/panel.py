@@ -37,11 +37,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Panel", "panel"]
 
+NOTHING_CHOSEN = {"roles": {}, "estimator": "mmg", "beside": [], "settings": {}, "fields": {}}
+
 
 class PanelWidget(LiveWidget):
     """The state of a panel, shared with the browser; the current run as in `LiveWidget`."""
 
-    _esm = module("charts", "live", "slot", "panel")
+    _esm = module("charts", "live", "slot", "form", "panel")
 
     form = traitlets.Dict().tag(sync=True)
     variables: traitlets.List[Any] = traitlets.List().tag(sync=True)
@@ -93,7 +95,7 @@ class Panel:
         self._shown = ""
         self._standing: Comparison | None = None
         self._closed = False
-        self._chosen: dict[str, Any] = {"roles": {}, "settings": {}, "fields": {}}
+        self._chosen: dict[str, Any] = dict(NOTHING_CHOSEN)
         self._widget = PanelWidget(
             slot="" if isolates_outputs(shell) else self._slot,
             form=describe(),
@@ -124,11 +126,13 @@ class Panel:
 
     def _roles(self) -> dict[str, Any]:
         """The chosen expressions; tables and their columns as the form shows them."""
-        chosen = {name: each["expression"] for name, each in self._chosen["roles"].items()}
+        roles = self._chosen["roles"]
+        chosen = {name: each["expression"] for name, each in roles.items() if "expression" in each}
         tables = {name: as_columns(text, self._shell.user_ns) for name, text in chosen.items()}
         if tables.get("x") and chosen.get("x") == chosen.get("y"):  # to be divided in the form
             tables["x"] = tables["y"] = {**tables["x"], "columns": []}
-        return {name: {"expression": text, **tables[name]} for name, text in chosen.items()}
+        written = {name: {"expression": text, **tables[name]} for name, text in chosen.items()}
+        return {**roles, **written}
 
     def start(self) -> Run:
         """Start a run with the current choices.
@@ -139,8 +143,7 @@ class Panel:
         Raises:
             MMGError: A choice is missing or cannot be used, or a run of this panel has not ended.
         """
-        form = {"estimator": "mmg", **self._chosen}
-        return self._begin(read_form(form, self._shell.user_ns))
+        return self._begin(read_form(self._chosen, self._shell.user_ns))
 
     def show(self, number: int) -> None:
         """Show the result of an earlier run.
@@ -196,9 +199,12 @@ class Panel:
 
     def _on_message(self, _: Any, message: Any, buffers: Any) -> None:
         """Carry out the action of a control. May run in any thread."""
+        sent = message if isinstance(message, dict) else {}
         try:
+            if sent.get("action") == "choose":
+                return self._hold(sent.get("form", {}))
             self._widget.put(message={})
-            self._act(message if isinstance(message, dict) else {})
+            self._act(sent)
         except MMGError as error:
             self._show_error(error)
 
@@ -217,6 +223,11 @@ class Panel:
         elif self.run is not None:
             steer(self.run, message)
 
+    def _hold(self, form: Mapping[str, Any]) -> None:
+        """Keep the choices of the browser, for a page that is opened again and for `start`."""
+        self._chosen = {name: form.get(name, kept) for name, kept in self._chosen.items()}
+        self._widget.put(chosen={**self._chosen, "page": form.get("page", "")})
+
     def _show_error(self, error: MMGError) -> None:
         said = {"what": error.what, "remedy": error.remedy, "control": control_of(error)}
         self._widget.put(message=said)
@@ -224,6 +235,7 @@ class Panel:
     # --- runs
 
     def _begin(self, asked: Asked) -> Run:
+        self._finalise()
         with self._lock:
             if self._closed:
                 raise MMGError("This panel is closed.", "mmg_nb.panel() opens a new one.")

@@ -152,15 +152,21 @@ class RunTable:
         if not self.lines:
             return f"<p>{html.escape(repr(self))}</p>"
         head = "".join(f'<th scope="col" style="{_CELL}">{name}</th>' for name in _HEADER)
-        body = "".join(
-            "<tr>" + "".join(f'<td style="{_CELL}">{html.escape(c)}</td>' for c in line) + "</tr>"
-            for line in self.lines
-        )
+        body = "".join(f"<tr>{_cells(line)}</tr>" for line in self.lines)
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 _CELL = "text-align:left;vertical-align:top;padding:2px 10px 2px 0"
-_HEADER = ("run", "quantity", "estimator", "state", "estimate", "time")
+_WRAP = f"{_CELL};min-width:110px;overflow-wrap:anywhere"  # of texts that may be long
+_HEADER = ("run", "estimate", "state", "quantity", "estimator", "time")
+_STYLES = (_CELL, _WRAP, _CELL, _WRAP, _CELL, _CELL)
+
+
+def _cells(line: Sequence[str]) -> str:
+    return "".join(
+        f'<td style="{style}">{html.escape(text)}</td>'
+        for style, text in zip(_STYLES, line, strict=True)
+    )
 
 
 def _line(run: Run) -> tuple[str, ...]:
@@ -168,5 +174,7 @@ def _line(run: Run) -> tuple[str, ...]:
     state = str(run.state)
     if run.state is RunState.RUNNING:
         state = f"{state}, {run.progress.doing}"
+    if run.state is RunState.FINISHED and not run.result.status.complete:
+        state = f"{state}, {run.result.status.words}"
     seconds = f"{run.seconds:.0f} s"
-    return str(run.number), run.what, run.estimator, state, estimate, seconds
+    return str(run.number), estimate, state, run.what, run.estimator, seconds

@@ -85,12 +85,12 @@ def _kind(value: Any) -> str:
     return "result" if is_result(value) and not isinstance(value, type) else ""
 
 
-def of_runs(runs: Runs, command: str) -> list[Suggestion]:
+def of_runs(runs: Runs | None, command: str) -> list[Suggestion]:
     """Numbers of the runs that a subcommand can steer, or whose result it can show."""
     states = STEERED.get(command)
     fitting = (
         run
-        for run in runs
+        for run in runs or ()
         if (run.state in states if states is not None else is_result(run.outcome))
     )
     return [(str(run.number), f"run, {run.state}") for run in fitting]

@@ -14,7 +14,6 @@ from matplotlib import rc_context, rcParams
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.colors import same_color
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
@@ -37,7 +36,7 @@ DENSITY = 2  # drawn pixels per pixel of the page, for dense screens and print
 INCHES = 5.6, 3.5
 COLOURS = 64
 INK = "#222222"
-PAGE_INK = "#7a7a7a"  # can be read on white (4.3:1) and on almost black (4.4:1)
+PAPER = "white", 0.9  # behind pictures; light grey on a dark page, where ink has 12:1
 
 # All figures share matplotlib's fonts and text layout, which are not thread-safe.
 _drawing = threading.Lock()
@@ -120,8 +119,9 @@ def legend_above(axes: Axes, **options: Any) -> None:
 def axes_png(axes: Axes) -> bytes:
     """Render the figure of axes without pyplot, for light and dark pages.
 
-    A picture does not know the theme of the page. So it has no background, and ink in a grey that
-    suits both. The figure itself keeps its colours: `savefig` gives dark ink on white.
+    A picture does not know the theme of the page, and no ink has 4.5:1 on white and on almost
+    black. So the paper is nearly opaque: white on a white page, light grey on a dark one. The
+    figure itself keeps its colours: `savefig` gives dark ink on white.
 
     Args:
         axes: Axes on a figure.
@@ -130,7 +130,7 @@ def axes_png(axes: Axes) -> bytes:
         The PNG file.
     """
     figure: Any = axes.get_figure(root=True)
-    with _drawing, _without_latex(figure), _for_any_page(figure):
+    with _drawing, _without_latex(figure), _on_paper(figure):
         canvas: Any = FigureCanvasAgg(figure)
         canvas.draw()
         pixels = Image.fromarray(np.asarray(canvas.buffer_rgba()))
@@ -180,39 +180,17 @@ def save_figure(axes: Axes, path: str | Path) -> Path:
 
 
 @contextmanager
-def _for_any_page(figure: Any) -> Iterator[None]:
-    """Draw without backgrounds, and with `PAGE_INK` in the place of `INK`."""
+def _on_paper(figure: Any) -> Iterator[None]:
+    """Draw on `PAPER`. Axes have no paper of their own."""
     faces: list[Any] = [figure.patch, *(axes.patch for axes in figure.findobj(Axes))]
     before = [face.get_facecolor() for face in faces]
     for face in faces:
-        face.set_facecolor("none")
-    _exchange(figure, INK, PAGE_INK)
+        face.set_facecolor(PAPER if face is figure.patch else "none")
     try:
         yield
     finally:
-        _exchange(figure, PAGE_INK, INK)
         for face, colour in zip(faces, before, strict=True):
             face.set_facecolor(colour)
-
-
-def _exchange(figure: Any, old: str, new: str) -> None:
-    """Give texts, spines, lines and ticks of one colour another one."""
-    parts: list[Any] = figure.findobj()
-    for part in list(parts):  # `findobj` leaves out the lines of annotations
-        parts += [part.arrow_patch] if getattr(part, "arrow_patch", None) else []
-    for part in parts:
-        for name in ("color", "edgecolor"):
-            colour: Any = getattr(part, f"get_{name}", lambda: None)()
-            single = isinstance(colour, str) or np.shape(colour) in ((3,), (4,))
-            if single and same_color(colour, old):
-                getattr(part, f"set_{name}")(new)
-    for axes in figure.findobj(Axes):
-        for axis in (axes.xaxis, axes.yaxis):  # ticks may be made on drawing
-            known = axis.get_tick_params()
-            names = ("color", "labelcolor")
-            changed = {n: new for n in names if same_color(known.get(n, "none"), old)}
-            if changed:
-                axis.set_tick_params(**changed)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from mmg_nb.errors import MMGError
@@ -17,6 +18,7 @@ __all__ = ["PNG_WIDTH", "Estimates", "plot_estimates"]
 
 Estimates = Mapping[str, tuple[float, tuple[float, float]]]
 """Label -> estimate and both bounds of its interval, nats."""
+DASHED = (0, (2.5, 1.2))  # lengths in widths of the line; an interval may be short
 
 
 def plot_estimates(
@@ -25,6 +27,7 @@ def plot_estimates(
     truth: float | None = None,
     unit: str = "nats",
     alt: str = "",
+    unfinished: Mapping[str, str] = MappingProxyType({}),
 ) -> Axes:
     """Draw estimates with their intervals.
 
@@ -34,6 +37,8 @@ def plot_estimates(
         truth: True value, nats, drawn as a line.
         unit: `nats` or `bits`, of the axis.
         alt: The figure in words.
+        unfinished: Label -> how the run ended, of estimates that are not final. Their dots are
+            open, and their intervals are dashed.
 
     Returns:
         The axes.
@@ -54,12 +59,14 @@ def plot_estimates(
         label = f"truth {truth / size:.3f}"
         ax.axvline(truth / size, color=ORANGE, lw=1.5, ls="--", label=label)
         legend_above(ax)
-    for place, (mi, (low, high)) in enumerate(estimates.values()):
+    for place, (label, (mi, (low, high))) in enumerate(estimates.items()):
+        line, dot = (DASHED, "white") if label in unfinished else ("-", BLUE)
         if math.isfinite(high - low):
-            ax.plot([low / size, high / size], [place, place], color=BLUE, lw=2)
-        ax.plot([mi / size], [place], "o", color=BLUE, ms=6)
+            ax.plot([low / size, high / size], [place, place], color=BLUE, lw=2, ls=line)
+        ax.plot([mi / size], [place], "o", color=BLUE, mfc=dot, ms=6)
+    names = [f"{name}\n({unfinished[name]})" if name in unfinished else name for name in estimates]
     # A name may contain dollar signs, which are no mathematics.
-    ax.set_yticks(range(len(estimates)), list(estimates), parse_math=False)
+    ax.set_yticks(range(len(estimates)), names, parse_math=False)
     ax.set_ylim(len(estimates) - 0.4, -0.6)
     ax.set_xlabel(f"{unit}, with 95 % intervals")
     return described(ax, alt)

@@ -43,6 +43,7 @@ MAX_EXCESS = 3.0  # heights of the reported form by which other forms may extend
 # Okabe and Ito's colours differ for colour-blind readers; line styles differ in grey print.
 BLUE, ORANGE, GREEN, PURPLE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9"
 GREY = "#777777"
+BLUE_INK, ORANGE_INK = "#005A8D", "#A34500"  # the same, darker: words need more contrast
 FORM_STYLES = ((BLUE, "-"), (ORANGE, "--"), (GREEN, "-."), (PURPLE, ":"))
 APART = {NEIGHBOURS: f"{NEIGHBOURS} find more", CEILING: "more than the entropy"}
 """Part of the error -> why the estimate is not half of the area."""
@@ -378,11 +379,11 @@ def _draw_training(ax: Axes, data: TrainingData, unit: str) -> None:
     lines = ax.plot(data.step, data.mi, "-o", color=BLUE, lw=2, ms=4, label="validation estimate")
     lines.append(ax.axhline(data.final, color=_ink(ax), lw=1, ls=":", label="result"))
     ax.set_xlabel("training steps")
-    ax.set_ylabel(f"mutual information, {unit}", color=BLUE)
+    ax.set_ylabel(f"mutual information, {unit}", color=BLUE_INK)
     right = ax.twinx()
     label = "validation loss (right axis)"
     lines += right.plot(data.step, data.loss, "--s", color=ORANGE, lw=1.5, ms=4, label=label)
-    right.set_ylabel(data.loss_label, color=ORANGE)
+    right.set_ylabel(data.loss_label, color=ORANGE_INK)
     right.tick_params(colors=_ink(ax))
     for spine in right.spines.values():
         spine.set_color(_ink(ax))

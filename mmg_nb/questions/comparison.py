@@ -202,7 +202,7 @@ class Comparison(SavedRecord):
         from mmg_nb.plots import forest
 
         results = {label: (each.mi, each.interval()) for label, each in self.results.items()}
-        return forest.plot_estimates(results, ax, truth, unit, self.alt(unit))
+        return forest.plot_estimates(results, ax, truth, unit, self.alt(unit), self._not_final)
 
     def __repr__(self) -> str:
         return self.text("nats")
@@ -245,7 +245,14 @@ class Comparison(SavedRecord):
 
     def alt(self, unit: str = "nats") -> str:
         """The plot in words, for readers who cannot see it."""
-        return f"{self.summary_in(unit)}, with 95 % intervals"
+        endings = "".join(f"; {label} {how}" for label, how in self._not_final.items())
+        return f"{self.summary_in(unit)}, with 95 % intervals{endings}"
+
+    @property
+    def _not_final(self) -> dict[str, str]:
+        """Label -> how the run ended, of the results that are not final."""
+        found = self.results.items()
+        return {label: each.status.words for label, each in found if not each.status.complete}
 
     def html(self, below: str = "", unit: str = "nats") -> str:
         """The table as HTML.

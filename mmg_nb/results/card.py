@@ -9,7 +9,7 @@ import textwrap
 from mmg_nb.results.facts import Badge, Facts
 from mmg_nb.results.interval_bar import interval_bar
 
-__all__ = ["as_html", "as_latex", "as_markdown", "as_text", "latex"]
+__all__ = ["as_html", "as_latex", "as_markdown", "as_text", "latex", "pill"]
 
 WIDTH = 96  # characters of a line of text
 
@@ -45,10 +45,9 @@ def as_html(facts: Facts, image: str = "") -> str:
         The HTML.
     """
     stopped = facts.badge is Badge.STOPPED
-    colour = GOOD if facts.badge is Badge.RELIABLE else UNFINISHED if stopped else CAUTION
     size = "14px;font-weight:normal" if stopped else "16px"
-    pill = f'<span style="{PILL};background:{colour}">{facts.badge}</span>'
-    head = f'<strong style="font-size:{size}">{html.escape(facts.headline)}</strong> {pill}'
+    headline = f'<strong style="font-size:{size}">{html.escape(facts.headline)}</strong>'
+    head = f"{headline} {pill(facts.badge)}"
     rows = [html.escape(facts.meaning)] if facts.meaning else []
     if facts.interval is not None:
         low, high = facts.interval
@@ -61,6 +60,13 @@ def as_html(facts: Facts, image: str = "") -> str:
         f'<div style="{CARD}"><div>{head}</div>{body}{image}{_folded_notes(facts)}'
         f"{_folded_details(facts)}</div>"
     )
+
+
+def pill(badge: Badge) -> str:
+    """A badge as HTML: green, amber, or grey if the run was stopped."""
+    stopped = badge is Badge.STOPPED
+    colour = GOOD if badge is Badge.RELIABLE else UNFINISHED if stopped else CAUTION
+    return f'<span style="{PILL};background:{colour}">{badge}</span>'
 
 
 def _folded_notes(facts: Facts) -> str:

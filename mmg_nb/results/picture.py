@@ -10,6 +10,8 @@ from typing import Any
 
 __all__ = ["Picture"]
 
+LEAST = 0.7  # of the width; in a smaller picture words are hard to read
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -35,10 +37,12 @@ class Picture:
 
     @property
     def tag(self) -> str:
-        """The picture as an HTML element."""
+        """The picture as an HTML element. In a narrow page it shrinks a little, then scrolls."""
+        least = round(LEAST * self.width)
+        style = f"max-width:100%;min-width:{least}px;border-radius:6px"
         return (
-            f'<img alt="{html.escape(self.alt)}" style="max-width:100%" '
-            f'width="{self.width}" src="data:image/png;base64,{self.base64}">'
+            f'<div style="overflow-x:auto"><img alt="{html.escape(self.alt)}" style="{style}" '
+            f'width="{self.width}" src="data:image/png;base64,{self.base64}"></div>'
         )
 
     def bundle(self, text: str, page: str) -> tuple[dict[str, Any], dict[str, Any]]:
