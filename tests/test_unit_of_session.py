@@ -84,7 +84,7 @@ def test_the_runs_of_a_panel_are_in_the_unit_of_its_session(cell, shell):
 def test_runs_and_their_handles_are_in_the_unit_of_the_session(cell, shell):
     run = cell("run = %mmg estimate x y -b --estimator fake\nrun")
     mi = run.wait().mi
-    for text in (cell("%mmg runs").lines[0][4], repr(run).partition("finished")[2]):
+    for text in (cell("%mmg runs").lines[0][1], repr(run).partition("finished")[2]):
         assert first_number(text) == pytest.approx(mi / BIT, abs=6e-4)
     assert run.progress.estimate.endswith(" bits")
     assert picture(run)["said"]["unit"] == "bits"
@@ -93,7 +93,7 @@ def test_runs_and_their_handles_are_in_the_unit_of_the_session(cell, shell):
     cell("%mmg compare x y --estimators ksg,cca -b -o both")
     both = shell.user_ns["both"]
     both.wait()
-    assert cell("%mmg runs").lines[1][4].endswith(" bits")
+    assert cell("%mmg runs").lines[1][1].endswith(" bits")
     assert "bits" in state_of(both, steerable=True)["standing"]
     assert "nats" not in state_of(both, steerable=True)["standing"]
 
