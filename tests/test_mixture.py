@@ -109,3 +109,11 @@ def test_an_estimate_above_the_entropy_is_the_entropy():
     assert far.mi > 2 * far.stderr > 0
     numbers = make_pairs(np.arange(80.0), np.arange(80.0)[::-1])
     assert _possible(numbers, Finding(mi=9.0)).mi == 9.0
+
+
+def test_the_entropy_of_a_function_is_not_above_itself():
+    x = np.random.default_rng(3).standard_normal(400)
+    result = mmg_nb.estimate(x, np.where(x > 0.3, "a", "b"))
+    assert CEILING not in result.error_parts
+    assert any("function" in note for note in result.notes)
+    assert not any("impossible" in note for note in result.notes)

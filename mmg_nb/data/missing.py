@@ -95,7 +95,7 @@ def as_categories(read: Mapping[str, Variable]) -> tuple[dict[str, Variable], tu
     In a column of categories it is one more category. Columns of numbers get another column:
     missing or not. Their gaps are filled with values drawn at random from the column. These draws
     are independent of everything, so they add no information. A column gets the same draws
-    wherever it is used, in any unit.
+    wherever it is used.
 
     Args:
         read: The variables, by name, NaN where missing.

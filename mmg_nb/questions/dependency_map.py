@@ -293,6 +293,8 @@ def _all_pairs(
         try:
             found.update(outcomes(parts, workers, asked))
         except Stopped:
+            if not found:
+                raise
             after = f"{len(found)} of {len(pairs)} pairs"
     mi, stderr, remarks = _matrices(question.names, {pairs[k]: found[k] for k in sorted(found)})
     return DependencyMap(

@@ -14,7 +14,7 @@ import math
 from dataclasses import replace
 
 from mmg_nb.data.pairs import Pairs
-from mmg_nb.estimators.mmg.exact_function import of_function
+from mmg_nb.estimators.mmg.exact_function import EXCEPTIONS, of_function
 from mmg_nb.estimators.mmg.fields import MMG
 from mmg_nb.estimators.mmg.pipeline import by_networks, most_steps
 from mmg_nb.estimators.mmg.reduction import reduced
@@ -109,10 +109,11 @@ def _possible(pairs: Pairs, found: Finding) -> Finding:
     """The entropy of a label, where the estimate is higher: mutual information cannot be."""
     name, most = min(pairs.entropies.items(), key=lambda each: each[1], default=("", math.inf))
     beyond = found.mi - most
-    if beyond <= 0:
+    if not beyond > 0 or EXCEPTIONS in found.error_parts:  # the entropy itself, without bias
         return found
+    who = "Nearest neighbours find" if NEIGHBOURS in found.error_parts else "The networks find"
     note = (
-        f"The networks find {found.mi:.3f} nats, more than the entropy of {name}. That is "
+        f"{who} {found.mi:.3f} nats, more than the entropy of {name}. That is "
         f"impossible, so the estimate is this entropy. Networks find too much if there are few "
         "rows for each category. Use more rows or fewer columns, or compare with `ksg`."
     )
