@@ -18,6 +18,7 @@ from mmg_nb.jupyter import explore_pairs
 from mmg_nb.jupyter.background import start
 from mmg_nb.jupyter.explore_view import answered
 from mmg_nb.questions.clusters import clusters
+from mmg_nb.questions.dependency_map import DependencyMap
 from mmg_nb.questions.pair_methods import CONFLICTS
 from mmg_nb.questions.table_columns import MAX_COLUMNS, read_columns
 from mmg_nb.questions.table_pairs import TablePairs
@@ -248,6 +249,35 @@ def test_it_stops_goes_on_and_ends_when_it_is_closed(notebook, monkeypatch):
         explorer.run.wait()
     with pytest.raises(MMGError, match="closed"):
         explorer.refine("0", "1")
+    explorer.close()
+
+
+def test_a_stopped_map_says_so_with_its_notes(notebook, monkeypatch, tmp_path):
+    counted = TablePairs._counted
+
+    def twice(pairs, pair, done, total, listen):
+        return done < 2 and counted(pairs, pair, done, total, listen)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(TablePairs, "_counted", twice)
+        explorer = mmg_nb.explore(TABLE)
+        explorer.run.wait()
+    shown = explorer.run.outcome
+    assert (shown.status, str(explorer.run.state)) == (Status.INTERRUPTED, "stopped")
+    assert shown.stopped_after == "2 of 15 pairs by nearest neighbours"
+    assert "stopped after 2 of 15 pairs" in repr(shown)
+    assert "stopped after 2 of 15 pairs" in repr(explorer)
+    assert set(shown.left_out) == {"same", "id", "lists", "endless"}
+    assert shown.left_out["same"] == "same is constant"
+    assert shown.left_out["id"] == "column id holds 200 different categories in 200 rows"
+    assert shown.notes[0].startswith("Left out: same is constant. id: ")
+    assert "Not a final result" in shown.bundle()[0]["text/html"]
+    explorer.resume()
+    explorer.run.wait()
+    whole = explorer.map()
+    assert (whole.status, whole.stopped_after) == (Status.CONVERGED, "")
+    assert any("missing" in note and " and gaps" in note for note in whole.notes)
+    assert DependencyMap.load(whole.save(tmp_path / "map.json")) == whole
     explorer.close()
 
 

@@ -151,9 +151,11 @@ class Explorer:
         """The estimates so far, each by the best method that has one.
 
         A refined estimate replaces that of nearest neighbours if both agree and its error is
-        smaller, or if they disagree and its training was complete.
+        smaller, or if they disagree and its training was complete. After a stop, the map says
+        so.
         """
-        return self._pairs.map()
+        ended = self.run.outcome
+        return self._pairs.map() if ended is None else ended
 
     def to_frame(self, unit: str = "nats") -> pd.DataFrame:
         """The estimates so far, names × names; see `DependencyMap.to_frame`."""

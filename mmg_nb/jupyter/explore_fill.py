@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -55,9 +55,26 @@ class MapRun(Run):
 
     @property
     def outcome(self) -> DependencyMap | None:
-        """The map, if the run has ended and any pair is known."""
-        known = bool(np.isfinite(self._pairs.best[0]).any())
-        return self._pairs.map() if self.state.ended and known else None
+        """The map, if the run has ended and any pair is known.
+
+        If pairs are missing, it says after how many the run was stopped. A later run may have
+        finished them.
+        """
+        pairs = self._pairs
+        if not self.state.ended or not np.isfinite(pairs.best[0]).any():
+            return None
+        left_out = {name: _first(name, why) for name, why in pairs.columns.left_out.items()}
+        found = replace(pairs.map(), notes=pairs.notes, left_out=left_out)
+        done, total = pairs.finished, len(pairs.pairs)
+        if done == total:
+            return found
+        after = f"{done} of {total} pairs by nearest neighbours"
+        return replace(found, status=Status.INTERRUPTED, stopped_after=after)
+
+
+def _first(name: str, why: str) -> str:
+    """The first sentence of why a column was left out, as `DependencyMap.left_out` has it."""
+    return why.removeprefix(f"{name}: ").partition(". ")[0].removesuffix(".")
 
 
 class MapFill:

@@ -18,6 +18,7 @@ from mmg_nb.errors import MMGError
 from mmg_nb.estimators.gaussian.closed_form import gaussian_mi
 from mmg_nb.estimators.gaussian.gcmi import scores
 from mmg_nb.polling import Stopped
+from mmg_nb.questions.answer import first_of
 from mmg_nb.questions.dependency_map import DependencyMap
 from mmg_nb.questions.pair_methods import METHODS, best_of, conflicts_of
 from mmg_nb.questions.table_columns import TableColumns
@@ -95,6 +96,12 @@ class TablePairs:
     def disagreeing(self) -> NDArray[np.bool_]:
         """Pairs for which two methods differ clearly, `(d, d)`."""
         return self.conflicts > 0
+
+    @property
+    def finished(self) -> int:
+        """Number of pairs that `fill` has finished: estimated by nearest neighbours, or failed."""
+        known = int((~np.isnan(self.found["ksg"][0])).sum() // 2)
+        return known + len(self.failed)
 
     def map(self, order: Sequence[int] | None = None) -> DependencyMap:
         """The estimates so far as a map.
@@ -250,6 +257,13 @@ class TablePairs:
             )
             for notes in map(dict.copy, list(self._remarks.values()))
         ]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Why columns are left out, and a note of each kind, with the first of its pairs."""
+        left = " ".join(self.columns.left_out.values())
+        of_pairs = (f"{first_of(where)}: {note}" for note, where in self.remarks())
+        return (*([f"Left out: {left}"] if left else []), *of_pairs)
 
     def _put(self, method: str, pair: Pair, mi: float, stderr: float) -> None:
         i, j = pair
