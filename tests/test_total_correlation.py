@@ -135,6 +135,31 @@ def test_what_trains_is_not_trained_for_shuffled_rows(monkeypatch, shared):
     assert len(shared.terms) == 5
 
 
+def test_all_terms_use_the_rows_in_which_nothing_is_missing():
+    table = gaussian(0.6, 300)[0].assign(empty=np.nan, z=RNG.normal(size=300))
+    gaps = table.copy()
+    for place, name in enumerate("abcz"):
+        gaps.loc[place * 20 : place * 20 + 9, name] = np.nan
+    complete = gaps[list("abcz")].dropna()
+    found = mmg_nb.total_correlation(gaps, given="z", missing="drop")
+    assert found.n_samples == len(complete) == 260
+    assert set(found.left_out) == {"empty"}
+    again = mmg_nb.total_correlation(complete, given="z")
+    assert found.to_frame().equals(again.to_frame())
+    (said,) = [note for note in found.notes if "were dropped" in note]
+    assert said.startswith("40 of 300 rows were dropped because of missing values (a: 10, b: 10")
+
+
+def test_a_column_that_gaps_leave_constant_is_left_out():
+    table = gaussian(0.6, 200)[0]
+    table = table.assign(d=np.where(np.arange(200) < 100, 1.0, 2.0))
+    table.loc[100:, "a"] = np.nan
+    found = mmg_nb.total_correlation(table, missing="drop")
+    assert found.names == ("a", "b", "c")
+    assert found.left_out == {"d": "it is constant"}
+    assert any(note.startswith("Whether a is missing depends on d, so") for note in found.notes)
+
+
 def test_errors_use_how_the_terms_vary_together():
     table = gaussian(0.6, 300)[0]
     found = mmg_nb.total_correlation(table)

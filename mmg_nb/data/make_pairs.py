@@ -20,7 +20,7 @@ from mmg_nb.data.tables import index_of
 from mmg_nb.data.texts import texts_of
 from mmg_nb.errors import MMGError, brief, listed
 
-__all__ = ["MISSING", "make_pairs"]
+__all__ = ["MISSING", "make_pairs", "without_missing"]
 
 MISSING = ("refuse", "drop", "category")
 MIN_TIED_SHARE_FOR_NOTE = 0.05  # of the rows of a column; fewer repeated values get no note
@@ -76,7 +76,7 @@ def make_pairs(
     complete = np.ones(len(read["x"].values), dtype=bool)
     if missing == "drop":
         notes += dependence_notes(read, labels)
-        read, labels, complete, dropped = _without_missing(read, labels)
+        read, labels, complete, dropped = without_missing(read, labels)
         notes += dropped
     named = {name: {*each.labels} for name, each in read.items()}
     if missing == "category":
@@ -188,10 +188,21 @@ def _check_index(asked: Mapping[str, Any]) -> None:
             raise MMGError(what, remedy)
 
 
-def _without_missing(
+def without_missing(
     read: Mapping[str, Variable], labels: NDArray[np.int64] | None
 ) -> tuple[dict[str, Variable], NDArray[np.int64] | None, NDArray[np.bool_], tuple[str, ...]]:
-    """Drop the rows with missing values. Returns variables, group labels, kept rows and notes."""
+    """Drop the rows with missing values.
+
+    Args:
+        read: The variables, by name, NaN where missing.
+        labels: Labels of dependent rows, `(n,)`, or None.
+
+    Returns:
+        Variables and labels of the rows that are left, which rows these are, `(n,)`, and notes.
+
+    Raises:
+        MMGError: Too few rows are left.
+    """
     gaps = {name: np.isnan(each.values).any(axis=1) for name, each in read.items()}
     keep = ~np.logical_or.reduce(list(gaps.values()))
     if keep.all():

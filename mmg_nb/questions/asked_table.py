@@ -10,8 +10,11 @@ import numpy as np
 
 from mmg_nb.api import check_seed, prepare
 from mmg_nb.data.choice import Choice, read_choice
+from mmg_nb.data.columns import read_variable
 from mmg_nb.data.dependent_rows import MIN_SAMPLES
 from mmg_nb.data.description import describe
+from mmg_nb.data.make_pairs import without_missing
+from mmg_nb.data.missing import dependence_notes
 from mmg_nb.data.readings import Reading
 from mmg_nb.data.tables import KINDS_OF_TABLE, frame_of
 from mmg_nb.errors import MMGError, brief, listed, one_of
@@ -105,7 +108,12 @@ class AskedTable:
 
 
 def read_asked(
-    table: Any, estimator: str, asked: MapKeywords, fields: Mapping[str, Any]
+    table: Any,
+    estimator: str,
+    asked: MapKeywords,
+    fields: Mapping[str, Any],
+    *,
+    same_rows: bool = False,
 ) -> AskedTable:
     """Read a table for a question.
 
@@ -114,6 +122,8 @@ def read_asked(
         estimator: Name in the registry.
         asked: All keyword arguments.
         fields: Fields of the estimator.
+        same_rows: Whether all estimates need the same rows. Then `missing="drop"` leaves out the
+            rows in which any column that can be used is missing.
 
     Returns:
         The table. Columns that cannot be used are left out, with a note each.
@@ -121,11 +131,11 @@ def read_asked(
     Raises:
         MMGError: The table, a name or an option cannot be used, or fewer than two columns can.
     """
-    rows, seed, discrete = asked["rows"], asked["seed"], asked["discrete"]
+    rows, seed = asked["rows"], asked["seed"]
     check_seed(seed)
     check_rows(rows)
     table, condition = _read_table(table, asked["given"])
-    choice = read_choice(discrete)
+    choice = read_choice(asked["discrete"])
     for name in choice.named:
         check_column(name, table.columns)
     _names(table, condition, {})
@@ -134,13 +144,16 @@ def read_asked(
         chosen = np.sort(np.random.default_rng(seed).choice(len(table), rows, replace=False))
         drawn = (f"{rows} of {len(table)} rows were drawn at random. rows=None uses all rows.",)
         table = table.iloc[chosen]
-    readings, categorical = _readings(
-        table, discrete, choice, build(estimator, dict(fields), besides=asked)
-    )
-    lost = _left_out(
-        readings, asked["missing"], "" if categorical else f"{estimator} takes numbers only"
-    )
+    built = build(estimator, dict(fields), besides=asked)
+    categorical = accepts(built, "discrete")
+    readings, lost = _readings(table, asked, choice, built)
     names = _names(table, condition, lost)
+    if same_rows and asked["missing"] == "drop":
+        table, dropped = _complete(table[[*names, *condition]], choice)
+        drawn += dropped
+        readings, constant = _readings(table, asked, choice, built)
+        lost |= constant
+        names = _names(table, condition, lost)
     notes = _said_of(lost) + drawn
     used = {*names, *condition}
     codes = [r for r in readings if r.kind == "codes" and r.name in used and categorical]
@@ -175,13 +188,23 @@ def _read_table(table: Any, given: Any) -> tuple[Any, tuple[str, ...]]:
 
 
 def _readings(
-    table: Any, discrete: Any, choice: Choice, estimator: Estimator
-) -> tuple[tuple[Reading, ...], bool]:
-    """What each column is read as, and whether the estimator takes categories."""
+    table: Any, asked: MapKeywords, choice: Choice, estimator: Estimator
+) -> tuple[tuple[Reading, ...], dict[str, str]]:
+    """What each column is read as, and which ones cannot be used: name -> reason."""
     categorical = accepts(estimator, "discrete")
     # Without support for categories, whole numbers are numbers.
-    found = describe(table, discrete=discrete if categorical or not choice.auto else "none")
-    return found.readings, categorical
+    discrete = asked["discrete"] if categorical or not choice.auto else "none"
+    readings = describe(table, discrete=discrete).readings
+    numbers_only = "" if categorical else f"{estimator.name} takes numbers only"
+    return readings, _left_out(readings, asked["missing"], numbers_only)
+
+
+def _complete(table: Any, choice: Choice) -> tuple[Any, tuple[str, ...]]:
+    """The rows in which no column is missing, and notes on the others."""
+    read = {name: read_variable(table[[name]], name, choice) for name in table.columns}
+    notes = dependence_notes(read, None)
+    _, _, keep, dropped = without_missing(read, None)
+    return table[keep], notes + dropped
 
 
 def _left_out(readings: Sequence[Reading], missing: str, numbers_only: str) -> dict[str, str]:

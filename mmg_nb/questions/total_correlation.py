@@ -188,6 +188,9 @@ def total_correlation(table: Any, estimator: str = "ksg", **keywords: Any) -> To
     I(xᵢ; x₁, …, xᵢ₋₁). Its excess over that term is taken off the dual total correlation. Half of
     the squared difference between the two shuffles is a part of the squared error.
 
+    All terms use the same rows, because they are added up. So `missing="drop"` leaves out the rows
+    in which any of the columns is missing.
+
     Args:
         table: A table with 2 to 10 columns; see `mmg_nb.dependency_map`.
         estimator: Name in the registry. `mmg` trains once for each of 2d − 3 terms
@@ -201,7 +204,7 @@ def total_correlation(table: Any, estimator: str = "ksg", **keywords: Any) -> To
         MMGError: The table or a field cannot be used, or the computation was stopped.
     """
     asked, fields = complete(TotalKeywords, keywords)
-    question = read_asked(table, estimator, asked, fields)
+    question = read_asked(table, estimator, asked, fields, same_rows=True)
     if len(question.names) > MAX_VARIABLES:
         what = f"At most {MAX_VARIABLES} columns can be used; got {len(question.names)}."
         raise MMGError(what, "Select columns: df[[...]].")
