@@ -120,6 +120,16 @@ def test_each_column_is_filled_with_draws_of_its_own():
     np.testing.assert_allclose(other.y[:, 0], 1000 * pairs.x[:, 0] - 3)
 
 
+@pytest.mark.parametrize("digits", [0, 1, 9])
+def test_the_unit_of_a_column_does_not_change_its_fills(digits):
+    x, y, _ = gaps_in_the_same_rows(0.0, 0.5, 1000, 15)
+    x = (10 * x).round(digits)
+    in_cm, in_m = (make_pairs(v, y, missing="category").x[:, 0] for v in (x, 0.01 * x))
+    np.testing.assert_allclose(in_m, 0.01 * in_cm, rtol=1e-12)
+    rounded = np.isin(in_m, 0.01 * x).all()
+    assert rounded == (digits < 2)  # a rounded column stays rounded in any unit
+
+
 def test_marks_of_missing_values_are_no_names():
     x, y, _ = gaps_in_the_same_rows(0.5, 0.2, 400, 14)
     assert make_pairs(x, y, missing="category").names == ("", "")

@@ -20,6 +20,7 @@ MIN_ROWS = 10  # with and without missing values; with fewer, nothing is said
 MAX_WAVES = 8  # smooth functions of the rank by which a column of numbers is compared
 MAX_CLASSES = 20  # categories of a column that are compared, the most common ones
 MAX_COLUMNS = 32  # of a variable that are compared
+TIED = 0.05  # share of repeated values from which a column counts as rounded; not measured
 
 Array = NDArray[np.float64]
 
@@ -151,9 +152,12 @@ def _generator(known: Array, gap: NDArray[np.bool_]) -> np.random.Generator:
 
 
 def _drawn(known: Array, count: int, rng: np.random.Generator) -> Array:
-    """Draws from the values of a column; between them, if they are no whole numbers."""
+    """Draws from the values of a column; between them, if hardly any of them is repeated.
+
+    Repeated values show that a column is rounded, in any unit.
+    """
     if not len(known) or not np.isfinite(known).all():
         return np.zeros(count)
-    if np.array_equal(known, known.round()):
+    if len(np.unique(known)) < (1 - TIED) * len(known):
         return rng.choice(known, count)
     return np.quantile(known, rng.random(count))
