@@ -14,7 +14,7 @@ from mmg_nb.estimators.neighbours.contingency import closed_form
 from mmg_nb.estimators.report import with_part
 from mmg_nb.results.finding import Finding
 
-__all__ = ["EXCEPTIONS", "of_function"]
+__all__ = ["of_function"]
 
 MOST_SORTED = 4_000_000  # values that are sorted for a target of few values, in about a second
 EXCEPTIONS = "unseen exceptions"  # the part of the error: rows that do not follow the function

@@ -14,7 +14,7 @@ import math
 from dataclasses import replace
 
 from mmg_nb.data.pairs import Pairs
-from mmg_nb.estimators.mmg.exact_function import EXCEPTIONS, of_function
+from mmg_nb.estimators.mmg.exact_function import of_function
 from mmg_nb.estimators.mmg.fields import MMG
 from mmg_nb.estimators.mmg.pipeline import by_networks, most_steps
 from mmg_nb.estimators.mmg.reduction import reduced
@@ -61,17 +61,22 @@ def run(config: MMG, pairs: Pairs, context: RunContext) -> Finding:
     Raises:
         Stopped: The user has stopped the run before anything was known.
     """
-    return _possible(pairs, _with_neighbours(_run(config, pairs, context)))
+    exact = _begun(config, pairs, context)
+    if exact is not None:
+        return exact
+    return _possible(pairs, _with_neighbours(_trained(config, pairs, context)))
 
 
-def _run(config: MMG, pairs: Pairs, context: RunContext) -> Finding:
-    """The estimate by networks, with what nearest neighbours find more as a part of its error."""
+def _begun(config: MMG, pairs: Pairs, context: RunContext) -> Finding | None:
+    """Report the start of a run. Returns the finding for a function, for which nothing trains."""
     sizes = pairs.n_samples, pairs.dim_x, pairs.dim_y
     device, steps = str(pick_device(context.device)), most_steps(config, pairs)
     context.listen(Started(config.name, *sizes, device, steps, pairs.dim_z))
-    exact = of_function(pairs, context.seed)
-    if exact is not None:
-        return exact
+    return of_function(pairs, context.seed)
+
+
+def _trained(config: MMG, pairs: Pairs, context: RunContext) -> Finding:
+    """The estimate by networks, with what nearest neighbours find more as a part of its error."""
     reduction = reduced(pairs)
     fewer = reduction.pairs
     wide = too_many_columns(fewer)
@@ -109,7 +114,7 @@ def _possible(pairs: Pairs, found: Finding) -> Finding:
     """The entropy of a label, where the estimate is higher: mutual information cannot be."""
     name, most = min(pairs.entropies.items(), key=lambda each: each[1], default=("", math.inf))
     beyond = found.mi - most
-    if not beyond > 0 or EXCEPTIONS in found.error_parts:  # the entropy itself, without bias
+    if not beyond > 0:
         return found
     who = "Nearest neighbours find" if NEIGHBOURS in found.error_parts else "The networks find"
     note = (
@@ -163,7 +168,8 @@ def _compared(
         if look.predictor is not None:
             again = _in_replacement(config, fewer, later, look)
         else:
-            again = _run(config, look.pairs, later)
+            exact = _begun(config, look.pairs, later)
+            again = _trained(config, look.pairs, later) if exact is None else exact
     except Stopped:
         return replace(found, status=Status.INTERRUPTED)
     if again.status is Status.INTERRUPTED or again.mi < found.mi:
