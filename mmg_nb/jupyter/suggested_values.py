@@ -19,6 +19,7 @@ __all__ = ["STEERED", "Suggestion", "of_arrays", "of_files", "of_results", "of_r
 Suggestion = tuple[str, str]
 """Text to insert, and its kind in one or two words, because front ends leave little space."""
 MAX_FILES = 20
+OF_TABLE = ("rank", "total", "explore")  # subcommands whose options name columns of a table
 GOING = (RunState.RUNNING, RunState.PAUSED, RunState.STOPPING)
 STEERED = {"pause": (RunState.RUNNING,), "resume": (RunState.PAUSED,), "stop": GOING}
 """Subcommand -> states of the runs that it can steer."""
@@ -35,10 +36,10 @@ def values(
         operands: The operands before it.
         variables: The user's variables.
     """
-    of_table = command in ("rank", "total", "explore")
+    of_table = command in OF_TABLE
     if info.name == "discrete" or info.name == "target" or (info.name == "given" and of_table):
         words = [("auto", "automatic"), ("none", "no column")] if info.name == "discrete" else []
-        return words + _columns(operands, variables, of_table)
+        return words + _columns(command, operands, variables)
     if info.name in ("groups", "given", "series"):
         return of_arrays(variables)
     if info.name == "output":
@@ -59,13 +60,15 @@ def values(
 
 
 def _columns(
-    operands: Sequence[str], variables: Mapping[str, Any], of_table: bool
+    command: str, operands: Sequence[str], variables: Mapping[str, Any]
 ) -> list[Suggestion]:
     """Columns of the table, or x and y, of which `discrete` can name columns."""
-    if not of_table:
+    if command not in OF_TABLE:
         return [("x", "all of x"), ("y", "all of y")]
-    labels = map(str, columns(variables.get(operands[0]))) if operands else ()
-    return [(label, "column") for label in labels if " " not in label]
+    # Several operands are the columns themselves: `%mmg total a b c`. The target of `rank` is not.
+    several = command == "total" and len(operands) > 1
+    labels = operands if several else columns(variables.get(operands[0])) if operands else ()
+    return [(label, "column") for label in map(str, labels) if " " not in label]
 
 
 def of_arrays(variables: Mapping[str, Any]) -> list[Suggestion]:
