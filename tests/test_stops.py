@@ -16,6 +16,7 @@ import pytest
 import mmg_nb
 from mmg_nb.benchmark.worker import compute
 from mmg_nb.data.whitening import Whiten
+from mmg_nb.estimators.mmg import predictable_directions
 from mmg_nb.polling import Asking, Stopped, asked, poll
 from mmg_nb.results.status import Status
 from mmg_nb.runs.events import Started
@@ -260,3 +261,14 @@ def test_a_wide_table_is_transformed_in_a_moment():
     values = np.random.default_rng(0).normal(size=(300, 5000))
     assert Whiten.fit(values)(values).shape == (300, 299)
     assert time.process_time() - began < 3
+
+
+def test_a_forest_can_be_stopped_while_it_grows(monkeypatch):
+    """It is the same, to the last bit, as one that is fitted at once."""
+    asked_at = []
+    monkeypatch.setattr(predictable_directions, "poll", lambda: asked_at.append(time.monotonic()))
+    x, y = columns(400, 5)
+    forest, whole = (predictable_directions._models(5)[0] for _ in range(2))
+    grown = predictable_directions._fitted(forest, x, y)
+    assert len(asked_at) == predictable_directions.TREES / predictable_directions.PORTION == 6
+    assert (grown.predict(x[::-1]) == whole.fit(x, y).predict(x[::-1])).all()

@@ -24,6 +24,7 @@ __all__ = ["Predictable", "most_predictable"]
 
 # Models of all columns of a variable at once; evidence: LOG.md, "Directions of many columns".
 TREES, LEAF = 30, 5
+PORTION = 5  # trees that are fitted between two polls
 TRIED = 16  # columns at each split of a tree, at most half of them
 NEIGHBOURS = 16
 INNER_FOLDS = 4  # of a half of the rows, in which directions are chosen
@@ -116,8 +117,18 @@ def _guesses(inputs: Array, target: Array, held: Array) -> Array:
     found = []
     for model in _models(inputs.shape[1]):
         poll()
-        found.append(model.fit(inputs, centred).predict(held).reshape(len(held), -1))
+        found.append(_fitted(model, inputs, centred).predict(held).reshape(len(held), -1))
     return np.stack(found)
+
+
+def _fitted(model: Any, inputs: Array, target: Array) -> Any:
+    """The model, fitted. A forest grows in portions, because many targets take long."""
+    if not isinstance(model, ExtraTreesRegressor):
+        return model.fit(inputs, target)
+    for count in range(PORTION, TREES + 1, PORTION):
+        poll()
+        model.set_params(n_estimators=count, warm_start=True).fit(inputs, target)
+    return model
 
 
 def _models(columns: int) -> list[Any]:
