@@ -228,7 +228,7 @@ def test_inspecting_shows_validation_only_and_lets_the_run_go_on():
     run.subscribe(lambda event: seen.append(event))
     until(lambda: any(isinstance(event, Snapshot) for event in seen))
     interim = run.inspect()
-    assert "validation estimate" in repr(interim)
+    assert repr(interim).startswith("preliminary validation estimate ")
     assert interim.mi == interim.estimates[-1]
     assert run.state is RunState.RUNNING
     asked = time.monotonic()

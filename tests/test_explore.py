@@ -281,6 +281,20 @@ def test_a_stopped_map_says_so_with_its_notes(notebook, monkeypatch, tmp_path):
     explorer.close()
 
 
+def test_a_map_that_is_still_filled_says_so(notebook, monkeypatch):
+    go_on, counted = threading.Event(), TablePairs._counted
+
+    def held(pairs, pair, done, total, listen):
+        return go_on.wait(PATIENCE) and counted(pairs, pair, done, total, listen)
+
+    monkeypatch.setattr(TablePairs, "_counted", held)
+    explorer = mmg_nb.explore(TABLE)
+    assert repr(explorer.wait(0.1)).startswith("<Map of df (preliminary, 0 of 15 pairs so far): ")
+    go_on.set()
+    assert repr(explorer.wait()).startswith("<Map of df: ")
+    explorer.close()
+
+
 def test_clusters_put_dependent_columns_side_by_side():
     mi = np.full((4, 4), 0.001)
     mi[0, 2] = mi[2, 0] = mi[1, 3] = mi[3, 1] = 1.0

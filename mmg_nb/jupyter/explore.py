@@ -113,7 +113,7 @@ class Explorer:
             timeout: Maximum time to wait for each of them, seconds.
 
         Returns:
-            This object.
+            This object. Until the map is filled, it says that it is preliminary.
         """
         self.run.wait(timeout) if timeout is not None else self.run.wait()
         self._asked.wait(timeout)
@@ -191,7 +191,9 @@ class Explorer:
         self._widget.close()
 
     def __repr__(self) -> str:
-        return f"<Map of {self._code.text}: {self.map().alt(session_unit())}>"
+        done, total = self._pairs.finished, len(self._pairs.pairs)
+        so_far = "" if self.run.state.ended else f" (preliminary, {done} of {total} pairs so far)"
+        return f"<Map of {self._code.text}{so_far}: {self.map().alt(session_unit())}>"
 
     # --- messages of the browser
 

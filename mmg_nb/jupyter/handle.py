@@ -139,7 +139,7 @@ class Run:
             timeout: Maximum time to wait, seconds. Default: until the run has ended.
 
         Returns:
-            The result; None if the run has not ended by then.
+            The result; None if the run has not ended by then. `inspect` has a preliminary one.
 
         Raises:
             BaseException: The error of the run, if it failed.

@@ -55,6 +55,6 @@ class Interim:
     def __repr__(self) -> str:
         estimate = amount(self.mi, None, session_unit())
         return (
-            f"validation estimate {estimate} at step {self.step} of "
+            f"preliminary validation estimate {estimate} at step {self.step} of "
             f"{self.total_steps}; the result will use separate evaluation rows"
         )
