@@ -5,6 +5,7 @@ May import `api` and what lies below it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from numbers import Integral
 from typing import Any, Self
 
@@ -15,9 +16,11 @@ from sklearn.feature_selection import SelectorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from mmg_nb.api import estimate
+from mmg_nb.data.choice import names_of, read_choice
 from mmg_nb.data.dependent_rows import MIN_SAMPLES
 from mmg_nb.data.pairs import Pairs
-from mmg_nb.errors import MMGError, brief
+from mmg_nb.data.tables import column_names
+from mmg_nb.errors import MMGError, brief, one_of
 from mmg_nb.estimators.neighbours.ksg import KSG
 from mmg_nb.results.finding import Finding
 from mmg_nb.results.result import MIResult
@@ -46,7 +49,9 @@ def mutual_info(
         X: `(n, d)`, numbers; or a table with categories.
         y: `(n,)`, numbers or classes.
         estimator: Name in the registry. `mmg` is more precise, and takes seconds for a column.
-        discrete: Which columns are categories; see `mmg_nb.estimate`.
+        discrete: Which columns are categories: `auto`, `none`, or names of columns of X or of y,
+            e.g. `"colour,size"` or `["auto", "colour"]`; `x[2]` is the third column, `y` is y. See
+            `mmg_nb.estimate`.
         random_state: Seed of all random numbers.
         **fields: Fields of the estimator.
 
@@ -57,7 +62,7 @@ def mutual_info(
         MMGError: The data or a field cannot be used.
         KeyboardInterrupt: The user has interrupted an estimate.
     """
-    return _scores(X, y, estimator, discrete, random_state, fields)[0]
+    return _scores(X, y, estimator, _of_columns(discrete, X, y), random_state, fields)[0]
 
 
 class MutualInfoSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
@@ -67,7 +72,7 @@ class MutualInfoSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         n_features: How many columns to keep. Default: those whose estimate lies more than two
             standard errors above 0, and at least one.
         estimator: Name in the registry.
-        discrete: Which columns are categories; see `mmg_nb.estimate`.
+        discrete: Which columns are categories; see `mutual_info`.
         random_state: Seed of all random numbers.
 
     Attributes:
@@ -111,10 +116,12 @@ class MutualInfoSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
             what = f"n_features must be None or at least 1; got {brief(count)}."
             raise MMGError(what, "None keeps columns whose estimate is distinguishable from 0.")
         table = X  # pandas knows which columns are categories, an array of objects does not
+        target = y  # which may have a name
         X, y = validate_data(self, X, y, dtype=None, ensure_min_samples=2, y_numeric=False)
+        discrete = _of_columns(self.discrete, table if column_names(table) else X, target)
         X = table if hasattr(table, "iloc") else X
         self.scores_, self.stderrs_ = _scores(
-            X, y, self.estimator, self.discrete, self.random_state, {}
+            X, y, self.estimator, discrete, self.random_state, {}
         )
         return self
 
@@ -135,8 +142,36 @@ class MutualInfoSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         return tags
 
 
+def _of_columns(discrete: Any, X: Any, y: Any) -> Callable[[int], list[str]]:
+    """What `discrete` says of a column and y, which are estimated as x and y.
+
+    Raises:
+        MMGError: It names a column that does not exist.
+    """
+    choice = read_choice(discrete)
+    labels = list(map(str, column_names(X) or range(np.shape(X)[1])))
+    of_y = str(y.name) if hasattr(y, "iloc") and hasattr(y, "name") else "0"
+    names = [label for label in (*labels, of_y) if not label.isdigit()]
+    known = {*names, *names_of("y", 0)}.union(*(names_of("x", k) for k in range(len(labels))))
+    for name in sorted(choice.named - known):
+        what = f"discrete names {brief(name)}, but no such column exists."
+        valid = one_of(name, ["auto", "none", "x", "y", *names], "Valid names")
+        raise MMGError(what, f"{valid} Write x[0] for the first column.")
+
+    def of_column(k: int) -> list[str]:
+        named = ["x"] * choice.names("x", labels[k], k) + ["y"] * choice.names("y", of_y, 0)
+        return ["auto", *named] if choice.auto else named or ["none"]
+
+    return of_column
+
+
 def _scores(
-    X: Any, y: Any, estimator: str, discrete: Any, seed: int | None, fields: dict[str, Any]
+    X: Any,
+    y: Any,
+    estimator: str,
+    discrete: Callable[[int], list[str]],
+    seed: int | None,
+    fields: dict[str, Any],
 ) -> tuple[Array, Array]:
     """Estimates and standard errors of all columns, `(d,)`, nats; rows are in no order."""
     table: Any = X if hasattr(X, "iloc") else np.asarray(X)
@@ -153,7 +188,11 @@ def _scores(
         if len(y) < MIN_SAMPLES:
             found = _of_few_rows(values, y, seed or 0)
         else:
-            asked = {"discrete": discrete, "seed": seed or 0, "rows": "independent"}
+            asked: dict[str, Any] = {
+                "discrete": discrete(k),
+                "seed": seed or 0,
+                "rows": "independent",
+            }
             found = estimate(column, y, estimator, progress=False, **asked, **fields)
         if found.status is Status.INTERRUPTED:
             raise KeyboardInterrupt  # numbers alone could not say that they are preliminary

@@ -88,3 +88,35 @@ def test_a_table_with_categories_is_taken(rows):
     assert kept.kind.dtype == "category"
     texts = MutualInfoSelector(1).fit(table[["city", "sign"]].to_numpy(str), y)
     assert texts.get_support().tolist() == [False, True]
+
+
+def test_columns_of_a_table_are_named_as_categories():
+    """Codes in no order: as a quantity the colour says less."""
+    order = np.array([3, 0, 2, 1])
+    colour = order[np.digitize(A, [-0.7, 0.0, 0.7])]
+    table = pd.DataFrame({"b": B, "colour": colour})
+    y = pd.Series(RNG.integers(0, 3, 300) + 3 * (A > 0), name="class")
+    as_numbers, named, both = (
+        mutual_info(table, y, discrete=each) for each in ("none", "colour", ["colour", "class"])
+    )
+    one = mmg_nb.estimate(colour, y.to_numpy(), "ksg", discrete="x", rows="independent")
+    assert named[0] == as_numbers[0]
+    assert named[1] == one.mi != as_numbers[1]
+    assert both[0] != as_numbers[0]
+    for same in ("x[1],y", ["x[1]", "class"]):
+        np.testing.assert_array_equal(mutual_info(table, y, discrete=same), both)
+    np.testing.assert_array_equal(mutual_info(table.to_numpy(), y, discrete="x[1],y"), both)
+    chosen = MutualInfoSelector(1, discrete=["colour", "class"]).fit(table, y)
+    np.testing.assert_array_equal(chosen.scores_, both)
+
+
+def test_a_column_that_does_not_exist_is_refused():
+    table = pd.DataFrame({"b": B, "colour": A > 0})
+    with pytest.raises(MMGError, match="discrete names 'color', but no such column") as caught:
+        mutual_info(table, Y, discrete="color")
+    assert caught.value.remedy == (
+        "Did you mean 'colour'? Valid names: auto, none, x, y, b, colour. "
+        "Write x[0] for the first column."
+    )
+    with pytest.raises(MMGError, match="auto, none, or names of columns; got 2"):
+        mutual_info(X, Y, discrete=2)
