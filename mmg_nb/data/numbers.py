@@ -21,10 +21,10 @@ __all__ = [
     "times_of",
 ]
 
-LARGEST_EXACT = 2**53  # beyond it float64 does not hold every integer
+LARGEST_EXACT = 2**53  # float64 holds every integer up to this one
 _MISSING = ("nan", "NaN", "None", "<NA>", "NaT")
 _NUMBER = re.compile(r"[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|nan|inf|infinity)", re.IGNORECASE)
-_DECIMALS = re.compile(r"\.|e-", re.IGNORECASE)  # 1E5 has none: such texts may be codes
+_DECIMALS = re.compile(r"\.|e-", re.IGNORECASE)  # texts such as 1E5 have none: they may be codes
 _NUMBERS = (int, float, np.integer, np.floating, Decimal, Fraction)
 
 Array = NDArray[np.float64]
@@ -57,8 +57,8 @@ def numbers_of(values: NDArray[Any]) -> Array | None:
 def integers_of(values: NDArray[Any], known: NDArray[np.bool_]) -> Array:
     """Convert integers.
 
-    Integers beyond 2⁵³ have no float64 of their own. The smallest one is then subtracted from
-    all, which leaves mutual information unchanged.
+    float64 cannot hold every integer beyond 2⁵³. If there are such integers, the smallest one is
+    subtracted from all. Mutual information does not change by that.
 
     Args:
         values: `(n,)`, integers or Python numbers.
@@ -133,8 +133,8 @@ def numbers_in_texts(texts: Sequence[str]) -> tuple[Array | None, bool]:
         texts: The texts.
 
     Returns:
-        The numbers, `(n,)`, if all texts are numbers and some have decimals; else None. And
-        whether all texts are whole numbers. These may be codes, so they are not converted.
+        First the numbers, `(n,)`, if all texts are numbers and some have decimals; else None.
+        Then whether all texts are whole numbers. They may be codes, so they are not converted.
     """
     texts = [text.strip() for text in texts]
     if not all(map(_NUMBER.fullmatch, texts)):

@@ -83,8 +83,8 @@ class MMG(SessionSettings):
         run = %mmg estimate x y -b               in the background: run.wait(), %mmg stop
         %mmg compare x y --estimators ksg,mmg    several estimators side by side
         %mmg explore df                          a map of all pairs of columns
-        %mmg rank df target                      which columns tell about a target
-        %mmg lag x y --lags -20:20               when one series tells about another
+        %mmg rank df target                      which columns a target depends on
+        %mmg lag x y --lags -20:20               how two series depend on each other, by lag
         %mmg test x y                            whether x and y depend on each other
         %mmg config device=cuda                  change a setting; without arguments: show all
         %mmg help questions                      which call for which question

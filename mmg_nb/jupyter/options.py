@@ -31,7 +31,9 @@ MAP_ROWS = 2000  # of a map of a table
 
 
 ROWS_HELP = "auto: test whether neighbouring rows depend on each other; independent: no test"
-MISSING_HELP = "refuse missing values, drop their rows, or treat missing as a category"
+NO_ROWS = "drop: leave out rows with missing values"
+CATEGORY = "category: missing is a category"
+MISSING_HELP = f"refuse: missing values are an error; {NO_ROWS}; {CATEGORY}"
 TABLE_CATEGORIES = "columns that are categories: auto, none, or e.g. sex,ward"
 
 
@@ -89,12 +91,16 @@ class ResumeOptions(_OutputOptions):
 class ExploreOptions:
     """Options of `%mmg explore`, without settings."""
 
-    target: str | None = field(None, "column to begin with: the others are ranked by it")
-    rows: int | None = field(MAP_ROWS, "maximum number of rows of the map; none: all", low=50)
+    target: str | None = field(
+        None, "column to begin with; the others are ranked by their dependence on it"
+    )
+    rows: int | None = field(
+        MAP_ROWS, "maximum number of rows, drawn at random; none: all rows", low=50
+    )
     discrete: str = field("auto", TABLE_CATEGORIES)
 
 
-ESTIMATOR = "name of an estimator, also with fields, e.g. ksg or mmg:effort=quick"
+ESTIMATOR = "an estimator, perhaps with fields, e.g. ksg or mmg:effort=quick"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +109,8 @@ class _QuestionOptions(_OutputOptions):
 
     estimator: str = field("ksg", ESTIMATOR)
     checkpoint: str | None = field(
-        None, "folder that stores each estimate; after a stop or a crash, run the same line again"
+        None,
+        "folder that stores each estimate; after a stop or a crash, the same line goes on from it",
     )
 
 
@@ -112,11 +119,13 @@ class TotalOptions(_QuestionOptions):
     """Options of `%mmg total`, without settings."""
 
     given: str | None = field(None, "columns to condition on, e.g. age,sex")
-    rows: int | None = field(MAP_ROWS, "maximum number of rows; none: all", low=50)
+    rows: int | None = field(
+        MAP_ROWS, "maximum number of rows, drawn at random; none: all rows", low=50
+    )
     discrete: str = field("auto", TABLE_CATEGORIES)
     missing: str = field(
         "refuse",
-        "leave out columns with missing values, drop their rows, or treat missing as a category",
+        f"refuse: leave out columns with missing values; {NO_ROWS}; {CATEGORY}",
         choices=MISSING,
     )
 
@@ -143,7 +152,7 @@ class _SeriesOptions(_QuestionOptions):
     )
     discrete: str = field("auto", "columns that are categories: auto, none, or e.g. y,x[2]")
     missing: str = field(
-        "refuse", "refuse missing values, or drop their rows", choices=("refuse", "drop")
+        "refuse", f"refuse: missing values are an error; {NO_ROWS}", choices=("refuse", "drop")
     )
 
 
