@@ -128,7 +128,7 @@ class MMG(TrainedEstimator):
         low=8,
         high=4096,
     )
-    blocks: int = field(3, "residual blocks of the network", low=1, high=32)
+    blocks: int = field(2, "residual blocks of the network", low=1, high=32)
     learning_rate: float = field(
         2e-3, "learning rate of AdamW; that of Muon is five times as high", low=0, high=1
     )
