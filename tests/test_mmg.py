@@ -355,6 +355,9 @@ def test_fewer_rows_get_fewer_steps():
     assert quick < steps_for(MMG(), 1000) < steps_for(MMG(), 5000) < normal
     assert steps_for(MMG(effort="quick"), 100) == quick
     assert steps_for(MMG(steps=7), 100) == 7
+    high, most = (steps_for(MMG(effort="high"), n) for n in (500, 10_000))
+    assert high < 1.5 * steps_for(MMG(), 500), "many more steps overfit 500 rows"
+    assert most > 5 * steps_for(MMG(), 10_000)
 
 
 @pytest.mark.parametrize(

@@ -38,13 +38,19 @@ WIDEST_FOCUS = 256  # maximum columns of y; beyond it, focusing costs more than 
 
 
 def steps_for(config: MMG | MMGImages, n_samples: int) -> int:
-    """Steps of the full network, from `steps`, or from `effort` and the number of rows."""
+    """Steps of the full network, from `steps`, or from `effort` and the number of rows.
+
+    With few rows, many more steps overfit. So what `effort="high"` adds is in proportion to the rows
+    (LOG.md, "More effort with few rows").
+    """
     if isinstance(config, MMGImages):
         return config.most_steps
     if config.steps is not None:
         return config.steps
-    share = math.sqrt(min(1.0, n_samples / MANY_ROWS))
-    return max(EFFORT_STEPS["quick"], round(share * EFFORT_STEPS[config.effort]))
+    rows, wanted = min(1.0, n_samples / MANY_ROWS), EFFORT_STEPS[config.effort]
+    usual = min(wanted, EFFORT_STEPS["normal"])
+    steps = math.sqrt(rows) * (usual + rows * (wanted - usual))
+    return max(EFFORT_STEPS["quick"], round(steps))
 
 
 def batch_for(config: MMG, n_samples: int) -> int:
