@@ -12,11 +12,12 @@ from scipy.special import expit, xlogy
 
 import mmg_nb
 from mmg_nb.data.pairs import Pairs
-from mmg_nb.estimators.neighbours import latent_classes, sparse_tables
+from mmg_nb.estimators.neighbours import column_prediction, latent_classes, sparse_tables
 from mmg_nb.estimators.neighbours.contingency import closed_form, table_information
 from mmg_nb.estimators.neighbours.sparse_tables import Strata, labelled
 
 LEVEL = 1.96  # standard errors on either side of a 95 % interval
+CORRELATION = 0.8  # of the hidden numbers of two questionnaires
 
 
 def names(prefix, codes):
@@ -207,6 +208,55 @@ def test_what_items_share_is_found():
         assert each.mi > 3 * each.stderr  # not 0
         assert LEVEL * each.stderr < 0.1
     assert np.mean([each.mi for each in found]) == pytest.approx(truth, abs=0.05)
+
+
+def scales(n, seed):
+    """Four items and two items, with answers of 1 to 5, about two hidden numbers."""
+    rng = np.random.default_rng(seed)
+    hidden = rng.multivariate_normal([0, 0], [[1, CORRELATION], [CORRELATION, 1]], n)
+    return tuple(
+        1 + rng.binomial(4, expit(2 * hidden[:, [k]]), (n, count)) for k, count in ((0, 4), (1, 2))
+    )
+
+
+def scales_truth():
+    """Only the sums of the items matter: 17 and 9 values."""
+    grid, weight = np.polynomial.hermite_e.hermegauss(80)
+    weight = weight / weight.sum()
+    # Hidden numbers are u and ρ·u + √(1 − ρ²)·v.
+    second = CORRELATION * grid[:, None] + math.sqrt(1 - CORRELATION**2) * grid
+    tables = [
+        np.stack(
+            [math.comb(m, k) * expit(2 * h) ** k * expit(-2 * h) ** (m - k) for k in range(m + 1)]
+        )
+        for h, m in ((grid, 16), (second, 8))
+    ]
+    return information(np.einsum("iu,juv,u,v->ij", *tables, weight, weight))
+
+
+@pytest.mark.parametrize("n", [300, 900])
+def test_answers_on_a_scale_share_what_their_order_shows(n):
+    x, y = scales(n, 46)
+    found = estimated(x, y)
+    assert abs(found.mi - scales_truth()) < LEVEL * found.stderr
+    assert found.mi > 2 * LEVEL * found.stderr
+
+
+def test_weights_of_useless_predictions_gain_nothing():
+    rng = np.random.default_rng(47)
+    shares = np.full(400, 0.25)
+    useless = [rng.dirichlet(np.ones(4) * 20, 400)[:, 0] for _ in range(3)]
+    folds = [(np.flatnonzero(np.arange(400) % 5 != k), np.arange(k, 400, 5)) for k in range(5)]
+    mixed = column_prediction.pooled([shares, *useless], folds)
+    assert -0.03 < np.log(mixed / shares).mean() < 0.003
+
+
+def test_weights_of_other_folds_follow_what_predicts():
+    given = np.array([np.full(200, 0.2), np.r_[np.full(100, 0.9), np.full(100, 0.01)]])
+    halves = [(np.arange(100, 200), np.arange(100)), (np.arange(100), np.arange(100, 200))]
+    mixed = column_prediction.pooled(list(given), halves)
+    np.testing.assert_allclose(mixed[:100], 0.2, atol=1e-3)
+    np.testing.assert_allclose(mixed[100:], 0.95 * 0.01 + 0.05 * 0.2, atol=1e-3)
 
 
 def test_columns_that_matter_only_together_are_found():

@@ -1,8 +1,8 @@
 """Mutual information of several columns of categories, from the prediction of held-out rows.
 
 With several columns nearly every row can be a cell of its own, and the table of all columns shows
-nothing. Here each column of y is predicted from the columns of x by logistic regression and by
-boosted trees. By the chain rule, with y_<j the columns before y_j,
+nothing. Here each column of y is predicted from the columns of x by logistic regression, by boosted
+trees, and by one number. By the chain rule, with y_<j the columns before y_j,
 
     I(x; y | z) = Σ_j E[ln p(y_j | x, z, y_<j) − ln p(y_j | z, y_<j)].
 
@@ -11,7 +11,6 @@ Predictions of rows that were not used for training make this too low, but right
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,7 +25,8 @@ MOST_LEVELS = 50  # of a predicted column
 LEVELS_AT_ONCE = 8  # of all columns of y, if they are predicted together
 LEVELS_OF_TREES = 8  # of a predicted column: with more, trees take long
 BINS = 255  # levels of a column that trees can read
-WEIGHTS = np.linspace(0, 1, 11)  # of each prediction in their mean
+LEAST_SHARE = 0.05  # weight of the shares of levels, which keep every level possible
+ROUNDS = 100  # of expectation and maximisation
 LEAST = 0.5  # rows added to each level before shares are taken
 
 Array = NDArray[np.float64]
@@ -64,8 +64,8 @@ def held_out_information(
         known = np.concatenate([z, y[:, :j]], axis=1)
         without = _predictions(known, column, split)
         every = _predictions(np.concatenate([x, known], axis=1), column, split)
-        base = pooled(without)
-        found += np.log(pooled([base, *every[1:]]) / base)
+        base = pooled(without, split)
+        found += np.log(pooled([base, *every[1:]], split) / base)
     return found
 
 
@@ -99,7 +99,10 @@ def _learners(features: Labels, levels: int) -> list[tuple[Any, Any]]:
     from sklearn.preprocessing import OneHotEncoder
 
     columns = OneHotEncoder().fit_transform(features).tocsr()
-    learners: list[tuple[Any, Any]] = [(LogisticRegression(C=0.3, max_iter=1000), columns)]
+    learners: list[tuple[Any, Any]] = [
+        (LogisticRegression(C=0.3, max_iter=1000), columns),
+        (_by_one_number(), features.astype(np.float64)),
+    ]
     if levels <= LEVELS_OF_TREES and features.max() < BINS:
         trees = HistGradientBoostingClassifier(
             max_iter=60,
@@ -113,25 +116,45 @@ def _learners(features: Labels, levels: int) -> list[tuple[Any, Any]]:
     return learners
 
 
-def pooled(predictions: Sequence[Array]) -> Array:
-    """The weighted mean of predictions that gives held-out rows the largest likelihood.
+def _by_one_number() -> Any:
+    """Levels in order, such as answers from 1 to 5: their best linear combination predicts."""
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import PolynomialFeatures, StandardScaler
+
+    return make_pipeline(
+        StandardScaler(),
+        LinearDiscriminantAnalysis(n_components=1, solver="eigen", shrinkage="auto"),
+        StandardScaler(),
+        PolynomialFeatures(2, include_bias=False),
+        LogisticRegression(C=10, max_iter=1000),
+    )
+
+
+def pooled(predictions: Sequence[Array], folds: Folds) -> Array:
+    """A weighted mean of predictions; the weights give rows of other folds the largest likelihood.
 
     Args:
         predictions: Probabilities of what was observed, `(n,)` each; the first one positive.
+        folds: Training rows and held-out rows.
 
     Returns:
         `(n,)`, positive.
     """
-    if len(predictions) == 1:
-        return predictions[0]
-    first, *others = predictions
-    best, value = first, float(np.log(first).sum())
-    for weights in itertools.product(WEIGHTS[:-1], repeat=len(others)):
-        rest = 1 - sum(weights)
-        if rest < WEIGHTS[1] / 2:  # the shares keep every level possible
-            continue
-        mixed = rest * first + sum(w * p for w, p in zip(weights, others, strict=True))
-        likelihood = float(np.log(mixed).sum())
-        if likelihood > value:
-            best, value = mixed, likelihood
-    return best
+    given = np.stack(predictions)
+    found = np.empty(given.shape[1])
+    for others, held in folds:
+        found[held] = _weights(given[:, others]) @ given[:, held]
+    return found
+
+
+def _weights(given: Array) -> Array:
+    """Weights of the largest likelihood, `(k,)`, by expectation and maximisation."""
+    weights = np.full(len(given), 1 / len(given))
+    for _ in range(ROUNDS):
+        parts = weights[:, None] * given
+        weights = (parts / parts.sum(axis=0)).mean(axis=1)
+    weights *= 1 - LEAST_SHARE
+    weights[0] += LEAST_SHARE
+    return weights

@@ -65,7 +65,7 @@ def latent_information(
             found[0, held], found[1 + k, held] = share[held], given[held]
             seen[k] += np.log(np.maximum(given, TINY) / share)[train].mean() / folds
     base, *predictions = found
-    mixed = [pooled([base, each]) for each in predictions]
+    mixed = [pooled([base, each], splits) for each in predictions]
     best = int(np.argmax([np.log(each).sum() for each in mixed]))
     return np.log(mixed[best] / base), float(seen[best])
 
