@@ -25,7 +25,7 @@ MOST_LEVELS = 50  # of a predicted column
 LEVELS_AT_ONCE = 8  # of all columns of y, if they are predicted together
 LEVELS_OF_TREES = 8  # of a predicted column: with more, trees take long
 BINS = 255  # levels of a column that trees can read
-LEAST_SHARE = 0.05  # weight of the shares of levels, which keep every level possible
+LEAST_SHARE = 0.005  # weight of the shares of levels, which keep every level possible
 ROUNDS = 100  # of expectation and maximisation
 LEAST = 0.5  # rows added to each level before shares are taken
 
