@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmg_nb.data.equal_values import spread_out
 from mmg_nb.data.transform_choice import fit_transform, suited_transform
 from mmg_nb.denoisers.anchor import Anchor
 from mmg_nb.denoisers.logsnr import HIGHEST, BinnedProposal, uniform_bins
@@ -178,8 +179,11 @@ def prepared(problem: Problem) -> TransformedData:
         fit_rows=rows,
         smooth=config.transform == "auto",
     )
-    mapped_x, notes_x = fit(pairs.x, "x", discrete=pairs.discrete_x)
-    mapped_y, notes_y = fit(pairs.y, "y", discrete=pairs.discrete_y)
+    values = {"x": pairs.x, "y": pairs.y}
+    noised = "y" if problem.noises_y else "x"
+    values[noised] = spread_out(values[noised], np.random.default_rng(0))
+    mapped_x, notes_x = fit(values["x"], "x", discrete=pairs.discrete_x)
+    mapped_y, notes_y = fit(values["y"], "y", discrete=pairs.discrete_y)
     notes = notes_x + notes_y
     x, y = (_on_device(problem, values) for values in (mapped_x, mapped_y))
     names = ("x", "y")
