@@ -42,7 +42,7 @@ def test_order_within_a_value_is_drawn():
 
 
 def rounded(width, correlation, n, seed):
-    """A normal pair, rounded to multiples of the width, with the mutual information of the table."""
+    """A normal pair, rounded to multiples of the width, and the truth of the table."""
     rng = np.random.default_rng(seed)
     covariance = [[1, correlation], [correlation, 1]]
     numbers = width * np.round(rng.multivariate_normal([0, 0], covariance, n) / width)

@@ -40,8 +40,8 @@ WIDEST_FOCUS = 256  # maximum columns of y; beyond it, focusing costs more than 
 def steps_for(config: MMG | MMGImages, n_samples: int) -> int:
     """Steps of the full network, from `steps`, or from `effort` and the number of rows.
 
-    With few rows, many more steps overfit. So what `effort="high"` adds is in proportion to the rows
-    (LOG.md, "More effort with few rows").
+    With few rows, many more steps overfit. So `effort="high"` adds steps in proportion to the
+    rows (LOG.md, "More effort with few rows").
     """
     if isinstance(config, MMGImages):
         return config.most_steps

@@ -1,8 +1,8 @@
 """Mutual information of several columns of categories, from the prediction of held-out rows.
 
 With several columns nearly every row can be a cell of its own, and the table of all columns shows
-nothing. Here each column of y is predicted from the columns of x by logistic regression, by boosted
-trees, and by one number. By the chain rule, with y_<j the columns before y_j,
+nothing. Here each column of y is predicted from the columns of x by logistic regression, by
+boosted trees, and by one number. By the chain rule, with y_<j the columns before y_j,
 
     I(x; y | z) = Σ_j E[ln p(y_j | x, z, y_<j) − ln p(y_j | z, y_<j)].
 
