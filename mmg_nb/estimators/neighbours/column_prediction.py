@@ -2,7 +2,9 @@
 
 With several columns nearly every row can be a cell of its own, and the table of all columns shows
 nothing. Here each column of y is predicted from the columns of x by logistic regression, by
-boosted trees, and by one number. By the chain rule, with y_<j the columns before y_j,
+boosted trees, and by one number, the best linear combination of their levels. The mean of these
+predictions has weights that suit the rows of other folds. By the chain rule, with y_<j the
+columns before y_j,
 
     I(x; y | z) = Σ_j E[ln p(y_j | x, z, y_<j) − ln p(y_j | z, y_<j)].
 
@@ -25,7 +27,7 @@ MOST_LEVELS = 50  # of a predicted column
 LEVELS_AT_ONCE = 8  # of all columns of y, if they are predicted together
 LEVELS_OF_TREES = 8  # of a predicted column: with more, trees take long
 BINS = 255  # levels of a column that trees can read
-LEAST_SHARE = 0.005  # weight of the shares of levels, which keep every level possible
+LEAST_SHARE = 0.005  # weight of the shares of levels, so that every level stays possible
 ROUNDS = 100  # of expectation and maximisation
 LEAST = 0.5  # rows added to each level before shares are taken
 
