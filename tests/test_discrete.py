@@ -201,6 +201,9 @@ TABLES = {
 }
 
 
+GRADES = 0.2 * np.eye(3) + 0.4 / 9
+
+
 def information(p):
     """Σ p ln p / (p_x p_y), written out."""
     total = 0.0
@@ -351,12 +354,12 @@ def mixed(n, seed):
     a, u = mixture("apart", n, seed)
     rng = np.random.default_rng(seed + 1)
     v, w = rng.multivariate_normal([0, 0], [[1, 0.8], [0.8, 1]], n).T
-    i, j = drawn(TABLES["2x2"], n, seed + 2)
+    i, j = drawn(GRADES, n, seed + 2)
     labels = np.array(["p", "q", "r"])
-    x = pd.DataFrame({"v": v, "a": labels[a], "i": i > 0})
+    x = pd.DataFrame({"v": v, "a": labels[a], "i": labels[i]})
     y = pd.DataFrame({"w": w, "u": u, "j": labels[j]})
     truth = mixture_truth(*MIXTURES["apart"]) - 0.5 * np.log(1 - 0.64)
-    return x, y, truth + information(TABLES["2x2"])
+    return x, y, truth + information(GRADES)
 
 
 @pytest.mark.parametrize("estimator", ["mmg", "ksg"])
@@ -374,6 +377,26 @@ def test_mixed_variables_are_the_sum_of_their_parts(estimator):
         assert found.pointwise.mi.mean() == pytest.approx(found.mi, abs=0.1)
         assert MIResult.from_json(found.to_json()) == found
         assert "I(x_c; y | x_d)" in found._repr_mimebundle_()[0]["text/html"]
+
+
+def test_a_flag_beside_a_number_is_a_number():
+    """Survival times that end at 1.5: y is the time and whether it is known."""
+    rng = np.random.default_rng(31)
+    x = rng.normal(size=800)
+    scale = np.exp(x)
+    time = np.minimum(scale * rng.exponential(size=800), 1.5)
+    grid = np.exp(norm.ppf((np.arange(2000) + 0.5) / 2000))
+
+    def log_density(scale):
+        return np.where(time < 1.5, -np.log(scale), 0) - time / scale
+
+    each = np.exp(log_density(grid[:, None])).mean(axis=0)
+    truth = (log_density(scale) - np.log(each)).mean()  # of these rows
+    y = pd.DataFrame({"time": time, "known": time < 1.5})
+    found = mmg_nb.estimate(x, y, seed=1)
+    assert not found.terms
+    assert abs(found.mi - truth) < LIMIT * found.stderr
+    assert found.mi > 0.8 * truth
 
 
 def test_categories_given_numbers():

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmg_nb.data.pairs import Pairs
 from mmg_nb.errors import MMGError
@@ -25,6 +26,7 @@ from mmg_nb.runs.keeper import NoCheckpoint
 
 __all__ = ["run"]
 
+Array = NDArray[np.float64]
 
 WORST_FIRST = (
     Status.DIVERGED,
@@ -50,6 +52,11 @@ def run(config: MMG | MMGImages, pairs: Pairs, context: RunContext) -> Finding:
     Raises:
         Stopped: The user has stopped the run before the last term was begun.
     """
+    pairs = replace(
+        pairs,
+        discrete_x=_many_levels(pairs.x, pairs.discrete_x),
+        discrete_y=_many_levels(pairs.y, pairs.discrete_y),
+    )
     terms = decompose(pairs)
     if len(terms) == 1:
         return _one(config, pairs, terms[0], context)
@@ -70,6 +77,17 @@ def run(config: MMG | MMGImages, pairs: Pairs, context: RunContext) -> Finding:
         results.append(_nothing(part) if is_settled(part) else _one(config, part, term, of_terms))
     used = next((each.device for each in results if each.curve is not None), "cpu")
     return replace(_joined(pairs, terms, results), device=used)
+
+
+def _many_levels(values: Array, discrete: tuple[int, ...]) -> tuple[int, ...]:
+    """The columns of categories, less those of two levels beside numbers (an event and its time).
+
+    Two levels have no order to get wrong. As numbers, they need no term of their own
+    (LOG.md, "Numbers with a flag").
+    """
+    if len(discrete) == values.shape[1]:
+        return discrete
+    return tuple(i for i in discrete if len(np.unique(values[:, i])) > 2)
 
 
 def _nothing(pairs: Pairs) -> Finding:
