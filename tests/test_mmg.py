@@ -456,7 +456,7 @@ def test_of_many_columns_it_is_learnt_after_what_is_simpler(monkeypatch):
         (MMG(), Ended.CONVERGED, None, 4.0, 400, False),
         (MMG(), Ended.INTERRUPTED, 0.6, 4.0, 400, False),
         (MMG(effort="quick"), Ended.CONVERGED, 0.6, 4.0, 400, False),
-        (MMG(steps=5500), Ended.CONVERGED, 0.6, 4.0, 400, False),
+        (MMG(steps=5000), Ended.CONVERGED, 0.6, 4.0, 400, False),
     ],
 )
 def test_pairs_are_wanted_where_much_is_learnt_late(config, ended, late, mi, rows, wanted):
@@ -550,7 +550,7 @@ def test_fewer_rows_get_a_narrower_network():
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({}, {"denoiser": 32, "anchor": (64, 2750), "condition": (64, 2750)}),
+        ({}, {"denoiser": 32, "anchor": (64, 2500), "condition": (64, 2500)}),
         ({"effort": "quick"}, {"denoiser": 32, "anchor": (64, 500), "condition": (64, 500)}),
         ({"width": 16, "steps": 9}, {"denoiser": 16, "anchor": (16, 4), "condition": (16, 4)}),
     ],

@@ -107,8 +107,8 @@ class MuonAdamW:
 
     PyTorch's own Muon takes single matrices only. Here one batched Newton–Schulz iteration serves
     all matrices of all members. It takes about as much time as a gradient of a small network, and
-    momentum changes slowly. Therefore, by default, hidden matrices are updated at every second
-    step, with twice the rate.
+    momentum changes slowly. Therefore hidden matrices are updated at every second step by default,
+    and at every fourth one by `mmg`, with a rate as many times as high.
 
     Args:
         hidden: Parameters `(members, width, width)`, for Muon.

@@ -13,7 +13,7 @@ from mmg_nb.fields import field
 
 __all__ = ["EFFORT_STEPS", "MMG", "Y_IS_NOISED"]
 
-EFFORT_STEPS = {"quick": 1000, "normal": 5500, "high": 32000}
+EFFORT_STEPS = {"quick": 1000, "normal": 5000, "high": 32000}
 Y_IS_NOISED = "y is the variable that is noised, so the error curves show y without and with x."
 
 
@@ -110,7 +110,7 @@ class MMG(TrainedEstimator):
     steps: int | None = field(
         None,
         "maximum training steps of the full network, the main stage; the stages before it take up "
-        "to 1.5 times this number in addition; default: 5 500 steps with effort=normal (quick: "
+        "to 1.5 times this number in addition; default: 5 000 steps with effort=normal (quick: "
         "1 000, high: 32 000), fewer below 10 000 rows",
         low=0,
         high=10_000_000,

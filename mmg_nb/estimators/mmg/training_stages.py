@@ -49,6 +49,7 @@ class TrainingStage:
         grace_steps: Steps before training may stop early (LOG.md, "What stops training").
         grace_share: The same as a fraction of the steps of this stage, for short trainings.
         check_every: Steps between validations. Not measured.
+        muon_every: Steps per orthogonalisation of Muon (LOG.md, "A shorter run").
     """
 
     phase: ClassVar[str] = "training"
@@ -58,6 +59,7 @@ class TrainingStage:
     grace_steps: int = 1000
     grace_share: float = 1 / 3
     check_every: int = 100
+    muon_every: int = 4
 
     def suits(self, n_samples: int, dim_x: int, dim_y: int) -> bool:
         """Whether this stage runs for data of such a size."""
@@ -113,6 +115,7 @@ class TrainingStage:
                 denoiser.net.hidden_matrices(),
                 learning_rate=self.rate_for(fit.dims[0]) * config.learning_rate,
                 weight_decay=config.weight_decay,
+                every=self.muon_every,
             ),
             rows=fit.rows,
             validation=fit.validation,
