@@ -80,11 +80,12 @@ class DataKeywords(TypedDict, total=False):
             "auto",
             """Which columns are categories. `auto`: text, pandas categories, booleans, and
             whole numbers with at most 20 different values and at least 10 rows per value on
-            average. Whole numbers with more values are categories, too, if as labels they explain
-            the other variable better on held-out rows than as quantities. A note names all whole
-            numbers that are taken for categories. `none`: only columns that cannot be read as
-            numbers. Names of variables or columns, e.g. `"y"`, `"sex,x[2]"` or `["sex"]`: these
-            columns, and those that cannot be read as numbers. `"auto,x[2]"`: these columns, and
+            average. Beside numbers in the same variable (or beside whole numbers of more than 10
+            values, such as counts), they are numbers. Whole numbers that are numbers so far become
+            categories if as labels they explain the other variable better on held-out rows than
+            as quantities. A note names all whole numbers that are taken for categories. `none`:
+            only columns that cannot be read as numbers. Names of variables or columns, e.g. `"y"`,
+            `"sex,x[2]"` or `["sex"]`: these columns, and those that cannot be read as numbers. `"auto,x[2]"`: these columns, and
             those that `auto` finds. If the name of a column is a number, give its position, which
             counts from 0, e.g. `x[0]`.""",
         ),

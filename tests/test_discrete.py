@@ -89,7 +89,7 @@ def test_truth_values_are_categories_without_a_word():
 @pytest.mark.parametrize(
     ("discrete", "x", "y"),
     [
-        ("auto", (1, 2), (0,)),
+        ("auto", (2,), (0,)),
         ("none", (2,), ()),
         ("x", (0, 1, 2), ()),
         ("z", (2,), ()),
@@ -104,6 +104,24 @@ def test_columns_can_be_named(discrete, x, y):
     pairs = make_pairs(table, np.round(Y), given=MANY, discrete=discrete)
     assert (pairs.discrete_x, pairs.discrete_y) == (x, y)
     assert pairs.discrete_z == ((0,) if discrete in ("z", ["few", "given"]) else ())
+
+
+@pytest.mark.parametrize(
+    ("columns", "discrete"),
+    [
+        ({"few": FEW, "more": (FEW + 1) % 3}, (0, 1)),  # grades
+        ({"few": FEW, "number": Y}, ()),
+        ({"few": FEW, "count": np.arange(len(FEW)) % 12}, ()),
+        ({"few": FEW, "name": NAMES}, (0, 1)),
+        ({"few": FEW, "flag": Y > 0, "number": Y}, (1,)),
+    ],
+)
+def test_few_whole_numbers_beside_numbers_are_numbers(columns, discrete):
+    table = pd.DataFrame(columns)
+    pairs = make_pairs(table, np.round(Y, 3))
+    assert pairs.discrete_x == discrete
+    kept = [i for i in range(len(table.columns)) if i not in discrete]
+    np.testing.assert_array_equal(pairs.x[:, kept], table.iloc[:, kept].to_numpy(dtype=float))
 
 
 def test_a_dropped_constant_does_not_shift_the_categories():

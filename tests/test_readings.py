@@ -107,7 +107,11 @@ def test_a_reading_is_what_an_estimate_uses(described):
     usable = [name for name in TABLE if described[name].usable and name != "sales"]
     pairs = make_pairs(TABLE[usable], TABLE[["sales"]], missing="drop")
     discrete = {usable[i] for i in pairs.discrete_x}
-    assert discrete == {name for name in usable if described[name].discrete}
+    few = {name for name in usable if described[name].kind == "levels"}
+    assert few
+    assert discrete == {name for name in usable if described[name].discrete} - few
+    for name in few:  # numbers only beside other numbers
+        assert make_pairs(TABLE[[name]], TABLE[["sales"]], missing="drop").discrete_x == (0,)
     assert mmg_nb.describe(TABLE, discrete="none")["shop"].kind == "whole numbers"
     assert mmg_nb.describe(TABLE, discrete="auto,age")["age"].kind == "categories"
     assert (
@@ -375,3 +379,14 @@ def test_compare_leaves_odd_columns_out_with_a_line_each():
         mmg_nb.compare(table[["lists"]], SALES, "ksg")
     with pytest.raises(MMGError, match="Python objects"):
         mmg_nb.estimate(table[["lists", "age"]], SALES, "ksg")
+
+
+@pytest.mark.parametrize("n", [500, 2000])
+@pytest.mark.parametrize("seed", range(3))
+def test_counts_of_one_cause_are_no_codes(n, seed):
+    """High counts have few rows each, and the spread of other counts grows with them."""
+    rng = np.random.default_rng(seed)
+    mean = np.exp(rng.uniform(-1, 2, 16) + 0.8 * rng.normal(size=(n, 1)))
+    counts = rng.poisson(mean * rng.gamma(3, 1 / 3, (n, 16)))
+    pairs = make_pairs(counts[:, :8], counts[:, 8:])
+    assert pairs.discrete_x == pairs.discrete_y == ()

@@ -46,11 +46,14 @@ class Target:
         name: In words.
         values: `(n, t)`, NaN where missing.
         copies: Labels of rows that are copies if they agree in the other column, too, `(n,)`.
+        spread: Whether it is a spread. That of a count grows with other counts, level by level, so
+            codes must explain more of it than a smooth function does.
     """
 
     name: str
     values: Array
     copies: Codes | None = None
+    spread: bool = False
 
 
 @dataclass(frozen=True)
@@ -169,7 +172,7 @@ def _targets_of(column: Array, name: str, discrete: bool) -> Iterator[Target]:
     if not is_coarse(column[known]):
         copies = np.unique(column, return_inverse=True)[1].reshape(-1)
     yield Target(name, scores, copies)
-    yield Target(f"the spread of {name}", scores**2, copies)
+    yield Target(f"the spread of {name}", np.abs(scores), copies, spread=True)
 
 
 def evidence_of_codes(
@@ -224,7 +227,7 @@ def _compared(column: Array, target: Target, groups: Codes | None, tests: int) -
     more, chance = _agreement(rest, level, counts, waves.shape[1])
     added = more * len(rows) / total
     explained = 1 - np.square(rest).sum() / total - used / len(rows)
-    orderly = explained / used > MAX_RATIO * added / left and explained > added
+    orderly = explained > added and (target.spread or explained / used > MAX_RATIO * added / left)
     if chance > LEVEL / tests or added < MIN_SHARE or orderly:
         return None
     order = np.argsort(rows)
@@ -282,9 +285,11 @@ def _is_serial(values: Array, level: Codes) -> bool:
 
 
 def _waves(counts: Codes) -> Array:
-    """Smooth functions of the rank of a level, and jumps at both ends and at the commonest level.
+    """Smooth functions of a level, and jumps at both ends and at the commonest level.
 
-    The jumps stand for zeros, limits and marks such as 999.
+    They follow the rank of the level among the rows, and its place among the levels: the many
+    high levels of a count have few rows each, and nearly the same rank. The jumps stand for zeros,
+    limits and marks such as 999.
 
     Args:
         counts: Rows of each level.
@@ -295,6 +300,7 @@ def _waves(counts: Codes) -> Array:
     rank = (np.cumsum(counts) - counts / 2) / counts.sum()
     waves = min(MAX_WAVES, max(2, len(counts) // LEVELS_PER_WAVE))
     smooth = np.cos(np.pi * np.outer(rank, np.arange(waves + 1)))
+    place = np.cos(np.pi * np.outer(np.linspace(0, 1, len(counts)), (1, 2)))
     jumps = np.zeros((len(counts), 3))
     jumps[[0, -1, int(counts.argmax())], [0, 1, 2]] = 1
-    return np.concatenate([smooth, jumps], axis=1)
+    return np.concatenate([smooth, place, jumps], axis=1)

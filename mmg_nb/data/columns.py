@@ -19,6 +19,7 @@ from mmg_nb.errors import MMGError, cut, listed
 
 __all__ = ["Shape", "Variable", "line_of_pandas", "read_columns", "read_variable", "why_left_out"]
 
+MOST_GRADES = 10  # values of a column of several; more look like counts; not measured
 _ENCODE = "Convert the values to numbers or to text first."
 _CONVERT = "Convert it with pandas: "
 _OBJECTS = {
@@ -96,7 +97,14 @@ def read_variable(values: Any, name: str, choice: Choice, *, skip: bool = False)
     lost = [each for each in decided if isinstance(each, MMGError)]
     if lost and (not skip or len(lost) == len(columns)):
         raise lost[0]
-    read = [each for each in decided if not isinstance(each, MMGError)]
+    kept = [
+        (each, column)
+        for each, column in zip(decided, columns, strict=True)
+        if not isinstance(each, MMGError) and not isinstance(column, MMGError)
+    ]
+    read = [each for each, _ in kept]
+    if len(kept) > 1 and any(_is_quantity(*each) for each in kept):
+        read = [_beside_numbers(*each) for each in kept]
     labels = tuple(each.column.label for each in read)
     discrete, inferred, undecided = (
         tuple(i for i, each in enumerate(read) if getattr(each, which))
@@ -138,6 +146,22 @@ def _decided(
     except MMGError as error:
         return error
     return _Decided(encoded, named, discrete=True, inferred=column.kind == "number" and not named)
+
+
+def _is_quantity(decided: _Decided, column: Column) -> bool:
+    """Whether a column holds numbers, or so many whole ones that they look like counts."""
+    many = len(np.unique(column.values[~np.isnan(column.values)])) > MOST_GRADES
+    return not decided.discrete or (decided.inferred and many)
+
+
+def _beside_numbers(decided: _Decided, column: Column) -> _Decided:
+    """The decision on a column of a variable that has numbers: few whole numbers are numbers, too.
+
+    Counts, ages and grades of one table belong together, however many values each of them has.
+    """
+    if not decided.inferred:
+        return decided
+    return _Decided(column, decided.named, undecided=may_be_codes(column))
 
 
 def _origin_notes(read: Sequence[_Decided], name: str) -> tuple[str, ...]:
