@@ -85,9 +85,9 @@ class DataKeywords(TypedDict, total=False):
             categories if as labels they explain the other variable better on held-out rows than
             as quantities. A note names all whole numbers that are taken for categories. `none`:
             only columns that cannot be read as numbers. Names of variables or columns, e.g. `"y"`,
-            `"sex,x[2]"` or `["sex"]`: these columns, and those that cannot be read as numbers. `"auto,x[2]"`: these columns, and
-            those that `auto` finds. If the name of a column is a number, give its position, which
-            counts from 0, e.g. `x[0]`.""",
+            `"sex,x[2]"` or `["sex"]`: these columns, and those that cannot be read as numbers.
+            `"auto,x[2]"`: these columns, and those that `auto` finds. If the name of a column is a
+            number, give its position, which counts from 0, e.g. `x[0]`.""",
         ),
     ]
     missing: Annotated[
