@@ -166,8 +166,8 @@ def reading_of(column: Column, *, named: bool = False, auto: bool = True) -> Rea
     if is_discrete(column, named=named, auto=auto):
         if column.kind == "truth":
             return said("truth values", "true or false", "discrete='none'")
-        few = f"{levels} whole numbers, {len(known) / levels:.0f} rows each on average; numbers"
-        few += " where x or y has other columns of numbers"
+        few = f"{levels} whole numbers, {len(known) / levels:.0f} rows each on average;"
+        few += " beside numbers in x or y, a number"
         return said("levels", few, "discrete='none'")
     change = ""
     if column.origin == "times":
