@@ -489,7 +489,7 @@ def test_a_format_that_is_no_number_is_refused(tmp_path, number):
     path = tmp_path / "run.mmg"
     header = {"format": "mmg_nb.Checkpoint", "number": number}
     save_file({"weight": np.zeros(3)}, path, header)
-    assert "this version reads 13" in refused(lambda: mmg_nb.resume(path))
+    assert "this version reads 14" in refused(lambda: mmg_nb.resume(path))
 
 
 def test_tensors_of_another_program_are_refused(tmp_path):
@@ -499,13 +499,13 @@ def test_tensors_of_another_program_are_refused(tmp_path):
     )
 
 
-@pytest.mark.parametrize(("number", "remedy"), [(14, "Update mmg_nb;"), (12, "that wrote it;")])
+@pytest.mark.parametrize(("number", "remedy"), [(15, "Update mmg_nb;"), (13, "that wrote it;")])
 def test_another_format_is_told(file, monkeypatch, number, remedy):
     contents = read(file)
     monkeypatch.setattr(checkpoint_file, "NUMBER", number)
     write(file, contents)
     monkeypatch.undo()
-    with pytest.raises(MMGError, match=f"is in format {number}; this version reads 13") as caught:
+    with pytest.raises(MMGError, match=f"is in format {number}; this version reads 14") as caught:
         mmg_nb.resume(file)
     assert remedy in caught.value.remedy
 
@@ -516,7 +516,7 @@ def test_stored_names_belong_to_the_number_of_the_format(file):
     job = {name for name in (*values["job"], *arrays) if not name.startswith(("once", "training"))}
     pairs = {"notes", "given", "discrete_x", "discrete_y", "discrete_z", "shape_x", "shape_y"}
     pairs |= {"names", "inflation", "texts"}
-    assert checkpoint_file.NUMBER == 13
+    assert checkpoint_file.NUMBER == 14
     assert job == {"estimator", "fields", "seed", "device", *pairs} | {
         "job.x",
         "job.y",

@@ -25,7 +25,7 @@ from mmg_nb.results.atomic_write import write_whole
 __all__ = ["Contents", "damaged", "read", "write"]
 
 FORMAT = "mmg_nb.Checkpoint"
-NUMBER = 13
+NUMBER = 14
 LEFT_ALONE = "The file was not changed. Pass the path of a checkpoint, or a new path."
 
 
