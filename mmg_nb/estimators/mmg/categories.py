@@ -52,11 +52,7 @@ def run(config: MMG | MMGImages, pairs: Pairs, context: RunContext) -> Finding:
     Raises:
         Stopped: The user has stopped the run before the last term was begun.
     """
-    pairs = replace(
-        pairs,
-        discrete_x=_many_levels(pairs.x, pairs.discrete_x),
-        discrete_y=_many_levels(pairs.y, pairs.discrete_y),
-    )
+    pairs = _with_flags_as_numbers(pairs)
     terms = decompose(pairs)
     if len(terms) == 1:
         return _one(config, pairs, terms[0], context)
@@ -79,12 +75,25 @@ def run(config: MMG | MMGImages, pairs: Pairs, context: RunContext) -> Finding:
     return replace(_joined(pairs, terms, results), device=used)
 
 
-def _many_levels(values: Array, discrete: tuple[int, ...]) -> tuple[int, ...]:
-    """The columns of categories, less those of two levels beside numbers (an event and its time).
+def _with_flags_as_numbers(pairs: Pairs) -> Pairs:
+    """Columns of two levels beside numbers (an event and its time) as numbers.
 
-    Two levels have no order to get wrong. As numbers, they need no term of their own
-    (LOG.md, "Numbers with a flag").
+    Two levels have no order to get wrong. As numbers, they need no term of their own (LOG.md,
+    "Numbers with a flag"). If both variables have categories, their table is a term that is known
+    well, for example if both are missing in the same rows.
     """
+    images = pairs.shape_x is not None or pairs.shape_y is not None
+    if images or (pairs.discrete_x and pairs.discrete_y):
+        return pairs
+    return replace(
+        pairs,
+        discrete_x=_many_levels(pairs.x, pairs.discrete_x),
+        discrete_y=_many_levels(pairs.y, pairs.discrete_y),
+    )
+
+
+def _many_levels(values: Array, discrete: tuple[int, ...]) -> tuple[int, ...]:
+    """The columns of categories, less those of two levels beside numbers."""
     if len(discrete) == values.shape[1]:
         return discrete
     return tuple(i for i in discrete if len(np.unique(values[:, i])) > 2)
