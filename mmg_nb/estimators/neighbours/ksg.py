@@ -13,6 +13,7 @@ from scipy.special import psi
 
 from mmg_nb.data.marginals import NormalScores, Standardize, heavy_tailed
 from mmg_nb.data.pairs import Pairs
+from mmg_nb.data.yeo_johnson import YeoJohnson, skewed
 from mmg_nb.errors import MMGError
 from mmg_nb.estimators.base import Estimator
 from mmg_nb.estimators.neighbours.contingency import cells, closed_form
@@ -51,7 +52,9 @@ class KSG(Estimator):
 
     Each column is standardized. By default, columns with heavy tails or outliers become normal
     scores instead: otherwise a few rows would set the scale, and dependence among the others
-    would be lost (`mmg_nb.data.marginals.heavy_tailed`).
+    would be lost (`mmg_nb.data.marginals.heavy_tailed`). Other skewed columns become nearly
+    symmetric (`mmg_nb.data.yeo_johnson.YeoJohnson`), because rows of their long tail are too far
+    apart for the same neighbourhood.
 
     The standard error is the spread of the terms. It is approximate because neighbouring rows
     share neighbours. It does not include the bias. In many columns, or for strong dependence, the
@@ -80,7 +83,8 @@ class KSG(Estimator):
     )
     transform: str = field(
         "auto",
-        "map of each column; auto: normal_scores for heavy tails or outliers, else standardize",
+        "map of each column; auto: normal_scores for heavy tails or outliers, a power for other "
+        "skewed columns, else standardize",
         choices=("auto", "standardize", "normal_scores", "none"),
     )
 
@@ -134,17 +138,10 @@ class KSG(Estimator):
         if self.transform == "none" or not values.shape[1]:
             return values
         values = values / np.abs(values).max(axis=0)  # squares of extreme units would overflow
+        if self.transform == "normal_scores":
+            return NormalScores.fit(values)(values)
         out = Standardize.fit(values)(values)
-        scored = self._scored(values)
-        if scored.any():
-            out[:, scored] = NormalScores.fit(values[:, scored])(values[:, scored])
-        return out
-
-    def _scored(self, values: Array) -> NDArray[np.bool_]:
-        """Which columns are mapped to normal scores; the others are standardized."""
-        if self.transform == "auto":
-            return heavy_tailed(values)
-        return np.full(values.shape[1], self.transform == "normal_scores")
+        return _by_shape(values, out) if self.transform == "auto" else out
 
     def _terms(
         self,
@@ -194,6 +191,16 @@ class KSG(Estimator):
 def _all_categories(pairs: Pairs) -> bool:
     counts = len(pairs.discrete_x), len(pairs.discrete_y), len(pairs.discrete_z)
     return counts == (pairs.dim_x, pairs.dim_y, pairs.dim_z)
+
+
+def _by_shape(values: Array, standardized: Array) -> Array:
+    """The standardized columns; but another map of those with heavy tails or skewness."""
+    out = standardized.copy()
+    heavy = heavy_tailed(values)
+    for columns, kind in (heavy, NormalScores), (skewed(values) & ~heavy, YeoJohnson):
+        if columns.any():
+            out[:, columns] = kind.fit(values[:, columns])(values[:, columns])
+    return out
 
 
 def _distinct(values: Array, rng: np.random.Generator) -> Array:
