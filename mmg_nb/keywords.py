@@ -81,7 +81,7 @@ class DataKeywords(TypedDict, total=False):
             """Which columns are categories. `auto`: text, pandas categories, booleans, and
             whole numbers with at most 20 different values and at least 10 rows per value on
             average. Beside numbers in the same variable (or beside whole numbers of more than 10
-            values, such as counts), they are numbers. Whole numbers that are numbers so far become
+            values, such as counts), they are numbers. Other whole numbers become
             categories if as labels they explain the other variable better on held-out rows than
             as quantities. A note names all whole numbers that are taken for categories. `none`:
             only columns that cannot be read as numbers. Names of variables or columns, e.g. `"y"`,

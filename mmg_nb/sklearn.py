@@ -150,7 +150,7 @@ def _of_columns(discrete: Any, X: Any, y: Any) -> Callable[[int], list[str]]:
     """
     choice = read_choice(discrete)
     labels = list(map(str, column_names(X) or range(np.shape(X)[1])))
-    of_y = str(y.name) if hasattr(y, "iloc") and hasattr(y, "name") else "0"
+    of_y = "0" if getattr(y, "name", None) is None else str(y.name)
     names = [label for label in (*labels, of_y) if not label.isdigit()]
     known = {*names, *names_of("y", 0)}.union(*(names_of("x", k) for k in range(len(labels))))
     for name in sorted(choice.named - known):

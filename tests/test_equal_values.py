@@ -16,12 +16,14 @@ LEVEL = 1.96  # standard errors on either side of a 95 % interval
 def test_the_interval_tells_the_value():
     column = np.array([3.0, 0.0, 0.0, 1.0, 0.0, 3.0, 0.0])
     spread = spread_out(column[:, None], np.random.default_rng(1))[:, 0]
-    known = np.array([0.0, 1.0, 3.0])
+    scaled = (column - 1.0) / 2  # the middle one of the values at 0, the farthest at 1
+    known = np.unique(scaled)
     nearest = known[np.abs(spread[:, None] - known).argmin(axis=1)]
-    np.testing.assert_array_equal(nearest, column)
-    np.testing.assert_allclose(np.sort(spread[column == 0]), [-0.375, -0.125, 0.125, 0.375])
-    assert spread[3] == 1.0, "a single value stays"
-    np.testing.assert_allclose(np.sort(spread[column == 3]), [2.5, 3.5])
+    np.testing.assert_array_equal(nearest, scaled)
+    places = np.array([-0.375, -0.125, 0.125, 0.375]) / 2
+    np.testing.assert_allclose(np.sort(spread[column == 0]), -0.5 + places)
+    assert spread[3] == 0.0, "a single value stays"
+    np.testing.assert_allclose(np.sort(spread[column == 3]), [0.75, 1.25])
 
 
 def test_values_that_differ_or_never_do_stay():
@@ -29,10 +31,13 @@ def test_values_that_differ_or_never_do_stay():
     np.testing.assert_array_equal(spread_out(values, np.random.default_rng(3)), values)
 
 
-def test_units_do_not_matter():
-    values = np.random.default_rng(4).poisson(3, (100, 2)).astype(float)
-    one, other = (spread_out(v, np.random.default_rng(5)) for v in (values, 1000 * values))
-    np.testing.assert_allclose(other, 1000 * one)
+@pytest.mark.parametrize(("unit", "zero"), [(1000.0, 0.0), (2.0, 1e16), (1e307, -4e307), (-1, 3)])
+def test_units_do_not_matter(unit, zero):
+    values = np.random.default_rng(4).integers(0, 9, (100, 2)).astype(float)
+    one, other = (
+        spread_out(v, np.random.default_rng(5)) for v in (values, zero + abs(unit) * values)
+    )
+    np.testing.assert_allclose(other, one, atol=1e-12)
 
 
 def test_order_within_a_value_is_drawn():

@@ -14,7 +14,7 @@ from IPython.core.displaypub import CapturingDisplayPublisher
 import mmg_nb
 from mmg_nb.data.choice import read_choice
 from mmg_nb.errors import MMGError
-from mmg_nb.jupyter import explore_pairs
+from mmg_nb.jupyter import explore_fill, explore_pairs
 from mmg_nb.jupyter.background import start
 from mmg_nb.jupyter.explore_view import answered
 from mmg_nb.questions.clusters import clusters
@@ -336,3 +336,14 @@ def test_a_stop_keeps_what_is_known():
 def test_a_wrong_line_says_what_to_do(notebook, line, said):
     with pytest.raises(MMGError, match=said):
         notebook.run_line_magic("mmg", line)
+
+
+@pytest.mark.parametrize(
+    ("name", "why", "said"),
+    [
+        ("U.S. sales", "U.S. sales is constant. Leave it out.", "U.S. sales is constant"),
+        ("key", "key: column key is text. Convert it.", "column key is text"),
+    ],
+)
+def test_a_name_with_full_stops_is_not_cut(name, why, said):
+    assert explore_fill._first(name, why) == said

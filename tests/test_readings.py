@@ -390,3 +390,17 @@ def test_counts_of_one_cause_are_no_codes(n, seed):
     counts = rng.poisson(mean * rng.gamma(3, 1 / 3, (n, 16)))
     pairs = make_pairs(counts[:, :8], counts[:, 8:])
     assert pairs.discrete_x == pairs.discrete_y == ()
+
+
+@pytest.mark.parametrize("levels", [6, 9, 12])
+def test_codes_of_few_levels_are_found_beside_numbers(levels):
+    codes, quantities = 0, 0
+    for seed in range(10):
+        rng = np.random.default_rng(1000 * levels + seed)
+        code, effect = rng.integers(0, levels, 600), 1.5 * rng.normal(size=levels)
+        y = effect[code] + rng.normal(size=600)
+        beside = np.c_[code, rng.normal(size=600)]
+        codes += make_pairs(beside, y).discrete_x == (0,)
+        quantities += make_pairs(beside, code + rng.normal(size=600)).discrete_x == ()
+    assert codes >= 6  # effects may happen to be in order
+    assert quantities == 10

@@ -259,6 +259,24 @@ def test_weights_of_other_folds_follow_what_predicts():
     np.testing.assert_allclose(mixed[100:], 0.01, atol=2e-3)
 
 
+@pytest.mark.parametrize("order", [("city", "region"), ("region", "city")])
+def test_a_column_that_is_a_function_of_another_one_can_come_first(order):
+    rng = np.random.default_rng(48)
+    city = rng.integers(0, 12, 400)
+    y = {"city": city, "region": city // 3}
+    x = np.stack([(city + rng.integers(0, k, 400)) // 3 for k in (4, 5)], axis=1)
+    found = estimated(x, np.stack([y[name] for name in order], axis=1))
+    assert found.mi == pytest.approx(1.2, abs=0.2)
+    assert LEVEL * found.stderr < 0.25
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_level_of_one_row_gives_no_warning():
+    x, y = scales(200, 49)
+    x[0, 0], y[1, 1] = 9, 9
+    assert np.isfinite(estimated(x, y).mi)
+
+
 def test_columns_that_matter_only_together_are_found():
     rng = np.random.default_rng(44)
     x = rng.integers(0, 4, (800, 6))

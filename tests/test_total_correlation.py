@@ -202,3 +202,11 @@ def test_the_magic_takes_a_table_or_columns(shell):
     assert two.mi == pytest.approx(alone, abs=1e-9)
     with pytest.raises(MMGError, match="one table or several single columns"):
         shell.run_cell("%mmg total u df")
+
+
+def test_too_many_columns_are_told_before_rows_are_left_out():
+    rng = np.random.default_rng(6)
+    table = pd.DataFrame(rng.normal(size=(300, 30))).add_prefix("c")
+    table = table.mask(rng.random(table.shape) < 0.15)
+    with pytest.raises(MMGError, match="At most 10 columns can be used; got 30"):
+        mmg_nb.total_correlation(table, missing="drop")

@@ -29,6 +29,7 @@ SERIAL = 0.5  # of the agreement of neighbouring rows of one level: that across 
 MAX_RATIO = 2.5  # of the variance per degree of freedom: of the smooth function to the rest
 LEVELS_PER_WAVE = 8  # of the smooth function; with 10 waves at most
 MAX_WAVES = 10
+LEVELS_FOR_JUMPS, LEVELS_FOR_PLACES = 8, 10  # fewer levels leave fewer to follow
 MAX_TARGETS = 32  # columns of a variable that are explained
 MAX_TESTS = 1000  # pairs of an undecided column and a column to explain, in about a second
 MAX_CLASSES = 20  # categories of a column that are explained, the most common ones
@@ -299,8 +300,11 @@ def _waves(counts: Codes) -> Array:
     """
     rank = (np.cumsum(counts) - counts / 2) / counts.sum()
     waves = min(MAX_WAVES, max(2, len(counts) // LEVELS_PER_WAVE))
-    smooth = np.cos(np.pi * np.outer(rank, np.arange(waves + 1)))
-    place = np.cos(np.pi * np.outer(np.linspace(0, 1, len(counts)), (1, 2)))
-    jumps = np.zeros((len(counts), 3))
-    jumps[[0, -1, int(counts.argmax())], [0, 1, 2]] = 1
-    return np.concatenate([smooth, place, jumps], axis=1)
+    parts = [np.cos(np.pi * np.outer(rank, np.arange(waves + 1)))]
+    if len(counts) >= LEVELS_FOR_JUMPS:
+        jumps = np.zeros((len(counts), 3))
+        jumps[[0, -1, int(counts.argmax())], [0, 1, 2]] = 1
+        parts.append(jumps)
+    if len(counts) >= LEVELS_FOR_PLACES:
+        parts.append(np.cos(np.pi * np.outer(np.linspace(0, 1, len(counts)), (1, 2))))
+    return np.concatenate(parts, axis=1)

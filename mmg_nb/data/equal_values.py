@@ -21,7 +21,7 @@ Array = NDArray[np.float64]
 
 
 def spread_out(values: Array, rng: Generator) -> Array:
-    """Spread equal values evenly, in random order; the other values do not change.
+    """Spread equal values evenly, in random order.
 
     The interval of a value ends half-way to the next lower and to the next higher value.
 
@@ -30,7 +30,8 @@ def spread_out(values: Array, rng: Generator) -> Array:
         rng: Source of the order.
 
     Returns:
-        `(n, d)`.
+        `(n, d)`. Columns with equal values lie around 0, between −1 and 1 before they are spread:
+        in extreme units, sums of values would lose digits or overflow.
     """
     return np.stack([_spread(column, rng) for column in polled(values.T)], axis=1)
 
@@ -39,6 +40,8 @@ def _spread(column: Array, rng: Generator) -> Array:
     known, which, count = np.unique(column, return_inverse=True, return_counts=True)
     if len(known) < 2 or len(known) == len(column):
         return column
+    known = known / 2 - known[len(known) // 2] / 2  # the difference of two may overflow
+    known /= np.abs(known).max()
     middle = known[:-1] + np.diff(known) / 2
     low = np.r_[known[0] - (middle[0] - known[0]), middle]
     high = np.r_[middle, known[-1] + (known[-1] - middle[-1])]
@@ -48,4 +51,4 @@ def _spread(column: Array, rng: Generator) -> Array:
     place = np.empty(len(column))
     place[order] = np.arange(len(column)) - first[which[order]]
     share = (place + 0.5) / count[which]
-    return np.where(count[which] > 1, low[which] + share * (high - low)[which], column)
+    return np.where(count[which] > 1, low[which] + share * (high - low)[which], known[which])

@@ -167,7 +167,7 @@ def reading_of(column: Column, *, named: bool = False, auto: bool = True) -> Rea
         if column.kind == "truth":
             return said("truth values", "true or false", "discrete='none'")
         few = f"{levels} whole numbers, {len(known) / levels:.0f} rows each on average;"
-        few += " beside numbers in x or y, a number"
+        few += " counts as a number if x or y also holds numbers"
         return said("levels", few, "discrete='none'")
     change = ""
     if column.origin == "times":

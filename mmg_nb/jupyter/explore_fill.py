@@ -74,7 +74,9 @@ class MapRun(Run):
 
 def _first(name: str, why: str) -> str:
     """The first sentence of why a column was left out, as `DependencyMap.left_out` has it."""
-    return why.removeprefix(f"{name}: ").partition(". ")[0].removesuffix(".")
+    rest = why.removeprefix(f"{name}: ").removeprefix(name)  # a name may have full stops
+    begin = "" if why.startswith(f"{name}: ") or rest == why else name
+    return begin + rest.partition(". ")[0].removesuffix(".")
 
 
 class MapFill:

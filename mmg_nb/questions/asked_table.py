@@ -113,7 +113,7 @@ def read_asked(
     asked: MapKeywords,
     fields: Mapping[str, Any],
     *,
-    same_rows: bool = False,
+    together: int | None = None,
 ) -> AskedTable:
     """Read a table for a question.
 
@@ -122,14 +122,15 @@ def read_asked(
         estimator: Name in the registry.
         asked: All keyword arguments.
         fields: Fields of the estimator.
-        same_rows: Whether all estimates need the same rows. Then `missing="drop"` leaves out the
-            rows in which any column that can be used is missing.
+        together: Maximum number of columns, if all estimates need the same rows. Then
+            `missing="drop"` leaves out the rows in which any column that can be used is missing.
 
     Returns:
         The table. Columns that cannot be used are left out, with a note each.
 
     Raises:
-        MMGError: The table, a name or an option cannot be used, or fewer than two columns can.
+        MMGError: The table, a name or an option cannot be used, or fewer than two columns can, or
+            too many.
     """
     rows, seed = asked["rows"], asked["seed"]
     check_seed(seed)
@@ -148,7 +149,10 @@ def read_asked(
     categorical = accepts(built, "discrete")
     readings, lost = _readings(table, asked, choice, built)
     names = _names(table, condition, lost)
-    if same_rows and asked["missing"] == "drop":
+    if together is not None and len(names) > together:
+        what = f"At most {together} columns can be used; got {len(names)}."
+        raise MMGError(what, "Select columns: df[[...]].")
+    if together is not None and asked["missing"] == "drop":
         table, dropped = _complete(table[[*names, *condition]], choice)
         drawn += dropped
         readings, constant = _readings(table, asked, choice, built)

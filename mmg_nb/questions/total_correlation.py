@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Unpack, overload
 
 import numpy as np
 
-from mmg_nb.errors import MMGError
 from mmg_nb.estimators.registry import estimator_class
 from mmg_nb.keywords import TotalKeywords
 from mmg_nb.polling import Stopped
@@ -204,10 +203,7 @@ def total_correlation(table: Any, estimator: str = "ksg", **keywords: Any) -> To
         MMGError: The table or a field cannot be used, or the computation was stopped.
     """
     asked, fields = complete(TotalKeywords, keywords)
-    question = read_asked(table, estimator, asked, fields, same_rows=True)
-    if len(question.names) > MAX_VARIABLES:
-        what = f"At most {MAX_VARIABLES} columns can be used; got {len(question.names)}."
-        raise MMGError(what, "Select columns: df[[...]].")
+    question = read_asked(table, estimator, asked, fields, together=MAX_VARIABLES)
 
     def run(listen: Listener) -> TotalCorrelation:
         return _summed(question, listen)

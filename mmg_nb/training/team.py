@@ -22,7 +22,7 @@ __all__ = ["Team"]
 
 FIRST_WAIT = 20  # steps before the first trial, in which memory is allocated
 PAUSE = 250  # steps until the next trial; twice as many after each one; not measured
-TRIALS = 4  # steps that are taken both ways; of each kind of `ClippedMuon`
+TRIALS = 4  # steps that are taken both ways; with `mmg`, one of them orthogonalises
 WORTHWHILE = 0.9  # of the time of one thread; above, a team wastes the other core
 HOPELESS = 3.0  # times as long as one thread: ends a trial, or the team
 BLOCK = 20  # steps of a team after which it must still be faster

@@ -181,7 +181,8 @@ def prepared(problem: Problem) -> TransformedData:
     )
     values = {"x": pairs.x, "y": pairs.y}
     noised = "y" if problem.noises_y else "x"
-    values[noised] = spread_out(values[noised], np.random.default_rng(0))
+    if config.transform != "none":
+        values[noised] = spread_out(values[noised], np.random.default_rng(0))
     mapped_x, notes_x = fit(values["x"], "x", discrete=pairs.discrete_x)
     mapped_y, notes_y = fit(values["y"], "y", discrete=pairs.discrete_y)
     notes = notes_x + notes_y

@@ -79,8 +79,8 @@ def _with_flags_as_numbers(pairs: Pairs) -> Pairs:
     """Columns of two levels beside numbers (an event and its time) as numbers.
 
     Two levels have no order to get wrong. As numbers, they need no term of their own (LOG.md,
-    "Numbers with a flag"). If both variables have categories, their table is a term that is known
-    well, for example if both are missing in the same rows.
+    "Numbers with a flag"). If both variables have categories, all of them stay: their table is a
+    term that is known well, for example if both variables are missing in the same rows.
     """
     images = pairs.shape_x is not None or pairs.shape_y is not None
     if images or (pairs.discrete_x and pairs.discrete_y):

@@ -29,6 +29,7 @@ LEVELS_OF_TREES = 8  # of a predicted column: with more, trees take long
 BINS = 255  # levels of a column that trees can read
 LEAST_SHARE = 0.005  # weight of the shares of levels, so that every level stays possible
 ROUNDS = 100  # of expectation and maximisation
+SETTLED = 1e-4  # change of a weight in a round; below it, the weights are found
 LEAST = 0.5  # rows added to each level before shares are taken
 
 Array = NDArray[np.float64]
@@ -80,18 +81,26 @@ def _predictions(features: Labels, target: Labels, folds: Folds) -> list[Array]:
     learners = _learners(features, levels) if features.shape[1] else []
     found = np.empty((1 + len(learners), len(target)))
     for train, held in polled(folds):
-        counts = np.bincount(target[train], minlength=levels) + LEAST
-        shares = counts / counts.sum()
-        found[0, held] = shares[target[held]]
+        counts = np.bincount(target[train], minlength=levels)
+        shares = (counts + LEAST) / (counts + LEAST).sum()
+        found[:, held] = shares[target[held]]
+        often = train[counts[target[train]] > 1]  # one row of a level shows nothing of its scatter
         for row, (learner, inputs) in zip(found[1:], learners, strict=True):
-            if len(np.unique(target[train])) < 2:
-                row[held] = shares[target[held]]
+            if len(np.unique(target[often])) < 2 or not _fitted(learner, inputs, target, often):
                 continue
-            learner.fit(inputs[train], target[train])
             given = np.zeros((len(held), levels))
             given[:, learner.classes_] = learner.predict_proba(inputs[held])
             row[held] = given[np.arange(len(held)), target[held]]
     return list(found)
+
+
+def _fitted(learner: Any, inputs: Any, target: Labels, rows: Labels) -> bool:
+    """Fit a model; whether it could be fitted. Without scatter within levels, none is linear."""
+    try:
+        learner.fit(inputs[rows], target[rows])
+    except np.linalg.LinAlgError:
+        return False
+    return True
 
 
 def _learners(features: Labels, levels: int) -> list[tuple[Any, Any]]:
@@ -144,9 +153,11 @@ def pooled(predictions: Sequence[Array], folds: Folds) -> Array:
     Returns:
         `(n,)`, positive.
     """
+    if len(predictions) == 1:
+        return predictions[0]
     given = np.stack(predictions)
     found = np.empty(given.shape[1])
-    for others, held in folds:
+    for others, held in polled(folds):
         found[held] = _weights(given[:, others]) @ given[:, held]
     return found
 
@@ -154,9 +165,11 @@ def pooled(predictions: Sequence[Array], folds: Folds) -> Array:
 def _weights(given: Array) -> Array:
     """Weights of the largest likelihood, `(k,)`, by expectation and maximisation."""
     weights = np.full(len(given), 1 / len(given))
-    for _ in range(ROUNDS):
+    for _ in polled(range(ROUNDS)):
         parts = weights[:, None] * given
-        weights = (parts / parts.sum(axis=0)).mean(axis=1)
+        before, weights = weights, (parts / parts.sum(axis=0)).mean(axis=1)
+        if np.abs(weights - before).max() < SETTLED:
+            break
     weights *= 1 - LEAST_SHARE
     weights[0] += LEAST_SHARE
     return weights
