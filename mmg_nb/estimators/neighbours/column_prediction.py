@@ -95,7 +95,7 @@ def _predictions(features: Labels, target: Labels, folds: Folds) -> list[Array]:
 
 
 def _fitted(learner: Any, inputs: Any, target: Labels, rows: Labels) -> bool:
-    """Fit a model; whether it could be fitted. Without scatter within levels, none is linear."""
+    """Fit a model. Returns whether that is possible: a discriminant needs scatter in levels."""
     try:
         learner.fit(inputs[rows], target[rows])
     except np.linalg.LinAlgError:
