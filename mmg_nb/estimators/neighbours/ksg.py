@@ -138,10 +138,10 @@ class KSG(Estimator):
         if self.transform == "none" or not values.shape[1]:
             return values
         values = values / np.abs(values).max(axis=0)  # squares of extreme units would overflow
-        if self.transform == "normal_scores":
-            return NormalScores.fit(values)(values)
-        out = Standardize.fit(values)(values)
-        return _by_shape(values, out) if self.transform == "auto" else out
+        if self.transform == "auto":
+            return _by_shape(values)
+        kind = NormalScores if self.transform == "normal_scores" else Standardize
+        return kind.fit(values)(values)
 
     def _terms(
         self,
@@ -193,9 +193,9 @@ def _all_categories(pairs: Pairs) -> bool:
     return counts == (pairs.dim_x, pairs.dim_y, pairs.dim_z)
 
 
-def _by_shape(values: Array, standardized: Array) -> Array:
+def _by_shape(values: Array) -> Array:
     """The standardized columns; but another map of those with heavy tails or skewness."""
-    out = standardized.copy()
+    out = Standardize.fit(values)(values)
     heavy = heavy_tailed(values)
     for columns, kind in (heavy, NormalScores), (skewed(values) & ~heavy, YeoJohnson):
         if columns.any():
