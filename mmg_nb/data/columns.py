@@ -150,8 +150,9 @@ def _decided(
 
 def _is_quantity(decided: _Decided, column: Column) -> bool:
     """Whether a column holds numbers, or so many whole ones that they look like counts."""
-    many = len(np.unique(column.values[~np.isnan(column.values)])) > MOST_GRADES
-    return not decided.discrete or (decided.inferred and many)
+    if not decided.inferred:
+        return not decided.discrete
+    return len(np.unique(column.values[~np.isnan(column.values)])) > MOST_GRADES
 
 
 def _beside_numbers(decided: _Decided, column: Column) -> _Decided:
