@@ -24,7 +24,7 @@ __all__ = [
 LARGEST_EXACT = 2**53  # float64 holds every integer up to this one
 _MISSING = ("nan", "NaN", "None", "<NA>", "NaT")
 _NUMBER = re.compile(r"[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|nan|inf|infinity)", re.IGNORECASE)
-_DECIMALS = re.compile(r"\.|e-", re.IGNORECASE)  # texts such as 1E5 have none: they may be codes
+_DECIMALS = re.compile(r"\.|e-", re.IGNORECASE)  # not in 1E5: such texts may be codes
 _NUMBERS = (int, float, np.integer, np.floating, Decimal, Fraction)
 
 Array = NDArray[np.float64]

@@ -28,6 +28,7 @@ __all__ = [
 ]
 
 MAP_ROWS = 2000  # of a map of a table
+TABLE_ROWS_HELP = "maximum number of rows, which are drawn at random; `none` keeps all rows"
 
 
 ROWS_HELP = "auto: test whether neighbouring rows depend on each other; independent: no test"
@@ -94,9 +95,7 @@ class ExploreOptions:
     target: str | None = field(
         None, "column to begin with; the others are ranked by their dependence on it"
     )
-    rows: int | None = field(
-        MAP_ROWS, "maximum number of rows, drawn at random; none: all rows", low=50
-    )
+    rows: int | None = field(MAP_ROWS, TABLE_ROWS_HELP, low=50)
     discrete: str = field("auto", TABLE_CATEGORIES)
 
 
@@ -119,9 +118,7 @@ class TotalOptions(_QuestionOptions):
     """Options of `%mmg total`, without settings."""
 
     given: str | None = field(None, "columns to condition on, e.g. age,sex")
-    rows: int | None = field(
-        MAP_ROWS, "maximum number of rows, drawn at random; none: all rows", low=50
-    )
+    rows: int | None = field(MAP_ROWS, TABLE_ROWS_HELP, low=50)
     discrete: str = field("auto", TABLE_CATEGORIES)
     missing: str = field(
         "refuse",
